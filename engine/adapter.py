@@ -1,0 +1,54 @@
+"""Adapters in PEFT's LoRA layout (arXiv 2106.09685), merged into a copy of the base's layers: one product instead of three."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine import weights
+from engine.models.llama import LlamaConfig
+
+FILE = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    config: Mapping[str, Any]  # adapter_config.json
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def mask_embedding(self) -> Tensor:
+        """[hidden]"""
+        return self.tensors["mask_embedding"]
+
+    def merged(self, layer: int, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One layer's weights with the adapter added: W + alpha / r * B A, computed in float32, in the base's dtype."""
+        scale = self.config["lora_alpha"] / self.config["r"]
+        adapted = dict(base)
+        for name, weight in base.items():
+            if name.split(".")[-1] in self.config["target_modules"]:
+                lora_a, lora_b = (self.tensors[_peft_name(layer, name, side)].float() for side in "AB")
+                adapted[name] = torch.addmm(weight.float(), lora_b, lora_a, alpha=scale).to(weight.dtype)
+        return adapted
+
+
+def load(directory: Path, base: LlamaConfig) -> Adapter:
+    """Reads an adapter directory. Raises WeightsError where it does not fit the base, naming the tensors."""
+    config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+    shapes = {"mask_embedding": (base.hidden_size,)}
+    for layer in range(base.num_hidden_layers):
+        for name, shape in base.layer_shapes().items():
+            if name.split(".")[-1] in config["target_modules"]:
+                shapes[_peft_name(layer, name, "A")] = (config["r"], shape[1])
+                shapes[_peft_name(layer, name, "B")] = (shape[0], config["r"])
+    return Adapter(config, dict(weights.checked(directory / FILE, shapes)))
+
+
+def _peft_name(layer: int, name: str, side: str) -> str:
+    return f"base_model.model.model.layers.{layer}.{name}.lora_{side}.weight"

@@ -1,0 +1,34 @@
+"""Keys and values of tokens that were read: one buffer for all layers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Cache:
+    """Rotated keys, and values: [layers, kv_heads, capacity, head_dim]. Whoever owns it knows what its slots hold.
+
+    Passes write at slots and attend to a run of slots, so nothing is concatenated or copied per pass.
+    """
+
+    def __init__(self, layers: int, kv_heads: int, capacity: int, head_dim: int, dtype: torch.dtype, device: str) -> None:
+        # Zeros, not empty: a masked slot is multiplied by 0, and 0 * NaN is NaN. The pages stay untouched until written.
+        self.keys = torch.zeros(layers, kv_heads, capacity, head_dim, dtype=dtype, device=device)
+        self.values = torch.zeros_like(self.keys)
+
+    @property
+    def capacity(self) -> int:
+        return self.keys.shape[2]
+
+    def write(self, layer: int, start: int, keys: Tensor, values: Tensor) -> None:
+        """Puts keys and values of shape [tokens, kv_heads, head_dim] at slots start .. start + tokens."""
+        stop = start + keys.shape[0]
+        self.keys[layer, :, start:stop] = keys.transpose(0, 1)  # [kv_heads, tokens, head_dim]
+        self.values[layer, :, start:stop] = values.transpose(0, 1)
+
+    def move(self, source: int, target: int, count: int) -> None:
+        """Copies `count` slots of every layer from source to target, within this buffer."""
+        if source != target:
+            self.keys[:, :, target : target + count] = self.keys[:, :, source : source + count].clone()
+            self.values[:, :, target : target + count] = self.values[:, :, source : source + count].clone()

@@ -1,0 +1,160 @@
+"""What was read of a gap: the tokens of both sides and their keys and values, kept from request to request."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.models.llama import Llama
+
+CHUNK = 64  # tokens read between two looks at the stop flag
+SUFFIX_TOKENS = 64
+PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole that were accepted into it
+TAIL_TOKENS = 256  # canvases and drafts under way
+SUFFIXES_KEPT = 8
+
+
+@dataclass(frozen=True)
+class SuffixRead:
+    """A suffix's keys, rotated to positions 1 .. tokens, and values: [layers, kv_heads, tokens, head_dim]. The sink is left out."""
+
+    ids: tuple[int, ...]
+    keys: Tensor
+    values: Tensor
+
+
+class Context:
+    """Slots of one cache: the suffix, right-aligned before ORIGIN; the sink and the prefix from ORIGIN on; then the tail."""
+
+    ORIGIN = SUFFIX_TOKENS
+
+    def __init__(self, base: Llama, sink: int) -> None:
+        self._base = base
+        self.cache = base.cache(SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
+        self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
+        self.suffix: SuffixRead | None = None
+        self._hidden = torch.empty(0)  # [1, hidden]: the base's final state at the last prefix token
+        self._next: Tensor | None = None
+        self._sink = sink
+        self._continuation: tuple[list[int], int] = ([], 0)  # tokens read after the prefix, and their first slot
+
+    @property
+    def last(self) -> int:
+        """Position of the last prefix token, which is the canvas' anchor."""
+        return len(self.ids) - 1
+
+    @property
+    def tail(self) -> int:
+        """The first slot after the prefix."""
+        return self.ORIGIN + len(self.ids)
+
+    @property
+    def next_log_probabilities(self) -> Tensor:
+        """[1, vocab]: the base's for the token after the prefix."""
+        if self._next is None:
+            self._next = self._base.logits(self._hidden).log_softmax(-1)
+        return self._next
+
+    def shared(self, prefix: Sequence[int]) -> int:
+        """How many tokens of this prefix (with its sink) are read here already."""
+        return _common(self.ids, [self._sink, *prefix])
+
+    def copy(self, source: Context, count: int) -> None:
+        """Takes over the first `count` tokens that another context has read."""
+        self.ids = source.ids[:count]
+        slots = slice(self.ORIGIN, self.ORIGIN + count)
+        self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
+        self.cache.values[:, :, slots] = source.cache.values[:, :, slots]
+        self._continuation = ([], 0)
+
+    def read_prefix(self, prefix: Sequence[int], check: Callable[[], None]) -> int:
+        """Makes this the context of `prefix`, reading only what is new; returns how many tokens were read.
+
+        `check` is called between chunks and may raise: what was read until then is kept.
+        """
+        wanted = [self._sink, *prefix]
+        assert len(wanted) <= PREFIX_TOKENS, f"a prefix of {len(wanted)} tokens is longer than {PREFIX_TOKENS}"
+        known = _common(self.ids, wanted)
+        if known == len(self.ids):
+            known = self._take_continuation(wanted, known)
+        elif known == len(wanted):
+            known -= 1  # shortened: the last token is read again for its logits
+        self._continuation = ([], 0)
+        del self.ids[known:]
+        for at in range(known, len(wanted), CHUNK):
+            check()
+            self._read_chunk(wanted[at : at + CHUNK])
+        return len(wanted) - known
+
+    def read_suffix(self, suffix: SuffixRead, distance: int) -> None:
+        """Places a suffix so that its first token stands `distance` positions after the anchor.
+
+        Relative positions inside it never change: its keys are only rotated on, all by the same angle.
+        """
+        self.suffix = suffix
+        count = len(suffix.ids)
+        rope = self._base.rope
+        turn = rope.at(torch.tensor([self.last + distance - 1]))  # its first token was read at position 1
+        slots = slice(self.ORIGIN - count, self.ORIGIN)
+        self.cache.keys[:, :, slots] = rope.rotate(suffix.keys, *turn)
+        self.cache.values[:, :, slots] = suffix.values
+
+    def keep(self, tokens: list[int], slot: int) -> None:
+        """Remembers that the base has read these tokens after the prefix, from this slot of the tail on."""
+        self._continuation = (tokens, slot)
+
+    def _take_continuation(self, wanted: list[int], known: int) -> int:
+        tokens, slot = self._continuation
+        count = min(_common(tokens, wanted[known:]), len(wanted) - known - 1)  # the last one is read, for its logits
+        if count <= 0:
+            return known
+        self.cache.move(slot, self.tail, count)
+        self.ids += tokens[:count]
+        return known + count
+
+    def _read_chunk(self, ids: list[int]) -> None:
+        count, start = len(ids), len(self.ids)
+        mask = causal(start + count, self._base.device)[start:]  # [tokens, prefix + tokens]
+        positions = torch.arange(start, start + count, device=self._base.device)
+        hidden = self._base.forward(self._base.embed(ids), positions, self.cache, self.ORIGIN, self.tail, mask)
+        self.ids += ids
+        self._hidden, self._next = hidden[-1:], None
+
+
+class SuffixReader:
+    """Reads suffixes causally, on their own, and keeps the last few: a cursor that comes back finds its suffix read."""
+
+    def __init__(self, base: Llama, sink: int) -> None:
+        self._base = base
+        self._sink = sink
+        self._cache = base.cache(SUFFIX_TOKENS + 1)
+        self._kept: OrderedDict[tuple[int, ...], SuffixRead] = OrderedDict()
+
+    def read(self, suffix: Sequence[int]) -> SuffixRead:
+        ids = tuple(suffix[:SUFFIX_TOKENS])
+        if ids not in self._kept:
+            self._kept[ids] = self._read(ids)
+        self._kept.move_to_end(ids)
+        if len(self._kept) > SUFFIXES_KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[ids]
+
+    def _read(self, ids: tuple[int, ...]) -> SuffixRead:
+        # Both reads begin with the sink: without it the first suffix token becomes one, and its identity is lost.
+        count = len(ids) + 1
+        positions = torch.arange(count, device=self._base.device)
+        self._base.forward(self._base.embed([self._sink, *ids]), positions, self._cache, 0, 0, causal(count, self._base.device))
+        return SuffixRead(ids, self._cache.keys[:, :, 1:count].clone(), self._cache.values[:, :, 1:count].clone())
+
+
+def causal(count: int, device: str) -> Tensor:
+    """Mask [count, count]: each token sees itself and what is left of it."""
+    return torch.ones(count, count, dtype=torch.bool, device=device).tril_()
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -1,0 +1,82 @@
+"""The engine's front door: one loaded model and the sessions that fill gaps with it."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from torch import Tensor
+
+from engine import adapter, hub, weights
+from engine.gap import Frame, Gap, Infill, Stopped
+from engine.models.gap import GapConfig, GapDenoiser
+from engine.models.llama import Layer, Llama, LlamaConfig
+from engine.runtime import Runtime
+from engine.sampler import SamplerConfig
+from engine.session import Session
+from engine.tokenizer import Tokenizer
+
+ADAPTERS = Path(__file__).parent / "adapters"
+SESSIONS = 4  # documents whose contexts are kept, 20 MB a context in bfloat16
+
+
+class Filler:
+    """Fills gaps, one at a time: it is used from one thread."""
+
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, config: SamplerConfig | None = None) -> None:
+        self.denoiser = denoiser
+        self._tokenizer = tokenizer
+        self._config = config
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def infill(
+        self,
+        gap: Gap,
+        *,
+        document: str = "",
+        drafts: int = 1,
+        stop: Event | None = None,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+    ) -> list[Infill]:
+        """Fills for a gap, the best first and at least one. The same gap gives the same fills.
+
+        `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
+        """
+
+        def check() -> None:
+            if stop is not None and stop.is_set():
+                raise Stopped
+
+        return self._session(document).infill(gap, drafts, check, on_frame)
+
+    def close(self, document: str) -> None:
+        """Forgets what was read for a document."""
+        self._sessions.pop(document, None)
+
+    def _session(self, document: str) -> Session:
+        session = self._sessions.pop(document, None) or Session(self.denoiser, self._tokenizer, self._config)
+        self._sessions[document] = session
+        if len(self._sessions) > SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+
+def load(model: str, runtime: Runtime) -> Filler:
+    """A model by name or directory, with its adapter. Raises ModelMissing, WeightsError, or ValueError for a config it can't run."""
+    directory = hub.find(model)
+    config = LlamaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    adapted = adapter.load(ADAPTERS / model if (ADAPTERS / model).is_dir() else directory, config)
+    tensors = {name: tensor.to(runtime.device, runtime.torch_dtype) for name, tensor in weights.checked(directory, config.shapes())}
+    base_layers, canvas_layers = [], []
+    for number in range(config.num_hidden_layers):
+        layer = {name: tensors.pop(f"model.layers.{number}.{name}.weight") for name in config.layer_shapes()}
+        base_layers.append(Layer(layer))
+        canvas_layers.append(Layer(adapted.merged(number, layer)))
+    # A copy: the original would keep the whole checkpoint mapped, and 270 MB of it resident.
+    embed_tokens = tensors.pop("model.embed_tokens.weight").clone()
+    base = Llama(config, base_layers, embed_tokens, tensors["model.norm.weight"])
+    mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype)
+    return Filler(GapDenoiser(GapConfig.from_adapter(adapted.config), base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"))

@@ -1,0 +1,58 @@
+"""What is asked of the engine (`Gap`) and what it answers (`Infill`): plain text, no tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A hole between two pieces of text, with what may help to fill it.
+
+    Line ends are `\\n` only: whoever has `\\r\\n` converts before asking and back after the answer.
+    """
+
+    prefix: str
+    suffix: str
+    language: str = ""  # a name of engine/syntax.py's table; "" where none is known
+    snippets: tuple[str, ...] = ()  # texts from other files, most useful last
+    max_tokens: int = 15  # the longest fill worth having; more than one canvas holds means canvas after canvas
+    max_lines: int = 0  # line ends after which a fill is long enough and is cut there; 0 for no such limit
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the gate judges a fill by. Log probabilities are natural logarithms."""
+
+    canvas_mean: float  # mean log probability that the canvas gave the fill's tokens, and its end, when they were accepted
+    canvas_min: float  # the least of them
+    product_min: float  # the least that canvas and base together gave
+    judge: float  # S(c) = log p(c | prefix) + log p(suffix head | prefix, c), by the base alone
+    judge_empty: float  # S of the empty fill
+    tokens: int  # length of the fill
+    ended: bool  # the hole was closed by its end token, not by the canvas' edge
+
+
+@dataclass(frozen=True)
+class Infill:
+    """One fill of a gap. `text` goes between prefix and suffix as it is."""
+
+    text: str
+    confidence: float  # 0..1, what the gate makes of the features
+    steps: int  # denoising steps
+    forwards: int  # passes through the network, of the canvas and of the base
+    features: Features
+    pieces: tuple[tuple[str, float], ...] = ()  # (text, log probability) per token, in order; joined they are `text`
+    timings: dict[str, float] = field(default_factory=dict)  # milliseconds per stage: encode, denoise, judge
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The canvas after one denoising step, as text: what `--watch` and the editors draw."""
+
+    step: int
+    cells: tuple[tuple[str, bool], ...]  # per position: its text ("" while masked), and whether it was accepted in this step
+
+
+class Stopped(Exception):
+    """The stop flag was seen between two pieces of work; what was finished is kept for the next request."""

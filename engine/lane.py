@@ -1,0 +1,98 @@
+"""A lane: one draft of a fill under way, its canvas and what its tokens spell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engine.canvas import Canvas
+from engine.gap import Frame
+from engine.seams import Seam
+from engine.tokenizer import Tokenizer
+
+
+class Lane:
+    """Tokens are decided from the left or far from it; the hole ends only where everything left of the end is decided.
+
+    `hints` are tokens to try before the denoiser's own, as long as all that was decided agrees with them (a copied draft).
+    """
+
+    def __init__(self, length: int, seam: Seam, tokenizer: Tokenizer, max_lines: int, end: int, hints: Sequence[int] = ()) -> None:
+        self.canvas = Canvas(length)
+        self.ended = False  # by the end token, or by the last line that was asked for
+        self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one: the sampler's
+        self.canvas_log_probabilities: list[float] = []  # the same by the canvas alone
+        self._seam = seam
+        self._tokenizer = tokenizer
+        self._max_lines = max_lines
+        self._end = end
+        self._hints = list(hints)
+        self._fresh: set[int] = set()  # positions decided in this step
+
+    @property
+    def finished(self) -> bool:
+        return self.ended or self.canvas.leftmost() == len(self.canvas)
+
+    @property
+    def tokens(self) -> list[int]:
+        """The fill so far, the stub's tokens included, its end left out."""
+        return self.canvas.decided()
+
+    @property
+    def spelled(self) -> bytes:
+        """What the fill spells, cut at the last line that was asked for."""
+        text = self._tokenizer.decode(self.tokens)
+        cut = self._line_end(text)
+        return text if cut is None else text[:cut]
+
+    @property
+    def free(self) -> bool:
+        """Whether more than the required bytes is spelled: what follows is the lane's own."""
+        return len(self._tokenizer.decode(self.tokens)) > len(self._seam.required)
+
+    def hint(self, position: int) -> int | None:
+        """The copied token for a position, while the copy holds."""
+        decided = self.tokens
+        return self._hints[position] if decided == self._hints[: len(decided)] and position < len(self._hints) else None
+
+    def constrain(self, tokens: Sequence[int], scores: Tensor) -> Tensor:
+        """Scores [vocab] for the token after `tokens`: what cannot spell the stub, or ends the hole too early, is out."""
+        spelled = self._tokenizer.decode(tokens)
+        rest = self._seam.required[len(spelled) :]
+        may_end = self._seam.may_end(spelled)
+        if not rest and may_end:
+            return scores
+        allowed = torch.tensor([*(self._tokenizer.spelling(rest) if rest else range(len(scores))), *([self._end] if may_end else [])])
+        return torch.full_like(scores, -torch.inf).index_copy_(0, allowed, scores[allowed])
+
+    def accept(self, position: int, token: int, log_probability: float, canvas_log_probability: float) -> None:
+        """Decides the leftmost position; the end token ends the hole there."""
+        assert position == self.canvas.leftmost() and not self.ended, "lanes are decided from the left"
+        self.log_probabilities.append(log_probability)
+        self.canvas_log_probabilities.append(canvas_log_probability)
+        if token == self._end:
+            self.ended = True
+            return
+        self.canvas.accept(position, token)
+        self._fresh.add(position)
+        self.ended = self._line_end(self._tokenizer.decode(self.tokens)) is not None
+
+    def frame(self, step: int) -> Frame:
+        texts = [self.canvas.token(at) for at in range(len(self.canvas))]
+        decoded = ["" if token is None else self._tokenizer.decode([token]).decode("utf-8", "replace") for token in texts]
+        frame = Frame(step, tuple((text, at in self._fresh) for at, text in enumerate(decoded)))
+        self._fresh.clear()
+        return frame
+
+    def _line_end(self, text: bytes) -> int | None:
+        """Where the last line asked for ends, if it does."""
+        if not self._max_lines:
+            return None
+        at = len(self._seam.required) - 1
+        for _ in range(self._max_lines):
+            at = text.find(b"\n", at + 1)
+            if at < 0:
+                return None
+        return at

@@ -1,0 +1,1 @@
+"""Model families: how each reads a context and denoises a canvas."""

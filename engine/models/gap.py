@@ -1,0 +1,100 @@
+"""The `gap` family: a frozen base reads both sides, the same base with an adapter denoises the canvas between (DESIGN 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.canvas import Canvas
+from engine.context import Context, SuffixReader, causal
+from engine.models.llama import Layer, Llama
+
+
+@dataclass(frozen=True)
+class GapConfig:
+    """The `gap` part of an adapter_config.json."""
+
+    canvas_lengths: tuple[int, ...]
+    suffix_distance: int  # positions from the anchor to the first suffix token, whatever the canvas' length
+    sink_token_id: int
+    end_of_hole_token_id: int
+
+    @staticmethod
+    def from_adapter(config: Mapping[str, Any]) -> GapConfig:
+        gap = config["gap"]
+        lengths = tuple(sorted(gap["canvas_lengths"]))
+        return GapConfig(lengths, gap["suffix_distance"], gap["sink_token_id"], gap["end_of_hole_token_id"])
+
+    def canvas_length(self, tokens: int) -> int:
+        """The shortest trained canvas for that many tokens and the end of the hole, or the longest there is."""
+        return next((length for length in self.canvas_lengths if length > tokens), self.canvas_lengths[-1])
+
+
+class GapDenoiser:
+    """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in."""
+
+    def __init__(self, config: GapConfig, base: Llama, canvas_layers: Sequence[Layer], mask_embedding: Tensor) -> None:
+        self.config = config
+        self.base = base
+        self._canvas_layers = canvas_layers
+        self._mask_embedding = mask_embedding  # [hidden]
+        self.suffixes = SuffixReader(base, config.sink_token_id)
+
+    def context(self) -> Context:
+        return Context(self.base, self.config.sink_token_id)
+
+    def denoise(self, context: Context, canvases: Sequence[Canvas]) -> list[Tensor]:
+        """Per canvas, log probabilities [positions, vocab] of its positions from the leftmost noise on. One pass for all."""
+        width = len(canvases[0]) + 1  # the anchor and the canvas
+        rows = len(canvases) * width
+        positions = context.last + torch.arange(width, device=self.base.device).repeat(len(canvases))
+        mask = self._canvas_mask(context, canvases)  # [rows, suffix + prefix + rows]
+        first = context.tail + rows - mask.shape[1]
+        x = torch.cat([self._embed(context, canvas) for canvas in canvases])  # [rows, hidden]
+        hidden = self.base.forward(x, positions, context.cache, first, context.tail, mask, self._canvas_layers)
+        # Row i of a canvas' block predicts its position i: the base's own shift.
+        spans = [range(at * width + canvas.leftmost(), (at + 1) * width - 1) for at, canvas in enumerate(canvases)]
+        wanted = torch.tensor([row for span in spans for row in span], device=self.base.device)
+        logits = self.base.logits(hidden[wanted]).log_softmax(-1)
+        return list(logits.split([len(span) for span in spans]))
+
+    def score(self, context: Context, drafts: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Per draft, the base's log probabilities [tokens + 1, vocab] before each of its tokens and after the last.
+
+        One causal pass for all drafts. Their keys and values stay in the tail, draft after draft.
+        """
+        tokens = [token for draft in drafts for token in draft]
+        start = context.next_log_probabilities  # [1, vocab]
+        if not tokens:
+            return [start for _ in drafts]
+        own = torch.block_diag(*(causal(len(draft), self.base.device) for draft in drafts if draft))
+        mask = torch.cat([own.new_ones(len(tokens), len(context.ids)), own], dim=1)  # [tokens, prefix + tokens]
+        places = [context.last + 1 + at for draft in drafts for at in range(len(draft))]
+        positions = torch.tensor(places, device=self.base.device)
+        hidden = self.base.forward(self.base.embed(tokens), positions, context.cache, context.ORIGIN, context.tail, mask)
+        rows = self.base.logits(hidden).log_softmax(-1).split([len(draft) for draft in drafts])
+        return [torch.cat([start, after]) for after in rows]
+
+    def _embed(self, context: Context, canvas: Canvas) -> Tensor:
+        """Anchor and canvas, [1 + positions, hidden]; the learned vector stands where there is noise."""
+        known = [canvas.token(at) for at in range(len(canvas))]
+        x = self.base.embed([context.ids[-1], *(token or 0 for token in known)])
+        x[[1 + at for at, token in enumerate(known) if token is None]] = self._mask_embedding
+        return x
+
+    def _canvas_mask(self, context: Context, canvases: Sequence[Canvas]) -> Tensor:
+        """[rows, suffix + prefix + rows]. All see both sides and what is known of their own canvas; noise is seen by nobody but
+        itself. The anchor's own entry is hidden: its row in this pass stands for it."""
+        assert context.suffix is not None, "the suffix is read before the canvas"
+        blocks = []
+        for canvas in canvases:
+            known = torch.tensor([True, *(canvas.token(at) is not None for at in range(len(canvas)))])
+            blocks.append(known | torch.eye(len(known), dtype=torch.bool))
+        own = torch.block_diag(*blocks)
+        sides = torch.ones(own.shape[0], len(context.suffix.ids) + len(context.ids), dtype=torch.bool)
+        sides[:, -1] = False
+        return torch.cat([sides, own], dim=1).to(self.base.device)

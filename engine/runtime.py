@@ -1,0 +1,93 @@
+"""Device, dtype and threads: chosen once, here, with the reason kept for the log and for `lacuna doctor`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+# How many times an idle OpenMP thread looks for work before it sleeps. 17 tokens through the embedded model's layers, 2 threads
+# of an AMD EPYC (Zen 4), bf16: 42 ms when it sleeps at once, 17 at 1,000, 15.5 at the library's default. With one other busy
+# process: 28, 33 and 41 ms, and 89 at 20,000. So a short spin pays, and a long one is what made a busy machine crawl.
+SPINS = "1000"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    device: str  # "cpu", "cuda", "mps"
+    dtype: str  # "float32" or "bfloat16"
+    threads: int  # CPU threads; 0 leaves torch's own choice, as on a GPU
+    reason: str
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        import torch
+
+        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+
+def prepare_environment() -> None:
+    """Sets how OpenMP threads wait. It only has an effect before torch is imported; what the user has set stays."""
+    assert "torch" not in sys.modules or "GOMP_SPINCOUNT" in os.environ, "prepare_environment() comes before torch"
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    os.environ.setdefault("KMP_BLOCKTIME", "0")  # the same for Intel's and LLVM's OpenMP
+
+
+def choose(device: str = "auto", dtype: str = "auto", threads: int = 0) -> Runtime:
+    """The runtime for this machine; what is not "auto" (or 0) is taken as asked. Raises ValueError for what is not there."""
+    import torch
+
+    chosen, why_device = _device(device)
+    number, why_dtype = _dtype(dtype, chosen)
+    count = 0 if chosen != "cpu" else threads or _threads()
+    if count:
+        torch.set_num_threads(count)
+    return Runtime(chosen, number, count, f"{why_device}; {why_dtype}; {count or 'torch decides the'} threads")
+
+
+def _device(asked: str) -> tuple[str, str]:
+    import torch
+
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        found = next(name for name, there in present.items() if there)
+        return found, f"{found} because it is the fastest device found"
+    if not present.get(asked, False):
+        raise ValueError(f"device {asked!r} is not available here; choose one of {[d for d, there in present.items() if there]}")
+    return asked, f"{asked} as asked"
+
+
+def _dtype(asked: str, device: str) -> tuple[str, str]:
+    if asked in ("float32", "bfloat16"):
+        return asked, f"{asked} as asked"
+    if asked != "auto":
+        raise ValueError(f"dtype {asked!r} is unknown; choose auto, float32 or bfloat16")
+    if device != "cpu":
+        return "bfloat16", f"bfloat16 because {device} computes in it"
+    flag = _fast_bfloat16()
+    if flag:
+        return "bfloat16", f"bfloat16 because this CPU has {flag}"
+    return "float32", "float32 because this CPU has no fast bfloat16 (AVX512_BF16, AMX, or Arm BF16)"
+
+
+def _fast_bfloat16() -> str:
+    """The CPU flag that makes bfloat16 faster than float32, or "" without one."""
+    import torch
+
+    flags = torch.cpu.get_capabilities()
+    return next((name for name in ("amx_bf16", "avx512_bf16", "arm_bf16", "bf16") if flags.get(name)), "")
+
+
+def _threads() -> int:
+    """At most one fewer than the physical cores on machines with more than two: the editor needs one."""
+    import torch
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    physical = int(torch.cpu.get_capabilities().get("num_physical_cores") or allowed)
+    cores = min(allowed, physical)
+    return cores - 1 if cores > 2 else cores

@@ -1,0 +1,53 @@
+"""Seams: editors cut where tokenizers never do, so the text around a hole is put back where tokens begin.
+
+The same line cut after "return" and inside "ret" must be the same question to the model (DESIGN 2.2, "Seams").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.tokenizer import Tokenizer
+
+LONGEST_RUN = 64  # characters of trailing white space that are spelled again; what is before them stays read
+
+
+@dataclass(frozen=True)
+class Seam:
+    """What the engine reads in place of a gap's own prefix and suffix, and how the answer comes back."""
+
+    prefix: str  # what is left of the prefix to read, before the stub
+    suffix: str
+    stub: bytes  # taken off the prefix: every fill spells it first
+    newline: bool  # the prefix's last line end was moved to the head of the suffix
+
+    @property
+    def required(self) -> bytes:
+        """What a fill must spell before it is free."""
+        return self.stub + b"\n" if self.newline else self.stub
+
+    def may_end(self, spelled: bytes) -> bool:
+        """Whether a hole may end here: with nothing but the stub (an empty answer), or with all that is required."""
+        return spelled == self.stub or len(spelled) >= len(self.required)
+
+    def answer(self, spelled: bytes) -> str:
+        """The text between the gap's own prefix and suffix, of a fill that spells the stub and then goes on."""
+        assert spelled.startswith(self.stub), "a fill begins with the stub"
+        if len(spelled) < len(self.required) or spelled == self.stub:
+            return ""
+        # A canvas may end inside a character: the bytes that are no character yet are left out.
+        text = spelled[len(self.required) :].decode("utf-8", errors="ignore")
+        return text + "\n" if self.newline else text
+
+
+def normalise(prefix: str, suffix: str, tokenizer: Tokenizer) -> tuple[Seam, list[int]]:
+    """The seam of a gap, and the ids of the prefix that is left."""
+    newline = prefix.endswith("\n") and not suffix.startswith("\n")
+    if newline:
+        prefix, suffix = prefix[:-1], "\n" + suffix
+    kept = prefix.rstrip(" \t\n")
+    kept = prefix[: max(len(kept), len(prefix) - LONGEST_RUN)]
+    ids = tokenizer.encode(kept)
+    run = prefix[len(kept) :].encode("utf-8", errors="replace")
+    stub = tokenizer.decode(ids[-1:]) + run
+    return Seam(kept, suffix, stub, newline), ids[:-1]

@@ -1,0 +1,187 @@
+"""A session: one open document's contexts, and the way of a gap through reading, denoising and judging."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+
+from engine import gate, seams
+from engine.context import Context
+from engine.copies import copied
+from engine.gap import Features, Frame, Gap, Infill
+from engine.judge import Judged, judge
+from engine.lane import Lane
+from engine.models.gap import GapDenoiser
+from engine.sampler import SamplerConfig, denoise
+from engine.seams import Seam
+from engine.tokenizer import Tokenizer
+from engine.window import Window
+
+CONTEXTS = 3  # per document: where the cursor is, and where it was before
+WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one canvas added to a fill."""
+
+    lane: Lane
+    seam: Seam
+    judged: Judged
+    empty: float  # the judge's score of adding nothing
+
+
+class Session:
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, config: SamplerConfig | None = None) -> None:
+        self._denoiser = denoiser
+        self._tokenizer = tokenizer
+        self._config = config or SamplerConfig()
+        self._window = Window(tokenizer)
+        self._contexts: list[Context] = []  # the latest used one last
+
+    def infill(
+        self, gap: Gap, drafts: int, check: Callable[[], None], on_frame: Callable[[Frame], None] = lambda frame: None
+    ) -> list[Infill]:
+        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and a copied one where there is one.
+
+        `check` runs between all pieces of work and may raise; what was read until then stays read.
+        """
+        work = _Work(check, on_frame)
+        text = self._window.cut(gap.prefix, gap.snippets)
+        seam, prefix = seams.normalise(text, gap.suffix, self._tokenizer)
+        suffix = self._tokenizer.encode(seam.suffix)
+        with work.stage("encode"):
+            context = self._read(prefix, suffix, work)
+        lanes = self._lanes(gap, seam, prefix, suffix, drafts)
+        parts = self._fill(context, lanes, seam, suffix, work)
+        fills = [self._longer(gap, context, [part], suffix, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
+        infills = [self._infill(gap, fill, work) for fill in fills]
+        return list({infill.text: infill for infill in reversed(infills)}.values())[::-1]
+
+    def _read(self, prefix: list[int], suffix: list[int], work: _Work) -> Context:
+        context = self._context(prefix)
+        context.read_prefix(prefix, work.check)
+        work.check()
+        context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
+        return context
+
+    def _context(self, prefix: Sequence[int]) -> Context:
+        """The context that has read most of this prefix; another one where it would lose much that may be wanted again."""
+        best = max(self._contexts, key=lambda context: context.shared(prefix), default=None)
+        if best is None or best.shared(prefix) < len(best.ids) - WORTH_KEEPING:
+            source = best
+            best = self._denoiser.context() if len(self._contexts) < CONTEXTS else self._contexts[0]
+            if source is not None and source is not best:
+                best.copy(source, min(source.shared(prefix), len(prefix)))  # the last token is read anew, for its logits
+        self._contexts = [*(context for context in self._contexts if context is not best), best]
+        return best
+
+    def _lanes(self, gap: Gap, seam: Seam, prefix: list[int], suffix: list[int], drafts: int) -> list[Lane]:
+        length = self._denoiser.config.canvas_length(gap.max_tokens)
+        hints = self._copied(gap, seam, prefix, suffix, length)
+        return [self._lane(gap, seam, length, hint) for hint in [[] for _ in range(drafts)] + ([hints] if hints else [])]
+
+    def _lane(self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), lines: int = 0) -> Lane:
+        remaining = gap.max_lines - lines if gap.max_lines else 0
+        return Lane(length, seam, self._tokenizer, remaining, self._denoiser.config.end_of_hole_token_id, hints)
+
+    def _copied(self, gap: Gap, seam: Seam, prefix: list[int], suffix: list[int], length: int) -> list[int]:
+        if not prefix:
+            return []
+        sources = [self._tokenizer.encode(snippet) for snippet in gap.snippets] + [suffix, prefix]
+        tokens = copied(prefix, sources, length)
+        return tokens if self._tokenizer.decode(tokens).startswith(seam.required) else []
+
+    def _fill(self, context: Context, lanes: list[Lane], seam: Seam, suffix: list[int], work: _Work) -> list[Part]:
+        """Denoises and judges; the favourite first."""
+        with work.stage("denoise"):
+            for frame in denoise(self._denoiser, context, lanes, self._config, work.count):
+                work.steps += 1
+                work.on_frame(frame)
+        with work.stage("judge"):
+            work.count()
+            spelled = [lane.spelled for lane in lanes]
+            *judged, empty = judge(self._denoiser, context, [*spelled, seam.stub], suffix, self._tokenizer)
+        parts = [Part(lane, seam, verdict, empty.score) for lane, verdict in zip(lanes, judged, strict=True)]
+        parts.sort(key=lambda part: -part.judged.score)
+        context.keep(parts[0].judged.tokens, parts[0].judged.slot)
+        return parts
+
+    def _longer(self, gap: Gap, context: Context, parts: list[Part], suffix: list[int], work: _Work) -> list[Part]:
+        """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the prefix."""
+        if gap.max_tokens <= self._denoiser.config.canvas_lengths[-1]:
+            return parts
+        while not parts[-1].lane.ended and self._tokens(parts) < gap.max_tokens:
+            with work.stage("encode"):
+                context.read_prefix([*context.ids[1:], *parts[-1].lane.tokens], work.check)
+                context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
+            seam = replace(parts[0].seam, stub=b"", newline=False)
+            lines = sum(part.lane.spelled[len(part.seam.required) :].count(b"\n") for part in parts)
+            lane = self._lane(gap, seam, self._denoiser.config.canvas_length(gap.max_tokens - self._tokens(parts)), (), lines)
+            parts = [*parts, *self._fill(context, [lane], seam, suffix, work)]
+            if not lane.tokens:
+                break
+        return parts
+
+    def _tokens(self, parts: list[Part]) -> int:
+        return sum(len(part.lane.tokens) for part in parts) - len(self._tokenizer.encode(parts[0].seam.required.decode("utf-8", "ignore")))
+
+    def _infill(self, gap: Gap, parts: list[Part], work: _Work) -> Infill:
+        pieces = self._pieces(gap, parts)
+        canvas = [value for part in parts for value in part.lane.canvas_log_probabilities]
+        product = [value for part in parts for value in part.lane.log_probabilities]
+        features = Features(
+            canvas_mean=sum(canvas) / len(canvas),
+            canvas_min=min(canvas),
+            product_min=min(product),
+            judge=sum(part.judged.fill_score for part in parts[:-1]) + parts[-1].judged.score,
+            judge_empty=parts[0].empty,
+            tokens=sum(len(part.lane.tokens) for part in parts),
+            ended=parts[-1].lane.ended,
+        )
+        text = "".join(text for text, _ in pieces)
+        return Infill(text, gate.confidence(features), work.steps, work.forwards, features, tuple(pieces), dict(work.timings))
+
+    def _pieces(self, gap: Gap, parts: list[Part]) -> list[tuple[str, float]]:
+        """The answer's text per token; what spells the stub, or stands after the cut, is left out."""
+        seam = parts[0].seam
+        skip = len(seam.required)
+        pieces: list[tuple[str, float]] = []
+        for part in parts:
+            decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+            room = len(part.lane.spelled)
+            for token, value in zip(part.lane.tokens, part.lane.log_probabilities, strict=False):
+                spelled = self._tokenizer.decode([token])[:room]
+                room -= len(spelled)
+                piece, skip = decoder.decode(spelled[skip:]), max(0, skip - len(spelled))
+                if piece and len(pieces) < gap.max_tokens:
+                    pieces.append((piece, value))
+        return [*pieces, ("\n", 0.0)] if seam.newline and pieces else pieces
+
+
+class _Work:
+    """One request's counts and clocks."""
+
+    def __init__(self, check: Callable[[], None], on_frame: Callable[[Frame], None]) -> None:
+        self.check = check
+        self.on_frame = on_frame
+        self.steps = 0
+        self.forwards = 0
+        self.timings = {"encode": 0.0, "denoise": 0.0, "judge": 0.0}  # milliseconds
+
+    def count(self) -> None:
+        """Before a pass through the network."""
+        self.check()
+        self.forwards += 1
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        with torch.inference_mode():
+            yield
+        self.timings[name] += (time.perf_counter() - start) * 1000.0

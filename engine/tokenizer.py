@@ -1,0 +1,59 @@
+"""Byte-level BPE: text to ids, ids to bytes, and which tokens can begin a given spelling."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import tokenizers
+
+
+class Tokenizer:
+    """A tokenizer.json of the byte-level kind. Text never becomes a special token, whatever it spells."""
+
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        self._tokenizer.encode_special_tokens = True  # a file that spells "<|endoftext|>" must not end a hole
+        self._tokenizer.no_truncation()
+        self._bytes = self._vocabulary()
+        self._sorted = sorted((spelled, token) for token, spelled in enumerate(self._bytes) if spelled)
+        self.spelling = lru_cache(maxsize=256)(self._spelling)
+
+    def encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Iterable[int]) -> bytes:
+        """The bytes of these tokens; special tokens have none."""
+        return b"".join(self._bytes[token] for token in ids)
+
+    def _spelling(self, wanted: bytes) -> tuple[int, ...]:
+        """Ids of the tokens that spell a beginning of `wanted`, or all of it and more. `wanted` is not empty."""
+        shorter = [self._find(wanted[:length]) for length in range(1, len(wanted))]
+        found = [token for token in shorter if token is not None]
+        for spelled, token in self._sorted[bisect_left(self._sorted, (wanted, -1)) :]:
+            if not spelled.startswith(wanted):
+                break
+            found.append(token)
+        return tuple(found)
+
+    def _find(self, spelled: bytes) -> int | None:
+        at = bisect_left(self._sorted, (spelled, -1))
+        return self._sorted[at][1] if at < len(self._sorted) and self._sorted[at][0] == spelled else None
+
+    def _vocabulary(self) -> list[bytes]:
+        byte_of = {character: byte for byte, character in _byte_characters().items()}
+        special = {token for token, added in self._tokenizer.get_added_tokens_decoder().items() if added.special}
+        vocabulary = [b""] * self._tokenizer.get_vocab_size()
+        for text, token in self._tokenizer.get_vocab().items():
+            if token not in special:
+                vocabulary[token] = bytes(byte_of[character] for character in text)
+        return vocabulary
+
+
+def _byte_characters() -> dict[int, str]:
+    """The characters that byte-level BPE writes for bytes (GPT-2): printable ones stand for themselves, others from U+0100 on."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + rank) for rank, byte in enumerate(others)}
