@@ -75,8 +75,6 @@ def load(model: str, runtime: Runtime) -> Filler:
         layer = {name: tensors.pop(f"model.layers.{number}.{name}.weight") for name in config.layer_shapes()}
         base_layers.append(Layer(layer))
         canvas_layers.append(Layer(adapted.merged(number, layer)))
-    # A copy: the original would keep the whole checkpoint mapped, and 270 MB of it resident.
-    embed_tokens = tensors.pop("model.embed_tokens.weight").clone()
-    base = Llama(config, base_layers, embed_tokens, tensors["model.norm.weight"])
+    base = Llama(config, base_layers, tensors["model.embed_tokens.weight"], tensors["model.norm.weight"])
     mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype)
     return Filler(GapDenoiser(GapConfig.from_adapter(adapted.config), base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"))

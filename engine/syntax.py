@@ -1,4 +1,4 @@
-"""Tree-sitter, and the table of languages: parsers by name, parses in slices, and questions about a tree.
+"""Tree-sitter: parsers by name, parses in slices, and questions about a tree. The table of languages is languages.py.
 
 Everything here counts in UTF-8 bytes, as tree-sitter does; `token_boundaries` alone counts in characters.
 """
@@ -8,120 +8,23 @@ from __future__ import annotations
 import importlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
 import tree_sitter
-from tree_sitter import Node, Parser, Point, Tree
+from tree_sitter import Node, Parser, Point
+from tree_sitter import Tree as Tree  # "as": for those who ask about trees and may not import tree_sitter
+
+from engine.languages import LANGUAGES
+from engine.languages import Kind as Kind
 
 Reader = Callable[[int, Point], bytes]  # (byte offset, ...) -> some of the text from there on; b"" at its end
 
-
-class Kind(Enum):
-    """What a node is to us. The value matches the node types of the kind in languages whose row has no pattern of its own."""
-
-    # Besides these, every named child of a block or of the root: in Rust, Ruby or Elixir a statement is any expression.
-    STATEMENT = r"(?!.*(parameter|argument|compound))(\w+_)?(statement|declaration|definition|item|directive|assignment)"
-    BLOCK = r"(?!heredoc|nowdoc)(\w+_)?(block|body|(declaration|variant|enumerator)_list)|compound_statement"
-    FUNCTION = (
-        r"(\w+_)?(function|method|constructor)_(definition|declaration|item|expression)|(\w+_)?lambda(_(expression|literal))?"
-        r"|(anonymous|arrow|generator)_function"
-    )
-    ARGUMENTS = r"(\w+_)?(arguments|argument_list|parameters|parameter_list)"
-    STRING = r"(?!concatenated)(\w+_)?(string|char|character|heredoc)(_(literal|value|expression))?"
-    COMMENT = r"(\w+_)?comment"
-
-
-@dataclass(frozen=True)
-class Language:
-    """One row of the table."""
-
-    name: str
-    module: str  # the grammar's Python module; its package is named the same, with "-" for "_"
-    line_comment: str  # what begins a comment that runs to the end of the line; "" where there is none
-    extensions: tuple[str, ...]  # ends of file names
-    ids: tuple[str, ...] = ()  # LSP's languageIds and the editors' file types, besides `name`
-    function: str = "language"  # of the module: returns the grammar
-    comment_end: str = ""  # what closes a comment that does not run to the end of the line
-    brackets: str = "()[]{}"
-    quotes: str = "\"'"
-    patterns: Mapping[Kind, str] = field(default_factory=dict)  # own patterns of node types
-
-
-_S, _B, _F, _A, _T = Kind.STATEMENT, Kind.BLOCK, Kind.FUNCTION, Kind.ARGUMENTS, Kind.STRING
-_TS_BLOCKS = {_B: r"statement_block|(class|interface|enum|switch)_body|object_type"}
-
-_ROWS = (
-    Language("python", "tree_sitter_python", "#", (".py", ".pyi", ".pyw"),
-             patterns={_S: r"\w+_(statement|definition)", _B: "block", _T: "string"}),
-    Language("javascript", "tree_sitter_javascript", "//", (".js", ".jsx", ".mjs", ".cjs"), ("javascriptreact", "jsx"),
-             comment_end="*/", quotes="\"'`", patterns={_B: r"statement_block|(class|switch)_body"}),
-    Language("typescript", "tree_sitter_typescript", "//", (".ts", ".mts", ".cts"), function="language_typescript",
-             comment_end="*/", quotes="\"'`", patterns=_TS_BLOCKS),
-    Language("tsx", "tree_sitter_typescript", "//", (".tsx",), ("typescriptreact",), function="language_tsx",
-             comment_end="*/", quotes="\"'`", patterns=_TS_BLOCKS),
-    Language("go", "tree_sitter_go", "//", (".go",), comment_end="*/", quotes="\"'`",
-             patterns={_B: r"block|statement_list|(field_declaration|import_spec|var_spec)_list",
-                       _F: "func_literal|(function|method)_declaration", _T: r"(interpreted|raw)_string_literal|rune_literal"}),
-    Language("rust", "tree_sitter_rust", "//", (".rs",), comment_end="*/", quotes='"',  # ' is for lifetimes as well
-             patterns={_B: r"block|match_block|((field_)?declaration|enum_variant)_list", _F: "function_item|closure_expression"}),
-    Language("c", "tree_sitter_c", "//", (".c", ".h"), comment_end="*/", patterns={_F: "function_definition"}),
-    Language("cpp", "tree_sitter_cpp", "//", (".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".ipp"), ("c++",), comment_end="*/",
-             patterns={_S: Kind.STATEMENT.value + "|for_range_loop", _F: "function_definition|lambda_expression"}),
-    Language("java", "tree_sitter_java", "//", (".java",), comment_end="*/",
-             patterns={_B: "block|(class|interface|enum|constructor|annotation_type)_body|switch_block"}),
-    Language("csharp", "tree_sitter_c_sharp", "//", (".cs",), ("cs", "c_sharp"), comment_end="*/",
-             patterns={_B: Kind.BLOCK.value + "|accessor_list"}),
-    Language("ruby", "tree_sitter_ruby", "#", (".rb", ".rake", ".gemspec", "Gemfile", "Rakefile"), ("eruby",),
-             patterns={_B: "body_statement|block_body|do_block|block|begin|then|else|ensure|do",
-                       _F: "method|singleton_method|lambda"}),
-    Language("php", "tree_sitter_php", "//", (".php",), function="language_php", comment_end="*/"),
-    Language("bash", "tree_sitter_bash", "#", (".sh", ".bash", ".zsh", ".bashrc", ".zshrc"), ("shellscript", "sh", "zsh"),
-             patterns={_S: r"\w+_statement|\w*command|pipeline|list|variable_assignments?|function_definition",
-                       _B: "do_group|compound_statement|subshell", _T: r"\w*string|heredoc_body"}),
-    Language("html", "tree_sitter_html", "", (".html", ".htm", ".xhtml"), comment_end="-->", brackets="()[]{}<>",
-             patterns={_S: r"(\w+_)?element|doctype", _B: "element", _A: "start_tag|self_closing_tag", _T: "quoted_attribute_value"}),
-    Language("css", "tree_sitter_css", "", (".css",), comment_end="*/",
-             patterns={_S: r"\w+_statement|declaration|rule_set|at_rule", _B: "block|keyframe_block_list"}),
-    Language("json", "tree_sitter_json", "//", (".json", ".jsonc", ".ipynb"), ("jsonc",), comment_end="*/", quotes='"',
-             patterns={_S: "pair", _B: "object|array"}),
-    Language("lua", "tree_sitter_lua", "--", (".lua",), comment_end="]]"),
-    Language("kotlin", "tree_sitter_kotlin", "//", (".kt", ".kts"), comment_end="*/",
-             patterns={_B: Kind.BLOCK.value + "|lambda_literal"}),
-    Language("swift", "tree_sitter_swift", "//", (".swift",), comment_end="*/", quotes='"',
-             patterns={_B: r"statements|\w+_body|computed_\w+"}),
-    Language("scala", "tree_sitter_scala", "//", (".scala", ".sc", ".sbt"), comment_end="*/"),
-    Language("zig", "tree_sitter_zig", "//", (".zig",)),
-    Language("yaml", "tree_sitter_yaml", "#", (".yaml", ".yml"),
-             patterns={_S: "block_mapping_pair|block_sequence_item|flow_pair", _B: r"(block|flow)_(mapping|sequence)",
-                       _T: r"\w+_quote_scalar|block_scalar"}),
-    Language("toml", "tree_sitter_toml", "#", (".toml",),
-             patterns={_S: "pair", _B: "table|table_array_element|inline_table|array"}),
-    Language("markdown", "tree_sitter_markdown", "", (".md", ".markdown"), comment_end="-->", quotes="`",
-             patterns={_S: r"paragraph|list_item|\w+_heading|fenced_code_block|pipe_table", _B: "section|list|block_quote"}),
-    Language("sql", "tree_sitter_sql", "--", (".sql",), comment_end="*/",
-             patterns={_S: "statement", _F: "create_function|create_procedure", _A: r"list|column_definitions|function_arguments",
-                       _T: "literal"}),  # numbers are literals, too
-    Language("haskell", "tree_sitter_haskell", "--", (".hs",), comment_end="-}", quotes='"',
-             patterns={_B: r"(\w+_)?declarations|local_binds|do", _F: "function|lambda|lambda_case"}),
-    Language("ocaml", "tree_sitter_ocaml", "", (".ml",), function="language_ocaml", comment_end="*)", quotes='"',
-             patterns={_B: "structure|object_expression", _F: "fun_expression|function_expression|method_definition"}),
-    Language("ocaml_interface", "tree_sitter_ocaml", "", (".mli",), ("ocaml.interface", "ocamlinterface"),
-             function="language_ocaml_interface", comment_end="*)", quotes='"', patterns={_B: "signature"}),
-    Language("julia", "tree_sitter_julia", "#", (".jl",), comment_end="=#", quotes='"',
-             patterns={_B: r"(compound|for|while|if|let|try|quote)_statement|(else|elseif|catch|finally|do)_clause"
-                           r"|(function|macro|module|struct)_definition"}),
-    Language("elixir", "tree_sitter_elixir", "#", (".ex", ".exs"), patterns={_B: r"(\w+_)?block", _F: "anonymous_function"}),
-)  # fmt: skip
-
-LANGUAGES: Mapping[str, Language] = {row.name: row for row in _ROWS}
-
-_BY_ID = {name: row.name for row in _ROWS for name in (row.name, *row.ids)}
-_BY_EXTENSION = {extension.lower(): row.name for row in _ROWS for extension in row.extensions}
-_INTERPOLATION = re.compile(r"(\w+_)?interpolation|template_substitution|interpolated_expression|command_substitution|\w*expansion")
+_INTERPOLATION = re.compile(
+    r"(\w+_)?interpolation|template_substitution|interpolated_expression|command_substitution|\w*expansion"
+)
 _OPENING = re.compile(r".*[(\[{<\"'`]|\w+_start|\w*_quote|do")
 _CLOSING = re.compile(r".*[)\]}>\"'`]|\w+_end|\w*_quote|end|done|fi|esac")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -134,21 +37,12 @@ class MissingGrammar:
     reason: str
 
 
-def language_of(language_id: str, file_name: str = "") -> str:
-    """The table's name of an editor's language id, else of a file name or URI; "" where the table has none."""
-    known = _BY_ID.get(language_id.lower()) or _BY_ID.get(language_id.lower().partition(".")[0])
-    if known:
-        return known
-    base = file_name.replace("\\", "/").rpartition("/")[2].lower()
-    return next((name for extension, name in _BY_EXTENSION.items() if base.endswith(extension)), "")
-
-
 @cache
 def grammar(language: str) -> tree_sitter.Language | MissingGrammar:
     """The grammar of a language; imported when first asked for."""
     row = LANGUAGES.get(language)
     if row is None:
-        return MissingGrammar(f"no grammar for {language!r}: the table of languages in engine/syntax.py has no such name")
+        return MissingGrammar(f"no grammar for {language!r}: the table in engine/languages.py has no such name")
     package = row.module.replace("_", "-")
     try:
         module = importlib.import_module(row.module)
@@ -157,7 +51,9 @@ def grammar(language: str) -> tree_sitter.Language | MissingGrammar:
     try:
         return tree_sitter.Language(getattr(module, row.function)())
     except (AttributeError, ValueError) as error:
-        return MissingGrammar(f"no grammar for {language}: this {package} does not fit the installed tree-sitter ({error})")
+        return MissingGrammar(
+            f"no grammar for {language}: this {package} does not fit the installed tree-sitter ({error})"
+        )
 
 
 def get_parser(language: str) -> Parser:
@@ -174,10 +70,10 @@ def parse(language: str, text: str) -> Tree:
 
 
 class SlicedParse:
-    """One parse that is done in slices, so that it never holds its thread (and the GIL: tree-sitter does not let go of it) for long.
+    """One parse, done in slices: tree-sitter holds the GIL, so that a thread of its own would not help.
 
-    `read` must give the same text throughout. With `old`, a tree that had every edit since told to it, only what changed is
-    parsed: in files of 50,000 lines 9 to 140 ms, depending on language and place, where the whole takes 90 to 270.
+    `read` must give the same text throughout. With `old`, a tree that was told every edit since, only what changed is
+    parsed: in 50,000 lines 9 to 140 ms, depending on language and place, where the whole text takes 90 to 270.
     """
 
     def __init__(self, language: str, read: Reader, old: Tree | None = None) -> None:
@@ -205,8 +101,8 @@ class SlicedParse:
 def enclosing(tree: Tree, byte: int, language: str, kind: Kind) -> Node | None:
     """The smallest node of a kind that a cursor at `byte` is in.
 
-    Between the brackets or quotes of a node is inside, behind the closing one is not. What has no such ends (a statement,
-    Python's blocks) holds the cursor at its first and its last byte as well.
+    Between the brackets or quotes of a node is inside, behind the closing one is not. What has no such ends (a
+    statement, Python's blocks) holds the cursor at its first and its last byte as well.
     """
     best = None
     for path in (_path(tree, byte - 1), _path(tree, byte)):
@@ -238,9 +134,9 @@ def error_count(tree: Tree, start_byte: int, end_byte: int) -> int:
 
 
 def token_boundaries(language: str, text: str) -> list[int]:
-    """Character offsets where a text can be cut without cutting a token: 0, its length, and each end and start of a token.
+    """Character offsets where a text can be cut without cutting a token: its own ends, and both ends of each token.
 
-    A string is one token; a comment can be cut between its words. Without a grammar, words and single signs are the tokens.
+    A string is one token; a comment can be cut between its words. Without a grammar, tokens are words and single signs.
     """
     edges = {0, len(text)}
     if isinstance(grammar(language), MissingGrammar):
@@ -273,7 +169,8 @@ def _is(path: list[Node], depth: int, kind: Kind, language: str) -> bool:
         return True
     if kind is not Kind.STATEMENT or depth == 0 or not node.is_named or node.is_extra or node.is_error:
         return False
-    return depth == 1 or path[depth - 1].type in _types(language, Kind.BLOCK)
+    blocks = _types(language, Kind.BLOCK)
+    return node.type not in blocks and (depth == 1 or path[depth - 1].type in blocks)
 
 
 def _holds(node: Node, byte: int) -> bool:

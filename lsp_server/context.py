@@ -1,0 +1,230 @@
+"""From a snapshot to the question: the text around the cursor, how far a fill should go, and when not to ask at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from engine.gap import Gap
+from engine.languages import Kind
+from engine.syntax import enclosing
+from lsp_server.brackets import Brackets, brackets_around
+from lsp_server.documents import Snapshot
+from lsp_server.exclude import Exclusion
+from lsp_server.indentation import expected_after, leading, opens_block, unit_of
+from lsp_server.suggestion import Reason, Rejected
+from lsp_server.text import Text
+
+PREFIX_CHARS = 4000  # more than the engine's 512 tokens, at 3 to 4 characters each
+PREFIX_JUMP = 1000  # a window's start stands still while so many characters are typed, and what was read of it stays
+SUFFIX_CHARS = 600  # more than the engine's 64 tokens; the brackets in it are matched, too
+MAX_LINE = 2000  # longer lines are minified or data
+PROSE = ("", "markdown")  # languages without calls and blocks
+
+_CELL_GAP = "\n\n"
+_AUTOMATIC_TOKENS = 15  # one canvas of 16 with its end
+_LINE_TOKENS = 31  # two
+_BLOCK_TOKENS = 60
+_BLOCK_LINES = 8
+
+# What stands before the parenthesis of a call or a definition, and the words that do so and are neither.
+_CALLEE = re.compile(r"([\w$]+)[!?]?\s?$|[)\]>]$")
+_NO_CALLEES = {
+    "and", "assert", "await", "case", "catch", "del", "elif", "else", "except", "for", "foreach", "if", "in", "is",
+    "lock", "match", "not", "or", "raise", "return", "switch", "synchronized", "throw", "unless", "until", "using",
+    "when", "while", "with", "yield",
+}  # fmt: skip
+_SEMICOLON_ENDS = {
+    "c", "cpp", "csharp", "css", "java", "javascript", "php", "rust", "sql", "tsx", "typescript", "zig",
+}  # fmt: skip
+
+
+class Trigger(Enum):
+    """Who asks: the editor after a keystroke, or a person by a command."""
+
+    AUTOMATIC = "automatic"
+    INVOKED = "invoked"
+
+
+class Scope(Enum):
+    """How far a fill should go."""
+
+    REST_OF_LINE = "rest of line"
+    STATEMENT = "statement"  # on a blank line outside any body
+    BLOCK = "block"  # on a blank line in a body, or behind what opens one
+    ARGUMENTS = "arguments"  # of a call or a definition: up to the closing bracket
+
+
+@dataclass(frozen=True)
+class Context:
+    """A gap, and what post-processing has to know about the place it is in."""
+
+    gap: Gap
+    scope: Scope
+    trigger: Trigger
+    max_lines: int  # lines with text in them
+    indentation: str  # what a new line of code here would begin with
+    indent_unit: str
+    brackets: Brackets
+    newline: str  # of the document
+
+    @property
+    def line_prefix(self) -> str:
+        """What stands left of the cursor on its line."""
+        return self.gap.prefix.rpartition("\n")[2]
+
+    @property
+    def line_suffix(self) -> str:
+        """What stands right of the cursor on its line."""
+        return self.gap.suffix.partition("\n")[0]
+
+    @property
+    def on_blank_line(self) -> bool:
+        """Whether the cursor's line holds nothing but white space."""
+        return not self.line_prefix.strip() and not self.line_suffix.strip()
+
+    def with_snippets(self, snippets: tuple[str, ...]) -> Context:
+        """The same place, with texts from other files to look at."""
+        return replace(self, gap=replace(self.gap, snippets=snippets))
+
+
+def build_context(snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion) -> Context | Rejected:
+    """The question to ask at a snapshot's cursor, or why none should be asked."""
+    if exclusion.reason(snapshot.uri) is not None:
+        return Rejected(Reason.EXCLUDED)
+    if len(snapshot.current_line) > MAX_LINE:
+        return Rejected(Reason.LINE_TOO_LONG)
+    prefix, after = _prefix(snapshot), snapshot.suffix(SUFFIX_CHARS)
+    suffix = _plain(after)
+    brackets = brackets_around(prefix, suffix, len(after) == SUFFIX_CHARS, snapshot.language)
+    reason = _reason_not_to_ask(prefix, suffix, brackets, trigger)
+    if reason is not None:
+        return Rejected(reason)
+    lines = prefix.split("\n")
+    unit = unit_of(lines + suffix.split("\n"), snapshot.language)
+    scope = _scope(snapshot, lines, suffix, brackets)
+    max_lines, max_tokens = _limits(scope, trigger, lines[-1])
+    return Context(
+        gap=Gap(prefix, suffix, snapshot.language, max_tokens=max_tokens),
+        scope=scope,
+        trigger=trigger,
+        max_lines=max_lines,
+        indentation=expected_after(lines if lines[-1].strip() else lines[:-1], unit, snapshot.language),
+        indent_unit=unit,
+        brackets=brackets,
+        newline=snapshot.newline,
+    )
+
+
+def _prefix(snapshot: Snapshot) -> str:
+    """The window before the cursor: from a line start, that moves in jumps, and not from inside a string or comment."""
+    text = snapshot.prefix(PREFIX_CHARS)
+    first = snapshot.offset - len(text)
+    if first == 0 and snapshot.cells_before:
+        text, first = _with_cells(text, snapshot.cells_before)
+    if first > 0:
+        text = text[-first % PREFIX_JUMP :]
+        text = text[text.find("\n") + 1 :]
+        text = text[_outside_string(snapshot, text) :]
+    return _plain(text)
+
+
+def _with_cells(text: str, cells: tuple[Text, ...]) -> tuple[str, int]:
+    """A notebook reads as one text. Also the offset in it at which the window begins."""
+    total = sum(len(cell) + len(_CELL_GAP) for cell in cells) + len(text)
+    for cell in reversed(cells):
+        if len(text) >= PREFIX_CHARS:
+            break
+        text = cell.before(cell.end, PREFIX_CHARS) + _CELL_GAP + text
+    text = text[-PREFIX_CHARS:]
+    return text, total - len(text)
+
+
+def _outside_string(snapshot: Snapshot, window: str) -> int:
+    """Where the first line begins that does not begin inside a string or comment; 0 where all is one string."""
+    if snapshot.tree is None or len(window) > snapshot.offset:
+        return 0
+    encoded = window.encode()
+    start = snapshot.byte_offset - len(encoded)
+    for kind in (Kind.STRING, Kind.COMMENT):
+        node = enclosing(snapshot.tree, start, snapshot.language, kind)
+        if node is not None and node.start_byte < start < node.end_byte <= snapshot.byte_offset:
+            skipped = len(encoded[: node.end_byte - start].decode(errors="ignore"))
+            line_end = window.find("\n", skipped)
+            return line_end + 1 if line_end >= 0 else 0
+    return 0
+
+
+def _plain(text: str) -> str:
+    """With `\\n` as the only line end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _reason_not_to_ask(prefix: str, suffix: str, brackets: Brackets, trigger: Trigger) -> Reason | None:
+    """Suggestions that come while a word is being corrected, or behind what is finished, are what users mind most."""
+    if "\0" in prefix or "\0" in suffix:
+        return Reason.BINARY
+    word_left, word_right = _is_word(prefix[-1:]), _is_word(suffix[:1])
+    if word_right and (word_left or trigger is Trigger.AUTOMATIC):
+        return Reason.IN_WORD
+    if trigger is Trigger.INVOKED:
+        return None
+    if not prefix.strip() and not suffix.strip():
+        return Reason.BLANK_DOCUMENT
+    line = prefix.rpartition("\n")[2].rstrip()
+    finished = line.endswith(";") and brackets.language in _SEMICOLON_ENDS and brackets.stack[-1:] in ((), ("{",))
+    return Reason.STATEMENT_FINISHED if finished and not suffix.partition("\n")[0].strip() else None
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _scope(snapshot: Snapshot, lines: list[str], suffix: str, brackets: Brackets) -> Scope:
+    """How far a fill should go. Where the tree has no word, as in code that is just being typed, the text decides."""
+    left, right = lines[-1], suffix.partition("\n")[0]
+    blank = not left.strip() and not right.strip()
+    if brackets.delimiter or snapshot.language in PROSE:
+        return Scope.STATEMENT if blank else Scope.REST_OF_LINE
+    if _in_arguments(snapshot, lines, brackets):
+        return Scope.ARGUMENTS
+    if blank:
+        return Scope.BLOCK if _in_body(snapshot, lines, suffix, brackets) else Scope.STATEMENT
+    return Scope.BLOCK if not right.strip() and opens_block(left, snapshot.language) else Scope.REST_OF_LINE
+
+
+def _in_arguments(snapshot: Snapshot, lines: list[str], brackets: Brackets) -> bool:
+    """Inside the parentheses of a call or a definition, and in no block or literal within them."""
+    if brackets.stack[-1:] != ("(",):
+        return False
+    if _enclosing(snapshot, Kind.ARGUMENTS):
+        return True
+    before = "\n".join(lines)[: brackets.opened[-1]]
+    callee = _CALLEE.search(before[-100:])
+    return callee is not None and callee[1] not in _NO_CALLEES
+
+
+def _in_body(snapshot: Snapshot, lines: list[str], suffix: str, brackets: Brackets) -> bool:
+    """Whether a blank line belongs to something larger: between brackets, in a block, or indented."""
+    if brackets.stack or _enclosing(snapshot, Kind.BLOCK):
+        return True
+    above = next((line for line in reversed(lines[:-1]) if line.strip()), "")
+    below = next((line for line in suffix.split("\n") if line.strip()), "")
+    if leading(below) or opens_block(above, snapshot.language):
+        return True
+    return bool(lines[-1] and leading(above))
+
+
+def _enclosing(snapshot: Snapshot, kind: Kind) -> bool:
+    if snapshot.tree is None or not snapshot.tree_is_fresh:
+        return False
+    return enclosing(snapshot.tree, snapshot.byte_offset, snapshot.language, kind) is not None
+
+
+def _limits(scope: Scope, trigger: Trigger, line_prefix: str) -> tuple[int, int]:
+    """The most lines and tokens worth having. Unasked, a line is what one can read while typing."""
+    if trigger is Trigger.AUTOMATIC:
+        return 1, _AUTOMATIC_TOKENS
+    one_line = scope is Scope.REST_OF_LINE or (scope is Scope.ARGUMENTS and line_prefix.strip())
+    return (1, _LINE_TOKENS) if one_line else (_BLOCK_LINES, _BLOCK_TOKENS)

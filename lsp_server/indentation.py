@@ -1,0 +1,111 @@
+"""Indentation: the unit that a file uses, what a new line should begin with, and a fill brought into that form."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from lsp_server.brackets import scan
+
+_TWO_SPACES = {
+    "css", "elixir", "haskell", "html", "javascript", "json", "lua", "ocaml", "ruby", "scala", "tsx", "typescript",
+    "yaml",
+}  # fmt: skip
+_OPENING_ENDS = ("{", ":", "(", "[", ">")
+_TAB_WIDTH = 4  # columns, where tabs and spaces have to be compared
+
+_WORDS = ("ruby", "lua", "bash", "elixir", "julia", "haskell", "ocaml", "sql")  # languages that open blocks with words
+_OPENING_WORD = re.compile(r"\b(do(\s*\|[^|]*\|)?|then|else|begin|of|where|try|loop)$")
+_OPENING_LINE = re.compile(
+    r"\s*(local\s+)?(def|class|module|if|unless|while|until|for|case|when|function|struct|elsif|elseif|elif|rescue|ensure)\b"
+    r"(?!.*\bend\b)"
+)
+_LINE_OPENERS = {"ruby", "lua", "julia"}  # of _WORDS: `def f(x)` alone opens a block
+_PYTHON_BLOCK = re.compile(
+    r"\s*((async\s+)?(if|elif|else|for|while|with|try|except|finally|def|class|match|case)\b.*|[)\]}].*):$"
+)
+_LABEL = re.compile(r"\s*(case\b.*|default\s*|[a-z]+\s*):$")
+
+
+def unit_of(lines: Iterable[str], language: str) -> str:
+    """One step of indentation: a tab, or some spaces; by what most lines below a line that opens something have."""
+    steps: Counter[str] = Counter()
+    above = ""
+    for line in lines:
+        if not line.strip():
+            continue
+        if above.endswith(_OPENING_ENDS) or language in _WORDS:
+            steps[leading(line).removeprefix(leading(above))] += leading(line).startswith(leading(above))
+        above = line.rstrip()
+    known = [step for step in ("\t", "  ", "    ", "   ", " " * 8) if steps[step]]
+    if known:
+        return max(known, key=lambda step: steps[step])
+    return "\t" if language == "go" else " " * (2 if language in _TWO_SPACES else 4)
+
+
+def leading(line: str) -> str:
+    """The white space that a line begins with."""
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def width(whitespace: str) -> int:
+    """Its columns."""
+    return len(whitespace.expandtabs(_TAB_WIDTH))
+
+
+def opens_block(line: str, language: str) -> bool:
+    """Whether what is written on `line` so far opens a block that goes on below."""
+    code = line.rstrip()
+    if code.endswith("{"):
+        return True
+    if language == "python":
+        return _PYTHON_BLOCK.match(code) is not None and not scan(code, language).stack
+    if language in _WORDS:
+        return bool(_OPENING_WORD.search(code) or (language in _LINE_OPENERS and _OPENING_LINE.match(code)))
+    return code.endswith(":") and language not in ("", "yaml", "markdown") and _LABEL.match(code) is not None
+
+
+def expected_after(lines: Sequence[str], unit: str, language: str) -> str:
+    """What a new line below `lines` would begin with: the statement's own indentation, one step more in a new block."""
+    index = next((i for i in range(len(lines) - 1, -1, -1) if lines[i].strip()), None)
+    if index is None:
+        return ""
+    line = lines[index]
+    first = _first_of_statement(lines, index, language)
+    if opens_block(line, language):
+        return leading(lines[first]) + unit
+    if line.rstrip().endswith(("(", "[")):
+        return leading(line) + unit
+    return leading(lines[first])
+
+
+def _first_of_statement(lines: Sequence[str], index: int, language: str) -> int:
+    """The line on which the brackets that close on line `index` were opened."""
+    text = lines[index]
+    for first in range(index, max(index - 30, -1), -1):
+        if not scan(text, language).extra:
+            return first
+        text = f"{lines[first - 1]}\n{text}" if first else text
+    return index
+
+
+def with_unit(lines: Sequence[str], unit: str) -> list[str]:
+    """`lines` with their indentation in the file's own kind: tabs for spaces, or spaces for tabs."""
+    if unit == "\t":
+        steps = [len(leading(line)) for line in lines if line.startswith("  ")]
+        old, new = " " * (4 if all(count % 4 == 0 for count in steps) else 2), unit
+    else:
+        old, new = "\t", unit
+    return [leading(line).replace(old, new) + line.lstrip(" \t") for line in lines]
+
+
+def moved(lines: Sequence[str], columns: int, unit: str) -> list[str]:
+    """`lines` moved to the right by so many columns, or to the left as far as their white space goes."""
+    return [_moved(line, columns, unit) if line.strip() else line for line in lines]
+
+
+def _moved(line: str, columns: int, unit: str) -> str:
+    wanted = max(width(leading(line)) + columns, 0)
+    tabs = wanted // _TAB_WIDTH if unit == "\t" else 0
+    return "\t" * tabs + " " * (wanted - tabs * _TAB_WIDTH) + line.lstrip(" \t")

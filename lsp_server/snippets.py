@@ -1,0 +1,102 @@
+"""Snippets: pieces of other open documents that speak of what stands around the cursor, ranked with BM25."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import bm25s
+
+from lsp_server.context import PREFIX_JUMP
+from lsp_server.documents import Document, Snapshot
+from lsp_server.exclude import Exclusion
+from lsp_server.text import Text
+
+MAX_SNIPPETS = 3
+MAX_CHARS = 600  # of one snippet
+_MAX_DOCUMENTS = 8
+_MAX_CHUNKS = 60  # per document; indexing 480 chunks takes 20 ms, once per window
+_QUERY_CHARS = 1500
+_REMEMBERED = 32  # windows
+_IDENTIFIER = re.compile(r"[^\W\d]\w{2,}")
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    text: str
+    words: tuple[str, ...]
+
+
+class Snippets:
+    """Chooses snippets once per window, so that typing on leaves the head of what the engine has read as it is."""
+
+    def __init__(self, exclusion: Exclusion) -> None:
+        self._exclusion = exclusion
+        self._chunks: dict[str, tuple[int, list[_Chunk]]] = {}  # by URI, of a version
+        self._chosen: dict[tuple[str, int, frozenset[str]], tuple[str, ...]] = {}
+
+    def choose(self, snapshot: Snapshot, documents: Iterable[Document]) -> tuple[str, ...]:
+        """At most MAX_SNIPPETS pieces of other documents (the one used last first), the most useful last."""
+        others = list(islice((other for other in documents if other.uri != snapshot.uri), _MAX_DOCUMENTS))
+        window = (snapshot.uri, snapshot.offset // PREFIX_JUMP, frozenset(other.uri for other in others))
+        if window not in self._chosen:
+            if len(self._chosen) >= _REMEMBERED:
+                del self._chosen[next(iter(self._chosen))]
+            self._chosen[window] = _best(self._all_chunks(snapshot, others), _words_near(snapshot))
+        return self._chosen[window]
+
+    def _all_chunks(self, snapshot: Snapshot, others: list[Document]) -> list[_Chunk]:
+        usable = [
+            other
+            for other in others
+            if self._exclusion.reason(other.uri) is None
+            and not any(other.text is cell for cell in snapshot.cells_before)  # those are in the prefix already
+        ]
+        self._chunks = {other.uri: self._chunks_of(other) for other in usable}
+        return [chunk for _, chunks in self._chunks.values() for chunk in chunks]
+
+    def _chunks_of(self, other: Document) -> tuple[int, list[_Chunk]]:
+        known = self._chunks.get(other.uri)
+        if known is not None and known[0] == other.version:
+            return known
+        return other.version, [_Chunk(text, _words(text)) for text in _pieces(other.text)]
+
+
+def _best(chunks: list[_Chunk], query: frozenset[str]) -> tuple[str, ...]:
+    """A chunk that shares but one word with the query is there by chance."""
+    chunks = [chunk for chunk in chunks if len(query.intersection(chunk.words)) >= 2]
+    if not chunks:
+        return ()
+    index = bm25s.BM25()
+    index.index([list(chunk.words) for chunk in chunks], show_progress=False)
+    scores = index.get_scores(sorted(query))
+    ranked = sorted(range(len(chunks)), key=lambda i: float(scores[i]), reverse=True)
+    return tuple(dict.fromkeys(chunks[i].text for i in ranked[:MAX_SNIPPETS]))[::-1]
+
+
+def _pieces(text: Text) -> Iterator[str]:
+    """The text's head in pieces of whole lines, cut where a blank line or a line without indentation allows it."""
+    piece = ""
+    pieces = 0
+    for line in text.lines(0, _MAX_CHUNKS * 40):
+        line = line.replace("\r\n", "\n").replace("\r", "\n")
+        starts_anew = len(piece) > MAX_CHARS // 2 and line[:1].strip() != ""
+        if piece and (starts_anew or len(piece) + len(line) > MAX_CHARS):
+            yield piece.strip("\n") + "\n"
+            piece, pieces = "", pieces + 1
+            if pieces == _MAX_CHUNKS:
+                return
+        piece += line[:MAX_CHARS]
+    if piece.strip():
+        yield piece.strip("\n") + "\n"
+
+
+def _words_near(snapshot: Snapshot) -> frozenset[str]:
+    near = snapshot.prefix(_QUERY_CHARS) + "\n" + snapshot.suffix(_QUERY_CHARS // 3)
+    return frozenset(_words(near))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_IDENTIFIER.findall(text))

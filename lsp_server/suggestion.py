@@ -1,0 +1,46 @@
+"""What comes of a request: a `Suggestion`, or `Rejected` with a reason, which is counted and no error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why there is no suggestion. The value is what logs and `lacuna doctor` say."""
+
+    # Before the model is asked (context.py).
+    EXCLUDED = "the file is left alone"
+    BINARY = "the text holds a null byte"
+    LINE_TOO_LONG = "the line is too long"
+    BLANK_DOCUMENT = "nothing is written yet"
+    IN_WORD = "a word goes on right of the cursor"
+    STATEMENT_FINISHED = "the statement is finished"
+
+    # After it has answered (postprocess.py).
+    EMPTY = "nothing of the fill is in the scope"
+    REPEATS_SUFFIX = "the text after the cursor says it already"
+    REPEATS_LINE_ABOVE = "the line above says it already"
+    RUNS_TOGETHER = "its last word would run into the next one"
+    LOOPS = "the fill repeats itself"
+    UNBALANCED = "brackets or quotes would not match"
+    PARSE_WORSE = "the syntax would be worse"
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """No suggestion, and why."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Text for the editor: `text`, with the document's line ends, replaces `swallowed` characters right of the cursor.
+
+    Characters are swallowed where an auto-closed pair already typed what the text closes: in `if (|)` the text `x) {`
+    swallows the `)`. They are on the cursor's line and occur in the text, in order, as editors demand.
+    """
+
+    text: str
+    swallowed: int = 0

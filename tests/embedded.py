@@ -1,0 +1,41 @@
+"""The embedded model, loaded once per run of the tests: what numerics are checked on."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine import filler, hub, runtime
+from engine.canvas import Canvas
+from engine.context import Context
+from engine.filler import Filler
+
+DATA = Path(__file__).parent / "data"
+
+
+@cache
+def embedded(dtype: str = "float32") -> Filler:
+    hub.pull(hub.EMBEDDED, progress=True)
+    return filler.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
+
+
+def preview_cases() -> list[dict[str, Any]]:
+    return json.loads((DATA / "preview_cases.json").read_text(encoding="utf-8"))
+
+
+def read(filled: Filler, prefix: list[int], suffix: list[int]) -> Context:
+    """A new context of both sides."""
+    denoiser = filled.denoiser
+    context = denoiser.context()
+    context.read_prefix(prefix, lambda: None)
+    context.read_suffix(denoiser.suffixes.read(suffix), denoiser.config.suffix_distance)
+    return context
+
+
+def canvas_of(tokens: dict[int, int], length: int = 16) -> Canvas:
+    canvas = Canvas(length)
+    for position, token in tokens.items():
+        canvas.accept(position, token)
+    return canvas

@@ -1,0 +1,26 @@
+"""Marked text for tests: `|` is the cursor (the first one, where there are several)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lsp_server.context import Context, Trigger, build_context
+from lsp_server.documents import Document, Snapshot
+from lsp_server.exclude import Exclusion
+from lsp_server.suggestion import Rejected
+from lsp_server.text import Position
+
+
+def snapshot_at(marked: str, language: str = "python", uri: str = "untitled:test") -> Snapshot:
+    """The snapshot of a document whose text is `marked` without its cursor."""
+    before, after = marked.split("|", 1)
+    snapshot = Document(uri, language or "plaintext", 1, before + after).snapshot(Position(0, 0), "utf-32", 10_000.0)
+    line, column = snapshot.text.place_at(len(before))
+    return replace(snapshot, line=line, column=column)
+
+
+def context_at(
+    marked: str, language: str = "python", trigger: Trigger = Trigger.INVOKED, uri: str = "untitled:test"
+) -> Context | Rejected:
+    """What would be asked at the cursor."""
+    return build_context(snapshot_at(marked, language, uri), trigger, Exclusion())

@@ -1,0 +1,142 @@
+"""The gap family on real weights: the preview's own figures, and cached against uncached passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from embedded import canvas_of, embedded, preview_cases, read
+
+from engine.lane import Lane
+from engine.seams import Seam
+from engine.session import Session
+
+pytestmark = pytest.mark.weights
+CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])
+OPEN = Seam("", "", b"", False)  # the preview's cases have no seam
+
+
+@CASES
+@torch.inference_mode()
+def test_first_pass_is_the_previews(case: dict[str, Any]) -> None:
+    filled = embedded()
+    context = read(filled, case["prefix_ids"], case["suffix_ids"])
+    (row, *_), = [filled.denoiser.denoise(context, [canvas_of({})])[0]]
+    logits = filled.denoiser.denoise(context, [canvas_of({})])[0]
+    assert logits.argmax(-1).tolist() == case["first_pass_argmax"]
+    # Log probabilities are logits less a constant, so differences between the five best must agree.
+    best = row[case["first_pass_top_at_0"]]
+    expected = torch.tensor(case["first_pass_logits_at_0"])
+    torch.testing.assert_close(best - best[0], expected - expected[0], atol=5e-3, rtol=0)
+
+
+@CASES
+@torch.inference_mode()
+def test_strict_fill_is_the_previews(case: dict[str, Any]) -> None:
+    text, forwards = fill(case, threshold=2.0)
+    assert (text, forwards) == (case["strict"], case["forwards_strict"])
+
+
+@CASES
+@torch.inference_mode()
+def test_parallel_fill_is_the_previews(case: dict[str, Any]) -> None:
+    text, forwards = fill(case, threshold=0.9)
+    assert (text, forwards) == (case["parallel_090"], case["forwards_parallel"])
+
+
+def fill(case: dict[str, Any], threshold: float) -> tuple[str, int]:
+    """The preview's own decoding: the leftmost takes its argmax, others theirs above the threshold; the end only leftmost."""
+    filled = embedded()
+    end = filled.denoiser.config.end_of_hole_token_id
+    context = read(filled, case["prefix_ids"], case["suffix_ids"])
+    canvas, forwards = canvas_of({}), 0
+    while (leftmost := canvas.leftmost()) < len(canvas):
+        probabilities, tokens = filled.denoiser.denoise(context, [canvas])[0].exp().max(-1)
+        forwards += 1
+        for at in range(leftmost, len(canvas)):
+            sure = probabilities[at - leftmost] >= threshold and int(tokens[at - leftmost]) != end
+            if canvas.token(at) is None and (at == leftmost or sure):
+                canvas.accept(at, int(tokens[at - leftmost]))
+                if canvas.token(at) == end:
+                    return text_of(canvas.decided()[:-1]), forwards
+    return text_of(canvas.decided()), forwards
+
+
+def text_of(tokens: list[int]) -> str:
+    lane = Lane(len(tokens) or 1, OPEN, embedded()._tokenizer, 0, -1)
+    for at, token in enumerate(tokens):
+        lane.accept(at, token, 0.0, 0.0)
+    return lane.spelled.decode()
+
+
+@CASES
+@torch.inference_mode()
+def test_cached_passes_equal_uncached(case: dict[str, Any]) -> None:
+    """Typing, deleting and typing again leaves the context of a single read."""
+    filled, prefix, suffix = embedded(), case["prefix_ids"], case["suffix_ids"]
+    fresh = read(filled, prefix, suffix)
+    worn = read(filled, [*prefix[:1], 11, 12, 13], suffix)
+    for ids in (prefix[:-1], [*prefix, 99], prefix[:1], prefix):
+        worn.read_prefix(ids, lambda: None)
+    worn.read_suffix(filled.denoiser.suffixes.read(suffix), filled.denoiser.config.suffix_distance)
+    canvas = canvas_of({0: 262, 3: 30})
+    for a, b in zip(filled.denoiser.denoise(fresh, [canvas]), filled.denoiser.denoise(worn, [canvas]), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=0)
+    torch.testing.assert_close(fresh.next_log_probabilities, worn.next_log_probabilities, atol=1e-3, rtol=0)
+
+
+@torch.inference_mode()
+def test_rerotation_equals_a_read_at_the_place() -> None:
+    """Keys read at positions 1.. and rotated on are those of a read that begins at the later position."""
+    filled, ids = embedded(), preview_cases()[0]["suffix_ids"]
+    base = filled.denoiser.base
+    read_there = base.cache(len(ids) + 1)
+    count = len(ids) + 1
+    mask = torch.ones(count, count, dtype=torch.bool).tril()
+    base.forward(base.embed([0, *ids]), torch.arange(count) + 300, read_there, 0, 0, mask)
+    context = filled.denoiser.context()
+    context.ids = [0] * (300 - 64 + 2)  # so that the first suffix token stands at 301
+    context.read_suffix(filled.denoiser.suffixes.read(ids), 64)
+    placed = context.cache.keys[:, :, context.ORIGIN - len(ids) : context.ORIGIN]
+    torch.testing.assert_close(placed, read_there.keys[:, :, 1:], atol=1e-3, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_lanes_in_one_pass_equal_lanes_alone() -> None:
+    filled, case = embedded(), preview_cases()[1]
+    context = read(filled, case["prefix_ids"], case["suffix_ids"])
+    canvases = [canvas_of({}), canvas_of({0: 198, 1: 472}), canvas_of({5: 30})]
+    together = filled.denoiser.denoise(context, canvases)
+    for canvas, rows in zip(canvases, together, strict=True):
+        torch.testing.assert_close(filled.denoiser.denoise(context, [canvas])[0], rows, atol=1e-3, rtol=0)
+    drafts = [[262, 30], [], [198, 472, 12]]
+    for draft, rows in zip(drafts, filled.denoiser.score(context, drafts), strict=True):
+        torch.testing.assert_close(filled.denoiser.score(context, [draft])[0], rows, atol=1e-3, rtol=0)
+
+
+@torch.inference_mode()
+def test_an_accepted_draft_is_not_read_again() -> None:
+    """The judge's keys and values are the prefix' continuation."""
+    filled, case = embedded(), preview_cases()[0]
+    context = read(filled, case["prefix_ids"], case["suffix_ids"])
+    draft = [7221, 30, 1440, 24]
+    filled.denoiser.score(context, [[5, 6], draft])
+    context.keep(draft, context.tail + 2)
+    assert context.read_prefix([*case["prefix_ids"], *draft, 9], lambda: None) == 1
+    fresh = read(filled, [*case["prefix_ids"], *draft, 9], case["suffix_ids"])
+    torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)
+
+
+def test_bfloat16_fills_as_float32_nearly_always() -> None:
+    same = 0
+    for case in preview_cases():
+        fills = [Session(f.denoiser, f._tokenizer) for f in (embedded("float32"), embedded("bfloat16"))]
+        same += len({session.infill(gap_of(case), 1, lambda: None)[0].text for session in fills}) == 1
+    assert same >= len(preview_cases()) - 1
+
+
+def gap_of(case: dict[str, Any]) -> Any:
+    from engine.gap import Gap
+
+    return Gap(case["prefix"], case["suffix"], "python")
