@@ -28,7 +28,7 @@ class Filler:
 
     def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, config: SamplerConfig | None = None) -> None:
         self.denoiser = denoiser
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._config = config
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
@@ -57,7 +57,7 @@ class Filler:
         self._sessions.pop(document, None)
 
     def _session(self, document: str) -> Session:
-        session = self._sessions.pop(document, None) or Session(self.denoiser, self._tokenizer, self._config)
+        session = self._sessions.pop(document, None) or Session(self.denoiser, self.tokenizer, self._config)
         self._sessions[document] = session
         if len(self._sessions) > SESSIONS:
             self._sessions.popitem(last=False)

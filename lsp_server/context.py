@@ -105,8 +105,9 @@ def build_context(snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion) ->
     unit = unit_of(lines + suffix.split("\n"), snapshot.language)
     scope = _scope(snapshot, lines, suffix, brackets)
     max_lines, max_tokens = _limits(scope, trigger, lines[-1])
+    line_ends = max_lines + (scope is Scope.BLOCK and lines[-1].strip() != "")  # behind an opener the first ends its line
     return Context(
-        gap=Gap(prefix, suffix, snapshot.language, max_tokens=max_tokens),
+        gap=Gap(prefix, suffix, snapshot.language, max_tokens=max_tokens, max_lines=line_ends),
         scope=scope,
         trigger=trigger,
         max_lines=max_lines,

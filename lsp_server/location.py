@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.gap import Gap
-from engine.languages import language_of
 from lsp_server.text import Place, Text
 
 
@@ -25,10 +24,10 @@ class Location:
     @classmethod
     def parse(cls, argument: str) -> Location:
         """Read FILE:LINE:COL from the right: the file's own name may hold colons, as `C:\\x.py` does."""
-        path, *numbers = argument.rsplit(":", 2)
-        if not path or len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        match = re.fullmatch(r"(.+):([0-9]{1,9}):([0-9]{1,9})", argument, re.DOTALL)
+        if match is None:
             raise LocationError(f"{argument!r} is no location: write FILE:LINE:COL, as in src/app.py:12:5")
-        line, column = map(int, numbers)
+        path, line, column = match[1], int(match[2]), int(match[3])
         if not line or not column:
             raise LocationError(f"{argument!r} is no location: lines and columns begin at 1")
         return cls(Path(path), line, column)
@@ -38,37 +37,19 @@ class Location:
         try:
             text = self.path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            line = error.object.count(b"\n", 0, error.start) + 1
-            raise LocationError(
-                f"{self.path} is not UTF-8: byte 0x{byte:02x} at offset {error.start}, line {line}; save it as UTF-8"
-            ) from error
+            byte, line = error.object[error.start], error.object.count(b"\n", 0, error.start) + 1
+            where = f"byte 0x{byte:02x} at offset {error.start}, in line {line}"
+            raise LocationError(f"{self.path} is not UTF-8: {where}; save it as UTF-8") from error
         if "\0" in text:
-            raise LocationError(f"{self.path} is not a text file: it holds a null byte at character {text.index(chr(0))}")
+            line = text.count("\n", 0, text.index("\0")) + 1
+            raise LocationError(f"{self.path} is no text file: it holds a null byte, in line {line}")
         return Text(text.removeprefix("\ufeff"))
 
     def place(self, text: Text) -> Place:
         """The place in the file's text. Raises LocationError where it is outside."""
         if self.line > text.line_count:
             raise LocationError(f"{self.path} has {text.line_count} lines: there is no line {self.line}")
-        length = len(text.line(self.line - 1))
-        if self.column > length + 1:
-            raise LocationError(
-                f"line {self.line} of {self.path} has {length} characters: columns 1 to {length + 1}, not {self.column}"
-            )
+        columns = len(text.line(self.line - 1)) + 1
+        if self.column > columns:
+            raise LocationError(f"line {self.line} of {self.path} has the columns 1 to {columns}: {self.column} is none")
         return Place(self.line - 1, self.column - 1)
-
-
-def gap_between(prefix: str, suffix: str, language: str, max_tokens: int) -> Gap:
-    """The gap between two texts with any line ends; `language` is an editor's or our own name, or a file's name."""
-    return Gap(_plain(prefix), _plain(suffix), language_of(language, language), max_tokens=max_tokens)
-
-
-def newline_of(prefix: str, suffix: str) -> str:
-    """The line end that most lines around a gap have: what a fill's own are to be."""
-    crlf, all_ends = (prefix.count(end) + suffix.count(end) for end in ("\r\n", "\n"))
-    return "\r\n" if 2 * crlf > all_ends else "\n"
-
-
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")

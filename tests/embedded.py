@@ -11,6 +11,7 @@ from engine import filler, hub, runtime
 from engine.canvas import Canvas
 from engine.context import Context
 from engine.filler import Filler
+from engine.tokenizer import Tokenizer
 
 DATA = Path(__file__).parent / "data"
 
@@ -19,6 +20,11 @@ DATA = Path(__file__).parent / "data"
 def embedded(dtype: str = "float32") -> Filler:
     hub.pull(hub.EMBEDDED, progress=True)
     return filler.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    return Tokenizer(hub.pull(hub.EMBEDDED, progress=True) / "tokenizer.json")
 
 
 def preview_cases() -> list[dict[str, Any]]:

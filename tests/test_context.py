@@ -198,6 +198,11 @@ def test_indentation(marked: str, language: str, unit: str, indentation: str) ->
     assert (context.indent_unit, context.indentation) == (unit, indentation)
 
 
+def test_behind_an_opener_the_first_line_end_is_not_the_last() -> None:
+    assert asked("def f():|\n", trigger=Trigger.AUTOMATIC).gap.max_lines == 2
+    assert asked("def f():\n    |\n", trigger=Trigger.AUTOMATIC).gap.max_lines == 1
+
+
 def test_line_ends_are_plain_for_the_engine() -> None:
     context = asked("a = 1\r\nb = |\r\nc = 2\r\n")
     assert (context.gap.prefix, context.gap.suffix, context.newline) == ("a = 1\nb = ", "\nc = 2\n", "\r\n")

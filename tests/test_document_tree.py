@@ -14,8 +14,8 @@ from lsp_server.text import Text
 ENOUGH_MS = 10_000.0
 PYTHON = "def f(a, b):\n    x = [a, b, (1, 2)]\n    return x\n\n"
 PIECES = {
-    "python": ["x = 1\n", "if a:\n    b\n", "    ", "(", ")", "\n", "\r\n", "\r", "def g():\n    pass\n", "'é😀'", "# c\f\n", "\0"],
-    "javascript": ["let x = 1;\n", "if (a) {\n", "}\n", "(", ")", "`${", "`", "// c\u2028\n", "/*", "*/", "\r\n", "é", "'"],
+    "python": ["x = 1\n", "if a:\n    b\n", "    ", "(", ")", "\r\n", "\r", "def g(): pass\n", "'é😀'", "#\f\n", "\0"],
+    "javascript": ["let x = 1;\n", "if (a) {\n", "}\n", "(", ")", "`${", "`", "// c\u2028\n", "/*", "*/", "\r\n", "é"],
     "go": ["x := 1\n", "func f() {\n", "}\n", "(", ")", '"', "\r", "// é\n", "\u0085"],
     "rust": ["let x = 1;\n", "fn f() {\n", "}\n", "match a { _ => 1 }\n", "(", ")", '"', "'a", "\r\n", "😀"],
 }  # fmt: skip
@@ -23,7 +23,8 @@ PIECES = {
 
 def shape(tree: Tree) -> list[tuple[object, ...]]:
     """Every node with its place, both in bytes and in rows."""
-    cursor, found = tree.walk(), []
+    cursor = tree.walk()
+    found: list[tuple[object, ...]] = []
     while True:
         node = cursor.node
         assert node is not None
@@ -117,7 +118,7 @@ def test_a_parse_that_would_take_longer_than_the_deadline_is_not_begun() -> None
     assert slow.get(60.0).is_fresh
 
 
-@pytest.mark.parametrize("language, text, can", [
+@pytest.mark.parametrize(("language", "text", "can"), [
     ("python", "x = 1\n", True),
     ("python", "", True),
     ("", "x = 1\n", False),

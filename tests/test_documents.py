@@ -104,7 +104,7 @@ def test_a_snapshot_knows_the_text_around_the_cursor() -> None:
     assert (snapshot.prefix(99), snapshot.suffix(99)) == ("one é\r\ntwo", " 😀\r\nthree")
 
 
-@pytest.mark.parametrize("position, place", [((0, 9), (0, 1)), ((9, 0), (1, 1)), ((-1, -1), (0, 0))])
+@pytest.mark.parametrize(("position", "place"), [((0, 9), (0, 1)), ((9, 0), (1, 1)), ((-1, -1), (0, 0))])
 def test_a_cursor_outside_the_document_is_put_into_it(position: tuple[int, int], place: tuple[int, int]) -> None:
     assert at(Document(URI, "python", 1, "a\nb"), *position).place == place
 

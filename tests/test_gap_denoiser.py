@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from embedded import canvas_of, embedded, preview_cases, read
+from embedded import canvas_of, embedded, preview_cases, read, tokenizer
 
+from engine.gap import Gap
 from engine.lane import Lane
 from engine.seams import Seam
 from engine.session import Session
@@ -22,11 +23,10 @@ OPEN = Seam("", "", b"", False)  # the preview's cases have no seam
 def test_first_pass_is_the_previews(case: dict[str, Any]) -> None:
     filled = embedded()
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
-    (row, *_), = [filled.denoiser.denoise(context, [canvas_of({})])[0]]
     logits = filled.denoiser.denoise(context, [canvas_of({})])[0]
     assert logits.argmax(-1).tolist() == case["first_pass_argmax"]
     # Log probabilities are logits less a constant, so differences between the five best must agree.
-    best = row[case["first_pass_top_at_0"]]
+    best = logits[0, case["first_pass_top_at_0"]]
     expected = torch.tensor(case["first_pass_logits_at_0"])
     torch.testing.assert_close(best - best[0], expected - expected[0], atol=5e-3, rtol=0)
 
@@ -64,7 +64,7 @@ def fill(case: dict[str, Any], threshold: float) -> tuple[str, int]:
 
 
 def text_of(tokens: list[int]) -> str:
-    lane = Lane(len(tokens) or 1, OPEN, embedded()._tokenizer, 0, -1)
+    lane = Lane(len(tokens) or 1, OPEN, tokenizer(), 0, -1)
     for at, token in enumerate(tokens):
         lane.accept(at, token, 0.0, 0.0)
     return lane.spelled.decode()
@@ -131,12 +131,10 @@ def test_an_accepted_draft_is_not_read_again() -> None:
 def test_bfloat16_fills_as_float32_nearly_always() -> None:
     same = 0
     for case in preview_cases():
-        fills = [Session(f.denoiser, f._tokenizer) for f in (embedded("float32"), embedded("bfloat16"))]
+        fills = [Session(f.denoiser, f.tokenizer) for f in (embedded("float32"), embedded("bfloat16"))]
         same += len({session.infill(gap_of(case), 1, lambda: None)[0].text for session in fills}) == 1
     assert same >= len(preview_cases()) - 1
 
 
-def gap_of(case: dict[str, Any]) -> Any:
-    from engine.gap import Gap
-
+def gap_of(case: dict[str, Any]) -> Gap:
     return Gap(case["prefix"], case["suffix"], "python")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+
 import pytest
 
 from engine.languages import LANGUAGES, Kind, language_of
@@ -119,6 +122,15 @@ def test_a_language_without_a_grammar_says_why() -> None:
         get_parser("cobol")
 
 
+def test_a_grammar_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tree_sitter_lua", None)  # what an import finds where there is no such package
+    grammar.cache_clear()
+    missing = grammar("lua")
+    grammar.cache_clear()
+    assert isinstance(missing, MissingGrammar)
+    assert "pip install tree-sitter-lua" in missing.reason
+
+
 PYTHON_STATEMENTS = [
     ("x = foo(|)\ny = 2\n", "x = foo()"),
     ("if a:\n    b = |1\n", "b = 1"),
@@ -130,12 +142,12 @@ PYTHON_STATEMENTS = [
 ]
 
 
-@pytest.mark.parametrize("marked, expected", PYTHON_STATEMENTS)
+@pytest.mark.parametrize(("marked", "expected"), PYTHON_STATEMENTS)
 def test_statement_around_the_cursor_in_python(marked: str, expected: str | None) -> None:
     check_enclosing("python", Kind.STATEMENT, marked, expected)
 
 
-@pytest.mark.parametrize("language, marked, expected", [
+@pytest.mark.parametrize(("language", "marked", "expected"), [
     ("javascript", "class A { m() { a(); |b(); } }", "b();"),
     ("javascript", "const f = () => { retur|n 1 };", "return 1"),
     ("typescript", "interface A { a: str|ing; b: number }", "a: string"),
@@ -153,7 +165,7 @@ def test_statement_around_the_cursor(language: str, marked: str, expected: str |
     check_enclosing(language, Kind.STATEMENT, marked, expected)
 
 
-@pytest.mark.parametrize("language, marked, expected", [
+@pytest.mark.parametrize(("language", "marked", "expected"), [
     ("python", "def f():\n    a\n    |b\nc\n", "a\n    b"),
     ("python", "def f():\n    a\nc|\n", None),
     ("javascript", "if (a) {\n  |\n}\n", "{\n  \n}"),
@@ -170,7 +182,7 @@ def test_block_around_the_cursor(language: str, marked: str, expected: str | Non
     check_enclosing(language, Kind.BLOCK, marked, expected)
 
 
-@pytest.mark.parametrize("language, marked, expected", [
+@pytest.mark.parametrize(("language", "marked", "expected"), [
     ("python", "foo(1, bar(2|), 3)", "(2)"),
     ("python", "foo(1, bar(2)|, 3)", "(1, bar(2), 3)"),
     ("python", "foo|(1)", None),
@@ -188,7 +200,7 @@ def test_arguments_around_the_cursor(language: str, marked: str, expected: str |
     check_enclosing(language, Kind.ARGUMENTS, marked, expected)
 
 
-@pytest.mark.parametrize("language, marked, expected", [
+@pytest.mark.parametrize(("language", "marked", "expected"), [
     ("python", "def f():\n    g = lambda x: x|\n", "lambda x: x"),
     ("javascript", "f(a => |a)", "a => a"),
     ("go", "package p\nvar f = func() { | }\n", "func() {  }"),
@@ -200,7 +212,7 @@ def test_function_around_the_cursor(language: str, marked: str, expected: str | 
     check_enclosing(language, Kind.FUNCTION, marked, expected)
 
 
-@pytest.mark.parametrize("language, marked, expected", [
+@pytest.mark.parametrize(("language", "marked", "expected"), [
     ("python", "x = '|'", True),
     ("python", "x = |'a'", False),
     ("python", "x = 'a'|", False),
@@ -241,7 +253,7 @@ def test_missing_nodes_are_errors() -> None:
     assert error_count(parse("c", "int f() { return 1; }"), 0, 21) == 0
 
 
-@pytest.mark.parametrize("language, text, expected", [
+@pytest.mark.parametrize(("language", "text", "expected"), [
     ("python", "foo(a_b, 12)", ["foo", "(", "a_b", ",", " ", "12", ")"]),
     ("python", "x = 'a b'", ["x", " ", "=", " ", "'a b'"]),
     ("python", "é = '😀' # a b", ["é", " ", "=", " ", "'😀'", " ", "#", " a", " b"]),
@@ -252,7 +264,7 @@ def test_missing_nodes_are_errors() -> None:
 ])  # fmt: skip
 def test_token_boundaries(language: str, text: str, expected: list[str]) -> None:
     edges = token_boundaries(language, text)
-    assert [text[start:end] for start, end in zip(edges, edges[1:], strict=False)] == expected
+    assert [text[start:end] for start, end in itertools.pairwise(edges)] == expected
 
 
 def test_a_parse_in_slices_is_the_parse() -> None:

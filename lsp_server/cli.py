@@ -1,0 +1,202 @@
+"""The command `lacuna`. What a command needs is imported when it runs: `--help` and `serve` must not wait for torch."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from engine import hub, runtime
+from engine.gap import Gap, Infill
+from engine.languages import language_of
+from lsp_server.location import Location, LocationError
+from lsp_server.raw_gap import RawGap
+
+if TYPE_CHECKING:
+    from engine.filler import Filler
+
+MAX_DRAFTS = 6  # the engine's cache has room for seven and the empty one side by side
+
+Model = Annotated[str, typer.Option(help="A model that was pulled, or a model directory.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+Threads = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads; 0 chooses.")]
+
+main = typer.Typer(
+    name="lacuna",
+    help="Fills the gap at the cursor, with a diffusion language model on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"lacuna {importlib.metadata.version('lacuna')}")
+        raise typer.Exit
+
+
+@main.callback()
+def _before_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    runtime.prepare_environment()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # code is UTF-8, whatever the system's code page
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+@main.command()
+def serve(
+    tcp: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Listen there, as in 127.0.0.1:7777, and not on stdio.")
+    ] = None,
+) -> None:
+    """Run the language server."""
+    from lsp_server import server
+
+    server.serve(tcp)
+
+
+@main.command()
+def pull(
+    model: Annotated[
+        str, typer.Argument(help=f"{hub.EMBEDDED}, or owner/name[@revision] of the Hugging Face hub.")
+    ] = hub.EMBEDDED,
+) -> None:
+    """Fetch a model into the user's cache, once."""
+    print(_pulled(model))
+
+
+@main.command()
+def doctor(
+    model: Model = hub.EMBEDDED,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    threads: Threads = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> None:
+    """Say what Lacuna finds on this machine, what it has chosen and why, and time a fill."""
+    from lsp_server import doctor
+
+    report = doctor.examine(model, device, dtype, threads)
+    print(doctor.as_json(report) if as_json else doctor.as_text(report))
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@main.command()
+def demo(
+    model: Model = hub.EMBEDDED,
+    plain: Annotated[bool, typer.Option(help="One line per pause, as for logs.")] = False,
+) -> None:
+    """Type into a small project as an editor would, and show what the real server suggests."""
+    from lsp_server import demo
+
+    _pulled(model)
+    raise typer.Exit(demo.run(model, plain=plain))
+
+
+@main.command()
+def infill(
+    location: Annotated[str, typer.Argument(metavar="FILE:LINE:COL", help="Both count from 1.")] = "",
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Read gaps from stdin and write fills to stdout, as lines of JSON.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw every denoising step.")] = False,
+    drafts: Annotated[int, typer.Option(min=1, max=MAX_DRAFTS, help="How many fills to try.")] = 1,
+    max_tokens: Annotated[int, typer.Option(min=1, max=100, help="The longest fill worth having.")] = 15,
+    model: Model = hub.EMBEDDED,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Fill the gap at a place in a file, or many gaps. The raw engine: nothing is rejected, nothing trimmed."""
+    if jsonl == bool(location) or (jsonl and watch):
+        raise typer.BadParameter("give either FILE:LINE:COL, with --watch if you like, or --jsonl")
+    if jsonl:
+        _infill_jsonl(_load(model, device, dtype, threads), drafts, max_tokens)
+    else:
+        raw_gap = _gap_at(location, max_tokens)
+        _infill_location(_load(model, device, dtype, threads), raw_gap, drafts, watch)
+
+
+def _infill_jsonl(filler: Filler, drafts: int, max_tokens: int) -> None:
+    from lsp_server import jsonl
+
+    def fill(gap: Gap) -> Infill:
+        filler.close("")  # a fill must not depend on the lines before it
+        return filler.infill(gap, drafts=drafts)[0]
+
+    for answer in jsonl.answers(sys.stdin.buffer, max_tokens, fill):
+        print(answer, flush=True)
+
+
+def _infill_location(filler: Filler, raw_gap: RawGap, drafts: int, watch: bool) -> None:
+    if watch:
+        from lsp_server.watch import watching
+
+        with watching(raw_gap.gap) as on_frame:
+            infills = filler.infill(raw_gap.gap, drafts=drafts, on_frame=on_frame)
+    else:
+        infills = filler.infill(raw_gap.gap, drafts=drafts)
+    for rank, fill in enumerate(infills, 1):
+        print(_summary(rank, len(infills), fill), file=sys.stderr, flush=True)
+        print(raw_gap.answer(fill.text), flush=True)
+
+
+def _summary(rank: int, count: int, fill: Infill) -> str:
+    which = f"fill {rank} of {count}" if count > 1 else "the fill"
+    stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in fill.timings.items())
+    return (
+        f"{which if fill.text else which + ' is empty'}: confidence {fill.confidence:.2f}, {fill.steps} steps, "
+        f"{fill.forwards} forwards, {sum(fill.timings.values()):.0f} ms ({stages})"
+    )
+
+
+def _gap_at(argument: str, max_tokens: int) -> RawGap:
+    try:
+        location = Location.parse(argument)
+    except LocationError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        text = location.text()
+        place = location.place(text)
+    except (LocationError, OSError) as error:
+        _fail(str(error))
+    before, after = text.before(place, len(text)), text.after(place, len(text))
+    return RawGap.between(before, after, language_of("", location.path.name), max_tokens)
+
+
+def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
+    from engine import filler
+    from engine.weights import WeightsError
+
+    try:
+        return filler.load(model, runtime.choose(device, dtype, threads))
+    except (hub.ModelMissing, WeightsError, ValueError, OSError) as error:
+        _fail(str(error))
+
+
+def _pulled(model: str) -> Path:
+    try:
+        return hub.pull(model)
+    except hub.PullError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    """Ends the command: `message` says what is wrong and what to do."""
+    print(f"lacuna: {message}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()
