@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from engine.tokenizer import Tokenizer
 
-LONGEST_RUN = 64  # characters of trailing white space that are spelled again; what is before them stays read
+LONGEST_STUB = 64  # characters; what is before them stays read
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,18 @@ def normalise(prefix: str, suffix: str, tokenizer: Tokenizer) -> tuple[Seam, lis
     newline = prefix.endswith("\n") and not suffix.startswith("\n")
     if newline:
         prefix, suffix = prefix[:-1], "\n" + suffix
+    kept = prefix[: _stub(prefix, tokenizer)]
+    stub = prefix[len(kept) :].encode("utf-8", errors="replace")
+    return Seam(kept, suffix, stub, newline), tokenizer.encode(kept)
+
+
+def _stub(prefix: str, tokenizer: Tokenizer) -> int:
+    """Where the stub begins: at the trailing white space, and where there is none, at the last word.
+
+    What follows can change how a word is cut into tokens, but no word before white space. The last *token* alone would be too
+    little: "retu" is read as "ret" and "u", and no answer can then begin with the token "return".
+    """
     kept = prefix.rstrip(" \t\n")
-    kept = prefix[: max(len(kept), len(prefix) - LONGEST_RUN)]
-    ids = tokenizer.encode(kept)
-    run = prefix[len(kept) :].encode("utf-8", errors="replace")
-    stub = tokenizer.decode(ids[-1:]) + run
-    return Seam(kept, suffix, stub, newline), ids[:-1]
+    if len(kept) < len(prefix):
+        return max(len(kept), len(prefix) - LONGEST_STUB)
+    return max(tokenizer.last_word(prefix), len(prefix) - LONGEST_STUB)

@@ -10,6 +10,9 @@ from pathlib import Path
 import tokenizers
 
 
+LONGEST_WORD = 200  # characters looked at for the last word
+
+
 class Tokenizer:
     """A tokenizer.json of the byte-level kind. Text never becomes a special token, whatever it spells."""
 
@@ -23,6 +26,12 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def last_word(self, text: str) -> int:
+        """Where the last word begins, of those that are cut into tokens one by one (with the space before them)."""
+        tail = text[-LONGEST_WORD:]
+        words = self._tokenizer.pre_tokenizer.pre_tokenize_str(tail)
+        return len(text) - len(tail) + (words[-1][1][0] if words else 0)
 
     def decode(self, ids: Iterable[int]) -> bytes:
         """The bytes of these tokens; special tokens have none."""

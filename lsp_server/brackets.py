@@ -6,7 +6,7 @@ A lexer and not the tree, because text around a cursor is broken more often than
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -95,11 +95,6 @@ class Scan:
     extra: tuple[int, ...]  # the offsets of closers of nothing
     lost: int  # openers given up: an outer bracket closed over them, or the line ended in a string
 
-    @property
-    def left_open(self) -> int:
-        """Brackets and strings that nothing closed (a comment that runs to the end of its line is closed by it)."""
-        return self.lost + sum(mark not in _LINE_COMMENTS for mark in self.stack)
-
 
 def scan(text: str, language: str, stack: tuple[str, ...] = ()) -> Scan:
     """Read `text`, beginning with `stack` open. Unknown languages have brackets, and neither strings nor comments."""
@@ -124,8 +119,10 @@ class Brackets:
     language: str
     stack: tuple[str, ...]  # open at the cursor, outermost first
     opened: tuple[int, ...]  # their offsets in the text before the cursor
-    closed: tuple[bool, ...]  # for each of them, whether the text after the cursor closes it
-    after: str  # the text after the cursor, and closers for what is taken to be closed further down
+    above: int  # how many of them were opened above the cursor's line
+    line_suffix: str  # the rest of the cursor's line
+    below: str  # the lines below it, and closers for what is taken to be closed farther down
+    closes_above: bool  # the lines below close only what was opened above
 
     @property
     def delimiter(self) -> str:
@@ -133,56 +130,105 @@ class Brackets:
         innermost = self.stack[-1] if self.stack else ""
         return "" if innermost in CLOSERS else innermost
 
+    @cached_property
+    def closed(self) -> frozenset[int]:
+        """Which of `stack` the text after the cursor closes."""
+        return self._after("", 0).closed
+
     def is_worse_with(self, fill: str, swallowed: int = 0) -> bool:
         """Whether more brackets or quotes than now would match nothing.
 
         `swallowed` characters after the cursor are gone with the fill. A fill that ends its line may leave brackets
         open: the next suggestion goes on from there.
         """
-        extra, left_open = self._unmatched(fill, swallowed)
-        extra_now, left_open_now = self._unmatched("", 0)
-        ends_line = not self.after[swallowed:].split("\n", 1)[0].strip()
-        return extra > extra_now or (left_open > left_open_now and not ends_line)
+        now, then = self._after("", 0), self._after(fill, swallowed)
+        ends_line = not self.line_suffix[swallowed:].strip()
+        return then.extra > now.extra or (then.left_open > now.left_open and not ends_line)
 
     def wrong_closers(self, fill: str) -> list[int]:
         """Where `fill` closes nothing, or something that the text after the cursor closes already."""
         read = scan(fill, self.language, self.stack)
-        return sorted([*read.extra, *(offset for offset, index in read.closings if self.closed[index])])
+        return sorted([*read.extra, *(offset for offset, index in read.closings if index in self.closed)])
 
     def missing_after(self, fill: str, swallowed: int = 0) -> str:
         """The closers that would make whole what is open after `fill` and not closed by the text that follows."""
         stack = scan(fill, self.language, self.stack).stack
-        closed = {index for _, index in scan(self.after[swallowed:], self.language, stack).closings}
+        closed = self._after(fill, swallowed).closed
         return _closers(self.language, [mark for index, mark in enumerate(stack) if index not in closed])
 
-    def _unmatched(self, fill: str, swallowed: int) -> tuple[int, int]:
+    def _after(self, fill: str, swallowed: int) -> _After:
+        """Read a fill and what follows it, first to the end of the line."""
         inner = scan(fill, self.language, self.stack)
-        outer = scan(self.after[swallowed:], self.language, inner.stack)
-        return len(inner.extra) + len(outer.extra), inner.lost + outer.left_open
+        rest = scan(self.line_suffix[swallowed:], self.language, inner.stack)
+        stack, unfinished = rest.stack, 0
+        if self.closes_above:
+            above = min(self.above, inner.given, rest.given)
+            stack, unfinished = stack[:above], _left_open(stack[above:])
+        below = scan(self.below, self.language, stack)
+        return _After(
+            extra=len(inner.extra) + len(rest.extra) + len(below.extra),
+            left_open=inner.lost + rest.lost + below.lost + unfinished + _left_open(below.stack),
+            closed=frozenset(index for _, index in (*rest.closings, *below.closings)),
+            stack=below.stack,
+            given=below.given,
+        )
+
+
+@dataclass(frozen=True)
+class _After:
+    """What follows a fill, read. `closed` are indices into the stack at the fill's end."""
+
+    extra: int
+    left_open: int
+    closed: frozenset[int]
+    stack: tuple[str, ...]
+    given: int
 
 
 def brackets_around(prefix: str, suffix: str, suffix_is_cut: bool, language: str) -> Brackets:
     """Read the text on both sides of a cursor.
 
     Where the suffix is only the head of what follows, brackets that were opened above the cursor's line are taken to
-    be closed further down, and those on it to be open still.
+    be closed farther down, and those on it to be open still.
     """
     line_start = prefix.rfind("\n") + 1
     above = scan(prefix[:line_start], language)
     here = scan(prefix[line_start:], language, above.stack)
-    after = suffix
-    if suffix_is_cut:
-        rest = scan(suffix, language, here.stack)
-        on_the_line = range(here.given, rest.given)
-        after += "\n" + _closers(language, [mark for i, mark in enumerate(rest.stack) if i not in on_the_line])
-    closed = {index for _, index in scan(after, language, here.stack).closings}
-    return Brackets(
+    line_suffix, newline, below = suffix.partition("\n")
+    brackets = Brackets(
         language=language,
         stack=here.stack,
         opened=above.opened[: here.given] + tuple(line_start + offset for offset in here.opened),
-        closed=tuple(index in closed for index in range(len(here.stack))),
-        after=after,
+        above=here.given,
+        line_suffix=line_suffix,
+        below=newline + below,
+        closes_above=_closes_above(prefix[line_start:], below, language, here),
     )
+    if not suffix_is_cut:
+        return brackets
+    brackets = replace(brackets, below=f"{newline}{below}\n")  # ends a comment or string that was cut in its middle
+    after = brackets._after("", 0)
+    on_the_line = range(here.given, after.given)
+    farther = _closers(language, [mark for index, mark in enumerate(after.stack) if index not in on_the_line])
+    return replace(brackets, below=brackets.below + farther)
+
+
+def _closes_above(line: str, below: str, language: str, here: Scan) -> bool:
+    """Whether the first closer of something before it in `below` stands too far left to belong to the cursor's line.
+
+    It is what tells `f(|` with the `)` of an outer call below from `f(|` whose arguments are on the lines below.
+    """
+    extra = scan(below, language).extra
+    if not extra or (here.stack and here.stack[-1] not in CLOSERS):
+        return False
+    before = below[: extra[0]].rpartition("\n")[2]
+    indentation = len(line) - len(line.lstrip())
+    return not before.strip() and len(before) < indentation and _OPENERS[below[extra[0]]] in here.stack[: here.given]
+
+
+def _left_open(stack: tuple[str, ...]) -> int:
+    """Brackets and strings that nothing closes (a comment that runs to the end of its line is closed by it)."""
+    return sum(mark not in _LINE_COMMENTS for mark in stack)
 
 
 def _closers(language: str, stack: list[str]) -> str:

@@ -13,6 +13,7 @@ import typer
 from engine import hub, runtime
 from engine.gap import Gap, Infill
 from engine.languages import language_of
+from lsp_server import jsonl
 from lsp_server.location import Location, LocationError
 from lsp_server.raw_gap import RawGap
 
@@ -107,21 +108,21 @@ def demo(
 @main.command()
 def infill(
     location: Annotated[str, typer.Argument(metavar="FILE:LINE:COL", help="Both count from 1.")] = "",
-    jsonl: Annotated[
+    as_jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Read gaps from stdin and write fills to stdout, as lines of JSON.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Draw every denoising step.")] = False,
     drafts: Annotated[int, typer.Option(min=1, max=MAX_DRAFTS, help="How many fills to try.")] = 1,
-    max_tokens: Annotated[int, typer.Option(min=1, max=100, help="The longest fill worth having.")] = 15,
+    max_tokens: Annotated[int, typer.Option(min=1, max=jsonl.MAX_TOKENS, help="The longest fill worth having.")] = 15,
     model: Model = hub.EMBEDDED,
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = 0,
 ) -> None:
     """Fill the gap at a place in a file, or many gaps. The raw engine: nothing is rejected, nothing trimmed."""
-    if jsonl == bool(location) or (jsonl and watch):
+    if as_jsonl == bool(location) or (as_jsonl and watch):
         raise typer.BadParameter("give either FILE:LINE:COL, with --watch if you like, or --jsonl")
-    if jsonl:
+    if as_jsonl:
         _infill_jsonl(_load(model, device, dtype, threads), drafts, max_tokens)
     else:
         raw_gap = _gap_at(location, max_tokens)
@@ -129,8 +130,6 @@ def infill(
 
 
 def _infill_jsonl(filler: Filler, drafts: int, max_tokens: int) -> None:
-    from lsp_server import jsonl
-
     def fill(gap: Gap) -> Infill:
         filler.close("")  # a fill must not depend on the lines before it
         return filler.infill(gap, drafts=drafts)[0]
@@ -169,8 +168,10 @@ def _gap_at(argument: str, max_tokens: int) -> RawGap:
     try:
         text = location.text()
         place = location.place(text)
-    except (LocationError, OSError) as error:
+    except LocationError as error:
         _fail(str(error))
+    except OSError as error:
+        _fail(f"{location.path}: {error.strerror}")
     before, after = text.before(place, len(text)), text.after(place, len(text))
     return RawGap.between(before, after, language_of("", location.path.name), max_tokens)
 

@@ -32,6 +32,8 @@ def postprocess(context: Context, snapshot: Snapshot, fill: str) -> Suggestion |
         reason = _objection(context, check, fitted)
         if reason is None:
             return Suggestion(fitted.text.replace("\n", context.newline), fitted.swallowed)
+        if reason is Reason.REPEATS_LINE_ABOVE:
+            return Rejected(reason)  # and a shorter beginning of it would be no better
         reasons.append(reason)
     return Rejected(reasons[0])
 

@@ -23,8 +23,7 @@ def indented(context: Context, fill: str) -> str:
     lines = fill.split("\n")
     if context.on_blank_line:
         first = next((index for index, line in enumerate(lines) if line.strip()), 0)
-        first_line, *others = with_unit(lines[first:], context.indent_unit)
-        return "\n".join([_first_line(context, first_line), *others])
+        return "\n".join(_on_blank_line(context, with_unit(lines[first:], context.indent_unit)))
     rest, *others = lines
     others = with_unit(others, context.indent_unit)
     if context.scope is Scope.BLOCK:
@@ -33,13 +32,15 @@ def indented(context: Context, fill: str) -> str:
     return "\n".join([rest.lstrip(" \t") if after_space else rest, *others])
 
 
-def _first_line(context: Context, line: str) -> str:
-    """On a blank line: models often write the indentation again that the line already has."""
-    there, more = context.line_prefix, leading(line)
+def _on_blank_line(context: Context, lines: list[str]) -> list[str]:
+    """Models often write again the indentation that the line already has, or none where it has none yet."""
+    there, more = context.line_prefix, leading(lines[0])
+    if not there and not more and context.scope is Scope.BLOCK and not _GOES_ON.match(lines[0]):
+        return moved(lines, width(context.indentation), context.indent_unit)
+    if width(there + more) <= max(width(context.indentation), width(there)):
+        return lines
     wanted = context.indentation[len(there) :] if context.indentation.startswith(there) else ""
-    too_deep = width(there + more) > max(width(context.indentation), width(there))
-    missing = context.scope is Scope.BLOCK and not there and not more
-    return wanted + line.lstrip(" \t") if too_deep or missing else line
+    return [wanted + lines[0].lstrip(" \t"), *lines[1:]]
 
 
 def _as_body(context: Context, lines: list[str]) -> list[str]:
@@ -102,7 +103,8 @@ def _block(context: Context, lines: list[str]) -> Iterator[str]:
     brackets = context.brackets
     for line in lines[1:]:
         if line.strip() and width(leading(line)) < margin:
-            if brackets.stack and not brackets.closed[-1] and line.lstrip().startswith(_CLOSERS):
+            missing = brackets.stack and len(brackets.stack) - 1 not in brackets.closed
+            if missing and line.lstrip().startswith(_CLOSERS):
                 yield line
             return
         yield line

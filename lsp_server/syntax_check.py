@@ -1,24 +1,19 @@
-"""Whether a fill makes the syntax around the cursor worse, by parsing the enclosing definition with and without it."""
+"""Whether a fill makes the syntax around the cursor worse, by parsing the enclosing definitions with and without it."""
 
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cache, cached_property
 
-from engine.syntax import MissingGrammar, error_count, grammar, parse
-from lsp_server.brackets import Brackets
+from engine.languages import LANGUAGES, Kind
+from engine.syntax import Node, Tree, error_count, parse
+from lsp_server.brackets import Brackets, scan
 from lsp_server.documents import Snapshot
-from lsp_server.indentation import leading, width
 from lsp_server.text import Text
 
-_NEAR = 80  # lines on either side that are parsed whole; 160 lines take 1 ms
-_FAR = 400  # lines on either side that are searched for the headers and closers around those
+_NEAR = 1500  # bytes on either side of the cursor that are parsed whole
+_MAX_BYTES = 30_000  # more takes longer than 5 ms to parse
 _PLACEHOLDER = "x"
-
-# A line without indentation at which a definition begins, or the next one does.
-_TOP_LEVEL = re.compile(r"(?!(else|elif|except|finally|catch|end|fi|done|then|do|rescue|ensure)\b)[\w@$<]")
-_NO_HEADER = re.compile(r"\s*([)\]}#*]|//|/\*|--|end\b|fi\b|done\b|esac\b)")
-_CLOSER = re.compile(r"\s*([)\]}]|end\b|fi\b|done\b|esac\b)")
 
 
 class SyntaxCheck:
@@ -29,19 +24,33 @@ class SyntaxCheck:
     """
 
     def __init__(self, snapshot: Snapshot, brackets: Brackets) -> None:
-        self._language = snapshot.language
+        self._snapshot = snapshot
         self._brackets = brackets
-        line = snapshot.current_line
-        above, below = _neighbourhood(snapshot.text, snapshot.line)
-        self._left = "".join(above) + line[: snapshot.column]
-        self._right = line[snapshot.column :]
-        self._below = "\n" + "".join(below)
 
     def is_worse_with(self, fill: str, swallowed: int = 0) -> bool:
-        """Whether there would be more errors than now; never, where there is no grammar."""
-        if isinstance(grammar(self._language), MissingGrammar):
+        """Whether there would be more errors than now; False where that cannot be told in a few milliseconds.
+
+        That is where the document has no tree, in literals of many hundred lines, and for words in a string or comment.
+        """
+        if self._around is None or self._are_words(fill):
             return False
         return self._errors(fill, swallowed) > self._errors_now
+
+    def _are_words(self, fill: str) -> bool:
+        """In a string or comment that the fill does not end."""
+        inside = self._brackets.delimiter
+        return inside != "" and scan(fill, self._snapshot.language, (inside,)).given == 1
+
+    @cached_property
+    def _around(self) -> tuple[str, str] | None:
+        """What is parsed before and after the cursor."""
+        tree, at = self._snapshot.tree, self._snapshot.byte_offset
+        if tree is None:
+            return None
+        before, after = _kept(tree, at, self._snapshot.text.byte_count, self._snapshot.language)
+        if sum(end - start for start, end in before + after) > _MAX_BYTES:
+            return None
+        return _read(self._snapshot.text, before), _read(self._snapshot.text, after)
 
     @cached_property
     def _errors_now(self) -> int:
@@ -50,41 +59,73 @@ class SyntaxCheck:
         return min(now, self._errors(_PLACEHOLDER, 0)) if now else 0
 
     def _errors(self, fill: str, swallowed: int) -> int:
+        assert self._around is not None, "there is something to parse"
+        before, after = self._around
         missing = self._brackets.missing_after(fill, swallowed)
-        tree = parse(self._language, self._left + fill + missing + self._right[swallowed:] + self._below)
+        tree = parse(self._snapshot.language, before + fill + missing + after[swallowed:])
         return error_count(tree, 0, tree.root_node.end_byte)
 
 
-def _neighbourhood(text: Text, line: int) -> tuple[list[str], list[str]]:
-    """The lines above and below `line` that belong to its top-level definition.
+_Range = tuple[int, int]  # of bytes
 
-    Of long ones, those near, and farther away only what holds them: the headers above, the closers below.
+
+def _kept(tree: Tree, at: int, size: int, language: str) -> tuple[list[_Range], list[_Range]]:
+    """What is left before and after a cursor when the blocks around it lose the statements that are far from it.
+
+    A statement list without some of its statements is still one: what is left parses as it did.
     """
-    return _lines_above(text, line), _lines_below(text, line)
-
-
-def _lines_above(text: Text, line: int) -> list[str]:
-    taken: list[str] = []
-    lowest = 1000
-    for distance, raw in enumerate(reversed(text.lines(line - _FAR, line))):
-        columns = width(leading(raw)) if raw.strip() else lowest
-        header = columns < lowest and not _NO_HEADER.match(raw)
-        if distance < _NEAR or header:
-            taken.append(raw)
-            lowest = min(lowest, columns)
-        if _TOP_LEVEL.match(raw):
+    before, after = [0], [size]  # edges of what is kept, from outside in: kept, removed, kept ...
+    node: Node | None = tree.root_node
+    is_root = True
+    while node is not None and node.end_byte - node.start_byte > 2 * _NEAR:
+        if is_root or _is_block(node, language):
+            before += _far_before(node, at)
+            after += _far_after(node, at)
+        node, is_root = _first_child(node, at), False
+        if node is not None and node.start_byte > at:
             break
-    return taken[::-1]
+    before.append(at)
+    after.append(at)
+    return list(zip(before[::2], before[1::2], strict=True)), list(zip(after[1::2], after[::2], strict=True))[::-1]
 
 
-def _lines_below(text: Text, line: int) -> list[str]:
-    taken: list[str] = []
-    lowest = 1000
-    for distance, raw in enumerate(text.lines(line + 1, line + 1 + _FAR)):
-        if _TOP_LEVEL.match(raw):
-            break
-        columns = width(leading(raw)) if raw.strip() else lowest
-        if distance < _NEAR or (columns < lowest and _CLOSER.match(raw)):
-            taken.append(raw)
-            lowest = min(lowest, columns)
-    return taken
+def _far_before(node: Node, at: int) -> list[int]:
+    """The range of the block's statements that end well before the cursor, if there are any."""
+    first, kept = node.named_child(0), _first_child(node, max(at - _NEAR, 0))
+    if first is None or kept is None or not first.start_byte < kept.start_byte <= at:
+        return []
+    return [first.start_byte, kept.start_byte]
+
+
+def _far_after(node: Node, at: int) -> list[int]:
+    """The range of those that begin well after it, last byte first."""
+    far, last = _first_child(node, at + _NEAR), node.named_child(node.named_child_count - 1)
+    if far is not None and far.start_byte < at + _NEAR:
+        far = far.next_named_sibling
+    if far is None or last is None or not max(at, far.start_byte) < last.end_byte:
+        return []
+    return [last.end_byte, far.start_byte]
+
+
+def _first_child(node: Node, byte: int) -> Node | None:
+    """The first child that ends behind a byte. (`Node.first_child_for_byte` crashes in tree-sitter 0.26 if none does.)"""
+    cursor = node.walk()
+    return cursor.node if cursor.goto_first_child_for_byte(byte) is not None else None
+
+
+def _is_block(node: Node, language: str) -> bool:
+    return _block_types(language).fullmatch(node.type) is not None
+
+
+@cache
+def _block_types(language: str) -> re.Pattern[str]:
+    return re.compile(LANGUAGES[language].patterns.get(Kind.BLOCK) or Kind.BLOCK.value)
+
+
+def _read(text: Text, ranges: list[_Range]) -> str:
+    pieces = []
+    for start, end in ranges:
+        while start < end and (piece := text.read_utf8(start)[: end - start]):
+            pieces.append(piece)
+            start += len(piece)
+    return b"".join(pieces).decode(errors="replace")

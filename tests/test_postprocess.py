@@ -308,7 +308,7 @@ def test_longest_confident_prefix(marked: str, pieces: list[tuple[str, float]], 
 
 
 def test_confident_prefix_of_a_language_without_grammar() -> None:
-    assert confident("It is |\n", [("very", -0.1), (" ni", -0.1), ("ce", -3.0)], "") == "very"
+    assert confident("It is |\n", [("very", -0.1), (" ni", -0.1), ("ce", -3.0)], "").rstrip() == "very"
 
 
 PLACES = [
@@ -350,13 +350,14 @@ def test_whatever_the_fill(place: tuple[str, str], fill: str, trigger: Trigger) 
     assert "\r" not in found.text
     whole = before + found.text + after[found.swallowed :]
     line_end = after.index("\n")
-    next_line = next(line for line in after[line_end:].split("\n") if line.strip())
+    next_line = next((line for line in after[line_end:].split("\n") if line.strip()), "")
     lines = whole[: len(whole) - len(after) + line_end].split("\n")[before.count("\n") :]
     assert not has_word(next_line) or next_line.rstrip() not in [line.rstrip() for line in lines]
     old, new = scan(before + after, language), scan(whole, language)
     assert len(new.extra) <= len(old.extra)
-    assert new.left_open <= old.left_open or not after[found.swallowed : line_end].strip()
-    if language and new.left_open <= old.left_open:
+    left_open = [read.lost + sum(mark not in ("//", "#") for mark in read.stack) for read in (old, new)]
+    assert left_open[1] <= left_open[0] or not after[found.swallowed : line_end].strip()
+    if language and left_open[1] <= left_open[0]:
         assert errors(language, whole) <= errors(language, before + after)
     if context.scope is Scope.REST_OF_LINE or context.scope is Scope.ARGUMENTS:
         assert "\n" not in found.text

@@ -18,12 +18,15 @@ def check(marked: str, kept: str, stub: str, suffix: str | None = None) -> Seam:
     return seam
 
 
-def test_the_last_token_is_spelled_again() -> None:
+def test_the_last_word_is_spelled_again() -> None:
     check("x = conf|\n", "x =", " conf")
+    check("    retu|\n", "   ", " retu")  # two tokens, "ret" and "u"
+    check("load_conf|", "load_", "conf")
+    check("f(a, |", "f(a,", " ")
 
 
-def test_trailing_white_space_and_the_token_before_it_are_spelled_again() -> None:
-    check("def f():\n    |\n", "def f", "():\n    ")
+def test_trailing_white_space_is_spelled_again() -> None:
+    check("def f():\n    |\n", "def f():", "\n    ")
 
 
 def test_a_newline_goes_over_to_a_suffix_that_has_none() -> None:
@@ -32,7 +35,7 @@ def test_a_newline_goes_over_to_a_suffix_that_has_none() -> None:
 
 
 def test_a_newline_stays_where_the_suffix_begins_with_one() -> None:
-    assert not check("a\n|\nb", "", "a\n").newline
+    assert not check("a\n|\nb", "a", "\n").newline
 
 
 def test_an_empty_prefix_has_no_stub() -> None:

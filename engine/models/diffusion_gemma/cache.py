@@ -43,8 +43,8 @@ class LayerCache:
         drop = 0
         if self._window is not None:
             drop = max(0, length - self._window - SPARE - self.origin)
-        # A sliding layer has room for as many new tokens as it keeps, so it is copied once per window, not once per token.
-        capacity = max(2 * (needed - drop), FIRST_CAPACITY)
+        # Half as much again, so that a growing text is copied now and then, not with every token.
+        capacity = max(3 * (needed - drop) // 2, FIRST_CAPACITY)
         self.keys = _moved(self.keys, drop, length - self.origin, capacity)
         self.values = _moved(self.values, drop, length - self.origin, capacity)
         self.origin += drop

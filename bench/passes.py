@@ -1,0 +1,105 @@
+"""The engine's passes, alone: milliseconds, and share of the machine's measured GEMM peak.
+
+    python bench/passes.py [--dtype float32]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+from engine import runtime
+
+runtime.prepare_environment()
+
+import torch  # noqa: E402 (after the environment is set)
+
+from engine import filler, hub  # noqa: E402
+from engine.canvas import Canvas  # noqa: E402
+from engine.context import Context  # noqa: E402
+from engine.filler import Filler  # noqa: E402
+
+TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
+AIMS = {"canvas_step_16": 25.0, "typed_token": 15.0, "judge_draft": 25.0, "suffix_read_64": 80.0, "cold_prefix_512": 700.0}
+
+
+def median_ms(work: Callable[[], object], prepare: Callable[[], object] = lambda: None, runs: int = 15) -> float:
+    times = []
+    for run in range(runs + 2):
+        prepare()
+        start = time.perf_counter()
+        work()
+        if run >= 2:  # the first two warm up
+            times.append((time.perf_counter() - start) * 1000.0)
+    return statistics.median(times)
+
+
+def gemm_peak(dtype: torch.dtype) -> float:
+    """GFLOP/s of one large square product."""
+    size = 1536
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    return 2 * size**3 / median_ms(lambda: a @ b, runs=9) / 1e6
+
+
+def measure(filled: Filler) -> dict[str, float]:
+    """Milliseconds per pass, at a prefix of 384 tokens and a suffix of 64 where nothing else is said."""
+    denoiser, tokenizer = filled.denoiser, filled.tokenizer
+    ids = tokenizer.encode(TEXT * 40)
+    prefix, suffix, draft = ids[:384], ids[:64], ids[384:396]
+    context = denoiser.context()
+    context.read_prefix(prefix, _go)
+    read = denoiser.suffixes.read(suffix)
+    context.read_suffix(read, denoiser.config.suffix_distance)
+    canvas = Canvas(16)
+    head = tokenizer.encode(TEXT)[:12]
+    return {
+        "canvas_step_16": median_ms(lambda: denoiser.denoise(context, [canvas])),
+        "typed_token": median_ms(lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)),
+        "judge_draft": median_ms(lambda: denoiser.score(context, [[*draft, *head], head])),
+        "left_to_right_token": median_ms(lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)),
+        "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
+        "suffix_rerotated": median_ms(lambda: context.read_suffix(read, 64)),
+        "cold_prefix_512": median_ms(lambda: denoiser.context().read_prefix(ids[:512], _go), runs=5),
+    }
+
+
+def shares(filled: Filler, times: dict[str, float], peak: float) -> dict[str, float]:
+    """What part of the GEMM peak each pass reaches, counting the matrices' products and no attention."""
+    config = filled.denoiser.base.config
+    layers = 2e-9 * config.num_hidden_layers * sum(a * b for a, b in (s for s in config.layer_shapes().values() if len(s) == 2))
+    head = 2e-9 * config.vocab_size * config.hidden_size
+    tokens = {"canvas_step_16": (17, 16), "typed_token": (1, 1), "judge_draft": (36, 36), "suffix_read_64": (65, 0), "cold_prefix_512": (513, 1)}
+    return {name: (rows * layers + heads * head) / (times[name] / 1000.0) / peak for name, (rows, heads) in tokens.items()}
+
+
+def _read_and_predict(context: Context, prefix: list[int]) -> None:
+    context.read_prefix(prefix, _go)
+    _ = context.next_log_probabilities
+
+
+def _go() -> None:
+    """Nothing stops a bench."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dtype", default="auto")
+    chosen = runtime.choose(dtype=parser.parse_args().dtype)
+    with torch.inference_mode():
+        filled = filler.load(hub.EMBEDDED, chosen)
+        peak = gemm_peak(chosen.torch_dtype)
+        times = measure(filled)
+        share = shares(filled, times, peak)
+    print(f"{chosen.reason}; GEMM peak {peak:.0f} GFLOP/s")
+    print(f"{'pass':22}{'ms':>8}{'aim':>8}{'of peak':>10}")
+    for name, value in times.items():
+        aim, part = AIMS.get(name), share.get(name)
+        print(f"{name:22}{value:8.1f}{aim or '':>8}{'' if part is None else f'{part:.0%}':>10}")
+    print(json.dumps({"gemm_gflops": round(peak)} | {name + "_ms": round(value, 1) for name, value in times.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Block diffusion: a canvas is denoised step by step, its result is read as text, and the next canvas follows."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from engine.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
+from engine.models.diffusion_gemma.cache import Cache
+from engine.models.diffusion_gemma.model import DiffusionGemma
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A canvas after one denoising step."""
+
+    step: int  # from 1
+    canvas: Tensor  # [batch, canvas]: what the next step starts from, noise included
+    best: Tensor  # [batch, canvas]: the likeliest tokens, pins as they are; the last step's are the result
+    confidence: Tensor  # [batch, free positions]: their probabilities
+    entropy: Tensor  # [batch, free positions], nats
+    finished: Tensor  # [batch]: stable and confident; such a row no longer changes
+    emitted: Tensor | None = None  # [batch, canvas]: what the text goes on with, on the last draft of a block of `generate`
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Positions of a canvas that are given. They are never proposed, accepted, renoised or judged."""
+
+    free: Tensor  # positions, ascending, that are not pinned
+    one_hot: bool = False  # self-conditioning at pins: the pinned token's own embedding, or nothing
+
+
+def denoise(
+    model: DiffusionGemma, cache: Cache, canvas: Tensor, config: EntropyBoundConfig, noise: Noise, pins: Pins | None = None
+) -> Iterator[Draft]:
+    """Steps until every row is finished, or none are left. `canvas`, [batch, canvas], holds the first noise and the pins."""
+    free = torch.arange(canvas.shape[1], device=canvas.device) if pins is None else pins.free
+    finished = torch.zeros(canvas.shape[0], dtype=torch.bool, device=canvas.device)
+    history: deque[Tensor] = deque(maxlen=config.stability_threshold)
+    expected: Tensor | None = None
+    best = canvas
+    for remaining in range(config.max_denoising_steps, 0, -1):
+        logits = model.logits(model.denoise(canvas, cache, expected, slice(None) if pins is None else free))
+        proposal = propose(logits, config.temperature(remaining))
+        taken = accepted(proposal.entropy, config.entropy_bound)
+        tokens = draw(proposal, noise.uniform(*taken.shape), taken)
+        renoised = torch.where(taken, tokens, noise.ids(*taken.shape))
+        canvas = _changed(canvas, free, renoised, finished)
+        best = _changed(best, free, proposal.best, finished)
+        finished = finished | (_stable(best, history) & (proposal.entropy.mean(-1) < config.confidence_threshold))
+        history.append(best)
+        yield Draft(config.max_denoising_steps - remaining + 1, canvas, best, proposal.confidence, proposal.entropy, finished)
+        if bool(finished.all()):
+            return
+        if remaining > 1:
+            expected = _expected(model, canvas, proposal.probabilities, pins)
+
+
+def generate(model: DiffusionGemma, cache: Cache, config: EntropyBoundConfig, noise: Noise) -> Iterator[Draft]:
+    """Canvas after canvas behind the cache's text, until every row said an end-of-sequence id or `max_new_tokens` are reached."""
+    length = model.config.canvas_length
+    ended = torch.zeros(cache.batch, dtype=torch.bool, device=model.device)
+    blocks = -(-config.max_new_tokens // length)
+    for block in range(blocks):
+        for draft in denoise(model, cache, noise.ids(cache.batch, length), config, noise):
+            if draft.step < config.max_denoising_steps and not bool(draft.finished.all()):
+                yield draft
+                continue
+            emitted, ended = finalize(draft.best, ended, config)
+            yield replace(draft, emitted=emitted)
+            if bool(ended.all()):
+                return
+            if block + 1 < blocks:
+                model.encode(emitted, cache)
+
+
+def finalize(best: Tensor, ended: Tensor, config: EntropyBoundConfig) -> tuple[Tensor, Tensor]:
+    """The canvas [batch, canvas] with padding after the first end-of-sequence id, and which rows have ended by now."""
+    is_end = torch.isin(best, torch.tensor(config.eos_token_ids, device=best.device))
+    behind = is_end.cumsum(-1) - is_end.long() > 0
+    return best.masked_fill(behind | ended[:, None], config.pad_token_id), ended | is_end.any(-1)
+
+
+def _changed(canvas: Tensor, free: Tensor, tokens: Tensor, finished: Tensor) -> Tensor:
+    changed = canvas.clone()
+    changed[:, free] = tokens
+    return torch.where(finished[:, None], canvas, changed)
+
+
+def _stable(best: Tensor, history: deque[Tensor]) -> Tensor:
+    if len(history) < (history.maxlen or 0):
+        return torch.zeros(best.shape[0], dtype=torch.bool, device=best.device)
+    stable = torch.ones(best.shape[0], dtype=torch.bool, device=best.device)
+    for earlier in history:
+        stable &= (earlier == best).all(-1)
+    return stable
+
+
+def _expected(model: DiffusionGemma, canvas: Tensor, probabilities: Tensor, pins: Pins | None) -> Tensor:
+    """[batch, canvas, hidden]: what the step before expected, for self-conditioning."""
+    expected = model.expect(probabilities)
+    if pins is None:
+        return expected
+    whole = model.embed(canvas)
+    if not pins.one_hot:
+        whole.zero_()
+    whole[:, pins.free] = expected
+    return whole

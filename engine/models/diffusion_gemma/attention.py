@@ -1,0 +1,82 @@
+"""Attention of one layer: what was read before lies in the cache, what this pass computes is written behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.linear import Linear
+from engine.models.diffusion_gemma.cache import LayerCache
+from engine.models.diffusion_gemma.config import AttentionConfig
+from engine.models.diffusion_gemma.rope import Rope
+
+
+@dataclass(frozen=True)
+class Span:
+    """The tokens of one pass, as the layers of one kind see them."""
+
+    start: int  # position of the first
+    turn: tuple[Tensor, Tensor]  # rotations of their positions
+    mask: Tensor | None  # bool, [tokens, visible slots]; None where every token sees every slot
+
+
+class Attention:
+    """Grouped-query attention with normalised queries, keys and values; full layers take their values from k_proj."""
+
+    def __init__(self, weights: Mapping[str, Tensor], config: AttentionConfig, num_attention_heads: int, eps: float) -> None:
+        projections = [weights[f"self_attn.{name}_proj.weight"] for name in "qkv" if f"self_attn.{name}_proj.weight" in weights]
+        self._qkv_proj = Linear(torch.cat(projections))
+        self._o_proj = Linear(weights["self_attn.o_proj.weight"])
+        self._q_norm, self._k_norm = weights["self_attn.q_norm.weight"], weights["self_attn.k_norm.weight"]
+        self._config = config
+        self._heads = num_attention_heads
+        self._eps = eps
+
+    def __call__(self, x: Tensor, rope: Rope, span: Span, cache: LayerCache, wanted: slice | Tensor) -> Tensor:
+        """[batch, wanted, hidden] for normed hidden states [batch, tokens, hidden]; `wanted` are the tokens that look around.
+
+        One cache row may serve a whole batch: then the rows' keys stand in the tail one after the other.
+        """
+        queries, keys, values = self._project(x, rope, span.turn)
+        queries = queries[:, wanted]
+        if queries.shape[1] == 0:
+            cache.write(slice(None), span.start, keys, values)
+            return x[:, wanted]
+        mask = None if span.mask is None else span.mask[wanted]
+        batch, shared = x.shape[0], cache.keys.shape[0] == 1
+        rows = [slice(row, row + 1) for row in range(batch)] if shared else [slice(None)]
+        mixed = []
+        for row in rows:
+            stored = slice(None) if shared else row
+            cache.write(stored, span.start, keys[row], values[row])
+            seen = cache.read(stored, cache.first(span.start), span.start + x.shape[1])
+            mixed.append(self._mix(queries[row], *seen, mask))
+        joined = mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+        return self._o_proj(joined.flatten(0, 1)).unflatten(0, joined.shape[:2])
+
+    def _project(self, x: Tensor, rope: Rope, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each [batch, tokens, heads, head_dim]."""
+        width, pairs = self._config.head_dim, self._config.num_key_value_heads
+        qkv = self._qkv_proj(x.flatten(0, 1)).view(*x.shape[:2], -1, width)
+        queries, keys, values = qkv[:, :, : self._heads], qkv[:, :, self._heads : self._heads + pairs], qkv[:, :, -pairs:]
+        normed_queries = functional.rms_norm(queries, (width,), self._q_norm, self._eps)
+        normed_keys = functional.rms_norm(keys, (width,), self._k_norm, self._eps)
+        values = functional.rms_norm(values, (width,), None, self._eps)
+        return rope.rotate(normed_queries, turn), rope.rotate(normed_keys, turn), values
+
+    def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """[batch, tokens, heads * head_dim] for queries [batch, tokens, heads, head_dim] and keys [batch, kv_heads, slots, head_dim]."""
+        batch, tokens, heads, width = queries.shape
+        pairs = keys.shape[1]
+        if mask is not None:
+            by_head = queries.transpose(1, 2)
+            mixed = functional.scaled_dot_product_attention(by_head, keys, values, attn_mask=mask, scale=1.0, enable_gqa=True)
+            return mixed.transpose(1, 2).reshape(batch, tokens, heads * width)
+        # Without a mask the query heads of one key head are rows of one query, and its keys are read once.
+        folded = queries.view(batch, tokens, pairs, -1, width).permute(0, 2, 3, 1, 4).reshape(batch, pairs, -1, width)
+        mixed = functional.scaled_dot_product_attention(folded, keys, values, scale=1.0)
+        return mixed.view(batch, pairs, -1, tokens, width).permute(0, 3, 1, 2, 4).reshape(batch, tokens, heads * width)

@@ -1,0 +1,51 @@
+"""One transformer layer: attention, then the dense block and the experts side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn import functional
+
+from engine.models.diffusion_gemma.attention import Attention, Span
+from engine.models.diffusion_gemma.cache import LayerCache
+from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.models.diffusion_gemma.experts import Experts, Router
+from engine.models.diffusion_gemma.mlp import GatedMlp
+from engine.models.diffusion_gemma.rope import Rope
+
+
+class Layer:
+    """`weights` maps the checkpoint's names inside a layer to tensors. Encoder and decoder differ in the scalar alone."""
+
+    def __init__(self, weights: Mapping[str, Tensor], config: DiffusionGemmaConfig, number: int, encoder_scalar: Tensor) -> None:
+        eps = config.rms_norm_eps
+        self._norms = {name.removesuffix(".weight"): tensor for name, tensor in weights.items() if "layernorm" in name}
+        self._attention = Attention(weights, config.attention(number), config.num_attention_heads, eps)
+        self._mlp = GatedMlp(*(weights[f"mlp.{name}_proj.weight"] for name in ("gate", "up", "down")))
+        self._router = Router(weights, config.top_k_experts, eps)
+        self._experts = Experts(weights["experts.gate_up_proj"], weights["experts.down_proj"])
+        self._eps = eps
+        self.encoder_scalar = encoder_scalar
+        self.decoder_scalar = weights["layer_scalar"]
+
+    def __call__(
+        self, x: Tensor, rope: Rope, span: Span, cache: LayerCache, scalar: Tensor, wanted: slice | Tensor = slice(None)
+    ) -> Tensor:
+        """[batch, wanted, hidden] for x of shape [batch, tokens, hidden], whose keys and values go into the cache."""
+        attended = self._attention(self._norm(x, "input_layernorm"), rope, span, cache, wanted)
+        x = x[:, wanted]
+        if x.shape[1] == 0:
+            return x
+        x = x + self._norm(attended, "post_attention_layernorm")
+        return (x + self._feedforward(x.flatten(0, 1)).view_as(x)).mul_(scalar)
+
+    def _feedforward(self, x: Tensor) -> Tensor:
+        dense = self._norm(self._mlp(self._norm(x, "pre_feedforward_layernorm")), "post_feedforward_layernorm_1")
+        # The router sees the residual stream as it is; only the experts see it normed.
+        routed = self._experts(self._norm(x, "pre_feedforward_layernorm_2"), *self._router(x))
+        routed = self._norm(routed, "post_feedforward_layernorm_2")
+        return self._norm(dense.add_(routed), "post_feedforward_layernorm")
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        return functional.rms_norm(x, (x.shape[-1],), self._norms[name], self._eps)

@@ -1,0 +1,27 @@
+"""Self-conditioning: what the last denoising step expected at a position is added to the embedding of its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn import functional
+
+from engine.models.diffusion_gemma.mlp import GatedMlp
+
+
+class SelfConditioning:
+    """`weights` maps the checkpoint's names inside `self_conditioning` to tensors."""
+
+    def __init__(self, weights: Mapping[str, Tensor], eps: float) -> None:
+        self._pre_norm = weights["pre_norm.weight"]
+        self._mlp = GatedMlp(*(weights[f"{name}_proj.weight"] for name in ("gate", "up", "down")))
+        self._eps = eps
+
+    def __call__(self, embedded: Tensor, expected: Tensor | None) -> Tensor:
+        """Decoder inputs [batch, canvas, hidden]. `expected` are embeddings of that shape; without them only the norm is left."""
+        width = (embedded.shape[-1],)
+        if expected is not None:
+            normed = functional.rms_norm(expected, width, self._pre_norm, self._eps)
+            embedded = embedded + self._mlp(normed.flatten(0, 1)).view_as(embedded)
+        return functional.rms_norm(embedded, width, None, self._eps)

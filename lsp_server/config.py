@@ -1,0 +1,151 @@
+"""The settings, and the one place where what an editor sends becomes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+
+from lsp_server.exclude import Exclusion
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model to load, and how. See `engine.runtime.choose` for what "auto" and 0 mean."""
+
+    model: str
+    device: str
+    dtype: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a user can set. Every field has a default, so that no setting is ever needed."""
+
+    enabled: bool = True  # false: no suggestions, and the model gives its memory back
+    disabled_languages: tuple[str, ...] = ()  # the editor's language ids, as in ("markdown", "plaintext")
+    model: str = "smollm2-135m"  # a name that `lacuna pull` knows, or a directory
+    device: str = "auto"  # "auto", "cpu", "cuda" or "mps"
+    dtype: str = "auto"  # "auto", "float32" or "bfloat16"
+    threads: int = 0  # CPU threads; 0 lets Lacuna choose
+    debounce_ms: int = 0  # milliseconds an automatic request waits for a newer one; editors wait 50 to 200 themselves
+    max_lines: int = 8  # lines of a suggestion at most
+    confidence: float = 0.35  # 0 to 1; unasked, suggestions less sure than this are not shown
+    budget_ms: int = 150  # milliseconds an automatic request may take; more drafts are tried where they fit in
+    drafts: int = 3  # drafts of an invoked request: the most different suggestions it can bring
+    completion: str = "inline"  # "inline" ghost text, "plain" items in the completion menu, or "both"
+    excluded: tuple[str, ...] = ()  # .gitignore patterns of files to leave alone; "!pattern" lets files in again
+    log_level: str = "info"  # "debug", "info", "warning" or "error"
+
+    @property
+    def model_choice(self) -> ModelChoice:
+        """What has to be loaded anew when it changes."""
+        return ModelChoice(self.model, self.device, self.dtype, self.threads)
+
+    @property
+    def inline(self) -> bool:
+        """Whether `textDocument/inlineCompletion` is answered."""
+        return self.completion != "plain"
+
+    @property
+    def plain(self) -> bool:
+        """Whether `textDocument/completion` is answered."""
+        return self.completion != "inline"
+
+
+_CHOICES = {
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "dtype": ("auto", "float32", "bfloat16"),
+    "completion": ("inline", "plain", "both"),
+    "log_level": ("debug", "info", "warning", "error"),
+}
+_RANGES = {
+    "threads": (0, 256),
+    "debounce_ms": (0, 5_000),
+    "max_lines": (1, 100),
+    "confidence": (0, 1),
+    "budget_ms": (0, 10_000),
+    "drafts": (1, 8),
+}
+
+
+def from_client(settings: object, base: Config | None = None) -> tuple[Config, list[str]]:
+    """The settings with what the client sent, and what is wrong with the rest of it, in words for the user.
+
+    `settings` is what came as initializationOptions or in didChangeConfiguration: names as above or in camelCase, at the
+    top or in a section "lacuna"; None for nothing. What is unknown or bad keeps the value it has in `base`.
+    """
+    config = base or Config()
+    if settings is None or settings == []:  # Lua writes an empty table as either {} or []
+        return config, []
+    if isinstance(settings, Mapping) and isinstance(settings.get("lacuna"), Mapping):
+        settings = settings["lacuna"]
+    if not isinstance(settings, Mapping):
+        return config, [f"the settings are an object of names and values, not {settings!r}"]
+    values: dict[str, object] = {}
+    problems = []
+    for key, value in settings.items():
+        name = _snake_case(str(key))
+        fault = _fault(name, str(key), value)
+        if fault is None:
+            values[name] = _converted(name, value)
+        else:
+            problems.append(fault)
+    return replace(config, **values), problems  # type: ignore[arg-type]
+
+
+def _snake_case(key: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), key)
+
+
+def _fault(name: str, key: str, value: object) -> str | None:
+    """Why a value cannot be taken; None if it can."""
+    defaults = {field.name: field.default for field in fields(Config)}
+    if name not in defaults:
+        close = get_close_matches(name, defaults, 1)
+        return f"unknown setting {key!r}" + (f", did you mean {close[0]!r}?" if close else "")
+    if not _has_type(value, defaults[name]) or not _is_in_range(name, value):
+        return f"{key!r} must be {_wanted(name, defaults[name])}, not {value!r}"
+    return _bad_pattern(value) if name == "excluded" else None
+
+
+def _wanted(name: str, default: object) -> str:
+    if name in _CHOICES:
+        return "one of " + ", ".join(map(repr, _CHOICES[name]))
+    if name in _RANGES:
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        return f"{kind} from {_RANGES[name][0]} to {_RANGES[name][1]}"
+    return {bool: "true or false", str: "a text", tuple: "a list of texts"}[type(default)]
+
+
+def _has_type(value: object, default: object) -> bool:
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int):  # JSON knows one kind of number only: 3.0 is 3
+        return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, tuple):
+        return value == {} or (isinstance(value, list | tuple) and all(isinstance(item, str) for item in value))
+    return isinstance(value, str)
+
+
+def _is_in_range(name: str, value: object) -> bool:
+    if name in _CHOICES:
+        return value in _CHOICES[name]
+    return name not in _RANGES or bool(_RANGES[name][0] <= value <= _RANGES[name][1])  # type: ignore[operator]
+
+
+def _converted(name: str, value: object) -> object:
+    default = getattr(Config, name)
+    return type(default)(value) if isinstance(default, int | float | tuple) else value
+
+
+def _bad_pattern(patterns: object) -> str | None:
+    try:
+        Exclusion(patterns)  # type: ignore[arg-type]
+    except ValueError as error:
+        return str(error)
+    return None

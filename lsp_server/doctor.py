@@ -1,0 +1,229 @@
+"""`lacuna doctor`: what Lacuna finds on a machine, what it has chosen and why, and how long a fill takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import hub, runtime
+from engine.gap import Gap
+from engine.languages import LANGUAGES
+from engine.runtime import Runtime
+from engine.syntax import MissingGrammar, grammar
+
+if TYPE_CHECKING:
+    from engine.filler import Filler
+
+_PREFIX = "import json\n\n\ndef load_config(path):\n    with open(path) as file:\n        "
+_SUFFIX = "\n\n\ndef main():\n    print(load_config('config.json'))\n"
+_KEYSTROKES = ("r", "e")
+
+
+@dataclass(frozen=True)
+class TimedFill:
+    """What one keystroke cost."""
+
+    text: str
+    steps: int
+    forwards: int
+    ms: float
+    stages_ms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything `lacuna doctor` says; None stands for what could not be found out."""
+
+    lacuna: str
+    python: str
+    system: str
+    torch: str | None
+    runtime: Runtime | None
+    store: str
+    model: str
+    model_directory: str | None
+    model_source: str | None
+    model_verified: bool
+    adapter: str | None
+    load_ms: float | None
+    fills: tuple[TimedFill, ...]  # of the first keystroke in a document, and of the second
+    peak_memory_mb: float | None
+    missing_grammars: tuple[str, ...]
+    problems: tuple[str, ...]  # each says what is wrong and what to do; something is broken unless there are none
+
+
+def examine(model: str, device: str, dtype: str, threads: int) -> Report:
+    """Look at everything, also after something was found broken."""
+    problems: list[str] = []
+    chosen = _runtime(device, dtype, threads, problems)
+    directory = _directory(model, problems)
+    source = _source(directory, problems) if directory else None
+    start = time.perf_counter()
+    filler = _filler(model, chosen, problems) if chosen and directory else None
+    load_ms = (time.perf_counter() - start) * 1000
+    return Report(
+        lacuna=importlib.metadata.version("lacuna"),
+        python=platform.python_version(),
+        system=platform.platform(),
+        torch=_torch_version(),
+        runtime=chosen,
+        store=str(hub.store()),
+        model=model,
+        model_directory=str(directory) if directory else None,
+        model_source=source,
+        model_verified=source is not None,
+        adapter=_adapter(model, directory) if filler and directory else None,
+        load_ms=round(load_ms, 1) if filler else None,
+        fills=tuple(_timed_fills(filler)) if filler else (),
+        peak_memory_mb=_peak_memory_mb(),
+        missing_grammars=tuple(found.reason for name in LANGUAGES if isinstance(found := grammar(name), MissingGrammar)),
+        problems=tuple(problems),
+    )
+
+
+def as_json(report: Report) -> str:
+    """A report for machines."""
+    return json.dumps(dataclasses.asdict(report), indent=2)
+
+
+def as_text(report: Report) -> str:
+    """A report for people."""
+    lines = [
+        ("lacuna", f"{report.lacuna} with Python {report.python} on {report.system}"),
+        ("torch", report.torch or "not found"),
+        *_runtime_lines(report),
+        ("store", report.store),
+        *_model_lines(report),
+        *_timing_lines(report),
+        *(("note", reason) for reason in report.missing_grammars),
+        *(("problem", problem) for problem in report.problems),
+        ("verdict", f"{len(report.problems)} to be mended" if report.problems else "all is well"),
+    ]
+    return "\n".join(f"{label:<17} {text}" for label, text in lines)
+
+
+def _runtime_lines(report: Report) -> list[tuple[str, str]]:
+    if report.runtime is None:
+        return []
+    return [
+        ("device", report.runtime.device),
+        ("dtype", report.runtime.dtype),
+        ("threads", str(report.runtime.threads or "torch's own choice")),
+        ("why", report.runtime.reason),
+    ]
+
+
+def _model_lines(report: Report) -> list[tuple[str, str]]:
+    if report.model_directory is None:
+        return [("model", f"{report.model}, not found")]
+    checked = "verified against its manifest" if report.model_verified else "not verified"
+    lines = [("model", f"{report.model} from {report.model_source or report.model_directory}, {checked}")]
+    return [*lines, ("adapter", report.adapter)] if report.adapter else lines
+
+
+def _timing_lines(report: Report) -> list[tuple[str, str]]:
+    lines = [("load", f"{report.load_ms:.0f} ms")] if report.load_ms is not None else []
+    for name, fill in zip(("first keystroke", "second keystroke"), report.fills, strict=False):
+        stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in fill.stages_ms.items())
+        cost = f"{fill.ms:.0f} ms ({stages}), {fill.steps} steps, {fill.forwards} forwards"
+        lines.append((name, f"{cost}: {fill.text!r}"))
+    if report.peak_memory_mb is not None:
+        lines.append(("peak memory", f"{report.peak_memory_mb:.0f} MB"))
+    return lines
+
+
+def _torch_version() -> str | None:
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _runtime(device: str, dtype: str, threads: int, problems: list[str]) -> Runtime | None:
+    try:
+        return runtime.choose(device, dtype, threads)
+    except ValueError as error:
+        problems.append(str(error))
+    except (ImportError, OSError) as error:  # OSError: a library of torch's own does not load
+        problems.append(f"torch cannot be imported ({error}): install it again, `pip install --force-reinstall torch`")
+    return None
+
+
+def _directory(model: str, problems: list[str]) -> Path | None:
+    try:
+        return hub.find(model)
+    except hub.ModelMissing as error:
+        problems.append(str(error))
+        return None
+
+
+def _source(directory: Path, problems: list[str]) -> str | None:
+    """Where a model was pulled from; None, and a problem, where its files are not those that were pulled.
+
+    None alone for a directory that was never pulled: there is nothing to compare it with.
+    """
+    manifest = directory / hub.MANIFEST
+    if not manifest.exists():
+        return None
+    faults = hub.verify(directory)
+    if faults:
+        problems.append(f"{directory} is damaged ({'; '.join(faults)}): remove it and run `lacuna pull`")
+        return None
+    return str(json.loads(manifest.read_text(encoding="utf-8"))["source"])
+
+
+def _filler(model: str, chosen: Runtime, problems: list[str]) -> Filler | None:
+    from engine import filler
+    from engine.weights import WeightsError
+
+    try:
+        return filler.load(model, chosen)
+    except (WeightsError, ValueError, OSError) as error:
+        problems.append(f"{model} cannot be loaded: {error}")
+        return None
+
+
+def _adapter(model: str, directory: Path) -> str:
+    """The adapter that `filler.load` took, in words."""
+    from engine import filler
+
+    place = filler.ADAPTERS / model if (filler.ADAPTERS / model).is_dir() else directory
+    config = json.loads((place / "adapter_config.json").read_text(encoding="utf-8"))
+    lengths = ", ".join(map(str, config["gap"]["canvas_lengths"]))
+    return f"{place}, LoRA of rank {config['r']}, canvas lengths {lengths}"
+
+
+def _timed_fills(filler: Filler) -> list[TimedFill]:
+    """Two keystrokes: the first reads the whole context, the second what is new of it."""
+    timed = []
+    prefix = _PREFIX
+    for key in _KEYSTROKES:
+        prefix += key
+        start = time.perf_counter()
+        fill = filler.infill(Gap(prefix, _SUFFIX, "python"))[0]
+        milliseconds = round((time.perf_counter() - start) * 1000, 1)
+        stages = {stage: round(ms, 1) for stage, ms in fill.timings.items()}
+        timed.append(TimedFill(fill.text, fill.steps, fill.forwards, milliseconds, stages))
+    return timed
+
+
+def _peak_memory_mb() -> float | None:
+    """The most memory this process has had resident; None on Windows, where Python's own library cannot tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux's getrusage counts what the parent process had, too
+        peak = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="ascii", errors="replace"))
+        return int(peak[1]) / 1000 if peak else None
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_rss / (1_000_000 if sys.platform == "darwin" else 1000)

@@ -1,0 +1,50 @@
+"""The newest request wins; the same one, made again while it is worked on, shares that work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+Result = TypeVar("Result")
+
+_SUPERSEDED = "superseded"  # the message of the CancelledError that the older work gets
+
+
+class Newest(Generic[Result]):
+    """At most one piece of work at a time."""
+
+    def __init__(self) -> None:
+        self._key: Hashable = None
+        self._task: asyncio.Task[Result] | None = None
+        self._waiting = 0
+
+    async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result | None:
+        """The result of `work`, or None, and that at once, when other work is begun meanwhile.
+
+        What is still worked on under an equal `key` is waited for instead. The work is cancelled when it is superseded,
+        and when everybody who waits for it is cancelled.
+        """
+        if self._task is None or self._task.done() or key != self._key:
+            self.cancel()
+            self._key, self._task, self._waiting = key, asyncio.create_task(work()), 0
+        task = self._task
+        self._waiting += 1
+        try:
+            await asyncio.wait({task})
+            return None if task.cancelled() else task.result()
+        finally:
+            if task is self._task:
+                self._waiting -= 1
+                if self._waiting == 0:
+                    task.cancel()  # does nothing where it has ended
+
+    def cancel(self) -> None:
+        """What is worked on is superseded, by nothing."""
+        if self._task is not None:
+            self._task.cancel(_SUPERSEDED)
+
+
+def was_superseded(error: asyncio.CancelledError) -> bool:
+    """Whether work was cancelled because there is newer work, and not because nobody wants it any more."""
+    return error.args == (_SUPERSEDED,)

@@ -1,0 +1,37 @@
+"""What an editor asks, and what it is answered: positions and text, whichever LSP method it uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lsp_server.context import Trigger
+from lsp_server.text import Position
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What the editor's completion menu has selected: a suggestion can only go on from there."""
+
+    start: Position
+    end: Position
+    text: str  # would replace `start` to `end`
+
+
+@dataclass(frozen=True)
+class Request:
+    """Suggestions are wanted at a position."""
+
+    uri: str
+    position: Position
+    trigger: Trigger
+    selected: Selected | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """A suggestion as an editor shows it: `text` replaces `start` to `end`, on the cursor's line."""
+
+    id: int
+    text: str
+    start: Position
+    end: Position

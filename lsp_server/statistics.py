@@ -1,0 +1,100 @@
+"""What became of requests, and how long each stage took: one log line each, and counts. In memory only, without any code."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+
+from lsp_server.suggestion import Reason
+
+REMEMBERED = 500  # requests that the percentiles are of
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(Enum):
+    """How a request ended, where that is not a `Reason` that lies in the text."""
+
+    SHOWN = "shown"
+    RECALLED = "shown from memory"
+    NOT_READY = "the model is not ready"
+    OFF = "switched off"
+    NOT_OPEN = "the document is not open"
+    OUTSIDE = "the position is outside the document"
+    MENU = "the completion menu has something else selected"
+    SUPERSEDED = "a newer request came"
+    CANCELLED = "the editor took the request back"
+    STALE = "the document moved on"
+    LOW_CONFIDENCE = "not sure enough"
+    FAILED = "the model failed"
+
+
+@dataclass
+class Record:
+    """One request, filled in while it is worked on."""
+
+    trigger: str
+    version: int = 0  # of the document
+    kind: str = ""  # the scope that was asked for
+    context_chars: int = 0  # prefix and suffix
+    drafts: int = 0
+    steps: int = 0  # denoising steps
+    forwards: int = 0  # passes through the network
+    milliseconds: dict[str, float] = field(default_factory=dict)  # per stage
+    outcome: Outcome | Reason = Outcome.FAILED  # until it has ended otherwise
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - start) * 1000.0
+            self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
+
+    def __str__(self) -> str:
+        stages = " ".join(f"{name}={spent:.1f}" for name, spent in self.milliseconds.items())
+        return (
+            f"{self.trigger} version={self.version} kind={self.kind or '-'} context={self.context_chars} chars "
+            f"drafts={self.drafts} steps={self.steps} forwards={self.forwards} ms: {stages or '-'} -> {self.outcome.value}"
+        )
+
+
+class Statistics:
+    """Counts for `lacuna.statistics`; they begin anew with the server."""
+
+    def __init__(self) -> None:
+        self._outcomes: Counter[Outcome | Reason] = Counter()
+        self._records: deque[Record] = deque(maxlen=REMEMBERED)
+        self._accepted = 0
+
+    def add(self, record: Record) -> None:
+        """A request has ended."""
+        self._outcomes[record.outcome] += 1
+        self._records.append(record)
+        log.info("%s", record)
+
+    def accepted(self) -> None:
+        """A user took a suggestion."""
+        self._accepted += 1
+
+    def report(self) -> dict[str, object]:
+        """Counts by outcome, and percentiles of the milliseconds that the last requests spent in each stage."""
+        return {
+            "requests": self._outcomes.total(),
+            "accepted": self._accepted,
+            "outcomes": {outcome.name.lower(): count for outcome, count in self._outcomes.most_common()},
+            "ms": {stage: self._percentiles(stage) for stage in self._stages()},
+        }
+
+    def _stages(self) -> list[str]:
+        return list(dict.fromkeys(stage for record in self._records for stage in record.milliseconds))
+
+    def _percentiles(self, stage: str) -> dict[str, float]:
+        spent = sorted(record.milliseconds[stage] for record in self._records if stage in record.milliseconds)
+        return {f"p{percent}": round(spent[(len(spent) - 1) * percent // 100], 2) for percent in (50, 90)}

@@ -1,0 +1,123 @@
+"""The one thread that owns the engine: it loads models and fills gaps. Torch is first imported there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING
+
+from engine.gap import Frame, Gap, Infill, Stopped
+from lsp_server.config import ModelChoice
+
+if TYPE_CHECKING:
+    from engine.filler import Filler
+
+log = logging.getLogger(__name__)
+
+
+class ModelError(Exception):
+    """The model cannot be loaded, or failed at its work; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What the engine made of a gap."""
+
+    infills: tuple[Infill, ...]  # the best first, at least one
+    queue_ms: float  # from the question until the engine took it up
+
+
+class Worker:
+    """Takes one thing after the other. Whoever asks anew cancels first what was asked before."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._filler: Filler | None = None  # the thread's own
+        self.is_ready = False  # whether there is a model to ask
+        self.finished = 0  # questions that were worked out
+        self.stopped = 0  # questions that were taken up, and left when the stop flag was seen
+
+    async def load(self, choice: ModelChoice) -> str:
+        """Load a model in place of the present one. Returns device, dtype and threads with the reason for them.
+
+        Raises ModelError.
+        """
+        self.is_ready = False
+        reason = await asyncio.get_running_loop().run_in_executor(self._executor, self._load, choice)
+        self.is_ready = True
+        return reason
+
+    async def unload(self) -> None:
+        """Give the model's memory back."""
+        self.is_ready = False
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._unload)
+
+    async def fill(self, gap: Gap, *, document: str, drafts: int = 1) -> Filled:
+        """Fill a gap; what is read of `document` is kept. Cancelling this makes the engine stop before its next pass.
+
+        Raises ModelError, also where a model is loaded or unloaded meanwhile.
+        """
+        stop = Event()
+        work = partial(self._fill, gap, document, drafts, stop, time.perf_counter())
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            stop.set()
+
+    def forget(self, document: str) -> None:
+        """Free what is kept of a document."""
+        self._executor.submit(self._forget, document)
+
+    def close(self) -> None:
+        """Take no more questions."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, choice: ModelChoice) -> str:
+        self._filler = None  # two models at once may be more than the memory holds
+        from engine import filler, hub, runtime, weights  # imports torch: 2 to 4 s
+
+        try:
+            chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
+            self._filler = filler.load(choice.model, chosen)
+        except (hub.ModelMissing, weights.WeightsError) as error:
+            raise ModelError(str(error)) from error
+        except (OSError, ValueError, LookupError, RuntimeError) as error:
+            raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
+        return chosen.reason
+
+    def _unload(self) -> None:
+        self._filler = None
+
+    def _fill(self, gap: Gap, document: str, drafts: int, stop: Event, asked: float) -> Filled:
+        start = time.perf_counter()
+        steps = 0
+
+        def count(frame: Frame) -> None:
+            nonlocal steps
+            steps = frame.step
+
+        if self._filler is None:
+            raise ModelError("there is no model")
+        try:
+            infills = self._filler.infill(gap, document=document, drafts=drafts, stop=stop, on_frame=count)
+        except Stopped:
+            self.stopped += 1
+            log.debug("the engine stopped after %d steps, %.0f ms", steps, _milliseconds_since(start))
+            raise
+        except RuntimeError as error:  # torch's: out of memory, a device that went away
+            raise ModelError(f"the model failed: {error}") from error
+        self.finished += 1
+        return Filled(tuple(infills), (start - asked) * 1000.0)
+
+    def _forget(self, document: str) -> None:
+        if self._filler is not None:
+            self._filler.close(document)
+
+
+def _milliseconds_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000.0

@@ -1,0 +1,126 @@
+"""A session on real weights: same gap same fill, reuse, stopping, seams, long holes, drafts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from embedded import embedded, tokenizer
+
+from engine.context import CHUNK
+from engine.gap import Frame, Gap, Stopped
+from engine.session import Session
+
+pytestmark = pytest.mark.weights
+
+PREFIX = """import json
+
+
+def load_config(path):
+    with open(path) as f:
+        return json.load(f)
+
+
+def save_config(path, config):
+    with open(path, "w") as f:
+        json.d"""
+GAP = Gap(PREFIX, "\n\n\ndef main():\n    save_config('config.json', {})\n", "python", max_lines=1)
+
+
+def session() -> Session:
+    return Session(embedded().denoiser, tokenizer())
+
+
+def fill(gap: Gap, at: Session | None = None) -> str:
+    return (at or session()).infill(gap, 1, lambda: None)[0].text
+
+
+def test_the_same_gap_gives_the_same_fill_whatever_was_read_before() -> None:
+    worn = session()
+    for cut in (40, 90, len(PREFIX) - 3, 70):
+        fill(replace(GAP, prefix=PREFIX[:cut]), worn)
+    assert fill(GAP, worn) == fill(GAP)
+
+
+def test_typing_reads_only_what_is_new() -> None:
+    at = session()
+    fill(replace(GAP, prefix=PREFIX[:-4]), at)
+    context = at._contexts[-1]
+    read: list[int] = []
+    original = context.read_prefix
+    context.read_prefix = lambda prefix, check: read.append(original(prefix, check)) or read[-1]  # type: ignore[method-assign]
+    fill(GAP, at)
+    assert read
+    assert sum(read) <= 4
+
+
+LINES = [
+    (
+        "import os\nfrom pathlib import Path\n\n\ndef read_text(path):\n    with open(path) as f:\n",
+        "        return f.read()",
+        "\n\n\ndef write_text(path, text):\n    with open(path, 'w') as f:\n        f.write(text)\n",
+    ),
+    (
+        "class Point:\n    def __init__(self, x, y):\n        self.x = x\n",
+        "        self.y = y",
+        "\n\n    def norm(self):\n        return (self.x ** 2 + self.y ** 2) ** 0.5\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "line", "after"), LINES)
+def test_a_line_cut_at_any_character_comes_back_whole(before: str, line: str, after: str) -> None:
+    at = session()
+    wholes = [line[:cut] + fill(Gap(before + line[:cut], after, "python", max_lines=1), at) for cut in range(len(line) + 1)]
+    exceptions = [whole for whole in wholes if whole != line]
+    # None in float32 where this was written; with the last token alone as the stub, 2 of 24 in the first line ("retu").
+    assert len(exceptions) <= 1, exceptions
+
+
+def test_the_stop_flag_is_seen_between_chunks_and_what_was_read_stays() -> None:
+    at, calls = session(), 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Stopped
+
+    long = replace(GAP, prefix="".join(f"value_{n} = {n}\n" for n in range(80)))
+    with pytest.raises(Stopped):
+        at.infill(long, 1, check)
+    assert len(at._contexts[-1].ids) == 2 * CHUNK
+    assert fill(long, at) == fill(long)
+
+
+def test_a_long_hole_is_filled_canvas_after_canvas() -> None:
+    gap = Gap("def numbers():\n    return [1, 2, 3, 4, 5, 6, 7,", "]\n", "python", max_tokens=40)
+    (infill,) = session().infill(gap, 1, lambda: None)
+    assert infill.features.tokens > 16
+    assert "".join(text for text, _ in infill.pieces) == infill.text
+    assert len(infill.pieces) <= gap.max_tokens
+
+
+def test_drafts_differ_and_the_judge_orders_them() -> None:
+    infills = session().infill(GAP, 3, lambda: None)
+    assert len({infill.text for infill in infills}) == len(infills) >= 2
+    scores = [infill.features.judge for infill in infills]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_line_that_was_written_before_is_copied() -> None:
+    body = "    total = compute_everything(alpha=1, beta=2)\n    log_result(total)\n"
+    prefix = f"def first():\n{body}\n\ndef second():\n    total = compute_everything("
+    assert fill(Gap(prefix, "\n", "python", max_lines=1)) == "alpha=1, beta=2)"
+
+
+def test_an_empty_document_and_odd_text_are_filled_with_something() -> None:
+    for prefix, suffix in (("", ""), ("\x00", "\x00"), ("é😀", "😀"), ("\n", ""), (" " * 300, ""), ("<|endoftext|>", "<|im_end|>")):
+        assert isinstance(fill(Gap(prefix, suffix)), str)
+
+
+def test_every_step_shows_a_frame() -> None:
+    frames: list[Frame] = []
+    (infill,) = session().infill(GAP, 1, lambda: None, frames.append)
+    assert [frame.step for frame in frames] == list(range(1, infill.steps + 1))
+    assert all(len(frame.cells) == 16 for frame in frames)
