@@ -13,6 +13,8 @@ from engine.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, prop
 from engine.models.diffusion_gemma.cache import Cache
 from engine.models.diffusion_gemma.model import DiffusionGemma
 
+IMPOSSIBLE = -1e4  # a logit, and finite: entropies are sums of probability times logit
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -21,10 +23,13 @@ class Draft:
     step: int  # from 1
     canvas: Tensor  # [batch, canvas]: what the next step starts from, noise included
     best: Tensor  # [batch, canvas]: the likeliest tokens, pins as they are; the last step's are the result
-    confidence: Tensor  # [batch, free positions]: their probabilities
+    accepted: Tensor  # [batch, free positions], bool: taken over into `canvas` in this step
+    confidence: Tensor  # [batch, free positions]: probabilities of the likeliest tokens
     entropy: Tensor  # [batch, free positions], nats
     finished: Tensor  # [batch]: stable and confident; such a row no longer changes
-    emitted: Tensor | None = None  # [batch, canvas]: what the text goes on with, on the last draft of a block of `generate`
+    emitted: Tensor | None = (
+        None  # [batch, canvas]: what the text goes on with, on the last draft of a block of `generate`
+    )
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,18 @@ class Pins:
 
     free: Tensor  # positions, ascending, that are not pinned
     one_hot: bool = False  # self-conditioning at pins: the pinned token's own embedding, or nothing
+    beginning: Tensor | None = None  # bool, [vocab]: tokens that the first free position may hold; None for all
 
 
 def denoise(
-    model: DiffusionGemma, cache: Cache, canvas: Tensor, config: EntropyBoundConfig, noise: Noise, pins: Pins | None = None
+    model: DiffusionGemma,
+    cache: Cache,
+    canvas: Tensor,
+    config: EntropyBoundConfig,
+    noise: Noise,
+    pins: Pins | None = None,
 ) -> Iterator[Draft]:
-    """Steps until every row is finished, or none are left. `canvas`, [batch, canvas], holds the first noise and the pins."""
+    """Steps until every row is finished, or none are left. `canvas`, [batch, canvas], holds first noise and pins."""
     free = torch.arange(canvas.shape[1], device=canvas.device) if pins is None else pins.free
     finished = torch.zeros(canvas.shape[0], dtype=torch.bool, device=canvas.device)
     history: deque[Tensor] = deque(maxlen=config.stability_threshold)
@@ -46,6 +57,8 @@ def denoise(
     best = canvas
     for remaining in range(config.max_denoising_steps, 0, -1):
         logits = model.logits(model.denoise(canvas, cache, expected, slice(None) if pins is None else free))
+        if pins is not None and pins.beginning is not None:
+            logits[:, 0].masked_fill_(~pins.beginning, IMPOSSIBLE)
         proposal = propose(logits, config.temperature(remaining))
         taken = accepted(proposal.entropy, config.entropy_bound)
         tokens = draw(proposal, noise.uniform(*taken.shape), taken)
@@ -54,7 +67,8 @@ def denoise(
         best = _changed(best, free, proposal.best, finished)
         finished = finished | (_stable(best, history) & (proposal.entropy.mean(-1) < config.confidence_threshold))
         history.append(best)
-        yield Draft(config.max_denoising_steps - remaining + 1, canvas, best, proposal.confidence, proposal.entropy, finished)
+        step = config.max_denoising_steps - remaining + 1
+        yield Draft(step, canvas, best, taken, proposal.confidence, proposal.entropy, finished)
         if bool(finished.all()):
             return
         if remaining > 1:
@@ -62,7 +76,7 @@ def denoise(
 
 
 def generate(model: DiffusionGemma, cache: Cache, config: EntropyBoundConfig, noise: Noise) -> Iterator[Draft]:
-    """Canvas after canvas behind the cache's text, until every row said an end-of-sequence id or `max_new_tokens` are reached."""
+    """Canvas after canvas behind the cache's text, until every row has ended or `max_new_tokens` are reached."""
     length = model.config.canvas_length
     ended = torch.zeros(cache.batch, dtype=torch.bool, device=model.device)
     blocks = -(-config.max_new_tokens // length)

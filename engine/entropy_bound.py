@@ -1,7 +1,8 @@
 """Entropy-bound sampling (arXiv 2505.24857) for uniform noise: which tokens of a canvas a denoising step takes over.
 
-The tokens of least entropy are taken, as many as are nearly independent of each other: while the sum of their entropies,
-less the largest, stays within a bound on their mutual information. All others become fresh noise; nothing is taken for good.
+The tokens of least entropy are taken, as many as are nearly independent of each other: while the sum of their
+entropies, less the largest, stays within a bound on their mutual information. All others become fresh noise; nothing is
+taken for good.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class EntropyBoundConfig:
         sampler = config.get("sampler_config") or {}
         name = sampler.get("_cls_name", "EntropyBoundSamplerConfig")
         if name != "EntropyBoundSamplerConfig":
-            raise ValueError(f"generation_config.json: sampler {name!r} is not supported, only EntropyBoundSamplerConfig is")
+            raise ValueError(
+                f"generation_config.json: sampler {name!r} is not supported, only EntropyBoundSamplerConfig is"
+            )
         own = EntropyBoundConfig.__dataclass_fields__.keys() - {"entropy_bound", "eos_token_ids"}
         given = {key: value for key, value in config.items() if key in own and value is not None}
         if "entropy_bound" in sampler:
@@ -97,8 +100,8 @@ def accepted(entropy: Tensor, bound: float) -> Tensor:
 def draw(proposal: Proposal, uniform: Tensor, where: Tensor) -> Tensor:
     """Tokens [batch, positions] sampled where `where` says so; elsewhere the best ones stand.
 
-    A number below the best token's probability is that token; the others share the rest in the order of their ids. So only
-    the few rows that need it are summed up over the whole vocabulary.
+    A number below the best token's probability is that token; the others share the rest in the order of their ids.
+    So only the few rows that need it are summed up over the whole vocabulary.
     """
     tokens = proposal.best.clone()
     others = where & (uniform >= proposal.confidence)

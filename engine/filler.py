@@ -17,6 +17,7 @@ from engine.models.llama import Layer, Llama, LlamaConfig
 from engine.runtime import Runtime
 from engine.sampler import SamplerConfig
 from engine.session import Session
+from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
 
 ADAPTERS = Path(__file__).parent / "adapters"
@@ -26,10 +27,14 @@ SESSIONS = 4  # documents whose contexts are kept, 20 MB a context in bfloat16
 class Filler:
     """Fills gaps, one at a time: it is used from one thread."""
 
-    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, config: SamplerConfig | None = None) -> None:
+    def __init__(
+        self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig | None = None
+    ) -> None:
+        """`threads`: CPU threads to use at most; 0 where the passes run elsewhere."""
         self.denoiser = denoiser
         self.tokenizer = tokenizer
         self._config = config
+        self._free_cores = FreeCores(threads) if threads else None
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def infill(
@@ -49,6 +54,8 @@ class Filler:
         def check() -> None:
             if stop is not None and stop.is_set():
                 raise Stopped
+            if self._free_cores is not None:
+                self._free_cores.update()
 
         return self._session(document).infill(gap, drafts, check, on_frame)
 
@@ -77,4 +84,7 @@ def load(model: str, runtime: Runtime) -> Filler:
         canvas_layers.append(Layer(adapted.merged(number, layer)))
     base = Llama(config, base_layers, tensors["model.embed_tokens.weight"], tensors["model.norm.weight"])
     mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype)
-    return Filler(GapDenoiser(GapConfig.from_adapter(adapted.config), base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"))
+    gap = GapConfig.from_adapter(adapted.config)
+    return Filler(
+        GapDenoiser(gap, base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"), runtime.threads
+    )

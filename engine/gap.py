@@ -14,7 +14,7 @@ class Gap:
 
     prefix: str
     suffix: str
-    language: str = ""  # a name of engine/syntax.py's table; "" where none is known
+    language: str = ""  # a name of engine/languages.py's table; "" where none is known
     snippets: tuple[str, ...] = ()  # texts from other files, most useful last
     max_tokens: int = 15  # the longest fill worth having; more than one canvas holds means canvas after canvas
     max_lines: int = 0  # line ends after which a fill is long enough and is cut there; 0 for no such limit
@@ -51,7 +51,9 @@ class Frame:
     """The canvas after one denoising step, as text: what `--watch` and the editors draw."""
 
     step: int
-    cells: tuple[tuple[str, bool], ...]  # per position: its text ("" while masked), and whether it was accepted in this step
+    # Per position its text, None while it is noise, and whether it was accepted in this step. What spells only what stands
+    # left of the hole already is "".
+    cells: tuple[tuple[str | None, bool], ...]
 
 
 class Stopped(Exception):

@@ -131,7 +131,7 @@ def _place(model: str) -> Path | None:
 
 
 def _whole(place: Path) -> bool:
-    return place.exists() and not verify(place, contents=False)
+    return place.exists() and not verify(place)
 
 
 @contextmanager

@@ -80,11 +80,19 @@ class Lane:
         self.ended = self._line_end(self._tokenizer.decode(self.tokens)) is not None
 
     def frame(self, step: int) -> Frame:
-        texts = [self.canvas.token(at) for at in range(len(self.canvas))]
-        decoded = ["" if token is None else self._tokenizer.decode([token]).decode("utf-8", "replace") for token in texts]
-        frame = Frame(step, tuple((text, at in self._fresh) for at, text in enumerate(decoded)))
+        """The canvas as text; what spells the required bytes again is left out, as it stands in the file already."""
+        skip = len(self._seam.required)
+        cells: list[tuple[str | None, bool]] = []
+        for at in range(len(self.canvas)):
+            token = self.canvas.token(at)
+            if token is None:
+                cells.append((None, False))
+                continue
+            spelled = self._tokenizer.decode([token])
+            cells.append((spelled[skip:].decode("utf-8", "replace"), at in self._fresh))
+            skip = max(0, skip - len(spelled))
         self._fresh.clear()
-        return frame
+        return Frame(step, tuple(cells))
 
     def _line_end(self, text: bytes) -> int | None:
         """Where the last line asked for ends, if it does."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-# How many times an idle OpenMP thread looks for work before it sleeps. 17 tokens through the embedded model's layers, 2 threads
-# of an AMD EPYC (Zen 4), bf16: 42 ms when it sleeps at once, 17 at 1,000, 15.5 at the library's default. With one other busy
-# process: 28, 33 and 41 ms, and 89 at 20,000. So a short spin pays, and a long one is what made a busy machine crawl.
-SPINS = "1000"
+# How many times an idle OpenMP thread looks for work before it sleeps: long enough to stay awake between the products of one
+# pass, and no longer. One canvas pass of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 62 ms at 1,000 spins, 33
+# from 3,000 on. A busy machine is met with fewer threads (engine/threads.py), not with threads that sleep at once.
+SPINS = "4000"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def prepare_environment() -> None:
     assert "torch" not in sys.modules or "GOMP_SPINCOUNT" in os.environ, "prepare_environment() comes before torch"
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
-    os.environ.setdefault("KMP_BLOCKTIME", "0")  # the same for Intel's and LLVM's OpenMP
+    os.environ.setdefault("KMP_BLOCKTIME", "1")  # milliseconds: the same for Intel's and LLVM's OpenMP
 
 
 def choose(device: str = "auto", dtype: str = "auto", threads: int = 0) -> Runtime:

@@ -24,7 +24,7 @@ from engine.models.gap import GapDenoiser
 @dataclass(frozen=True)
 class SamplerConfig:
     base_weight: float = 1.0  # exponent of the base's distribution in the product
-    threshold: float = 0.5  # probability from which a position right of the leftmost is accepted
+    threshold: float = 0.25 # probability from which a position right of the leftmost is accepted
 
 
 def denoise(

@@ -14,10 +14,16 @@ LONGEST_WORD = 200  # characters looked at for the last word
 
 
 class Tokenizer:
-    """A tokenizer.json of the byte-level kind. Text never becomes a special token, whatever it spells."""
+    """A tokenizer.json of the byte-level kind. Text never becomes a special token, whatever it spells.
+
+    Raises ValueError for a file that is none.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises Exception itself
+            raise ValueError(f"{path} cannot be read: {error}") from error
         self._tokenizer.encode_special_tokens = True  # a file that spells "<|endoftext|>" must not end a hole
         self._tokenizer.no_truncation()
         self._bytes = self._vocabulary()

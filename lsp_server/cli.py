@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from engine import hub, runtime
+from engine.fetch import PullError
 from engine.gap import Gap, Infill
 from engine.languages import language_of
 from lsp_server import jsonl
@@ -61,9 +62,19 @@ def serve(
     ] = None,
 ) -> None:
     """Run the language server."""
-    from lsp_server import server
+    from lsp_server import server, transport
 
-    server.serve(tcp)
+    if tcp is None:
+        server.serve()
+        return
+    try:
+        transport.host_and_port(tcp)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        server.serve(tcp)
+    except OSError as error:
+        _fail(f"cannot listen on {tcp}: {error.strerror}")
 
 
 @main.command()
@@ -101,7 +112,10 @@ def demo(
     """Type into a small project as an editor would, and show what the real server suggests."""
     from lsp_server import demo
 
-    _pulled(model)
+    try:
+        hub.find(model)
+    except hub.ModelMissing:
+        _pulled(model)
     raise typer.Exit(demo.run(model, plain=plain))
 
 
@@ -181,15 +195,21 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
     from engine.weights import WeightsError
 
     try:
-        return filler.load(model, runtime.choose(device, dtype, threads))
-    except (hub.ModelMissing, WeightsError, ValueError, OSError) as error:
+        chosen = runtime.choose(device, dtype, threads)
+    except ValueError as error:
         _fail(str(error))
+    try:
+        return filler.load(model, chosen)
+    except (hub.ModelMissing, WeightsError) as error:
+        _fail(str(error))
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
+        _fail(f"the model {model} cannot be loaded: {type(error).__name__}: {error}")
 
 
 def _pulled(model: str) -> Path:
     try:
         return hub.pull(model)
-    except hub.PullError as error:
+    except PullError as error:
         _fail(str(error))
 
 

@@ -1,33 +1,213 @@
-"""The way of a request from a position in a document to suggestions: what is known is not asked again, and the newest wins."""
+"""The way of a request to suggestions: the newest wins, what is known is not asked again, nothing comes too late."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from lsp_server.budget import Budget
 from lsp_server.config import Config
-from lsp_server.context import Context, Trigger, build_context
-from lsp_server.documents import DocumentStore, Snapshot, UnknownDocument
-from lsp_server.exclude import Exclusion, path_of
-from lsp_server.gate import Gate
+from lsp_server.context import Trigger
+from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
+from lsp_server.following import Following
 from lsp_server.newest import Newest, was_superseded
 from lsp_server.recall import MAX_CLOSERS, Offer, Recall
-from lsp_server.request import Item, Request, Selected
-from lsp_server.snippets import Snippets
+from lsp_server.request import Item, Request
 from lsp_server.statistics import Outcome, Record, Statistics
-from lsp_server.suggestion import Reason, Rejected, Suggestion
+from lsp_server.suggester import Suggester
+from lsp_server.suggestion import Reason, Suggestion
 from lsp_server.text import Place
-from lsp_server.worker import Filled, ModelError, Worker
+from lsp_server.worker import Worker
 
-# After an answer, before the next gap is denoised: the answer goes out first, and a request that follows at once is not in
-# its way.
-IDLE_SECONDS = 0.02
+TREE_MS = 2.0  # for which a request waits for the tree of the newest text: with 1,000 lines 1 is enough
 
-# Editors take down what they show for an empty list. These say nothing about what should be shown now.
-_NO_ANSWER = {Outcome.NOT_READY, Outcome.OFF, Outcome.NOT_OPEN, Outcome.OUTSIDE, Outcome.STALE, Reason.EXCLUDED}
+# Editors take down what they show for an empty list. These say nothing about what should be shown.
+_WITHOUT_SAY = {Outcome.NOT_READY, Outcome.OFF, Outcome.NOT_OPEN, Outcome.OUTSIDE, Outcome.STALE, Reason.EXCLUDED}
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class _Found:
+    """Suggestions, and the document that they are for."""
+
+    snapshot: Snapshot
+    suggestions: tuple[Suggestion, ...]
+
+
+class Completer:
+    """Answers requests about the open documents."""
+
+    def __init__(self, documents: DocumentStore, worker: Worker, statistics: Statistics) -> None:
+        self._documents = documents
+        self._worker = worker
+        self._statistics = statistics
+        self._newest: Newest[_Found | Outcome | Reason] = Newest()
+        self._recall = Recall()
+        self._ids = count(1)
+        self._language_ids: dict[str, str] = {}  # the editor's names of languages, by URI
+        self._config = Config()
+        self._suggester = Suggester(documents, worker, self._config)
+        self._following = Following(self._suggester, self._recall)
+
+    def configure(self, config: Config) -> None:
+        """From now on by these settings; what was suggested by others is forgotten."""
+        self.cancel()
+        self._config = config
+        self._suggester = Suggester(self._documents, self._worker, config)
+        self._recall = Recall()
+        self._following = Following(self._suggester, self._recall)
+
+    def cancel(self) -> None:
+        """Stop what is worked on; it is answered None."""
+        self._newest.cancel()
+        self._following.stop()
+
+    def opened(self, uri: str, language_id: str) -> None:
+        """A document was opened."""
+        self._language_ids[uri] = language_id
+
+    def closed(self, uri: str) -> None:
+        """A document was closed."""
+        self._language_ids.pop(uri, None)
+        self._recall.forget(uri)
+        self._suggester.forget(uri)
+
+    async def complete(self, request: Request, sync_ms: float = 0.0) -> list[Item] | None:
+        """Suggestions, the best first; an empty list where there should be none; None where that cannot be said.
+
+        None comes at once when a newer request is made. `sync_ms` is for the log: what the last change took. Raises
+        ModelError.
+        """
+        document = self._document(request.uri)
+        # Ghost text and menu may ask for the same place at the same time.
+        key = (replace(request, from_word=False), document.text if document is not None else None)
+        result = await self._newest.run(key, lambda: self._answer(request, sync_ms))
+        if not isinstance(result, _Found):
+            return None if result is None or result in _WITHOUT_SAY else []
+        self._following.follow(result.snapshot, result.suggestions[0])
+        return [self._item(request, result.snapshot, suggestion) for suggestion in result.suggestions]
+
+    async def _answer(self, request: Request, sync_ms: float) -> _Found | Outcome | Reason:
+        record = Record(request.trigger.value, milliseconds={"sync": sync_ms})
+        try:
+            result = await self._find(request, record)
+            if not isinstance(result, _Found):
+                record.outcome = result
+            return result
+        except asyncio.CancelledError as error:
+            record.outcome = Outcome.SUPERSEDED if was_superseded(error) else Outcome.CANCELLED
+            raise
+        finally:
+            self._statistics.add(record)
+
+    async def _find(self, request: Request, record: Record) -> _Found | Outcome | Reason:
+        with record.stage("context"):
+            snapshot = self._snapshot(request)
+            if isinstance(snapshot, Outcome):
+                return snapshot
+            record.version = snapshot.version
+            selected = self._missing(request, snapshot)
+            if selected is None:
+                return Outcome.MENU
+            known = self._recalled(snapshot, selected)
+        if known is not None and (known.invoked or request.trigger is Trigger.AUTOMATIC):
+            record.outcome = Outcome.RECALLED
+            return _Found(snapshot, known.suggestions)
+        record.outcome = Outcome.SHOWN
+        found = await self._suggest(request, snapshot, selected, record)
+        if isinstance(found, Outcome | Reason):
+            return found
+        shown = known.suggestions if known is not None else ()  # it stays what it was, and others come to it
+        offer = Offer(tuple({one.text: one for one in (*shown, *found)}.values()), request.trigger is Trigger.INVOKED)
+        self._recall.put(snapshot, offer)
+        return self._present(request, snapshot) or Outcome.STALE
+
+    async def _suggest(
+        self, request: Request, snapshot: Snapshot, selected: str, record: Record
+    ) -> tuple[Suggestion, ...] | Outcome | Reason:
+        """Ask the model, with what is selected in the menu put in; suggestions then begin with it."""
+        if request.trigger is Trigger.AUTOMATIC and self._config.debounce_ms:
+            await asyncio.sleep(self._config.debounce_ms / 1000.0)
+        document = self._document(request.uri)
+        if document is None or document.text is not snapshot.text:
+            return Outcome.STALE
+        self._following.stop()
+        with record.stage("context"):
+            asked = replace(snapshot, parsed=document.tree(TREE_MS))
+            asked = asked.insert(selected) if selected else asked
+        found = await self._suggester.suggest(asked, request.trigger, record)
+        if isinstance(found, Outcome | Reason):
+            return found
+        return tuple(replace(suggestion, text=selected + suggestion.text) for suggestion in found)
+
+    def _snapshot(self, request: Request) -> Snapshot | Outcome:
+        document = self._document(request.uri)
+        if document is None:
+            return Outcome.NOT_OPEN
+        if not self._config.enabled or self._language_ids.get(request.uri) in self._config.disabled_languages:
+            return Outcome.OFF
+        if request.position.line >= document.text.line_count:
+            return Outcome.OUTSIDE
+        return self._documents.snapshot(request.uri, request.position, 0.0)  # who types along needs no tree
+
+    def _missing(self, request: Request, snapshot: Snapshot) -> str | None:
+        """What taking the menu's selected item would put in at the cursor; None if it would change more than that."""
+        if request.selected is None:
+            return ""
+        start = snapshot.text.place(request.selected.start, self._documents.encoding)
+        if request.selected.end != request.position or not start <= snapshot.place:
+            return None
+        existing = snapshot.text.between(start, snapshot.place)
+        goes_on = request.selected.text.startswith(existing) and "\n" not in request.selected.text
+        return request.selected.text[len(existing) :] if goes_on else None
+
+    def _recalled(self, snapshot: Snapshot, selected: str) -> Offer | None:
+        offer = self._recall.find(snapshot)
+        if offer is None or not selected:
+            return offer
+        going_on = tuple(one for one in offer.suggestions if one.text.startswith(selected) and one.text != selected)
+        return replace(offer, suggestions=going_on) if going_on else None
+
+    def _present(self, request: Request, snapshot: Snapshot) -> _Found | None:
+        """What was just found for a snapshot, in the document as it is now; None if what was typed since disagrees."""
+        for now in self._advanced(request, snapshot):
+            offer = self._recall.find(now)
+            if offer is not None:
+                return _Found(now, offer.suggestions)
+        return None
+
+    def _advanced(self, request: Request, snapshot: Snapshot) -> list[Snapshot]:
+        """The document as it is now, the cursor behind what was typed since, as far as one can guess."""
+        document = self._document(snapshot.uri)
+        if document is None or (document.text is not snapshot.text and request.selected is not None):
+            return []
+        if document.text is snapshot.text:
+            return [snapshot]
+        typed = len(document.text) - len(snapshot.text)  # and closers that the editor put behind the cursor
+        places = [document.text.place_at(snapshot.offset + typed - closers) for closers in range(MAX_CLOSERS + 1)]
+        now = replace(snapshot, version=document.version, text=document.text, parsed=document.tree(0.0))
+        return [replace(now, line=line, column=column) for line, column in places]
+
+    def _item(self, request: Request, snapshot: Snapshot, suggestion: Suggestion) -> Item:
+        text, place, encoding = snapshot.text, snapshot.place, self._documents.encoding
+        end = Place(place.line, place.column + suggestion.swallowed)
+        start = place
+        if request.selected is not None:  # editors want its range again, and its text at the start
+            start = text.place(request.selected.start, encoding)
+        elif request.from_word:
+            start = Place(place.line, _word_start(snapshot.current_line, place.column))
+        existing = text.between(start, place)
+        first, last = text.position(start, encoding), text.position(end, encoding)
+        return Item(next(self._ids), existing + suggestion.text, first, last)
+
+    def _document(self, uri: str) -> Document | None:
+        try:
+            return self._documents.get(uri)
+        except UnknownDocument:
+            return None
+
+
+def _word_start(line: str, column: int) -> int:
+    start = column
+    while start > 0 and (line[start - 1].isalnum() or line[start - 1] == "_"):
+        start -= 1
+    return start

@@ -67,15 +67,15 @@ _RANGES = {
     "max_lines": (1, 100),
     "confidence": (0, 1),
     "budget_ms": (0, 10_000),
-    "drafts": (1, 8),
+    "drafts": (1, 6),
 }
 
 
 def from_client(settings: object, base: Config | None = None) -> tuple[Config, list[str]]:
     """The settings with what the client sent, and what is wrong with the rest of it, in words for the user.
 
-    `settings` is what came as initializationOptions or in didChangeConfiguration: names as above or in camelCase, at the
-    top or in a section "lacuna"; None for nothing. What is unknown or bad keeps the value it has in `base`.
+    `settings` is what came as initializationOptions or in didChangeConfiguration: names as above or in camelCase, at
+    the top or in a section "lacuna"; None for nothing. What is unknown or bad keeps the value it has in `base`.
     """
     config = base or Config()
     if settings is None or settings == []:  # Lua writes an empty table as either {} or []
@@ -123,10 +123,10 @@ def _wanted(name: str, default: object) -> str:
 def _has_type(value: object, default: object) -> bool:
     if isinstance(default, bool):
         return isinstance(value, bool)
-    if isinstance(default, int):  # JSON knows one kind of number only: 3.0 is 3
-        return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, int | float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # JSON knows one kind of number only: 3.0 is 3.
+        return is_number and (isinstance(default, float) or float(value).is_integer())  # type: ignore[arg-type]
     if isinstance(default, tuple):
         return value == {} or (isinstance(value, list | tuple) and all(isinstance(item, str) for item in value))
     return isinstance(value, str)
@@ -140,7 +140,7 @@ def _is_in_range(name: str, value: object) -> bool:
 
 def _converted(name: str, value: object) -> object:
     default = getattr(Config, name)
-    return type(default)(value) if isinstance(default, int | float | tuple) else value
+    return type(default)(value) if isinstance(default, int | float | tuple) else value  # type: ignore[call-overload, arg-type]
 
 
 def _bad_pattern(patterns: object) -> str | None:

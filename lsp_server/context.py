@@ -18,7 +18,8 @@ from lsp_server.text import Text
 
 PREFIX_CHARS = 4000  # more than the engine's 512 tokens, at 3 to 4 characters each
 PREFIX_JUMP = 1000  # a window's start stands still while so many characters are typed, and what was read of it stays
-SUFFIX_CHARS = 600  # more than the engine's 64 tokens; the brackets in it are matched, too
+SUFFIX_CHARS = 600  # more than the engine's 64 tokens
+BRACKET_CHARS = 2400  # after the cursor, in which brackets are matched
 MAX_LINE = 2000  # longer lines are minified or data
 PROSE = ("", "markdown")  # languages without calls and blocks
 
@@ -95,9 +96,9 @@ def build_context(snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion) ->
         return Rejected(Reason.EXCLUDED)
     if len(snapshot.current_line) > MAX_LINE:
         return Rejected(Reason.LINE_TOO_LONG)
-    prefix, after = _prefix(snapshot), snapshot.suffix(SUFFIX_CHARS)
-    suffix = _plain(after)
-    brackets = brackets_around(prefix, suffix, len(after) == SUFFIX_CHARS, snapshot.language)
+    prefix, after = _prefix(snapshot), snapshot.suffix(BRACKET_CHARS)
+    suffix = _plain(after[:SUFFIX_CHARS])
+    brackets = brackets_around(prefix, _plain(after), len(after) == BRACKET_CHARS, snapshot.language)
     reason = _reason_not_to_ask(prefix, suffix, brackets, trigger)
     if reason is not None:
         return Rejected(reason)
@@ -105,9 +106,10 @@ def build_context(snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion) ->
     unit = unit_of(lines + suffix.split("\n"), snapshot.language)
     scope = _scope(snapshot, lines, suffix, brackets)
     max_lines, max_tokens = _limits(scope, trigger, lines[-1])
-    line_ends = max_lines + (scope is Scope.BLOCK and lines[-1].strip() != "")  # behind an opener the first ends its line
+    opens_block_here = scope is Scope.BLOCK and lines[-1].strip() != ""
     return Context(
-        gap=Gap(prefix, suffix, snapshot.language, max_tokens=max_tokens, max_lines=line_ends),
+        # Behind an opener the first line end is that of its own line.
+        gap=Gap(prefix, suffix, snapshot.language, max_tokens=max_tokens, max_lines=max_lines + opens_block_here),
         scope=scope,
         trigger=trigger,
         max_lines=max_lines,
@@ -174,7 +176,8 @@ def _reason_not_to_ask(prefix: str, suffix: str, brackets: Brackets, trigger: Tr
     if not prefix.strip() and not suffix.strip():
         return Reason.BLANK_DOCUMENT
     line = prefix.rpartition("\n")[2].rstrip()
-    finished = line.endswith(";") and brackets.language in _SEMICOLON_ENDS and brackets.stack[-1:] in ((), ("{",))
+    in_statement = brackets.innermost is None or brackets.innermost.mark == "{"
+    finished = line.endswith(";") and in_statement and brackets.language in _SEMICOLON_ENDS
     return Reason.STATEMENT_FINISHED if finished and not suffix.partition("\n")[0].strip() else None
 
 
@@ -197,18 +200,18 @@ def _scope(snapshot: Snapshot, lines: list[str], suffix: str, brackets: Brackets
 
 def _in_arguments(snapshot: Snapshot, lines: list[str], brackets: Brackets) -> bool:
     """Inside the parentheses of a call or a definition, and in no block or literal within them."""
-    if brackets.stack[-1:] != ("(",):
+    if brackets.innermost is None or brackets.innermost.mark != "(":
         return False
     if _enclosing(snapshot, Kind.ARGUMENTS):
         return True
-    before = "\n".join(lines)[: brackets.opened[-1]]
+    before = "\n".join(lines)[: brackets.innermost.offset]
     callee = _CALLEE.search(before[-100:])
     return callee is not None and callee[1] not in _NO_CALLEES
 
 
 def _in_body(snapshot: Snapshot, lines: list[str], suffix: str, brackets: Brackets) -> bool:
     """Whether a blank line belongs to something larger: between brackets, in a block, or indented."""
-    if brackets.stack or _enclosing(snapshot, Kind.BLOCK):
+    if brackets.innermost or _enclosing(snapshot, Kind.BLOCK):
         return True
     above = next((line for line in reversed(lines[:-1]) if line.strip()), "")
     below = next((line for line in suffix.split("\n") if line.strip()), "")

@@ -67,7 +67,7 @@ def examine(model: str, device: str, dtype: str, threads: int) -> Report:
     directory = _directory(model, problems)
     source = _source(directory, problems) if directory else None
     start = time.perf_counter()
-    filler = _filler(model, chosen, problems) if chosen and directory else None
+    filler = _filler(model, chosen, problems) if chosen and directory and not problems else None
     load_ms = (time.perf_counter() - start) * 1000
     return Report(
         lacuna=importlib.metadata.version("lacuna"),
@@ -84,7 +84,7 @@ def examine(model: str, device: str, dtype: str, threads: int) -> Report:
         load_ms=round(load_ms, 1) if filler else None,
         fills=tuple(_timed_fills(filler)) if filler else (),
         peak_memory_mb=_peak_memory_mb(),
-        missing_grammars=tuple(found.reason for name in LANGUAGES if isinstance(found := grammar(name), MissingGrammar)),
+        missing_grammars=_missing_grammars(),
         problems=tuple(problems),
     )
 
@@ -186,8 +186,8 @@ def _filler(model: str, chosen: Runtime, problems: list[str]) -> Filler | None:
 
     try:
         return filler.load(model, chosen)
-    except (WeightsError, ValueError, OSError) as error:
-        problems.append(f"{model} cannot be loaded: {error}")
+    except (WeightsError, OSError, ValueError, LookupError, RuntimeError) as error:
+        problems.append(f"{model} cannot be loaded: {type(error).__name__}: {error}")
         return None
 
 
@@ -213,6 +213,10 @@ def _timed_fills(filler: Filler) -> list[TimedFill]:
         stages = {stage: round(ms, 1) for stage, ms in fill.timings.items()}
         timed.append(TimedFill(fill.text, fill.steps, fill.forwards, milliseconds, stages))
     return timed
+
+
+def _missing_grammars() -> tuple[str, ...]:
+    return tuple(found.reason for found in map(grammar, LANGUAGES) if isinstance(found, MissingGrammar))
 
 
 def _peak_memory_mb() -> float | None:

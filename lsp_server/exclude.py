@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote
 
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore import GitIgnorePatternError
 
 from lsp_server.gitignore import GitIgnores
 
+_PERCENT_CODES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _DATA_ENDS = ("cfg", "conf", "csv", "enc", "ini", "json", "properties", "toml", "txt", "xml", "yaml", "yml")
 _CODE_ENDS = (
     "c", "cc", "cpp", "cs", "go", "h", "hpp", "java", "js", "jsx", "kt", "php", "py", "rb", "rs", "scala", "swift",
@@ -87,10 +87,14 @@ def path_of(uri_or_path: str) -> str:
     if rest.startswith("//"):
         authority, slash, tail = rest[2:].partition("/")
         rest = slash + tail
-    path = unquote(rest)
+    path = _decoded(rest)
     if scheme[1].lower() == "file" and authority not in ("", "localhost"):
-        return f"//{unquote(authority)}{path}"
+        return f"//{_decoded(authority)}{path}"
     return path[1:] if re.match(r"/[A-Za-z]:", path) else path
+
+
+def _decoded(text: str) -> str:
+    return _PERCENT_CODES.sub(lambda codes: bytes.fromhex(codes[0].replace("%", "")).decode(errors="replace"), text)
 
 
 def _user_spec(glob: str) -> GitIgnoreSpec:

@@ -11,7 +11,9 @@ from lsp_server.repetition import has_word, overlaps, repeats_above
 
 _CLOSING_RUN = re.compile(r"[)\]}\"'`]+")  # what editors type by themselves
 _ONLY_CLOSERS = re.compile(r"[)\]}\"'`;,\s]*")
+_OPERATOR = re.compile(r"[=<>+\-*/&|.:!]+")
 _DANGLING = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]+$")
+_WORD = re.compile(r"\w")
 _NEEDS_SPACE = re.compile(r"[\w(\[{\"'`]")
 
 
@@ -38,19 +40,31 @@ def repeats_line_above(context: Context, fitted: Fitted) -> bool:
     return bool(first) and repeats_above(_lines_above(context), context.line_prefix + first + rest)
 
 
+def says_next_line(context: Context, fitted: Fitted) -> bool:
+    """Whether one of the lines that it makes would be the next line."""
+    whole = context.line_prefix + fitted.text + context.line_suffix[fitted.swallowed :]
+    return any(_says(line, _next_line(context)) for line in whole.split("\n"))
+
+
 def _fitted(context: Context, fill: str) -> Iterator[Fitted]:
     """Without what the suffix begins with; swallowing what an editor closed; up to where it closes something again."""
     fill = _without_next_line(context, fill)
     suffix = context.gap.suffix
     lengths = overlaps(fill, suffix)
-    if lengths and not _ONLY_CLOSERS.fullmatch(suffix[: lengths[0]]):
+    if lengths and _WORD.search(suffix[: lengths[0]]):
         yield Fitted(_trimmed(context, fill[: -lengths[0]]))  # words: to say them twice is never meant
         return
-    for length in (*lengths, 0):
+    for length in sorted((*lengths, 0), key=lambda length: _is_doubtful(context, fill, length)):
         yield Fitted(_trimmed(context, fill[: len(fill) - length]))
     yield from _swallowing(context, fill)
     for offset in reversed(context.brackets.wrong_closers(fill)):
         yield Fitted(_trimmed(context, fill[:offset]))
+
+
+def _is_doubtful(context: Context, fill: str, length: int) -> tuple[int, bool]:
+    """How doubtful it is that so many signs are the suffix's own: brackets tell, and `=` before `=` is an operator."""
+    unmatched = sum(context.brackets.unmatched(fill[: len(fill) - length]))
+    return unmatched, _OPERATOR.fullmatch(context.gap.suffix[:length]) is not None
 
 
 def _swallowing(context: Context, fill: str) -> Iterator[Fitted]:

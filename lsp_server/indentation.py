@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lsp_server.brackets import scan
+from lsp_server.bracket_scan import scan
 
 _TWO_SPACES = {
     "css", "elixir", "haskell", "html", "javascript", "json", "lua", "ocaml", "ruby", "scala", "tsx", "typescript",
@@ -68,7 +68,8 @@ def opens_block(line: str, language: str) -> bool:
 
 def expected_after(lines: Sequence[str], unit: str, language: str) -> str:
     """What a new line below `lines` would begin with: the statement's own indentation, one step more in a new block."""
-    index = next((i for i in range(len(lines) - 1, -1, -1) if lines[i].strip()), None)
+    # The lines of a block comment stand one column further right than the comment.
+    index = next((i for i in range(len(lines) - 1, -1, -1) if lines[i].strip() and lines[i].lstrip()[0] != "*"), None)
     if index is None:
         return ""
     line = lines[index]

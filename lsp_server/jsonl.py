@@ -54,9 +54,9 @@ def parse(line: bytes, max_tokens: int) -> Request | Malformed:
     if not isinstance(fields, dict):
         return Malformed(None, f"not a JSON object but {_type(fields)}")
     fields = {"id": None, "language": "", "max_tokens": max_tokens, **fields}
-    error = _first_error(fields)
-    if error:
-        return Malformed(fields["id"], error)
+    fault = _fault(fields)
+    if fault:
+        return Malformed(fields["id"], fault)
     language = language_of(fields["language"])
     return Request(fields["id"], RawGap.between(fields["prefix"], fields["suffix"], language, fields["max_tokens"]))
 
@@ -74,7 +74,7 @@ def _answer(request: Request, fill: Callable[[Gap], Infill]) -> dict[str, Any]:
     }
 
 
-def _first_error(fields: dict[str, Any]) -> str:
+def _fault(fields: dict[str, Any]) -> str:
     """What is wrong with a request's fields; "" if nothing is."""
     for name in ("prefix", "suffix", "language"):
         if name not in fields:

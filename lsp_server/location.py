@@ -49,7 +49,7 @@ class Location:
         """The place in the file's text. Raises LocationError where it is outside."""
         if self.line > text.line_count:
             raise LocationError(f"{self.path} has {text.line_count} lines: there is no line {self.line}")
-        columns = len(text.line(self.line - 1)) + 1
-        if self.column > columns:
-            raise LocationError(f"line {self.line} of {self.path} has the columns 1 to {columns}: {self.column} is none")
+        last = len(text.line(self.line - 1)) + 1
+        if self.column > last:
+            raise LocationError(f"line {self.line} of {self.path} has columns 1 to {last}: {self.column} is none")
         return Place(self.line - 1, self.column - 1)

@@ -43,6 +43,7 @@ class Newest(Generic[Result]):
         """What is worked on is superseded, by nothing."""
         if self._task is not None:
             self._task.cancel(_SUPERSEDED)
+            self._task = None
 
 
 def was_superseded(error: asyncio.CancelledError) -> bool:

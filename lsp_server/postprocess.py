@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from engine.syntax import token_boundaries
 from lsp_server.context import Context
 from lsp_server.documents import Snapshot
-from lsp_server.fitting import Fitted, fittings, repeats_line_above
+from lsp_server.fitting import Fitted, fittings, repeats_line_above, says_next_line
 from lsp_server.repetition import loops
 from lsp_server.scope import in_scope, indented
 from lsp_server.suggestion import Reason, Rejected, Suggestion
@@ -21,6 +21,8 @@ _TOKEN_LINES = 20  # before the cursor, that are read to find the tokens of a fi
 def postprocess(context: Context, snapshot: Snapshot, fill: str) -> Suggestion | Rejected:
     """The best of a fill that fits: the whole, or what is left of it without what the text around it says already."""
     fill = fill.replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in fill:
+        return Rejected(Reason.BINARY)
     fill = in_scope(context, indented(context, fill))
     if not fill.strip():
         return Rejected(Reason.EMPTY)
@@ -58,7 +60,9 @@ def longest_confident_prefix(pieces: Sequence[tuple[str, float]], threshold: flo
 def _objection(context: Context, check: SyntaxCheck, fitted: Fitted) -> Reason | None:
     """Why not to show it; the cheapest questions first."""
     text, right = fitted.text, context.gap.suffix[fitted.swallowed :]
-    if not text.strip() or text.strip() == context.line_suffix.strip():
+    if not text.strip() or (text.strip() == context.line_suffix.strip() and not context.brackets.is_better_with(text)):
+        return Reason.REPEATS_SUFFIX
+    if says_next_line(context, fitted):
         return Reason.REPEATS_SUFFIX
     if repeats_line_above(context, fitted):
         return Reason.REPEATS_LINE_ABOVE

@@ -1,4 +1,4 @@
-"""The last suggestions, so that who types along one of them, or goes back to where it was shown, need not wait for the model."""
+"""The last suggestions: who types along one, or goes back to where it was shown, need not wait for the model."""
 
 from __future__ import annotations
 
@@ -54,11 +54,12 @@ class _Entry:
         return None
 
     def _is_after(self, after: str, change: int) -> bool:
-        """Whether the text after the cursor is the one from then, but for `change` closers more (or fewer) before it."""
+        """Whether the text after the cursor is that of then, but for `change` closers more (or fewer) before it."""
         was = self.after[max(0, -change) :]
         now = after[max(0, change) :]
-        whole = len(self.after) < AFTER  # up to the end of the document
-        return (now == was if whole else now.startswith(was)) and all(sign in CLOSERS for sign in after[: max(0, change)])
+        reaches_the_end = len(self.after) < AFTER
+        agrees = now == was if reaches_the_end else now.startswith(was)
+        return agrees and all(sign in CLOSERS for sign in after[: max(0, change)])
 
 
 class Recall:
@@ -67,11 +68,11 @@ class Recall:
     def __init__(self) -> None:
         self._entries: OrderedDict[str, deque[_Entry]] = OrderedDict()
 
-    def put(self, snapshot: Snapshot, suggestions: Iterable[Suggestion], *, invoked: bool) -> None:
+    def put(self, snapshot: Snapshot, offer: Offer) -> None:
         """Remember what is suggested at a snapshot's cursor."""
         entries = self._entries.pop(snapshot.uri, None) or deque(maxlen=PLACES)
         before, after = snapshot.prefix(BEFORE), snapshot.suffix(AFTER)
-        entries.append(_Entry(snapshot.offset, before, after, Offer(tuple(suggestions), invoked)))
+        entries.append(_Entry(snapshot.offset, before, after, offer))
         self._entries[snapshot.uri] = entries
         if len(self._entries) > DOCUMENTS:
             self._entries.popitem(last=False)
@@ -84,10 +85,6 @@ class Recall:
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self._entries.pop(uri, None)
-
-    def clear(self) -> None:
-        """What would be suggested has changed."""
-        self._entries.clear()
 
 
 def _closer_changes(swallowed: int) -> Iterable[int]:

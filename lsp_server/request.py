@@ -25,6 +25,7 @@ class Request:
     position: Position
     trigger: Trigger
     selected: Selected | None = None
+    from_word: bool = False  # items replace the word at the cursor from its start: what completion menus match by
 
 
 @dataclass(frozen=True)

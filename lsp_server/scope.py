@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from lsp_server.brackets import scan
+from lsp_server.bracket_scan import scan
 from lsp_server.context import PROSE, Context, Scope
 from lsp_server.indentation import leading, moved, width, with_unit
+from lsp_server.repetition import overlaps
 
 _CLOSERS = (")", "]", "}")
 # Lines that belong to the statement above them though they stand no deeper.
@@ -35,12 +36,19 @@ def indented(context: Context, fill: str) -> str:
 def _on_blank_line(context: Context, lines: list[str]) -> list[str]:
     """Models often write again the indentation that the line already has, or none where it has none yet."""
     there, more = context.line_prefix, leading(lines[0])
-    if not there and not more and context.scope is Scope.BLOCK and not _GOES_ON.match(lines[0]):
+    if not there and not more and context.scope is Scope.BLOCK and _body_is_indented(context, lines[0]):
         return moved(lines, width(context.indentation), context.indent_unit)
     if width(there + more) <= max(width(context.indentation), width(there)):
         return lines
     wanted = context.indentation[len(there) :] if context.indentation.startswith(there) else ""
     return [wanted + lines[0].lstrip(" \t"), *lines[1:]]
+
+
+def _body_is_indented(context: Context, line: str) -> bool:
+    """Not an `else` or a closing bracket, not after a blank line, and not in a body that is not indented itself."""
+    above = context.gap.prefix.split("\n")[-2:][0]
+    below = next((line for line in context.gap.suffix.split("\n") if line.strip()), "")
+    return above.strip() != "" and not _GOES_ON.match(line) and (not below or below[0] in (" ", "\t", *_CLOSERS))
 
 
 def _as_body(context: Context, lines: list[str]) -> list[str]:
@@ -58,8 +66,9 @@ def in_scope(context: Context, fill: str) -> str:
         case Scope.REST_OF_LINE:
             return lines[0]
         case Scope.ARGUMENTS:
-            lines = fill[: _list_end(context, fill)].split("\n")
-            return _limited(_list(context, lines), context.max_lines) if context.on_blank_line else lines[0]
+            if not context.on_blank_line:
+                return lines[0][: _list_end(context, lines[0])]
+            return _limited(_list(context, fill[: _list_end(context, fill)].split("\n")), context.max_lines)
         case Scope.BLOCK:
             return _limited(_block(context, lines), context.max_lines)
         case Scope.STATEMENT:
@@ -78,19 +87,21 @@ def _limited(lines: Iterable[str], max_lines: int) -> str:
 
 
 def _list_end(context: Context, fill: str) -> int:
-    """Before the bracket that would close the list a second time."""
-    return min(context.brackets.wrong_closers(fill), default=len(fill))
+    """Before the bracket that would close the list a second time; none does where brackets are missing."""
+    ends = [len(fill) - length for length in (0, *overlaps(fill, context.gap.suffix))]
+    mending = next((end for end in ends if context.brackets.is_better_with(fill[:end])), None)
+    return mending if mending is not None else min(context.brackets.wrong_closers(fill), default=len(fill))
 
 
 def _list(context: Context, lines: list[str]) -> Iterator[str]:
     """To the line that closes the list, where nothing after the cursor does."""
-    stack = context.brackets.stack
+    read = context.brackets.before
+    outside = len(read.stack) - 1
     for line in lines:
         yield line
-        read = scan(line + "\n", context.gap.language, stack)
-        if read.given < len(context.brackets.stack):
+        read = scan(line + "\n", context.gap.language, read)
+        if len(read.stack) <= outside:
             return
-        stack = read.stack
 
 
 def _block(context: Context, lines: list[str]) -> Iterator[str]:
@@ -103,8 +114,7 @@ def _block(context: Context, lines: list[str]) -> Iterator[str]:
     brackets = context.brackets
     for line in lines[1:]:
         if line.strip() and width(leading(line)) < margin:
-            missing = brackets.stack and len(brackets.stack) - 1 not in brackets.closed
-            if missing and line.lstrip().startswith(_CLOSERS):
+            if brackets.innermost and not brackets.innermost_is_closed and line.lstrip().startswith(_CLOSERS):
                 yield line
             return
         yield line
@@ -125,11 +135,11 @@ def _statement(context: Context, lines: list[str]) -> Iterator[str]:
     """The first line, and those that belong to it: deeper ones, those in its brackets, `else` and its like."""
     margin = width(leading(context.line_prefix + lines[0]))
     language = context.gap.language
-    stack = scan(lines[0] + "\n", language).stack
+    read = scan(lines[0] + "\n", language)
     yield lines[0]
     for above, line in pairwise(lines):
         deeper = width(leading(line)) > margin or not line.strip()
-        if not (stack or deeper or _GOES_ON.match(line) or _GOES_BEFORE.match(above)):
+        if not (read.stack or deeper or _GOES_ON.match(line) or _GOES_BEFORE.match(above)):
             return
         yield line
-        stack = scan(line + "\n", language, stack).stack
+        read = scan(line + "\n", language, read)

@@ -21,6 +21,15 @@ _MAX_CHUNKS = 60  # per document; indexing 480 chunks takes 20 ms, once per wind
 _QUERY_CHARS = 1500
 _REMEMBERED = 32  # windows
 _IDENTIFIER = re.compile(r"[^\W\d]\w{2,}")
+# Words that are everywhere and tell nothing, in any language.
+_COMMON = {
+    "and", "args", "async", "await", "bool", "break", "case", "catch", "char", "class", "const", "continue", "def",
+    "default", "double", "elif", "else", "except", "export", "extends", "false", "False", "final", "finally", "float",
+    "for", "from", "func", "function", "import", "include", "int", "interface", "kwargs", "len", "let", "long", "match",
+    "mut", "new", "nil", "None", "not", "null", "print", "private", "public", "raise", "range", "return", "self",
+    "static", "std", "str", "string", "String", "struct", "super", "switch", "this", "throw", "true", "True", "try",
+    "type", "use", "var", "void", "while", "with", "yield",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,4 +108,4 @@ def _words_near(snapshot: Snapshot) -> frozenset[str]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_IDENTIFIER.findall(text))
+    return tuple(word for word in _IDENTIFIER.findall(text) if word not in _COMMON)

@@ -1,4 +1,4 @@
-"""What became of requests, and how long each stage took: one log line each, and counts. In memory only, without any code."""
+"""What became of requests, and how long each stage took: a log line each, and counts. In memory, without code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lsp_server.suggestion import Reason
 
 REMEMBERED = 500  # requests that the percentiles are of
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Outcome(Enum):
@@ -61,7 +61,7 @@ class Record:
         stages = " ".join(f"{name}={spent:.1f}" for name, spent in self.milliseconds.items())
         return (
             f"{self.trigger} version={self.version} kind={self.kind or '-'} context={self.context_chars} chars "
-            f"drafts={self.drafts} steps={self.steps} forwards={self.forwards} ms: {stages or '-'} -> {self.outcome.value}"
+            f"drafts={self.drafts} steps={self.steps} forwards={self.forwards} ms: {stages} -> {self.outcome.value}"
         )
 
 
@@ -77,7 +77,7 @@ class Statistics:
         """A request has ended."""
         self._outcomes[record.outcome] += 1
         self._records.append(record)
-        log.info("%s", record)
+        _log.info("%s", record)
 
     def accepted(self) -> None:
         """A user took a suggestion."""

@@ -6,8 +6,8 @@ import re
 from functools import cache, cached_property
 
 from engine.languages import LANGUAGES, Kind
-from engine.syntax import Node, Tree, error_count, parse
-from lsp_server.brackets import Brackets, scan
+from engine.syntax import Node, Tree, error_count, parse  # type: ignore[attr-defined]  # Node has no "as" there
+from lsp_server.brackets import Brackets
 from lsp_server.documents import Snapshot
 from lsp_server.text import Text
 
@@ -17,11 +17,7 @@ _PLACEHOLDER = "x"
 
 
 class SyntaxCheck:
-    """Counts ERROR and MISSING nodes around one cursor.
-
-    Brackets that a fill leaves open at its end are taken to be closed there: a block that has just been opened is not
-    finished, and no error.
-    """
+    """Counts ERROR and MISSING nodes around one cursor."""
 
     def __init__(self, snapshot: Snapshot, brackets: Brackets) -> None:
         self._snapshot = snapshot
@@ -30,16 +26,9 @@ class SyntaxCheck:
     def is_worse_with(self, fill: str, swallowed: int = 0) -> bool:
         """Whether there would be more errors than now; False where that cannot be told in a few milliseconds.
 
-        That is where the document has no tree, in literals of many hundred lines, and for words in a string or comment.
+        That is where the document has no tree, and in literals of many hundred lines.
         """
-        if self._around is None or self._are_words(fill):
-            return False
-        return self._errors(fill, swallowed) > self._errors_now
-
-    def _are_words(self, fill: str) -> bool:
-        """In a string or comment that the fill does not end."""
-        inside = self._brackets.delimiter
-        return inside != "" and scan(fill, self._snapshot.language, (inside,)).given == 1
+        return self._around is not None and self._errors(fill, swallowed) > self._errors_now
 
     @cached_property
     def _around(self) -> tuple[str, str] | None:
@@ -61,8 +50,13 @@ class SyntaxCheck:
     def _errors(self, fill: str, swallowed: int) -> int:
         assert self._around is not None, "there is something to parse"
         before, after = self._around
+        # A block that a fill has just opened is not finished, and no error: close it, if it is not closed below.
         missing = self._brackets.missing_after(fill, swallowed)
-        tree = parse(self._snapshot.language, before + fill + missing + after[swallowed:])
+        ends = {"", missing} if fill else {missing}
+        return min(self._error_count(before + fill + end + after[swallowed:]) for end in ends)
+
+    def _error_count(self, text: str) -> int:
+        tree = parse(self._snapshot.language, text)
         return error_count(tree, 0, tree.root_node.end_byte)
 
 
@@ -72,15 +66,16 @@ _Range = tuple[int, int]  # of bytes
 def _kept(tree: Tree, at: int, size: int, language: str) -> tuple[list[_Range], list[_Range]]:
     """What is left before and after a cursor when the blocks around it lose the statements that are far from it.
 
-    A statement list without some of its statements is still one: what is left parses as it did.
+    A statement list without some of its statements is still one: what is left parses as it did. Statements with errors
+    stay: they may have to do with what is missing at the cursor.
     """
     before, after = [0], [size]  # edges of what is kept, from outside in: kept, removed, kept ...
     node: Node | None = tree.root_node
     is_root = True
     while node is not None and node.end_byte - node.start_byte > 2 * _NEAR:
         if is_root or _is_block(node, language):
-            before += _far_before(node, at)
-            after += _far_after(node, at)
+            before += _without_errors(tree, _far_before(node, at))
+            after += _without_errors(tree, _far_after(node, at))
         node, is_root = _first_child(node, at), False
         if node is not None and node.start_byte > at:
             break
@@ -107,8 +102,12 @@ def _far_after(node: Node, at: int) -> list[int]:
     return [last.end_byte, far.start_byte]
 
 
+def _without_errors(tree: Tree, edges: list[int]) -> list[int]:
+    return edges if edges and not error_count(tree, min(edges), max(edges)) else []
+
+
 def _first_child(node: Node, byte: int) -> Node | None:
-    """The first child that ends behind a byte. (`Node.first_child_for_byte` crashes in tree-sitter 0.26 if none does.)"""
+    """The first child that ends behind a byte. (`Node.first_child_for_byte` crashes tree-sitter 0.26 if none does.)"""
     cursor = node.walk()
     return cursor.node if cursor.goto_first_child_for_byte(byte) is not None else None
 

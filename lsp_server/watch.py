@@ -21,7 +21,7 @@ class Drawing:
     """The rows of a fill under way."""
 
     def __init__(self, gap: Gap) -> None:
-        self._left = gap.prefix
+        self._left = gap.prefix.rpartition("\n")[2]
         self._right = gap.suffix.partition("\n")[0]
         self._done = ""  # what canvases before this one were filled with
         self._canvas = ""  # what this one is filled with so far
@@ -32,21 +32,20 @@ class Drawing:
         if frame.step == 1:
             self._done, self._canvas = self._done + self._canvas, ""
         self._canvas = _decided(frame)
-        repeated = _overlap(self._left, self._done + self._canvas)
         milliseconds = (time.perf_counter() - self._start) * 1000
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(f"step {frame.step:2} {milliseconds:6.0f} ms  ", style="dim")
-        row.append(_tail(self._left[: len(self._left) - repeated].rpartition("\n")[2]))
+        row.append(_tail(self._left))
         row.append(_visible(self._done), style="green")
         for text, is_fresh in frame.cells:
-            row.append(_visible(text) or _MASK, style=_style(text, is_fresh))
+            row.append(_MASK if text is None else _visible(text), style=_style(text, is_fresh))
         row.append(self._right[:_SIDE] + ("…" if len(self._right) > _SIDE else ""))
         return row
 
 
 @contextmanager
 def watching(gap: Gap, console: Console | None = None) -> Iterator[Callable[[Frame], None]]:
-    """Gives what is to be called with every frame. On a terminal rows are drawn in place, elsewhere they are plain lines."""
+    """Gives what is to be called with every frame: on a terminal it draws, elsewhere it prints plain lines."""
     console = console or Console()
     drawing = Drawing(gap)
     if not console.is_terminal:
@@ -63,8 +62,8 @@ def watching(gap: Gap, console: Console | None = None) -> Iterator[Callable[[Fra
         live.update(Text("\n").join(rows))
 
 
-def _style(text: str, is_fresh: bool) -> str:
-    if not text:
+def _style(text: str | None, is_fresh: bool) -> str:
+    if text is None:
         return "dim"
     return "bold black on green" if is_fresh else "green"
 
@@ -78,9 +77,5 @@ def _tail(line: str) -> str:
 
 
 def _decided(frame: Frame) -> str:
-    return "".join(text for text, _ in frame.cells)
+    return "".join(text or "" for text, _ in frame.cells)
 
-
-def _overlap(prefix: str, canvas: str) -> int:
-    """How many of the prefix's last characters the canvas spells again: the engine takes the last token off at a seam."""
-    return next((size for size in range(min(len(prefix), len(canvas)), 0, -1) if prefix.endswith(canvas[:size])), 0)

@@ -17,7 +17,7 @@ from lsp_server.config import ModelChoice
 if TYPE_CHECKING:
     from engine.filler import Filler
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class ModelError(Exception):
@@ -38,6 +38,8 @@ class Worker:
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._filler: Filler | None = None  # the thread's own
+        self._loaded: ModelChoice | None = None
+        self._reason = ""  # for device, dtype and threads
         self.is_ready = False  # whether there is a model to ask
         self.finished = 0  # questions that were worked out
         self.stopped = 0  # questions that were taken up, and left when the stop flag was seen
@@ -45,7 +47,7 @@ class Worker:
     async def load(self, choice: ModelChoice) -> str:
         """Load a model in place of the present one. Returns device, dtype and threads with the reason for them.
 
-        Raises ModelError.
+        When this is cancelled the model is loaded all the same, but not asked. Raises ModelError.
         """
         self.is_ready = False
         reason = await asyncio.get_running_loop().run_in_executor(self._executor, self._load, choice)
@@ -78,7 +80,9 @@ class Worker:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, choice: ModelChoice) -> str:
-        self._filler = None  # two models at once may be more than the memory holds
+        if choice == self._loaded:  # another connection's
+            return self._reason
+        self._unload()  # two models at once may be more than the memory holds
         from engine import filler, hub, runtime, weights  # imports torch: 2 to 4 s
 
         try:
@@ -88,10 +92,11 @@ class Worker:
             raise ModelError(str(error)) from error
         except (OSError, ValueError, LookupError, RuntimeError) as error:
             raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
+        self._loaded, self._reason = choice, chosen.reason
         return chosen.reason
 
     def _unload(self) -> None:
-        self._filler = None
+        self._filler = self._loaded = None
 
     def _fill(self, gap: Gap, document: str, drafts: int, stop: Event, asked: float) -> Filled:
         start = time.perf_counter()
@@ -107,7 +112,7 @@ class Worker:
             infills = self._filler.infill(gap, document=document, drafts=drafts, stop=stop, on_frame=count)
         except Stopped:
             self.stopped += 1
-            log.debug("the engine stopped after %d steps, %.0f ms", steps, _milliseconds_since(start))
+            _log.debug("the engine stopped after %d steps, %.0f ms", steps, _milliseconds_since(start))
             raise
         except RuntimeError as error:  # torch's: out of memory, a device that went away
             raise ModelError(f"the model failed: {error}") from error

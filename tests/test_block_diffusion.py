@@ -10,6 +10,7 @@ import tiny_diffusion_gemma as tiny
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from transformers import DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
 
@@ -18,7 +19,7 @@ from engine.entropy_bound import EntropyBoundConfig, Noise
 from engine.models.diffusion_gemma.model import DiffusionGemma
 
 WINDOW = 8
-SHARP = EntropyBoundConfig(max_new_tokens=48, max_denoising_steps=12, t_min=0.02, t_max=0.05, eos_token_ids=(1,))
+SHARP = EntropyBoundConfig(max_new_tokens=48, max_denoising_steps=12, t_min=0.2, t_max=0.4, eos_token_ids=(1,))
 
 
 class Recorder:
@@ -36,7 +37,7 @@ class Recorder:
 
 
 def sample(probabilities: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """The rule of `draw`, for every row and without shortcuts: the best token has the first interval, then all others by id."""
+    """The rule of `draw` without shortcuts: the best token has the first interval, then all others by id."""
     chosen = []
     for row, number in zip(probabilities.double(), uniform.double(), strict=True):
         best = int(row.argmax())
@@ -57,8 +58,10 @@ def reference_run(
     options = asdict(config)
     options["sampler_config"] = EntropyBoundSamplerConfig(entropy_bound=options.pop("entropy_bound"))
     options["eos_token_id"] = list(options.pop("eos_token_ids"))
+    randint = torch.randint
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "randint", lambda low, high, size, device: noise.ids(*size))
+        # Noise itself calls torch.randint, with a generator.
+        patch.setattr(torch, "randint", lambda *a, **k: randint(*a, **k) if "generator" in k else noise.ids(*k["size"]))
         patch.setattr(torch, "multinomial", lambda p, num_samples: sample(p, noise.uniform(len(p)))[:, None])
         output = model.generate(input_ids=ids, streamer=recorder, **options)
     hook.remove()
@@ -76,20 +79,21 @@ def emitted(drafts: list[Draft]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("seed", "batch", "tokens", "changes"),
+    ("seed", "batch", "tokens", "strength", "changes"),
     [
-        (0, 1, 5, {}),
-        (1, 1, 40, {"entropy_bound": 1.0}),
-        (2, 3, 20, {"confidence_threshold": 0.3}),
-        (3, 2, 7, {"confidence_threshold": 0.5, "stability_threshold": 2, "entropy_bound": 2.0}),
-        (4, 2, 30, {"confidence_threshold": 0.9, "stability_threshold": 0, "t_min": 0.4, "t_max": 0.8}),
-        (5, 2, 12, {"confidence_threshold": 0.5, "eos_token_ids": tuple(range(1, 7))}),
+        (0, 1, 5, 0.3, {}),
+        (1, 1, 40, 0.3, {"entropy_bound": 1.0}),
+        (4, 2, 30, 0.3, {"confidence_threshold": 0.9, "stability_threshold": 0, "t_min": 0.4, "t_max": 0.8}),
+        (5, 2, 12, 0.3, {"eos_token_ids": tuple(range(1, 7))}),
+        (6, 1, 9, 0.2, {}),
+        (7, 3, 20, 0.2, {"confidence_threshold": 0.1}),
+        (8, 2, 7, 0.3, {"confidence_threshold": 0.1, "stability_threshold": 2, "entropy_bound": 0.5}),
     ],
 )
 @torch.inference_mode()
-def test_same_generation(tmp_path: Path, seed: int, batch: int, tokens: int, changes: dict) -> None:
+def test_same_generation(tmp_path: Path, seed: int, batch: int, tokens: int, strength: float, changes: dict) -> None:
     config = EntropyBoundConfig(**(asdict(SHARP) | changes))
-    model = tiny.reference(seed, WINDOW)
+    model = tiny.reference(seed, WINDOW, strength, embedding=1.0)
     ids = tiny.prompt(seed, batch, tokens)
     canvases, drafts, sequences = reference_run(model, ids, config, seed)
     found = own_run(tiny.ours(model, tmp_path), ids, config, seed)
@@ -101,3 +105,47 @@ def test_same_generation(tmp_path: Path, seed: int, batch: int, tokens: int, cha
     assert emitted(found).equal(sequences)
 
 
+@given(seed=st.integers(0, 1000), free=st.sets(st.integers(0, tiny.CANVAS - 1), min_size=1), one_hot=st.booleans())
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@torch.inference_mode()
+def test_pins_never_change(model: DiffusionGemma, seed: int, free: set[int], one_hot: bool) -> None:
+    cache = model.cache()
+    model.encode(tiny.prompt(seed, 1, 11), cache)
+    canvas = tiny.prompt(seed + 1, 1, tiny.CANVAS)
+    pinned = [position for position in range(tiny.CANVAS) if position not in free]
+    pins = Pins(torch.tensor(sorted(free)), one_hot)
+    for draft in denoise(model, cache, canvas, SHARP, Noise(seed, tiny.VOCABULARY, "cpu"), pins):
+        assert draft.canvas[:, pinned].equal(canvas[:, pinned])
+        assert draft.best[:, pinned].equal(canvas[:, pinned])
+        assert draft.entropy.shape == draft.confidence.shape == (1, len(free))
+
+
+@torch.inference_mode()
+def test_one_seed_one_answer(model: DiffusionGemma) -> None:
+    runs = [emitted(own_run(model, tiny.prompt(0, 2, 9), SHARP, seed)) for seed in (3, 3, 4)]
+    assert runs[0].equal(runs[1])
+    assert not runs[0].equal(runs[2])
+
+
+@torch.inference_mode()
+def test_a_step_leaves_the_cache_as_it_was(model: DiffusionGemma) -> None:
+    ids, canvas = tiny.prompt(0, 1, 20), tiny.prompt(1, 1, tiny.CANVAS)
+    cache = model.cache()
+    model.encode(ids, cache)
+    before = model.denoise(canvas, cache)
+    model.denoise(tiny.prompt(2, 1, tiny.CANVAS), cache)
+    assert cache.length == ids.shape[1]
+    assert model.denoise(canvas, cache).equal(before)
+
+
+def test_finalize_pads_behind_the_end() -> None:
+    config = EntropyBoundConfig(eos_token_ids=(1, 7), pad_token_id=0)
+    best = torch.tensor([[5, 7, 1, 9], [5, 6, 8, 9], [1, 1, 1, 1]])
+    tokens, ended = finalize(best, torch.tensor([False, False, True]), config)
+    assert tokens.tolist() == [[5, 7, 0, 0], [5, 6, 8, 9], [0, 0, 0, 0]]
+    assert ended.tolist() == [True, False, True]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> DiffusionGemma:
+    return tiny.ours(tiny.reference(20, WINDOW, 0.3, embedding=1.0), tmp_path_factory.mktemp("model"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import DynamicCache
-
 import tiny_diffusion_gemma as tiny
+import torch
+from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
+from transformers import DynamicCache
 
 CLOSE = 1e-4
 
@@ -40,7 +40,9 @@ def test_encoder_and_decoder(tmp_path: Path, seed: int, window: int, batch: int,
     check_same(mine.logits(mine.read(ids, cache)), encoded)
 
     def decode(conditioning: torch.Tensor | None) -> torch.Tensor:
-        return model(decoder_input_ids=canvas, past_key_values=reference_cache, self_conditioning_logits=conditioning).logits
+        return model(
+            decoder_input_ids=canvas, past_key_values=reference_cache, self_conditioning_logits=conditioning
+        ).logits
 
     first = decode(None)
     check_same(mine.logits(mine.denoise(canvas, cache)), first)

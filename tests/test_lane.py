@@ -74,5 +74,11 @@ def test_hints_hold_until_something_else_is_decided() -> None:
 def test_frames_show_what_is_fresh() -> None:
     lane = lane_of(Seam("", "", b"", False))
     lane.accept(0, tokenizer().encode("x")[0], 0.0, 0.0)
-    assert lane.frame(1).cells[:2] == (("x", True), ("", False))
-    assert lane.frame(2).cells[:2] == (("x", False), ("", False))
+    assert lane.frame(1).cells[:2] == (("x", True), (None, False))
+    assert lane.frame(2).cells[:2] == (("x", False), (None, False))
+
+
+def test_frames_leave_out_what_stands_in_the_file() -> None:
+    lane = lane_of(Seam("", "", b" re", False))
+    write(lane, " return x")
+    assert lane.frame(1).cells[:2] == (("turn", True), (" x", True))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.syntax import error_count, parse
-from lsp_server.brackets import scan
+from lsp_server.bracket_scan import scan
 from lsp_server.context import Context, Scope, Trigger
 from lsp_server.postprocess import longest_confident_prefix, postprocess
 from lsp_server.repetition import has_word, loops
@@ -17,7 +17,9 @@ from tests.marked_text import context_at, snapshot_at
 BRACES = ("javascript", "typescript", "tsx", "go", "rust", "c", "cpp", "java")
 
 
-def result(marked: str, fill: str, language: str = "python", trigger: Trigger = Trigger.INVOKED) -> Suggestion | Rejected:
+def result(
+    marked: str, fill: str, language: str = "python", trigger: Trigger = Trigger.INVOKED
+) -> Suggestion | Rejected:
     context = context_at(marked, language, trigger)
     assert isinstance(context, Context), context
     return postprocess(context, snapshot_at(marked, language), fill)
@@ -64,7 +66,7 @@ def test_rest_of_line(marked: str, fill: str, expected: str | Reason) -> None:
         ("print(|\n", "a)", "a)"),
         ("print(|\n", "a)\nprint(b)", "a)"),
         ("print(f(|))\n", "a))", "a"),
-        ("print(f(|)\n", "a))", "a"),
+        ("print(f(|)\n", "a))", "a)"),
         ("def f(|):\n    pass\n", "a, b):\n    return", "a, b"),
         ("f(\n    |\n)\n", "a,\n    b,\n)\ng()", "a,\n    b,"),
         ("f(\n    |\n", "a,\n    b,\n)\ng()", "a,\n    b,\n)"),
@@ -216,7 +218,8 @@ def test_repetition(marked: str, fill: str, expected: str | Reason) -> None:
 
 
 def test_a_loop_is_a_loop_only_at_the_end() -> None:
-    assert loops("f(a, a, a, a, a") and not loops("f(a, a, a, a, a).then(b)")
+    assert loops("f(a, a, a, a, a")
+    assert not loops("f(a, a, a, a, a).then(b)")
 
 
 @pytest.mark.parametrize(
@@ -230,6 +233,12 @@ def test_a_loop_is_a_loop_only_at_the_end() -> None:
         ("x = [|]\n", "f(a)[0]", Suggestion("f(a)[0]"), "python"),
         ("x = (|)\n", "a) + (b", Suggestion("a) + (b"), "python"),
         ("f(g(|))\n", "a), h(b", Suggestion("a"), "python"),
+        ("int x = f(((in|);\n", "t) o).name);", Suggestion("t) o).name"), "java"),
+        ("a.b(|)\n", ")", Rejected(Reason.EMPTY), "python"),
+        ("a.b(c(|)\n", ")", Suggestion(")"), "python"),
+        ('a.b("x|)\n', '", c(3)', Suggestion('", c(3)'), "python"),
+        ("foo(() => {\n  a();\n|\nbar(() => {\n  b();\n});\n", "});", Suggestion("});"), "javascript"),
+        ("class A {\n  f() {\n    a();\n  |\n\n  g() {\n  }\n}\n", "}", Suggestion("}"), "javascript"),
         ('x = "|"\n', 'a" + "b', Suggestion('a" + "b'), "python"),
         ('x = "|"\n', 'a"', Suggestion("a"), "python"),
         ('x = """|"""\n', 'a"""', Suggestion("a"), "python"),
@@ -271,8 +280,10 @@ def test_syntax_does_not_get_worse(marked: str, fill: str, expected: str | Reaso
 def test_long_definitions_are_parsed_in_part() -> None:
     """The headers above and the closers below a long method are kept, so that it stays whole."""
     statements = "".join(f"        total += values[{number}];\n" for number in range(300))
-    marked = f"class A {{\n    int sum(int[] values) {{\n{statements}        |\n{statements}        return total;\n    }}\n}}\n"
-    check(marked, "if (total > 0) {\n            total = 0;\n        }", "if (total > 0) {\n            total = 0;\n        }", "java")
+    head, tail = "class A {\n    int sum(int[] values) {\n", "        return total;\n    }\n}\n"
+    marked = f"{head}{statements}        |\n{statements}{tail}"
+    fill = "if (total > 0) {\n            total = 0;\n        }"
+    check(marked, fill, fill, "java")
     check(marked, "total = = 1;", Reason.PARSE_WORSE, "java")
 
 
@@ -326,8 +337,9 @@ PLACES = [
     ("", "It's a list (|) of words.\n\nAnd more.\n"),
 ]
 FRAGMENTS = st.sampled_from(
-    ["return a", "x = ", "f(", ")", "(", "[", "]", "{", "}", '"', "'", "`", "\n", "\n    ", "\n\t", " ", ", ", "a", "b.c", "if ", ":",
-     ";", "=> ", "# ", "// ", "/*", "*/", '"""', "\r\n", "é😀", "\\", "    return a", "And more.", "f(1);", "class A:", "\u2028", "\f"]
+    ["return a", "x = ", "f(", ")", "(", "[", "]", "{", "}", '"', "'", "`", "\n", "\n    ", "\n\t", " ", ", ", "a",
+     "b.c", "if ", ":", ";", "=> ", "# ", "// ", "/*", "*/", '"""', "\r\n", "é😀", "\\", "    return a", "And more.",
+     "f(1);", "class A:", "\u2028", "\f"]
 )  # fmt: skip
 
 
@@ -355,7 +367,7 @@ def test_whatever_the_fill(place: tuple[str, str], fill: str, trigger: Trigger) 
     assert not has_word(next_line) or next_line.rstrip() not in [line.rstrip() for line in lines]
     old, new = scan(before + after, language), scan(whole, language)
     assert len(new.extra) <= len(old.extra)
-    left_open = [read.lost + sum(mark not in ("//", "#") for mark in read.stack) for read in (old, new)]
+    left_open = [read.lost + sum(one.mark not in ("//", "#") for one in read.stack) for read in (old, new)]
     assert left_open[1] <= left_open[0] or not after[found.swallowed : line_end].strip()
     if language and left_open[1] <= left_open[0]:
         assert errors(language, whole) <= errors(language, before + after)

@@ -1,9 +1,11 @@
-"""A random DiffusionGemma of a few thousand parameters, by the reference implementation, and ours from its checkpoint."""
+"""A random DiffusionGemma of a few thousand parameters by the reference implementation, and ours from its files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
 
@@ -13,29 +15,45 @@ from engine.runtime import Runtime
 
 VOCABULARY = 96
 CANVAS = 16
+ADDED = ("post_attention_layernorm.weight", "post_feedforward_layernorm.weight")
 RUNTIME = Runtime("cpu", "float32", 0, "tests")
 
 
-def reference(seed: int, window: int, **changes: object) -> DiffusionGemmaForBlockDiffusion:
-    """Weights are drawn wide enough that logits, routes and entropies differ from position to position."""
-    text = dict(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        global_head_dim=16,
-        num_global_key_value_heads=1,
-        sliding_window=window,
-        num_experts=8,
-        top_k_experts=2,
-        moe_intermediate_size=16,
-        max_position_embeddings=2048,
-    )
-    vision = dict(model_type="gemma4_vision", hidden_size=16, intermediate_size=16, num_hidden_layers=1)
-    heads = dict(num_attention_heads=2, num_key_value_heads=2, head_dim=8)
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Tensors of a few hundred numbers: threads waiting for each other on a busy machine made a test of 1 s take 60."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def reference(
+    seed: int, window: int, strength: float = 1.0, embedding: float = 0.5, **changes: object
+) -> DiffusionGemmaForBlockDiffusion:
+    """Weights are drawn so wide that logits, routes and entropies differ from position to position.
+
+    `embedding` sets how sure the model is, `strength` what the layers add to the residual stream: with little,
+    positions repeat their own tokens and canvases come to rest.
+    """
+    text: dict[str, object] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "global_head_dim": 16,
+        "num_global_key_value_heads": 1,
+        "sliding_window": window,
+        "num_experts": 8,
+        "top_k_experts": 2,
+        "moe_intermediate_size": 16,
+        "max_position_embeddings": 2048,
+    }
+    vision = {"model_type": "gemma4_vision", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "position_embedding_size": 16}
     config = DiffusionGemmaConfig(
         text_config=DiffusionGemmaTextConfig(**(text | changes)), vision_config=vision | heads, canvas_length=CANVAS
     )
@@ -45,10 +63,12 @@ def reference(seed: int, window: int, **changes: object) -> DiffusionGemmaForBlo
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
             if "vision" in name or "inv_freq" in name or "embed_scale" in name:
                 continue
-            if tensor.dim() > 1:
-                tensor.normal_(0, 0.4 if "embed_tokens" not in name else 0.5)
+            if "embed_tokens" in name:
+                tensor.normal_(0, embedding)
+            elif tensor.dim() > 1:
+                tensor.normal_(0, 0.4 * strength if "self_conditioning" in name else 0.4)
             else:
-                tensor.uniform_(0.6, 1.4)
+                tensor.uniform_(0.6, 1.4).mul_(strength if name.endswith(ADDED) else 1.0)
     return model
 
 

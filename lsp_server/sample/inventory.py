@@ -1,5 +1,7 @@
 """What the shop has in stock."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 
@@ -11,18 +13,20 @@ class Item:
 
 
 class Inventory:
-    def __init__(self, items):
+    def __init__(self, items: list[Item]) -> None:
         self.items = items
 
-    def names(self):
+    def names(self) -> list[str]:
         return [item.name for item in self.items]
 
-    def prices(self):
+    def prices(self) -> list[float]:
+        return [item.price for item in self.items]
 
-    def total(self):
+    def total(self) -> float:
         return sum(item.price * item.quantity for item in self.items)
 
-    def find(self, name):
+    def find(self, name: str) -> Item | None:
         for item in self.items:
-
+            if item.name == name:
+                return item
         return None

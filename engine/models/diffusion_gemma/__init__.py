@@ -1,1 +1,1 @@
-"""The `diffusion_gemma` family: an encoder that reads text into a cache, a decoder that denoises a canvas, one set of weights."""
+"""The `diffusion_gemma` family: an encoder reads text into a cache, a decoder denoises a canvas, one set of weights."""

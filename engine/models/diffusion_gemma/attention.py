@@ -27,8 +27,12 @@ class Span:
 class Attention:
     """Grouped-query attention with normalised queries, keys and values; full layers take their values from k_proj."""
 
-    def __init__(self, weights: Mapping[str, Tensor], config: AttentionConfig, num_attention_heads: int, eps: float) -> None:
-        projections = [weights[f"self_attn.{name}_proj.weight"] for name in "qkv" if f"self_attn.{name}_proj.weight" in weights]
+    def __init__(
+        self, weights: Mapping[str, Tensor], config: AttentionConfig, num_attention_heads: int, eps: float
+    ) -> None:
+        projections = [
+            weights[f"self_attn.{name}_proj.weight"] for name in "qkv" if f"self_attn.{name}_proj.weight" in weights
+        ]
         self._qkv_proj = Linear(torch.cat(projections))
         self._o_proj = Linear(weights["self_attn.o_proj.weight"])
         self._q_norm, self._k_norm = weights["self_attn.q_norm.weight"], weights["self_attn.k_norm.weight"]
@@ -37,9 +41,10 @@ class Attention:
         self._eps = eps
 
     def __call__(self, x: Tensor, rope: Rope, span: Span, cache: LayerCache, wanted: slice | Tensor) -> Tensor:
-        """[batch, wanted, hidden] for normed hidden states [batch, tokens, hidden]; `wanted` are the tokens that look around.
+        """[batch, wanted, hidden] for normed hidden states [batch, tokens, hidden].
 
-        One cache row may serve a whole batch: then the rows' keys stand in the tail one after the other.
+        `wanted` are the tokens that look around; the others only leave their keys and values. One cache
+        row may serve a whole batch: then the rows' keys stand in the tail one after the other.
         """
         queries, keys, values = self._project(x, rope, span.turn)
         queries = queries[:, wanted]
@@ -62,19 +67,28 @@ class Attention:
         """Queries, keys and values, each [batch, tokens, heads, head_dim]."""
         width, pairs = self._config.head_dim, self._config.num_key_value_heads
         qkv = self._qkv_proj(x.flatten(0, 1)).view(*x.shape[:2], -1, width)
-        queries, keys, values = qkv[:, :, : self._heads], qkv[:, :, self._heads : self._heads + pairs], qkv[:, :, -pairs:]
+        queries, keys, values = (
+            qkv[:, :, : self._heads],
+            qkv[:, :, self._heads : self._heads + pairs],
+            qkv[:, :, -pairs:],
+        )
         normed_queries = functional.rms_norm(queries, (width,), self._q_norm, self._eps)
         normed_keys = functional.rms_norm(keys, (width,), self._k_norm, self._eps)
         values = functional.rms_norm(values, (width,), None, self._eps)
         return rope.rotate(normed_queries, turn), rope.rotate(normed_keys, turn), values
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """[batch, tokens, heads * head_dim] for queries [batch, tokens, heads, head_dim] and keys [batch, kv_heads, slots, head_dim]."""
+        """[batch, tokens, heads * head_dim] for queries [batch, tokens, heads, head_dim].
+
+        Keys and values have shape [batch, kv_heads, slots, head_dim].
+        """
         batch, tokens, heads, width = queries.shape
         pairs = keys.shape[1]
         if mask is not None:
             by_head = queries.transpose(1, 2)
-            mixed = functional.scaled_dot_product_attention(by_head, keys, values, attn_mask=mask, scale=1.0, enable_gqa=True)
+            mixed = functional.scaled_dot_product_attention(
+                by_head, keys, values, attn_mask=mask, scale=1.0, enable_gqa=True
+            )
             return mixed.transpose(1, 2).reshape(batch, tokens, heads * width)
         # Without a mask the query heads of one key head are rows of one query, and its keys are read once.
         folded = queries.view(batch, tokens, pairs, -1, width).permute(0, 2, 3, 1, 4).reshape(batch, pairs, -1, width)

@@ -12,7 +12,7 @@ FIRST_CAPACITY = 512
 
 
 class LayerCache:
-    """One layer's slots, in the order of positions: [batch, kv_heads, capacity, head_dim]. Slot 0 stands at position `origin`."""
+    """One layer's slots in the order of positions, the first at `origin`: [batch, kv_heads, capacity, head_dim]."""
 
     def __init__(self, config: AttentionConfig, batch: int, dtype: torch.dtype, device: str) -> None:
         self.keys = torch.zeros(batch, config.num_key_value_heads, 0, config.head_dim, dtype=dtype, device=device)
@@ -51,7 +51,7 @@ class LayerCache:
 
 
 class Cache:
-    """All layers' slots for `batch` texts of one length. A pass may write behind `length`; only `extend` makes it last."""
+    """All layers' slots for `batch` texts of one length. A pass may write behind `length`; `extend` makes it last."""
 
     def __init__(self, config: DiffusionGemmaConfig, batch: int, dtype: torch.dtype, device: str) -> None:
         kinds = [config.attention(layer) for layer in range(config.num_hidden_layers)]
@@ -71,7 +71,7 @@ class Cache:
         self.length += count
 
     def truncate(self, length: int) -> int:
-        """Forgets what stands behind `length` and returns how much is left: 0 where a sliding layer no longer has its window."""
+        """Forgets what stands behind `length`. Returns how much is left: 0 if a sliding layer has lost its window."""
         assert length <= self.length, f"there are {self.length} tokens, not {length}"
         kept = all(layer.origin <= layer.first(length) for layer in self.layers)
         if not kept:

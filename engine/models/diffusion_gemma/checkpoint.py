@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 def load(directory: Path, runtime: Runtime) -> DiffusionGemma:
-    """The text path of a checkpoint directory. Raises WeightsError that names every wrong tensor, ValueError for a config not supported."""
+    """The text path of a checkpoint directory.
+
+    Raises WeightsError that names every wrong tensor, or ValueError for a config that is not supported.
+    """
     config = DiffusionGemmaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
     found = weights.shapes(directory)
     vision = {name: shape for name, shape in found.items() if name.startswith(VISION)}
@@ -53,7 +56,9 @@ class _Builder:
         conditioning = self._take(f"{DECODER}self_conditioning.")
         layers = [self._layers[number] for number in range(self._config.num_hidden_layers)]
         embed_tokens, norm = self._tensors[f"{DECODER}embed_tokens.weight"], self._tensors[f"{DECODER}norm.weight"]
-        return DiffusionGemma(self._config, layers, embed_tokens, norm, SelfConditioning(conditioning, self._config.rms_norm_eps))
+        return DiffusionGemma(
+            self._config, layers, embed_tokens, norm, SelfConditioning(conditioning, self._config.rms_norm_eps)
+        )
 
     def _complete(self, number: int) -> None:
         prefix, scalar = f"{DECODER}layers.{number}.", f"{ENCODER}layers.{number}.layer_scalar"

@@ -55,7 +55,9 @@ class DiffusionGemmaConfig:
             "attention_bias": bool(text.get("attention_bias")),
             "hidden_activation": text.get("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh",
             "use_bidirectional_attention": text.get("use_bidirectional_attention") not in (None, "vision"),
-            "layer_types": not kinds or kinds[-1] != "full_attention" or not set(kinds) <= {"sliding_attention", "full_attention"},
+            "layer_types": not kinds
+            or kinds[-1] != "full_attention"
+            or not set(kinds) <= {"sliding_attention", "full_attention"},
             "num_experts": not text.get("num_experts"),
         }
         if any(unsupported.values()):
@@ -136,7 +138,10 @@ class DiffusionGemmaConfig:
 
 
 def _sliding(text: Mapping[str, Any]) -> AttentionConfig:
-    rope = (text.get("rope_parameters") or {}).get("sliding_attention") or {"rope_type": "default", "rope_theta": 10_000.0}
+    rope = (text.get("rope_parameters") or {}).get("sliding_attention") or {
+        "rope_type": "default",
+        "rope_theta": 10_000.0,
+    }
     if rope["rope_type"] != "default":
         raise ValueError(f"config.json: rope_type {rope['rope_type']!r} is not supported in sliding layers")
     width = text["head_dim"]

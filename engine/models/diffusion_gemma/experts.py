@@ -1,4 +1,4 @@
-"""The mixture of experts: a router picks a few feed-forward blocks per token, and each block runs once on all its tokens."""
+"""The mixture of experts: a router picks a few feed-forward blocks per token; each runs once, on all its tokens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Router:
 
 
 class Experts:
-    """All experts' matrices, [experts, out, in]. Tokens are sorted by expert, so one grouped product serves all of them."""
+    """All experts' matrices, [experts, out, in]. Tokens are sorted by expert, so one grouped product serves all."""
 
     def __init__(self, gate_up_proj: Tensor, down_proj: Tensor) -> None:
         self._gate_up_proj = gate_up_proj.transpose(1, 2)
@@ -42,10 +42,8 @@ class Experts:
         """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k]."""
         tokens, top_k = expert.shape
         order = expert.flatten().argsort(stable=True)  # (token, choice) pairs, one expert after the other
-        counts = expert.flatten().bincount(minlength=self._gate_up_proj.shape[0])
-        ends = counts.cumsum(0).to(torch.int32)
-        inner = gated(functional.grouped_mm(x[order // top_k], self._gate_up_proj, offs=ends))
+        ends = expert.flatten().bincount(minlength=self._gate_up_proj.shape[0]).cumsum(0).to(torch.int32)
+        inner = gated(functional.grouped_mm(x.index_select(0, order // top_k), self._gate_up_proj, offs=ends))
         outer = functional.grouped_mm(inner, self._down_proj, offs=ends)
-        by_token = torch.empty_like(outer)
-        by_token[order] = outer
+        by_token = outer.index_select(0, order.argsort())
         return torch.bmm(share[:, None], by_token.view(tokens, top_k, -1)).squeeze(1)

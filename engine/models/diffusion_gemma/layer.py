@@ -16,9 +16,11 @@ from engine.models.diffusion_gemma.rope import Rope
 
 
 class Layer:
-    """`weights` maps the checkpoint's names inside a layer to tensors. Encoder and decoder differ in the scalar alone."""
+    """`weights` maps names inside a layer to tensors. Encoder and decoder differ in the scalar alone."""
 
-    def __init__(self, weights: Mapping[str, Tensor], config: DiffusionGemmaConfig, number: int, encoder_scalar: Tensor) -> None:
+    def __init__(
+        self, weights: Mapping[str, Tensor], config: DiffusionGemmaConfig, number: int, encoder_scalar: Tensor
+    ) -> None:
         eps = config.rms_norm_eps
         self._norms = {name.removesuffix(".weight"): tensor for name, tensor in weights.items() if "layernorm" in name}
         self._attention = Attention(weights, config.attention(number), config.num_attention_heads, eps)

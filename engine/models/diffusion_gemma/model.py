@@ -41,7 +41,9 @@ class DiffusionGemma:
         self._norm = norm
         self._lm_head = Linear(embed_tokens)
         self._self_conditioning = self_conditioning
-        self._ropes = {sliding: Rope(config.sliding if sliding else config.full, self.device) for sliding in (True, False)}
+        self._ropes = {
+            sliding: Rope(config.sliding if sliding else config.full, self.device) for sliding in (True, False)
+        }
 
     def cache(self, batch: int = 1) -> Cache:
         return Cache(self.config, batch, self.dtype, self.device)
@@ -55,11 +57,13 @@ class DiffusionGemma:
         """The same, and final hidden states [batch, tokens, hidden] come back."""
         return torch.cat([self._read(chunk, cache, slice(None)) for chunk in ids.split(CHUNK, dim=1)], dim=1)
 
-    def denoise(self, canvas: Tensor, cache: Cache, expected: Tensor | None = None, wanted: slice | Tensor = slice(None)) -> Tensor:
+    def denoise(
+        self, canvas: Tensor, cache: Cache, expected: Tensor | None = None, wanted: slice | Tensor = slice(None)
+    ) -> Tensor:
         """Final hidden states [batch, wanted, hidden] of a canvas [batch, canvas] that stands behind the cache's text.
 
-        `expected`, [batch, canvas, hidden], is what `expect` made of the step before. The cache's text stays as it is. A cache
-        of one text serves a canvas batch of any size.
+        `expected`, [batch, canvas, hidden], is what `expect` made of the step before. The cache's text stays as it is.
+        A cache of one text serves a canvas batch of any size.
         """
         cache.reserve(canvas.shape[1])
         x = self._self_conditioning(self.embed(canvas), expected)
@@ -96,7 +100,7 @@ class DiffusionGemma:
         return self._final_norm(x)
 
     def _spans(self, start: int, tokens: int, causal: bool) -> dict[bool, Span]:
-        """By kind of layer (sliding or not). In the decoder nothing is hidden, and the window is cut for the canvas as a whole."""
+        """By kind of layer (sliding or not). The decoder hides nothing: its window is cut for the canvas as a whole."""
         spans = {}
         for kind, rope in self._ropes.items():
             window = self.config.sliding.window if kind else None
@@ -105,7 +109,7 @@ class DiffusionGemma:
         return spans
 
     def _causal_mask(self, start: int, tokens: int, window: int | None) -> Tensor:
-        """[tokens, visible]: a token sees itself and what is before it, in a sliding layer the last `window` of these."""
+        """[tokens, visible]: a token sees itself and what is before it, in a sliding layer `window` tokens."""
         first = 0 if window is None else max(0, start - window + 1)
         query = torch.arange(start, start + tokens, device=self.device)[:, None]
         key = torch.arange(first, start + tokens, device=self.device)

@@ -9,7 +9,7 @@ from engine.models.diffusion_gemma.config import AttentionConfig
 
 
 class Rope:
-    """RoFormer's rotation (arXiv 2104.09864) of dimension pairs (j, j + half); pairs beyond `rotated` / 2 stand still."""
+    """RoFormer's rotation (arXiv 2104.09864) of dimension pairs (j, j + half); pairs beyond `rotated` / 2 are still."""
 
     def __init__(self, config: AttentionConfig, device: str) -> None:
         pairs = torch.arange(0, config.rotated, 2, dtype=torch.float32, device=device)

@@ -19,7 +19,7 @@ class SelfConditioning:
         self._eps = eps
 
     def __call__(self, embedded: Tensor, expected: Tensor | None) -> Tensor:
-        """Decoder inputs [batch, canvas, hidden]. `expected` are embeddings of that shape; without them only the norm is left."""
+        """Decoder inputs [batch, canvas, hidden]. `expected` has that shape; without it only the norm is left."""
         width = (embedded.shape[-1],)
         if expected is not None:
             normed = functional.rms_norm(expected, width, self._pre_norm, self._eps)

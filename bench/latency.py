@@ -1,0 +1,146 @@
+"""Keystroke to suggestion, through the real server over stdio: warm and cold, per stage, for files of four sizes.
+
+    python bench/latency.py [--quick]
+
+Prints tables, and as the last line one JSON object. The engine's passes alone, against the measured GEMM peak, are in passes.py,
+which runs first and in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from engine import hub
+from lsp_server.client import Editor, OpenText
+
+SIZES = (100, 1_000, 10_000, 50_000)  # lines
+FUNCTION = '''def {name}(values, factor={number}):
+    """Scale every value by a factor, and sum them up."""
+    scaled = [value * factor for value in values]
+    total = sum(scaled)
+    if total > {number}:
+        return total - {number}
+    return total
+
+
+'''
+TYPED = ["    result_{n} = ", "sum(", "scaled", ")\n", "    print(", "result_{n}", ")\n", "    if result_{n} > ", "10", ":\n"]
+
+
+@dataclass
+class Run:
+    """One server's figures, in milliseconds."""
+
+    requests: list[float] = field(default_factory=list)
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    forwards: float = 0.0
+    first_answer_s: float = 0.0
+    rss_mb: float = 0.0
+
+
+def text_of(lines: int) -> str:
+    functions = (FUNCTION.format(name=f"scale_{number}", number=number) for number in range(lines // 9 + 1))
+    return "".join(functions)
+
+
+async def type_and_ask(lines: int, keystrokes: int, warm: bool, settings: dict[str, object]) -> Run:
+    """Types into the middle of a file and asks after every piece; cold: somewhere else each time."""
+    run, editor, started = Run(), Editor(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        await editor.start(Path(folder), settings)
+        text = text_of(lines)
+        document = editor.open(Path(folder) / "scale.py", text, _body(text, len(text) // 2))
+        if "model" not in settings:
+            await editor.ready(document)
+            run.first_answer_s = time.perf_counter() - started
+        await asyncio.sleep(1.0)  # the first tree of a large file
+        for number in range(keystrokes):
+            if not warm:
+                document.cursor = _body(document.text.between(*_ends(document)), len(document.text) * (number + 1) // (keystrokes + 2))
+            piece = TYPED[number % len(TYPED)].format(n=number // len(TYPED))
+            start = time.perf_counter()
+            editor.type(document, piece)
+            answer = await editor.suggest(document)
+            run.requests.append((time.perf_counter() - start) * 1000.0 if not answer.ms else answer.ms)
+        run.rss_mb = _resident_mb(editor)
+        report = await editor.statistics()
+        run.stages, run.outcomes, run.forwards = report["ms"], report["outcomes"], report["forwards"]["p50"]
+        await editor.stop()
+    return run
+
+
+def _body(text: str, near: int) -> int:
+    """The start of the line after a function's `scaled = ...`, near an index."""
+    return text.index("\n", text.index("    scaled = ", near)) + 1
+
+
+def _ends(document: OpenText) -> tuple:
+    return document.text.place_at(0), document.text.end
+
+
+def _resident_mb(editor: Editor) -> float:
+    status = Path(f"/proc/{editor.process_id}/status")
+    if not status.exists():
+        return float("nan")  # not Linux
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024.0
+
+
+def percentile(values: list[float], percent: int) -> float:
+    return sorted(values)[(len(values) - 1) * percent // 100]
+
+
+def show(name: str, run: Run) -> None:
+    stages = " ".join(f"{stage} {value['p50']:.1f}/{value['p90']:.1f}" for stage, value in run.stages.items())
+    print(f"{name:16}{median(run.requests):9.1f}{percentile(run.requests, 90):9.1f}{run.forwards:7.0f}   {stages}", flush=True)
+
+
+async def measure(sizes: tuple[int, ...], keystrokes: int) -> dict[str, float]:
+    print(f"\n{'lines':16}{'p50 ms':>9}{'p90 ms':>9}{'passes':>7}   stages, p50/p90 ms")
+    warm, cold, without = {}, {}, {}
+    nothing = {"model": str(Path(tempfile.gettempdir()) / "no-such-model")}
+    for size in sizes:
+        without[size] = await type_and_ask(size, keystrokes * 4, True, nothing)
+        show(f"{size:,} no model", without[size])
+        warm[size] = await type_and_ask(size, keystrokes, True, {})
+        show(f"{size:,} warm", warm[size])
+        cold[size] = await type_and_ask(size, keystrokes // 2, False, {})
+        show(f"{size:,} cold", cold[size])
+    last, middle = sizes[-1], warm[sizes[min(1, len(sizes) - 1)]]
+    return {
+        "warm_p50_ms": median(middle.requests),
+        "warm_p90_ms": percentile(middle.requests, 90),
+        "cold_p50_ms": median(cold[sizes[min(1, len(sizes) - 1)]].requests),
+        "server_p95_ms_10k": percentile(without[10_000 if 10_000 in sizes else last].requests, 95),
+        "growth_50k": median(warm[last].requests) / median(warm[sizes[0]].requests),
+        "server_growth_50k": median(without[last].requests) / median(without[sizes[0]].requests),
+        "first_answer_s": middle.first_answer_s,
+        "rss_mb": middle.rss_mb,
+        "forwards": middle.forwards,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two sizes and few keystrokes")
+    quick = parser.parse_args().quick
+    hub.pull(hub.EMBEDDED)
+    passes = subprocess.run([sys.executable, Path(__file__).with_name("passes.py")], check=True, capture_output=True, text=True)
+    *table, last = passes.stdout.strip().splitlines()
+    print("\n".join(table))
+    figures = asyncio.run(measure(SIZES[1:2] if quick else SIZES, 10 if quick else 30))
+    print(json.dumps(json.loads(last) | {name: round(value, 2) for name, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()

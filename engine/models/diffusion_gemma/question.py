@@ -1,0 +1,84 @@
+"""How a gap is put to the model: what goes into the prompt, what onto the canvas, and how the answer comes back.
+
+Prompt: instruction, snippets and the far suffix in the user's turn; then the model's turn with a fence and the prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.gap import Gap
+from engine.infill_layout import Layout, lay_out, lengths
+from engine.models.diffusion_gemma.chat import Chat
+from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+
+PREFIX_CHARACTERS = 16_384
+PREFIX_JUMP = 4_096  # the prefix's beginning moves in such steps, so that it does not slide on every key
+FAR_SUFFIX_TOKENS = 512
+INSTRUCTION = (
+    "Write the whole file. Only the code between the last line you are given and the rest of the file is missing."
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    prompt: list[int]
+    stub: bytes  # the prefix's last token, taken off and spelled by the hole: a word cut in two is one token again
+    suffix: list[int]
+    max_tokens: int
+
+
+class Questioner:
+    """Translates gaps for models with one tokenizer and canvas length."""
+
+    def __init__(self, tokenizer: GemmaTokenizer, canvas_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._canvas_length = canvas_length
+        self._chat = Chat(tokenizer)
+        self._ending = [*tokenizer.encode("\n```"), self._chat.end_of_turn]
+
+    def ask(self, gap: Gap) -> Question:
+        suffix = self._tokenizer.encode(gap.suffix) if gap.suffix.strip() else []
+        longest = gap.max_tokens + 1  # one more for the stub
+        near = self._canvas_length - lengths(longest, self._canvas_length)[-1]
+        far = suffix[near : near + FAR_SUFFIX_TOKENS]
+        prefix = self._tokenizer.encode(_recent(gap.prefix))
+        opened = [*self._tokenizer.encode(f"```{gap.language}\n"), *prefix[:-1]]
+        prompt = self._chat.ask(self._content(gap, far), opened)
+        return Question(prompt, self._tokenizer.decode(prefix[-1:]), suffix, longest)
+
+    def empty(self) -> Question:
+        """A gap with nothing around it but the end of its file."""
+        prompt = self._chat.ask(self._tokenizer.encode(INSTRUCTION), self._tokenizer.encode("```\n"))
+        return Question(prompt, b"", list(self._ending), self._canvas_length)
+
+    def layout(self, question: Question, hole: int) -> Layout:
+        return lay_out(hole, question.suffix, self._ending, self._chat.pad, self._canvas_length)
+
+    def answer(self, question: Question, spelled: bytes, max_lines: int) -> str:
+        """The text between the gap's prefix and suffix, of what the hole's tokens spell."""
+        body = spelled.removeprefix(question.stub).decode("utf-8", errors="ignore")
+        if not question.suffix:
+            body = body.split("\n```")[0]
+        lines = body.split("\n")
+        return "\n".join(lines[:max_lines]) if max_lines else body
+
+    def _content(self, gap: Gap, far: Sequence[int]) -> list[int]:
+        encode = self._tokenizer.encode
+        parts = [*encode(INSTRUCTION + "\n")]
+        for snippet in gap.snippets:
+            parts += encode(f"\nFrom another file:\n```{gap.language}\n{snippet}\n```\n")
+        if far:
+            parts += [*encode(f"\nFurther down in the file:\n```{gap.language}\n"), *far, *encode("\n```\n")]
+        return parts
+
+
+def _recent(prefix: str) -> str:
+    """The prefix from a line on, at most PREFIX_CHARACTERS of it and with room to be typed into."""
+    beyond = len(prefix) - PREFIX_CHARACTERS
+    if beyond <= 0:
+        return prefix
+    start = -(-beyond // PREFIX_JUMP) * PREFIX_JUMP
+    line = prefix.find("\n", start) + 1
+    return prefix[line or start :]

@@ -1,0 +1,74 @@
+"""The gap after the suggestion that is shown: denoised when idle, as if the suggestion had been taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from lsp_server.context import Trigger
+from lsp_server.document_tree import NO_TREE
+from lsp_server.documents import Snapshot
+from lsp_server.recall import Offer, Recall
+from lsp_server.statistics import Outcome, Record
+from lsp_server.suggester import Suggester
+from lsp_server.suggestion import Reason, Suggestion
+from lsp_server.text import Place
+from lsp_server.worker import ModelError
+
+# After an answer: it goes out first, and a request that comes on its heels finds the engine free.
+IDLE_SECONDS = 0.02
+_BEFORE, _AFTER = 200, 50  # characters by which a place is known again
+
+_log = logging.getLogger(__name__)
+
+
+class Following:
+    """At most one gap at a time, and none twice in a row."""
+
+    def __init__(self, suggester: Suggester, recall: Recall) -> None:
+        self._suggester = suggester
+        self._recall = recall
+        self._place: tuple[str, str, str] | None = None  # that was last looked at
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
+        """`suggestion` is shown at the snapshot's cursor: find what to suggest after it, and remember that for then."""
+        before = (snapshot.prefix(_BEFORE) + suggestion.text)[-_BEFORE:]
+        after = snapshot.suffix(suggestion.swallowed + _AFTER)[suggestion.swallowed :]
+        if (snapshot.uri, before, after) != self._place:
+            self.stop()
+            self._place = (snapshot.uri, before, after)
+            self._task = asyncio.create_task(self._seek(snapshot, suggestion))
+
+    def stop(self) -> None:
+        """The engine is wanted for something else."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            self._place = None
+
+    async def _seek(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
+        await asyncio.sleep(IDLE_SECONDS)
+        taken = _taken(snapshot, suggestion)
+        if self._recall.find(taken) is not None:
+            return
+        record = Record("following", taken.version)
+        try:
+            found = await self._suggester.suggest(taken, Trigger.AUTOMATIC, record)
+        except ModelError as error:
+            _log.warning("no suggestion to follow: %s", error)
+            return
+        if isinstance(found, Outcome | Reason):
+            record.outcome = found
+        else:
+            record.outcome = Outcome.SHOWN
+            self._recall.put(taken, Offer(found, invoked=False))
+        _log.debug("%s", record)
+
+
+def _taken(snapshot: Snapshot, suggestion: Suggestion) -> Snapshot:
+    """The document after the suggestion was taken, the cursor behind it."""
+    if suggestion.swallowed:  # two edits, and a tree is only kept through one
+        end = Place(snapshot.line, snapshot.column + suggestion.swallowed)
+        snapshot = replace(snapshot, text=snapshot.text.replace(snapshot.place, end, ""), parsed=NO_TREE)
+    return snapshot.insert(suggestion.text)

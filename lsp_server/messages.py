@@ -1,0 +1,151 @@
+"""LSP's words for ours, and back: positions and edits on their way in, suggestions on their way out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from threading import Event
+from typing import Any, get_args
+
+from lsprotocol import types
+from pygls.capabilities import get_capability
+from pygls.exceptions import JsonRpcException
+from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from lsp_server.context import Trigger
+from lsp_server.request import Item, Request, Selected
+from lsp_server.text import Edit, Encoding, Position
+
+ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id
+STATISTICS = "lacuna.statistics"  # command: counts and times since the start
+STATUS = "lacuna/status"  # notification to the client: {"state", "message"}
+
+MENU_LABEL = 60  # characters of a suggestion that the completion menu shows
+
+# As a user types such a sign, editors ask for completions anew.
+COMPLETION_OPTIONS = types.CompletionOptions(trigger_characters=list(".([{=,:"))
+INLINE_COMPLETION_OPTIONS = types.InlineCompletionOptions()
+NOTEBOOK_SYNC = types.NotebookDocumentSyncOptions(
+    notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")]
+)
+CONFIGURATION = types.ConfigurationParams([types.ConfigurationItem(section="lacuna")])
+
+_LEVELS = {
+    logging.DEBUG: types.MessageType.Debug,
+    logging.INFO: types.MessageType.Info,
+    logging.WARNING: types.MessageType.Warning,
+}
+
+
+class Protocol(LanguageServerProtocol):
+    """pygls' protocol, but that unreadable requests are answered, and `exit` ends a connection, not the process."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.ended = Event()
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+    @lsp_method(types.EXIT)
+    def lsp_exit(self, *_: object) -> Iterator[None]:  # type: ignore[override]
+        self.ended.set()
+        yield from ()
+
+
+def encoding(negotiated: str | None) -> Encoding:
+    """The encoding of positions that pygls has negotiated."""
+    return next(known for known in get_args(Encoding) if known == negotiated)
+
+
+def answers_configuration(capabilities: types.ClientCapabilities) -> bool:
+    """Whether the client can be asked for its settings."""
+    return bool(get_capability(capabilities, "workspace.configuration", False))
+
+
+def registers_completion(capabilities: types.ClientCapabilities) -> bool:
+    """Whether the client can be told of completion methods later than at the start."""
+    of_each = (getattr(capabilities.text_document, method, None) for method in ("completion", "inline_completion"))
+    return all(capability is not None and capability.dynamic_registration for capability in of_each)
+
+
+def registration(method: str, options: types.CompletionOptions | types.InlineCompletionOptions) -> types.Registration:
+    """For all documents that the client sends."""
+    if isinstance(options, types.CompletionOptions):
+        signs = options.trigger_characters
+        return types.Registration(method, method, types.CompletionRegistrationOptions(trigger_characters=signs))
+    return types.Registration(method, method, types.InlineCompletionRegistrationOptions())
+
+
+def log_message(level: int, message: str) -> types.LogMessageParams:
+    return types.LogMessageParams(_LEVELS.get(level, types.MessageType.Error), message)
+
+
+def edits(changes: Sequence[types.TextDocumentContentChangeEvent]) -> list[Edit]:
+    """The changes of one notification."""
+    return [
+        Edit(_position(change.range.start), _position(change.range.end), change.text)
+        if isinstance(change, types.TextDocumentContentChangePartial)
+        else Edit(None, None, change.text)
+        for change in changes
+    ]
+
+
+def inline_request(params: types.InlineCompletionParams) -> Request:
+    invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+    info = params.context.selected_completion_info
+    selected = Selected(_position(info.range.start), _position(info.range.end), info.text) if info else None
+    trigger = Trigger.INVOKED if invoked else Trigger.AUTOMATIC
+    return Request(params.text_document.uri, _position(params.position), trigger, selected)
+
+
+def completion_request(params: types.CompletionParams) -> Request:
+    """Always automatic: menus open by themselves, and say that they were invoked at every letter."""
+    return Request(params.text_document.uri, _position(params.position), Trigger.AUTOMATIC, from_word=True)
+
+
+def inline_items(items: Sequence[Item] | None) -> list[types.InlineCompletionItem] | None:
+    if items is None:
+        return None
+    return [types.InlineCompletionItem(item.text, range=_range(item), command=_accepted(item)) for item in items]
+
+
+def completion_list(items: Sequence[Item] | None) -> types.CompletionList | None:
+    """Incomplete, so that the editor asks again at the next letter."""
+    if items is None:
+        return None
+    return types.CompletionList(is_incomplete=True, items=[_completion_item(item) for item in items])
+
+
+def _completion_item(item: Item) -> types.CompletionItem:
+    first_line = item.text.strip().partition("\n")[0].rstrip()
+    label = first_line if len(first_line) <= MENU_LABEL else first_line[: MENU_LABEL - 1] + "…"
+    return types.CompletionItem(
+        label=label,
+        kind=types.CompletionItemKind.Snippet,
+        detail="Lacuna",
+        documentation=item.text,
+        sort_text="\0",  # above all others
+        filter_text=item.text.partition("\n")[0].rstrip("\r"),
+        insert_text_mode=types.InsertTextMode.AsIs,  # its lines are indented already
+        text_edit=types.TextEdit(_range(item), item.text),
+        command=_accepted(item),
+    )
+
+
+def _accepted(item: Item) -> types.Command:
+    return types.Command("Lacuna: accepted", ACCEPTED, arguments=[item.id])
+
+
+def _position(position: types.Position) -> Position:
+    return Position(position.line, position.character)
+
+
+def _range(item: Item) -> types.Range:
+    start, end = (types.Position(at.line, at.character) for at in (item.start, item.end))
+    return types.Range(start, end)

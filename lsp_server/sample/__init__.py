@@ -1,0 +1,1 @@
+"""A small shop: the project that `lacuna demo` types into. Nothing imports it."""

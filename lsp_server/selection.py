@@ -1,0 +1,64 @@
+"""Which of the engine's fills are shown: those that are sure enough and fit, or as much of them as does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from engine.gap import Infill
+from lsp_server.context import Context, Trigger
+from lsp_server.documents import Snapshot
+from lsp_server.postprocess import longest_confident_prefix, postprocess
+from lsp_server.statistics import Outcome
+from lsp_server.suggestion import Reason, Suggestion
+
+
+def select(
+    context: Context, snapshot: Snapshot, infills: Iterable[Infill], confidence: float
+) -> tuple[Suggestion, ...] | Outcome | Reason:
+    """Suggestions, the best first: one if nobody asked, else all that differ. Or what was wrong with the best fill.
+
+    Who asks is shown also what the engine is less sure of than `confidence`.
+    """
+    threshold = confidence if context.trigger is Trigger.AUTOMATIC else 0.0
+    found: dict[str, Suggestion] = {}
+    reasons: list[Outcome | Reason] = []
+    for infill in infills:
+        suggestion = _suggestion(context, snapshot, infill, threshold)
+        if isinstance(suggestion, Suggestion):
+            found.setdefault(suggestion.text, suggestion)
+            if context.trigger is Trigger.AUTOMATIC:
+                break
+        else:
+            reasons.append(suggestion)
+    return tuple(found.values()) or reasons[0]
+
+
+def _suggestion(
+    context: Context, snapshot: Snapshot, infill: Infill, threshold: float
+) -> Suggestion | Outcome | Reason:
+    reason: Outcome | Reason = Outcome.LOW_CONFIDENCE
+    for fill in dict.fromkeys(_candidates(context, infill, threshold)):
+        result = postprocess(context, snapshot, fill)
+        if isinstance(result, Suggestion):
+            return result
+        reason = result.reason
+    return reason
+
+
+def _candidates(context: Context, infill: Infill, threshold: float) -> Iterator[str]:
+    """The whole fill, and its beginning of which every token is sure."""
+    if infill.confidence >= threshold:
+        yield infill.text
+    beginning = longest_confident_prefix(infill.pieces, math.log(_token_threshold(threshold)), context)
+    if beginning.strip():
+        yield beginning
+
+
+def _token_threshold(confidence: float) -> float:
+    """How probable each token of a beginning must be when a whole fill must be this sure.
+
+    A beginning was not judged as a whole, so more is asked of its tokens: three quarters at the default of 0.35,
+    certainty at 1.
+    """
+    return (2.0 + confidence) / 3.0

@@ -1,0 +1,76 @@
+"""From a snapshot to the model's suggestions: context, engine, selection. Remembers nothing of the text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lsp_server.budget import Budget
+from lsp_server.config import Config
+from lsp_server.context import Context, Trigger, build_context
+from lsp_server.documents import DocumentStore, Snapshot
+from lsp_server.exclude import Exclusion, path_of
+from lsp_server.selection import select
+from lsp_server.statistics import Outcome, Record
+from lsp_server.suggestion import Reason, Rejected, Suggestion
+from lsp_server.worker import Filled, Worker
+
+if TYPE_CHECKING:
+    from lsp_server.snippets import Snippets
+
+
+class Suggester:
+    """Asks the model, as the settings say."""
+
+    def __init__(self, documents: DocumentStore, worker: Worker, config: Config) -> None:
+        self._documents = documents
+        self._worker = worker
+        self._config = config
+        self._exclusion = Exclusion(config.excluded)
+        self._budget = Budget()
+
+    async def suggest(
+        self, snapshot: Snapshot, trigger: Trigger, record: Record
+    ) -> tuple[Suggestion, ...] | Outcome | Reason:
+        """Suggestions at the snapshot's cursor, the best first, or why there are none. Fills in the record's stages.
+
+        Raises ModelError. Cancelling it stops the engine.
+        """
+        with record.stage("context"):
+            context = build_context(snapshot, trigger, self._exclusion)
+        if isinstance(context, Rejected):
+            return context.reason
+        record.kind = context.scope.value
+        record.context_chars = len(context.gap.prefix) + len(context.gap.suffix)
+        if not self._worker.is_ready:
+            return Outcome.NOT_READY
+        with record.stage("context"):
+            context = replace(context, max_lines=min(context.max_lines, self._config.max_lines))
+            context = context.with_snippets(self._snippets.choose(snapshot, self._documents))
+        filled = await self._fill(context, snapshot, record)
+        with record.stage("postprocess"):
+            return select(context, snapshot, filled.infills, self._config.confidence)
+
+    def forget(self, uri: str) -> None:
+        """A document was closed."""
+        self._worker.forget(path_of(uri))
+
+    @cached_property
+    def _snippets(self) -> Snippets:
+        from lsp_server.snippets import Snippets  # imports numpy, 150 ms that `initialize` need not wait for
+
+        return Snippets(self._exclusion)
+
+    async def _fill(self, context: Context, snapshot: Snapshot, record: Record) -> Filled:
+        automatic = context.trigger is Trigger.AUTOMATIC
+        most = self._config.drafts
+        record.drafts = self._budget.drafts(self._config.budget_ms, most) if automatic else most
+        # By path: the cells of a notebook are read as one text.
+        filled = await self._worker.fill(context.gap, document=path_of(snapshot.uri), drafts=record.drafts)
+        best = filled.infills[0]
+        if automatic:
+            self._budget.spent(best.timings, record.drafts)
+        record.steps, record.forwards = best.steps, best.forwards
+        record.milliseconds |= {"queue": filled.queue_ms, **best.timings}
+        return filled

@@ -1,0 +1,149 @@
+"""An editor for tests: starts the real server as a process and talks to it over stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lsprotocol import types
+from pygls.lsp.client import LanguageClient
+
+PATIENCE = 60.0  # seconds; no test waits so long unless something is wrong
+SERVE = [sys.executable, "-m", "lsp_server.cli", "serve"]
+URI = "untitled:test.py"
+
+
+class Client(LanguageClient):
+    """Keeps what the server says of its own accord."""
+
+    def __init__(self) -> None:
+        super().__init__("lacuna-tests", "1")
+        self.logs: list[str] = []
+        self.messages: list[str] = []
+        self.states: list[str] = []
+        self.status = ""
+        self.settings: dict[str, Any] | None = None  # what it answers to workspace/configuration
+        self.registered: list[str] = []
+        self.exit_code: int | None = None
+        self.exited = asyncio.Event()
+        self._changed = asyncio.Event()
+        self.feature(types.WINDOW_LOG_MESSAGE)(lambda params: self._log(params))
+        self.feature(types.WINDOW_SHOW_MESSAGE)(lambda params: self._message(params))
+        self.feature("lacuna/status")(lambda params: self._status(params))
+        self.feature(types.WORKSPACE_CONFIGURATION)(lambda params: [self.settings])
+        self.feature(types.CLIENT_REGISTER_CAPABILITY)(lambda params: self._register(params))
+
+    async def until(self, state: str) -> None:
+        """Wait until the model is in this state."""
+        async with asyncio.timeout(PATIENCE):
+            while not self.states or self.states[-1] != state:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def logged(self, pattern: str) -> re.Match[str]:
+        """Wait for a line of the log."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = next(filter(None, (re.search(pattern, line) for line in self.logs)), None)
+                if found:
+                    return found
+                self._changed.clear()
+                await self._changed.wait()
+
+    def open(self, text: str, uri: str = URI, language: str = "python") -> None:
+        document = types.TextDocumentItem(uri, language, 0, text)
+        self.text_document_did_open(types.DidOpenTextDocumentParams(document))
+
+    def change(self, line: int, character: int, text: str, *, end: tuple[int, int] | None = None, uri: str = URI) -> None:
+        """Insert, or replace up to `end`."""
+        start = types.Position(line, character)
+        span = types.Range(start, types.Position(*end) if end else start)
+        self.change_all([types.TextDocumentContentChangePartial(span, text)], uri)
+
+    def change_all(self, changes: list[types.TextDocumentContentChangeEvent], uri: str = URI, version: int = 1) -> None:
+        identifier = types.VersionedTextDocumentIdentifier(version, uri)
+        self.text_document_did_change(types.DidChangeTextDocumentParams(identifier, changes))
+
+    def ask(
+        self,
+        line: int,
+        character: int,
+        *,
+        invoked: bool = False,
+        uri: str = URI,
+        selected: tuple[int, str] | None = None,
+        id: str | None = None,
+    ) -> asyncio.Future[Sequence[types.InlineCompletionItem] | None]:
+        """Ask for suggestions; `selected` is where the menu's item begins on the line, and its text."""
+        kind = types.InlineCompletionTriggerKind.Invoked if invoked else types.InlineCompletionTriggerKind.Automatic
+        position = types.Position(line, character)
+        info = None
+        if selected is not None:
+            info = types.SelectedCompletionInfo(types.Range(types.Position(line, selected[0]), position), selected[1])
+        params = types.InlineCompletionParams(
+            types.InlineCompletionContext(kind, info), types.TextDocumentIdentifier(uri), position
+        )
+        return self.protocol.send_request_async(types.TEXT_DOCUMENT_INLINE_COMPLETION, params, id)
+
+    def configure(self, settings: dict[str, Any] | None) -> None:
+        self.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings))
+
+    async def statistics(self) -> dict[str, Any]:
+        call = types.ExecuteCommandParams("lacuna.statistics")
+        return await asyncio.wait_for(self.workspace_execute_command_async(call), PATIENCE)
+
+    async def server_exit(self, server: asyncio.subprocess.Process) -> None:
+        self.exit_code = server.returncode
+        self.exited.set()
+
+    def _log(self, params: types.LogMessageParams) -> None:
+        self.logs.append(params.message)
+        self._changed.set()
+
+    def _message(self, params: types.ShowMessageParams) -> None:
+        self.messages.append(params.message)
+
+    def _status(self, params: Any) -> None:
+        self.states.append(params.state)
+        self.status = params.message
+        self._changed.set()
+
+    def _register(self, params: types.RegistrationParams) -> None:
+        self.registered += [registration.method for registration in params.registrations]
+
+
+@asynccontextmanager
+async def started(
+    settings: dict[str, Any] | None = None, *, encodings: tuple[str, ...] = ("utf-16",), **environment: str
+) -> AsyncIterator[tuple[Client, types.InitializeResult]]:
+    """A client whose server is initialized; both end with the block, the server of its own accord."""
+    client = Client()
+    await client.start_io(*SERVE, env={**os.environ, **environment})
+    try:
+        result = await asyncio.wait_for(client.initialize_async(_parameters(settings, encodings)), PATIENCE)
+        client.initialized(types.InitializedParams())
+        yield client, result
+        await asyncio.wait_for(client.shutdown_async(None), PATIENCE)
+        client.exit(None)
+        await asyncio.wait_for(client.exited.wait(), PATIENCE)
+    finally:
+        if client._server is not None and client._server.returncode is None:
+            client._server.kill()
+        await client.stop()
+
+
+def _parameters(settings: dict[str, Any] | None, encodings: tuple[str, ...]) -> types.InitializeParams:
+    inline = types.InlineCompletionClientCapabilities(dynamic_registration=True)
+    plain = types.CompletionClientCapabilities(dynamic_registration=True)
+    capabilities = types.ClientCapabilities(
+        general=types.GeneralClientCapabilities(position_encodings=list(encodings)),
+        text_document=types.TextDocumentClientCapabilities(completion=plain, inline_completion=inline),
+        notebook_document=types.NotebookDocumentClientCapabilities(types.NotebookDocumentSyncClientCapabilities()),
+        workspace=types.WorkspaceClientCapabilities(configuration=True),
+    )
+    return types.InitializeParams(capabilities, process_id=os.getpid(), initialization_options=settings)

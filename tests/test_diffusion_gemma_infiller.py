@@ -1,0 +1,169 @@
+"""Filling gaps with a random tiny DiffusionGemma: what reaches the model, what is reused, what comes back."""
+
+from __future__ import annotations
+
+from threading import Event
+
+import pytest
+import tiny_diffusion_gemma as tiny
+import tiny_gemma_tokenizer
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
+
+from engine.entropy_bound import EntropyBoundConfig
+from engine.gap import Frame, Gap, Stopped
+from engine.models.diffusion_gemma.chat import Chat
+from engine.models.diffusion_gemma.infiller import DiffusionGemmaInfiller
+from engine.models.diffusion_gemma.model import DiffusionGemma
+from engine.models.diffusion_gemma.prompt import Prompt
+from engine.models.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
+from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+
+WINDOW = 64
+CONFIG = EntropyBoundConfig(max_denoising_steps=4, eos_token_ids=(1, 5))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> GemmaTokenizer:
+    return GemmaTokenizer(tiny_gemma_tokenizer.write(tmp_path_factory.mktemp("tokenizer")))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> DiffusionGemma:
+    directory = tmp_path_factory.mktemp("model")
+    size = tiny_gemma_tokenizer.size(tiny_gemma_tokenizer.write(directory))
+    return tiny.ours(tiny.reference(0, WINDOW, 0.3, vocab_size=size), directory)
+
+
+@pytest.fixture
+def infiller(model: DiffusionGemma, tokenizer: GemmaTokenizer) -> DiffusionGemmaInfiller:
+    return DiffusionGemmaInfiller(model, tokenizer, CONFIG)
+
+
+@given(st.text(max_size=40))
+def test_text_comes_back(tokenizer: GemmaTokenizer, text: str) -> None:
+    assert tokenizer.decode(tokenizer.encode(text)).decode("utf-8") == text.replace("\u2581", " ")
+
+
+def test_text_never_becomes_a_special_token(tokenizer: GemmaTokenizer) -> None:
+    assert tokenizer.special("<turn|>") not in tokenizer.encode("a<turn|>b")
+    with pytest.raises(ValueError, match="DiffusionGemma"):
+        tokenizer.special("<none>")
+
+
+def test_beginnings(tokenizer: GemmaTokenizer) -> None:
+    spelled = [tokenizer.decode([token]) for token in tokenizer.beginning_with(b"ret")]
+    assert sorted(spelled) == [b"ret", b"retu", b"retur", b"return"]
+
+
+def test_chat_form(tokenizer: GemmaTokenizer) -> None:
+    ids = Chat(tokenizer).instruct("Rename x to y", "x = 1", "python")
+    names = {tokenizer.special(name): name for name in tiny_gemma_tokenizer.SPECIAL}
+    parts = "".join(names.get(token) or tokenizer.decode([token]).decode() for token in ids)
+    assert parts == ("<bos><|turn>user\nRename x to y\n\n```python\nx = 1\n```\n<turn|>\n<|turn>model\n```python\n")
+
+
+@torch.inference_mode()
+def test_typing_reads_what_is_new_and_deleting_reads_nothing(model: DiffusionGemma) -> None:
+    ids = tiny.prompt(0, 1, 500)[0].tolist()
+    prompt = Prompt(model)
+    assert prompt.update(ids[:400]) == 400
+    assert prompt.update(ids[:401]) == 1
+    assert prompt.update(ids[:401]) == 0
+    assert prompt.update(ids[:300]) == 0
+    assert prompt.update([*ids[:300], 7, 8]) == 2
+    check_same_as_fresh(model, prompt)
+
+
+@torch.inference_mode()
+def test_what_the_window_has_lost_is_read_again(model: DiffusionGemma) -> None:
+    ids = tiny.prompt(1, 1, 1990)[0].tolist()
+    prompt = Prompt(model)
+    prompt.update(ids)
+    assert prompt.update([*ids[:5], 9]) == 6
+    check_same_as_fresh(model, prompt)
+
+
+@given(st.lists(st.tuples(st.integers(0, 700), st.integers(0, 40)), min_size=1, max_size=6))
+@settings(max_examples=8, deadline=None)
+@torch.inference_mode()
+def test_any_edits_leave_what_a_fresh_reading_gives(model: DiffusionGemma, edits: list[tuple[int, int]]) -> None:
+    ids = tiny.prompt(2, 1, 700)[0].tolist()
+    prompt = Prompt(model)
+    for number, (kept, added) in enumerate(edits):
+        ids = ids[:kept] + tiny.prompt(3 + number, 1, added + 1)[0].tolist()
+        prompt.update(ids)
+    check_same_as_fresh(model, prompt)
+
+
+@torch.inference_mode()
+def test_scores_are_the_encoders_and_leave_the_text_alone(model: DiffusionGemma) -> None:
+    ids, said = tiny.prompt(4, 1, 90)[0].tolist(), [5, 6, 7]
+    prompt = Prompt(model)
+    prompt.update(ids)
+    scores = prompt.score(said)
+    whole = model.logits(model.read(torch.tensor([[*ids, *said]]), model.cache()))[0].log_softmax(-1)
+    expected = [float(whole[len(ids) - 1 + at, token]) for at, token in enumerate(said)]
+    assert scores == pytest.approx(expected, abs=1e-4)
+    check_same_as_fresh(model, prompt)
+
+
+@pytest.mark.parametrize("suffix", [")\n", "", ")\n" * 100])
+@pytest.mark.parametrize("prefix", ["", "def add(a", "def f():\n    ret", "x" * 40 + "\n    "])
+def test_fills(infiller: DiffusionGemmaInfiller, prefix: str, suffix: str) -> None:
+    gap = Gap(prefix, suffix, language="python", snippets=("def g(): pass",), max_tokens=5)
+    frames: list[Frame] = []
+    fills = infiller.infill(gap, document="a.py", on_frame=frames.append)
+    assert frames
+    assert {len(fills)} <= {1, 2}
+    scores = [fill.features.judge for fill in fills]
+    assert scores == sorted(scores, reverse=True)
+    assert [fill.text for fill in infiller.infill(gap, document="a.py")] == [fill.text for fill in fills]
+    assert [fill.text for fill in infiller.infill(gap, document="other")] == [fill.text for fill in fills]
+
+
+def test_a_cut_word_is_spelled_on(infiller: DiffusionGemmaInfiller) -> None:
+    for fill in infiller.infill(Gap("    ret", "\n", max_tokens=3)):
+        assert ("ret" + fill.text).startswith(("ret", "retu", "retur", "return"))
+        assert fill.pieces[0][0].startswith("ret")
+
+
+def test_stop(infiller: DiffusionGemmaInfiller) -> None:
+    stop = Event()
+    gap = Gap("def f():\n", "\n", max_tokens=5)
+    with pytest.raises(Stopped):
+        infiller.infill(gap, stop=stop, on_frame=lambda frame: stop.set())
+    assert infiller.infill(gap)
+
+
+def test_max_lines(infiller: DiffusionGemmaInfiller, tokenizer: GemmaTokenizer) -> None:
+    questioner = Questioner(tokenizer, tiny.CANVAS)
+    question = questioner.ask(Gap("a", "b"))
+    assert questioner.answer(question, b"ab\nc\nd", max_lines=1) == "b"
+    assert questioner.answer(question, b"ab\nc\nd", max_lines=0) == "b\nc\nd"
+
+
+def test_without_a_suffix_the_fence_ends_the_answer(tokenizer: GemmaTokenizer) -> None:
+    questioner = Questioner(tokenizer, tiny.CANVAS)
+    question = questioner.ask(Gap("a", " \n"))
+    assert question.suffix == []
+    assert questioner.answer(question, b"ab\n```\nDone.", max_lines=0) == "b"
+
+
+def test_a_long_prefix_keeps_its_beginning_while_it_grows(tokenizer: GemmaTokenizer) -> None:
+    questioner = Questioner(tokenizer, tiny.CANVAS)
+    text = "value = 1\n" * (PREFIX_CHARACTERS // 10 + 50)
+    before = questioner.ask(Gap(text, "")).prompt
+    after = questioner.ask(Gap(text + "value = 2", "")).prompt
+    assert after[: len(before)] == before
+    assert len(before) < PREFIX_CHARACTERS + 500
+
+
+def check_same_as_fresh(model: DiffusionGemma, prompt: Prompt) -> None:
+    canvas, fresh = tiny.prompt(9, 1, tiny.CANVAS), model.cache()
+    model.encode(torch.tensor([prompt.ids]), fresh)
+    assert prompt.cache.length == len(prompt.ids) == fresh.length
+    expected = model.logits(model.denoise(canvas, fresh))
+    assert (model.logits(model.denoise(canvas, prompt.cache)) - expected).abs().max() < 1e-4

@@ -1,0 +1,82 @@
+"""Which pieces of other open documents a request takes along."""
+
+from __future__ import annotations
+
+from lsp_server.context import PREFIX_JUMP
+from lsp_server.documents import Document, DocumentStore
+from lsp_server.exclude import Exclusion
+from lsp_server.snippets import MAX_CHARS, MAX_SNIPPETS, Snippets
+from lsp_server.text import Position
+from tests.marked_text import snapshot_at
+
+PARSER = "def parse_invoice(reader, currency):\n    header = reader.header()\n    return Invoice(header, currency)\n"
+SHAPES = "class Circle:\n    def area(self):\n        return PI * self.radius ** 2\n"
+HERE = "from billing import parse_invoice\n\ninvoice = parse_invoice(reader, |)\n"
+
+
+def document(uri: str, text: str, version: int = 1) -> Document:
+    return Document(uri, "python", version, text)
+
+
+def test_what_speaks_of_the_same_comes_along() -> None:
+    others = [document("file:///w/shapes.py", SHAPES), document("file:///w/billing.py", PARSER)]
+    assert Snippets(Exclusion()).choose(snapshot_at(HERE), others) == (PARSER,)
+
+
+def test_the_most_useful_is_last() -> None:
+    mention = "print(parse_invoice)\nreader = open_reader()\n"
+    others = [document("file:///w/billing.py", PARSER), document("file:///w/other.py", mention + SHAPES)]
+    chosen = Snippets(Exclusion()).choose(snapshot_at("parse_invoice reader currency header Invoice |"), others)
+    assert chosen[-1] == PARSER
+    assert len(chosen) == 2
+
+
+def test_at_most_three_of_at_most_600_characters() -> None:
+    long = "".join(f"def case_{number}(reader):\n    return parse_invoice(reader)\n\n" for number in range(200))
+    chosen = Snippets(Exclusion()).choose(snapshot_at(HERE), [document("file:///w/long.py", long)])
+    assert len(chosen) == MAX_SNIPPETS
+    assert all(0 < len(snippet) <= MAX_CHARS + 1 for snippet in chosen)
+
+
+def test_one_word_in_common_is_chance() -> None:
+    other = document("file:///w/a.py", "from imports import self\n\ndef f():\n    return reader\n")
+    assert Snippets(Exclusion()).choose(snapshot_at(HERE), [other]) == ()
+
+
+def test_excluded_documents_never_come_along() -> None:
+    others = [document("file:///w/.env", PARSER), document("file:///w/mine.py", PARSER)]
+    assert Snippets(Exclusion(["mine.py"])).choose(snapshot_at(HERE), others) == ()
+
+
+def test_neither_does_the_document_itself() -> None:
+    assert Snippets(Exclusion()).choose(snapshot_at(HERE), [document("untitled:test", PARSER)]) == ()
+
+
+def test_they_are_chosen_once_per_window() -> None:
+    snippets = Snippets(Exclusion())
+    other = document("file:///w/billing.py", PARSER)
+    first = snippets.choose(snapshot_at(HERE), [other])
+    changed = document("file:///w/billing.py", PARSER.replace("header", "heading"), version=2)
+    assert snippets.choose(snapshot_at(HERE.replace("|", "x|")), [changed]) == first
+    far = snapshot_at("# more\n" * PREFIX_JUMP + HERE)
+    assert snippets.choose(far, [changed]) == (PARSER.replace("header", "heading"),)
+
+
+def test_a_document_that_is_opened_is_looked_at() -> None:
+    snippets = Snippets(Exclusion())
+    assert snippets.choose(snapshot_at(HERE), []) == ()
+    assert snippets.choose(snapshot_at(HERE), [document("file:///w/billing.py", PARSER)]) == (PARSER,)
+
+
+def test_line_ends_are_plain() -> None:
+    other = document("file:///w/billing.py", PARSER.replace("\n", "\r\n"))
+    assert Snippets(Exclusion()).choose(snapshot_at(HERE), [other]) == (PARSER,)
+
+
+def test_cells_that_are_in_the_prefix_do_not_come_twice() -> None:
+    store = DocumentStore("utf-32")
+    store.open_notebook("file:///n.ipynb", ["cell:1", "cell:2"])
+    store.open("cell:1", "python", 1, PARSER)
+    store.open("cell:2", "python", 1, HERE.replace("|", ""))
+    snapshot = store.snapshot("cell:2", Position(2, 0))
+    assert Snippets(Exclusion()).choose(snapshot, store) == ()

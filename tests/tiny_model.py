@@ -1,0 +1,79 @@
+"""A model directory with random weights, in the format of the real ones: fast, whole, and without any sense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from engine.models.llama import LlamaConfig
+
+LAYERS, HIDDEN, RANK = 2, 64, 4
+END_OF_TEXT = "<|endoftext|>"
+TARGETS = ("q_proj", "v_proj")
+
+
+def write_tiny_model(directory: Path, canvas: int = 16) -> Path:
+    """Write the model, its adapter beside it, and return the directory. A small canvas makes it faster still."""
+    torch.manual_seed(0)
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer = _byte_tokenizer()
+    config = _config(tokenizer.get_vocab_size())
+    tokenizer.save(str(directory / "tokenizer.json"))
+    (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (directory / "adapter_config.json").write_text(json.dumps(_adapter_config(canvas)), encoding="utf-8")
+    llama = LlamaConfig.from_hf(config)
+    save_file({name: _random(shape) for name, shape in llama.shapes().items()}, directory / "model.safetensors")
+    save_file(_adapter(llama), directory / "adapter_model.safetensors")
+    return directory
+
+
+def _byte_tokenizer() -> Tokenizer:
+    """One token per byte, after the end of text with id 0."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {END_OF_TEXT: 0} | {character: rank for rank, character in enumerate(alphabet, 1)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([END_OF_TEXT])
+    return tokenizer
+
+
+def _config(vocab_size: int) -> dict[str, object]:
+    return {
+        "model_type": "llama",
+        "vocab_size": vocab_size,
+        "hidden_size": HIDDEN,
+        "intermediate_size": 2 * HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10_000.0,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": True,
+    }
+
+
+def _adapter_config(canvas: int) -> dict[str, object]:
+    gap = {"canvas_lengths": [canvas], "suffix_distance": 64, "sink_token_id": 0, "end_of_hole_token_id": 0}
+    return {"r": RANK, "lora_alpha": 2 * RANK, "target_modules": list(TARGETS), "gap": gap}
+
+
+def _adapter(llama: LlamaConfig) -> dict[str, torch.Tensor]:
+    tensors = {"mask_embedding": _random((llama.hidden_size,))}
+    for layer in range(llama.num_hidden_layers):
+        for name, shape in llama.layer_shapes().items():
+            if name.endswith(TARGETS):
+                rows, columns = shape
+                place = f"base_model.model.model.layers.{layer}.{name}"
+                tensors[f"{place}.lora_A.weight"] = _random((RANK, columns))
+                tensors[f"{place}.lora_B.weight"] = _random((rows, RANK))
+    return tensors
+
+
+def _random(shape: tuple[int, ...]) -> torch.Tensor:
+    return torch.ones(shape) if len(shape) == 1 and shape[0] == HIDDEN else torch.randn(shape) * 0.1
