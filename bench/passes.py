@@ -1,6 +1,6 @@
 """The engine's passes, alone: milliseconds, and share of the machine's measured GEMM peak.
 
-    python bench/passes.py [--dtype float32]
+python bench/passes.py [--dtype float32]
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from engine.context import Context  # noqa: E402
 from engine.filler import Filler  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
-AIMS = {"canvas_step_16": 25.0, "typed_token": 15.0, "judge_draft": 25.0, "suffix_read_64": 80.0, "cold_prefix_512": 700.0}
+AIMS = {
+    "canvas_step_16": 25.0,
+    "typed_token": 15.0,
+    "judge_draft": 25.0,
+    "suffix_read_64": 80.0,
+    "cold_prefix_512": 700.0,
+}
 
 
 def median_ms(work: Callable[[], object], prepare: Callable[[], object] = lambda: None, runs: int = 15) -> float:
@@ -57,9 +63,13 @@ def measure(filled: Filler) -> dict[str, float]:
     head = tokenizer.encode(TEXT)[:12]
     return {
         "canvas_step_16": median_ms(lambda: denoiser.denoise(context, [canvas])),
-        "typed_token": median_ms(lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)),
+        "typed_token": median_ms(
+            lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)
+        ),
         "judge_draft": median_ms(lambda: denoiser.score(context, [[*draft, *head], head])),
-        "left_to_right_token": median_ms(lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)),
+        "left_to_right_token": median_ms(
+            lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)
+        ),
         "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
         "suffix_rerotated": median_ms(lambda: context.read_suffix(read, 64)),
         "cold_prefix_512": median_ms(lambda: denoiser.context().read_prefix(ids[:512], _go), runs=5),
@@ -69,10 +79,22 @@ def measure(filled: Filler) -> dict[str, float]:
 def shares(filled: Filler, times: dict[str, float], peak: float) -> dict[str, float]:
     """What part of the GEMM peak each pass reaches, counting the matrices' products and no attention."""
     config = filled.denoiser.base.config
-    layers = 2e-9 * config.num_hidden_layers * sum(a * b for a, b in (s for s in config.layer_shapes().values() if len(s) == 2))
+    layers = (
+        2e-9
+        * config.num_hidden_layers
+        * sum(a * b for a, b in (s for s in config.layer_shapes().values() if len(s) == 2))
+    )
     head = 2e-9 * config.vocab_size * config.hidden_size
-    tokens = {"canvas_step_16": (17, 16), "typed_token": (1, 1), "judge_draft": (36, 36), "suffix_read_64": (65, 0), "cold_prefix_512": (513, 1)}
-    return {name: (rows * layers + heads * head) / (times[name] / 1000.0) / peak for name, (rows, heads) in tokens.items()}
+    tokens = {
+        "canvas_step_16": (17, 16),
+        "typed_token": (1, 1),
+        "judge_draft": (36, 36),
+        "suffix_read_64": (65, 0),
+        "cold_prefix_512": (513, 1),
+    }
+    return {
+        name: (rows * layers + heads * head) / (times[name] / 1000.0) / peak for name, (rows, heads) in tokens.items()
+    }
 
 
 def _read_and_predict(context: Context, prefix: list[int]) -> None:

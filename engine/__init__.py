@@ -1,1 +1,2 @@
-"""The engine: text, tokens and tensors. It fills gaps in code by denoising a canvas; it knows no editor and no protocol."""
+"""The engine: text, tokens and tensors. It fills gaps in code by denoising a canvas; it knows no editor and no
+protocol."""

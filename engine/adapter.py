@@ -1,4 +1,5 @@
-"""Adapters in PEFT's LoRA layout (arXiv 2106.09685), merged into a copy of the base's layers: one product instead of three."""
+"""Adapters in PEFT's LoRA layout (arXiv 2106.09685), merged into a copy of the base's layers: one product instead of
+three."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ class Adapter:
 def load(directory: Path, base: LlamaConfig) -> Adapter:
     """Reads an adapter directory. Raises WeightsError where it does not fit the base, naming the tensors."""
     config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
-    shapes = {"mask_embedding": (base.hidden_size,)}
+    shapes: dict[str, tuple[int, ...]] = {"mask_embedding": (base.hidden_size,)}
     for layer in range(base.num_hidden_layers):
         for name, shape in base.layer_shapes().items():
             if name.split(".")[-1] in config["target_modules"]:

@@ -12,8 +12,11 @@ class Cache:
     Passes write at slots and attend to a run of slots, so nothing is concatenated or copied per pass.
     """
 
-    def __init__(self, layers: int, kv_heads: int, capacity: int, head_dim: int, dtype: torch.dtype, device: str) -> None:
-        # Zeros, not empty: a masked slot is multiplied by 0, and 0 * NaN is NaN. The pages stay untouched until written.
+    def __init__(
+        self, layers: int, kv_heads: int, capacity: int, head_dim: int, dtype: torch.dtype, device: str
+    ) -> None:
+        # Zeros, not empty: a masked slot is multiplied by 0, and 0 * NaN is NaN. The pages stay untouched until
+        # written.
         self.keys = torch.zeros(layers, kv_heads, capacity, head_dim, dtype=dtype, device=device)
         self.values = torch.zeros_like(self.keys)
 

@@ -20,7 +20,8 @@ SUFFIXES_KEPT = 8
 
 @dataclass(frozen=True)
 class SuffixRead:
-    """A suffix's keys, rotated to positions 1 .. tokens, and values: [layers, kv_heads, tokens, head_dim]. The sink is left out."""
+    """A suffix's keys, rotated to positions 1 .. tokens, and values: [layers, kv_heads, tokens, head_dim]. The sink is
+    left out."""
 
     ids: tuple[int, ...]
     keys: Tensor
@@ -28,7 +29,8 @@ class SuffixRead:
 
 
 class Context:
-    """Slots of one cache: the suffix, right-aligned before ORIGIN; the sink and the prefix from ORIGIN on; then the tail."""
+    """Slots of one cache: the suffix, right-aligned before ORIGIN; the sink and the prefix from ORIGIN on; then the
+    tail."""
 
     ORIGIN = SUFFIX_TOKENS
 
@@ -147,7 +149,9 @@ class SuffixReader:
         # Both reads begin with the sink: without it the first suffix token becomes one, and its identity is lost.
         count = len(ids) + 1
         positions = torch.arange(count, device=self._base.device)
-        self._base.forward(self._base.embed([self._sink, *ids]), positions, self._cache, 0, 0, causal(count, self._base.device))
+        self._base.forward(
+            self._base.embed([self._sink, *ids]), positions, self._cache, 0, 0, causal(count, self._base.device)
+        )
         return SuffixRead(ids, self._cache.keys[:, :, 1:count].clone(), self._cache.values[:, :, 1:count].clone())
 
 

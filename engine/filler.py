@@ -72,11 +72,15 @@ class Filler:
 
 
 def load(model: str, runtime: Runtime) -> Filler:
-    """A model by name or directory, with its adapter. Raises ModelMissing, WeightsError, or ValueError for a config it can't run."""
+    """A model by name or directory, with its adapter. Raises ModelMissing, WeightsError, or ValueError for a config it
+    can't run."""
     directory = hub.find(model)
     config = LlamaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
     adapted = adapter.load(ADAPTERS / model if (ADAPTERS / model).is_dir() else directory, config)
-    tensors = {name: tensor.to(runtime.device, runtime.torch_dtype) for name, tensor in weights.checked(directory, config.shapes())}
+    tensors = {
+        name: tensor.to(runtime.device, runtime.torch_dtype)
+        for name, tensor in weights.checked(directory, config.shapes())
+    }
     base_layers, canvas_layers = [], []
     for number in range(config.num_hidden_layers):
         layer = {name: tensors.pop(f"model.layers.{number}.{name}.weight") for name in config.layer_shapes()}

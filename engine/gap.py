@@ -24,7 +24,9 @@ class Gap:
 class Features:
     """What the gate judges a fill by. Log probabilities are natural logarithms."""
 
-    canvas_mean: float  # mean log probability that the canvas gave the fill's tokens, and its end, when they were accepted
+    canvas_mean: (
+        float  # mean log probability that the canvas gave the fill's tokens, and its end, when they were accepted
+    )
     canvas_min: float  # the least of them
     product_min: float  # the least that canvas and base together gave
     judge: float  # S(c) = log p(c | prefix) + log p(suffix head | prefix, c), by the base alone
@@ -51,8 +53,8 @@ class Frame:
     """The canvas after one denoising step, as text: what `--watch` and the editors draw."""
 
     step: int
-    # Per position its text, None while it is noise, and whether it was accepted in this step. What spells only what stands
-    # left of the hole already is "".
+    # Per position its text, None while it is noise, and whether it was accepted in this step. What spells only what
+    # stands left of the hole already is "".
     cells: tuple[tuple[str | None, bool], ...]
 
 

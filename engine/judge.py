@@ -1,4 +1,5 @@
-"""The base as judge: S(c) = log p(c | prefix) + log p(suffix head | prefix, c), over the text tokenised anew (DESIGN 2.2).
+"""The base as judge: S(c) = log p(c | prefix) + log p(suffix head | prefix, c), over the text tokenised anew (DESIGN
+2.2).
 
 By Bayes it ranks p(c | prefix, suffix); so no normalisation by length.
 """
@@ -23,7 +24,9 @@ class Judged:
     slot: int  # where the base's keys and values of these tokens begin
 
 
-def judge(denoiser: GapDenoiser, context: Context, fills: Sequence[bytes], suffix: Sequence[int], tokenizer: Tokenizer) -> list[Judged]:
+def judge(
+    denoiser: GapDenoiser, context: Context, fills: Sequence[bytes], suffix: Sequence[int], tokenizer: Tokenizer
+) -> list[Judged]:
     """Scores fills, stub included, in one pass of the base. Their keys and values stay in the context's tail."""
     head = _text(tokenizer.decode(suffix[:HEAD_TOKENS]))
     drafts = [tokenizer.encode(_text(fill) + head) for fill in fills]

@@ -16,10 +16,13 @@ from engine.tokenizer import Tokenizer
 class Lane:
     """Tokens are decided from the left or far from it; the hole ends only where everything left of the end is decided.
 
-    `hints` are tokens to try before the denoiser's own, as long as all that was decided agrees with them (a copied draft).
+    `hints` are tokens to try before the denoiser's own, as long as all that was decided agrees with them (a copied
+    draft).
     """
 
-    def __init__(self, length: int, seam: Seam, tokenizer: Tokenizer, max_lines: int, end: int, hints: Sequence[int] = ()) -> None:
+    def __init__(
+        self, length: int, seam: Seam, tokenizer: Tokenizer, max_lines: int, end: int, hints: Sequence[int] = ()
+    ) -> None:
         self.canvas = Canvas(length)
         self.ended = False  # by the end token, or by the last line that was asked for
         self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one: the sampler's
@@ -58,13 +61,16 @@ class Lane:
         return self._hints[position] if decided == self._hints[: len(decided)] and position < len(self._hints) else None
 
     def constrain(self, tokens: Sequence[int], scores: Tensor) -> Tensor:
-        """Scores [vocab] for the token after `tokens`: what cannot spell the stub, or ends the hole too early, is out."""
+        """Scores [vocab] for the token after `tokens`: what cannot spell the stub, or ends the hole too early, is
+        out."""
         spelled = self._tokenizer.decode(tokens)
         rest = self._seam.required[len(spelled) :]
         may_end = self._seam.may_end(spelled)
         if not rest and may_end:
             return scores
-        allowed = torch.tensor([*(self._tokenizer.spelling(rest) if rest else range(len(scores))), *([self._end] if may_end else [])])
+        allowed = torch.tensor(
+            [*(self._tokenizer.spelling(rest) if rest else range(len(scores))), *([self._end] if may_end else [])]
+        )
         return torch.full_like(scores, -torch.inf).index_copy_(0, allowed, scores[allowed])
 
     def accept(self, position: int, token: int, log_probability: float, canvas_log_probability: float) -> None:

@@ -10,10 +10,12 @@ from torch.nn import functional
 
 
 class Linear:
-    """`y = x W^T` for x of shape [tokens, in] and W of shape [out, in], and the three ways a decoder layer goes on from y.
+    """`y = x W^T` for x of shape [tokens, in] and W of shape [out, in], and the three ways a decoder layer goes on
+    from y.
 
-    On CPU the weight is reordered once into the layout of oneDNN's kernels, and what follows the product runs inside the kernel.
-    17 tokens through all matrices of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 16 ms packed, 26 ms unpacked.
+    On CPU the weight is reordered once into the layout of oneDNN's kernels, and what follows the product runs inside
+    the kernel. 17 tokens through all matrices of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 16 ms
+    packed, 26 ms unpacked.
     """
 
     def __init__(self, weight: Tensor) -> None:

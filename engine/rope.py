@@ -23,5 +23,6 @@ class Rope:
         return self._cos[positions][:, None], self._sin[positions][:, None]
 
     def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x of shape [tokens, heads, head_dim], or any shape that the tables broadcast to, turned to their positions."""
+        """x of shape [tokens, heads, head_dim], or any shape that the tables broadcast to, turned to their
+        positions."""
         return torch.addcmul(x * cos, x.roll(self._half, -1), sin)

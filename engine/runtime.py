@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-# How many times an idle OpenMP thread looks for work before it sleeps: long enough to stay awake between the products of one
-# pass, and no longer. One canvas pass of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 62 ms at 1,000 spins, 33
-# from 3,000 on. A busy machine is met with fewer threads (engine/threads.py), not with threads that sleep at once.
+# How many times an idle OpenMP thread looks for work before it sleeps: long enough to stay awake between the products
+# of one pass, and no longer. One canvas pass of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 62 ms at
+# 1,000 spins, 33 from 3,000 on. A busy machine is met with fewer threads (engine/threads.py), not with threads that
+# sleep at once.
 SPINS = "4000"
 
 
@@ -39,7 +40,8 @@ def prepare_environment() -> None:
 
 
 def choose(device: str = "auto", dtype: str = "auto", threads: int = 0) -> Runtime:
-    """The runtime for this machine; what is not "auto" (or 0) is taken as asked. Raises ValueError for what is not there."""
+    """The runtime for this machine; what is not "auto" (or 0) is taken as asked. Raises ValueError for what is not
+    there."""
     import torch
 
     chosen, why_device = _device(device)
@@ -58,7 +60,9 @@ def _device(asked: str) -> tuple[str, str]:
         found = next(name for name, there in present.items() if there)
         return found, f"{found} because it is the fastest device found"
     if not present.get(asked, False):
-        raise ValueError(f"device {asked!r} is not available here; choose one of {[d for d, there in present.items() if there]}")
+        raise ValueError(
+            f"device {asked!r} is not available here; choose one of {[d for d, there in present.items() if there]}"
+        )
     return asked, f"{asked} as asked"
 
 

@@ -1,9 +1,9 @@
 """Denoising with a left-to-right base at hand: the canvas drafts, the base checks the draft, their product decides.
 
-One step: (1) the canvas pass gives every masked position a distribution; (2) its best tokens make a draft, a copied draft's
-own tokens first; (3) one causal pass of the base reads the draft; (4) from the left, each position takes the best token of
-the product of both distributions: the leftmost always, further ones while that token is the drafted one and sure enough.
-Ending the hole is, to the base, saying the suffix's first token.
+One step: (1) the canvas pass gives every masked position a distribution; (2) its best tokens make a draft, a copied
+draft's own tokens first; (3) one causal pass of the base reads the draft; (4) from the left, each position takes the
+best token of the product of both distributions: the leftmost always, further ones while that token is the drafted one
+and sure enough. Ending the hole is, to the base, saying the suffix's first token.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engine.models.gap import GapDenoiser
 @dataclass(frozen=True)
 class SamplerConfig:
     base_weight: float = 1.0  # exponent of the base's distribution in the product
-    threshold: float = 0.25 # probability from which a position right of the leftmost is accepted
+    threshold: float = 0.25  # probability from which a position right of the leftmost is accepted
 
 
 def denoise(
@@ -50,7 +50,8 @@ def denoise(
 
 
 def propose(lane: Lane, canvas: Tensor, end: int) -> list[int]:
-    """Everything a lane might hold, from its first position to the end of the hole: decided tokens, hints, the canvas' best.
+    """Everything a lane might hold, from its first position to the end of the hole: decided tokens, hints, the canvas'
+    best.
 
     `canvas` has shape [positions from the leftmost on, vocab].
     """
@@ -77,7 +78,8 @@ class _Chooser:
         self._taken: set[tuple[int, ...]] = set()
 
     def choose(self, lane: Lane, draft: list[int], canvas: Tensor, base: Tensor) -> None:
-        """Accepts from the left. `base` has shape [len(draft) + 1, vocab]: before each drafted token and after the last."""
+        """Accepts from the left. `base` has shape [len(draft) + 1, vocab]: before each drafted token and after the
+        last."""
         leftmost = lane.canvas.leftmost()
         for at in range(leftmost, min(len(lane.canvas), len(draft) + 1)):
             row = canvas[at - leftmost]

@@ -53,8 +53,8 @@ def normalise(prefix: str, suffix: str, tokenizer: Tokenizer) -> tuple[Seam, lis
 def _stub(prefix: str, tokenizer: Tokenizer) -> int:
     """Where the stub begins: at the trailing white space, and where there is none, at the last word.
 
-    What follows can change how a word is cut into tokens, but no word before white space. The last *token* alone would be too
-    little: "retu" is read as "ret" and "u", and no answer can then begin with the token "return".
+    What follows can change how a word is cut into tokens, but no word before white space. The last *token* alone would
+    be too little: "retu" is read as "ret" and "u", and no answer can then begin with the token "return".
     """
     kept = prefix.rstrip(" \t\n")
     if len(kept) < len(prefix):

@@ -47,7 +47,8 @@ class Session:
     def infill(
         self, gap: Gap, drafts: int, check: Callable[[], None], on_frame: Callable[[Frame], None] = lambda frame: None
     ) -> list[Infill]:
-        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and a copied one where there is one.
+        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and a copied one where
+        there is one.
 
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
@@ -59,7 +60,9 @@ class Session:
             context = self._read(prefix, suffix, work)
         lanes = self._lanes(gap, seam, prefix, suffix, drafts)
         parts = self._fill(context, lanes, seam, suffix, work)
-        fills = [self._longer(gap, context, [part], suffix, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
+        fills = [
+            self._longer(gap, context, [part], suffix, work) if rank == 0 else [part] for rank, part in enumerate(parts)
+        ]
         infills = [self._infill(gap, fill, work) for fill in fills]
         return list({infill.text: infill for infill in reversed(infills)}.values())[::-1]
 
@@ -71,20 +74,23 @@ class Session:
         return context
 
     def _context(self, prefix: Sequence[int]) -> Context:
-        """The context that has read most of this prefix; another one where it would lose much that may be wanted again."""
+        """The context that has read most of this prefix; another one where it would lose much that may be wanted
+        again."""
         best = max(self._contexts, key=lambda context: context.shared(prefix), default=None)
         if best is None or best.shared(prefix) < len(best.ids) - WORTH_KEEPING:
             source = best
             best = self._denoiser.context() if len(self._contexts) < CONTEXTS else self._contexts[0]
             if source is not None and source is not best:
-                best.copy(source, min(source.shared(prefix), len(prefix)))  # the last token is read anew, for its logits
+                # The last token is read anew, for its logits.
+                best.copy(source, min(source.shared(prefix), len(prefix)))
         self._contexts = [*(context for context in self._contexts if context is not best), best]
         return best
 
     def _lanes(self, gap: Gap, seam: Seam, prefix: list[int], suffix: list[int], drafts: int) -> list[Lane]:
         length = self._denoiser.config.canvas_length(gap.max_tokens)
         hints = self._copied(gap, seam, prefix, suffix, length)
-        return [self._lane(gap, seam, length, hint) for hint in [[] for _ in range(drafts)] + ([hints] if hints else [])]
+        lanes = [self._lane(gap, seam, length) for _ in range(drafts)]
+        return [*lanes, self._lane(gap, seam, length, hints)] if hints else lanes
 
     def _lane(self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), lines: int = 0) -> Lane:
         remaining = gap.max_lines - lines if gap.max_lines else 0
@@ -113,23 +119,24 @@ class Session:
         return parts
 
     def _longer(self, gap: Gap, context: Context, parts: list[Part], suffix: list[int], work: _Work) -> list[Part]:
-        """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the prefix."""
+        """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the
+        prefix."""
         if gap.max_tokens <= self._denoiser.config.canvas_lengths[-1]:
             return parts
-        while not parts[-1].lane.ended and self._tokens(parts) < gap.max_tokens:
+        stub = len(
+            self._tokenizer.encode(parts[0].seam.required.decode("utf-8", "ignore"))
+        )
+        while not parts[-1].lane.ended and (missing := gap.max_tokens + stub - _tokens(parts)) > 0:
             with work.stage("encode"):
                 context.read_prefix([*context.ids[1:], *parts[-1].lane.tokens], work.check)
                 context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
             seam = replace(parts[0].seam, stub=b"", newline=False)
             lines = sum(part.lane.spelled[len(part.seam.required) :].count(b"\n") for part in parts)
-            lane = self._lane(gap, seam, self._denoiser.config.canvas_length(gap.max_tokens - self._tokens(parts)), (), lines)
+            lane = self._lane(gap, seam, self._denoiser.config.canvas_length(missing), (), lines)
             parts = [*parts, *self._fill(context, [lane], seam, suffix, work)]
             if not lane.tokens:
                 break
         return parts
-
-    def _tokens(self, parts: list[Part]) -> int:
-        return sum(len(part.lane.tokens) for part in parts) - len(self._tokenizer.encode(parts[0].seam.required.decode("utf-8", "ignore")))
 
     def _infill(self, gap: Gap, parts: list[Part], work: _Work) -> Infill:
         pieces = self._pieces(gap, parts)
@@ -141,11 +148,13 @@ class Session:
             product_min=min(product),
             judge=sum(part.judged.fill_score for part in parts[:-1]) + parts[-1].judged.score,
             judge_empty=parts[0].empty,
-            tokens=sum(len(part.lane.tokens) for part in parts),
+            tokens=_tokens(parts),
             ended=parts[-1].lane.ended,
         )
         text = "".join(text for text, _ in pieces)
-        return Infill(text, gate.confidence(features), work.steps, work.forwards, features, tuple(pieces), dict(work.timings))
+        return Infill(
+            text, gate.confidence(features), work.steps, work.forwards, features, tuple(pieces), dict(work.timings)
+        )
 
     def _pieces(self, gap: Gap, parts: list[Part]) -> list[tuple[str, float]]:
         """The answer's text per token; what spells the stub, or stands after the cut, is left out."""
@@ -162,6 +171,10 @@ class Session:
                 if piece and len(pieces) < gap.max_tokens:
                     pieces.append((piece, value))
         return [*pieces, ("\n", 0.0)] if seam.newline and pieces else pieces
+
+
+def _tokens(parts: Sequence[Part]) -> int:
+    return sum(len(part.lane.tokens) for part in parts)
 
 
 class _Work:

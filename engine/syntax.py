@@ -14,7 +14,8 @@ from functools import cache
 from itertools import accumulate
 
 import tree_sitter
-from tree_sitter import Node, Parser, Point
+from tree_sitter import Node as Node
+from tree_sitter import Parser, Point
 from tree_sitter import Tree as Tree  # "as": for those who ask about trees and may not import tree_sitter
 
 from engine.languages import LANGUAGES

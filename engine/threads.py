@@ -13,8 +13,9 @@ INTERVAL = 0.25  # seconds; shorter spans say little, the system counts in hundr
 class FreeCores:
     """Keeps torch's thread count at `most`, less what other programs keep busy.
 
-    A thread that waits for one that is not running waits for a whole time slice. One canvas pass on 2 cores, with another
-    process at work on one of them: 139 ms in the median and up to 390 with two threads, 51 ms with one. Idle: 34 and 51 ms.
+    A thread that waits for one that is not running waits for a whole time slice. One canvas pass on 2 cores, with
+    another process at work on one of them: 139 ms in the median and up to 390 with two threads, 51 ms with one. Idle:
+    34 and 51 ms.
     """
 
     def __init__(self, most: int) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import tokenizers
 
-
 LONGEST_WORD = 200  # characters looked at for the last word
 
 
@@ -68,7 +67,8 @@ class Tokenizer:
 
 
 def _byte_characters() -> dict[int, str]:
-    """The characters that byte-level BPE writes for bytes (GPT-2): printable ones stand for themselves, others from U+0100 on."""
+    """The characters that byte-level BPE writes for bytes (GPT-2): printable ones stand for themselves, others from
+    U+0100 on."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + rank) for rank, byte in enumerate(others)}

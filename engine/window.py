@@ -1,4 +1,5 @@
-"""The prefix window: where reading begins. It starts at a line and moves in jumps, so that it does not slide on every key."""
+"""The prefix window: where reading begins. It starts at a line and moves in jumps, so that it does not slide on every
+key."""
 
 from __future__ import annotations
 
@@ -21,16 +22,22 @@ class Window:
         self._head = ""
 
     def cut(self, prefix: str, snippets: tuple[str, ...]) -> str:
-        """The text to read for this prefix: snippets, chosen when the window was placed, then the prefix from its line on."""
+        """The text to read for this prefix: snippets, chosen when the window was placed, then the prefix from its line
+        on."""
         start = prefix.find(self._opening) if self._opening else -1
-        if start < 0 or self._size(self._head + prefix[start:]) > WINDOW or (start > 0 and self._size(prefix[start:]) < JUMP):
+        if (
+            start < 0
+            or self._size(self._head + prefix[start:]) > WINDOW
+            or (start > 0 and self._size(prefix[start:]) < JUMP)
+        ):
             self._head = self._choose(snippets)
             start = self._place(prefix, WINDOW - JUMP - self._size(self._head))
             self._opening = prefix[start : start + OPENING]
         return self._head + prefix[start:]
 
     def _place(self, prefix: str, budget: int) -> int:
-        """The earliest line start from which the prefix fits the budget; inside the last line if that alone is too long."""
+        """The earliest line start from which the prefix fits the budget; inside the last line if that alone is too
+        long."""
         lines = re.findall(r"[^\n]*\n|[^\n]+", prefix)
         start = len(prefix)
         for line in reversed(lines):
@@ -40,7 +47,9 @@ class Window:
             start -= len(line)
             budget -= size
         if start == len(prefix) and lines:
-            start -= len(self._tokenizer.decode(self._tokenizer.encode(lines[-1])[-budget:]).decode("utf-8", errors="ignore"))
+            start -= len(
+                self._tokenizer.decode(self._tokenizer.encode(lines[-1])[-budget:]).decode("utf-8", errors="ignore")
+            )
         return start
 
     def _choose(self, snippets: tuple[str, ...]) -> str:

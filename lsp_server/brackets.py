@@ -11,7 +11,7 @@ from lsp_server.bracket_scan import CLOSERS, Open, Scan, scan
 from lsp_server.indentation import leading, width
 from lsp_server.lexis import LINE_COMMENTS, lexis_of
 
-_CLOSER_OR_LABEL = re.compile(r"\s*([)\]}]|#|//|/\*|\*|case\b|default\b|[\w ]+:\s*$)")
+_NO_STATEMENT = re.compile(r"\s*(#|//|/\*|\*|case\b|default\b|\w+\s*:\s*$)")  # comments, directives and labels
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Brackets:
     before: Scan  # of the text before the cursor; offsets are those of the text
     line_suffix: str  # the rest of the cursor's line
     below: str  # the lines below it, and closers for what is taken to be closed farther down
-    in_broken_string: bool  # the string that the cursor is in could run over line ends, and just is not closed yet
+    is_broken: bool  # the string or comment that the cursor is in could run over line ends, and is not closed yet
 
     @property
     def innermost(self) -> Open | None:
@@ -77,7 +77,7 @@ class Brackets:
     def _after(self, fill: str, swallowed: int) -> _After:
         inner = scan(fill, self.language, self.before)
         rest = scan(self.line_suffix[swallowed:], self.language, inner)
-        if self.in_broken_string and rest.given == len(rest.stack) == len(self.before.stack):
+        if self.is_broken and rest.given == len(rest.stack) == len(self.before.stack):
             rest = rest.given_up()
         return _After(inner, rest, scan(self.below, self.language, rest))
 
@@ -115,8 +115,8 @@ def brackets_around(prefix: str, suffix: str, suffix_is_cut: bool, language: str
     """
     before = scan(prefix, language)
     line_suffix, newline, below = suffix.partition("\n")
-    in_broken_string = _is_broken_string(before, prefix, line_suffix, below, language)
-    brackets = Brackets(language, before, line_suffix, newline + below, in_broken_string)
+    is_broken = _is_broken(before, prefix, line_suffix, below, language)
+    brackets = Brackets(language, before, line_suffix, newline + below, is_broken)
     if not suffix_is_cut:
         return brackets
     # The line end ends a comment or string that was cut in its middle, and behind the ";" no closer begins its line.
@@ -128,12 +128,18 @@ def brackets_around(prefix: str, suffix: str, suffix_is_cut: bool, language: str
     return replace(brackets, below=brackets.below + _closers(language, farther))
 
 
-def _is_broken_string(before: Scan, prefix: str, line_suffix: str, below: str, language: str) -> bool:
-    """Opened on the cursor's line, not closed on it, and the quotes below pair up without it."""
-    end = lexis_of(language).long_strings.get(before.inside)
-    if end is None or before.stack[-1].offset <= prefix.rfind("\n") or end in line_suffix:
+def _is_broken(before: Scan, prefix: str, line_suffix: str, below: str, language: str) -> bool:
+    """Whether the string or comment at the cursor was opened on its line, and what closes it is missing.
+
+    What stands below pairs up without it: an even number of quotes, a comment that begins before one ends.
+    """
+    lexis = lexis_of(language)
+    end = lexis.delimiters.get(before.inside, "\n")
+    if end in line_suffix or end == "\n" or before.stack[-1].offset <= prefix.rfind("\n"):
         return False
-    return below.count(end) % 2 == 0
+    if before.inside == end:
+        return end in lexis.long_strings and below.count(end) % 2 == 0
+    return end not in below or 0 <= below.find(before.inside) < below.find(end)
 
 
 def _has_ended(one: Open, prefix: str, below: str) -> bool:
@@ -143,7 +149,7 @@ def _has_ended(one: Open, prefix: str, below: str) -> bool:
     """
     body = prefix[one.offset :].partition("\n")[2]
     first_inside, first_behind = _first_line(body), _first_line(below, one.margin)
-    if not first_behind or _CLOSER_OR_LABEL.match(first_behind):
+    if not first_behind or _NO_STATEMENT.match(first_behind) or first_behind.lstrip()[0] == CLOSERS.get(one.mark):
         return False
     return not first_inside or width(leading(first_inside)) > one.margin
 

@@ -11,7 +11,6 @@ from lsp_server.repetition import has_word, overlaps, repeats_above
 
 _CLOSING_RUN = re.compile(r"[)\]}\"'`]+")  # what editors type by themselves
 _ONLY_CLOSERS = re.compile(r"[)\]}\"'`;,\s]*")
-_OPERATOR = re.compile(r"[=<>+\-*/&|.:!]+")
 _DANGLING = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]+$")
 _WORD = re.compile(r"\w")
 _NEEDS_SPACE = re.compile(r"[\w(\[{\"'`]")
@@ -54,17 +53,12 @@ def _fitted(context: Context, fill: str) -> Iterator[Fitted]:
     if lengths and _WORD.search(suffix[: lengths[0]]):
         yield Fitted(_trimmed(context, fill[: -lengths[0]]))  # words: to say them twice is never meant
         return
-    for length in sorted((*lengths, 0), key=lambda length: _is_doubtful(context, fill, length)):
+    # Signs: brackets tell; where they do not, to say the suffix's twice is the commoner mistake.
+    for length in sorted((*lengths, 0), key=lambda length: sum(context.brackets.unmatched(fill[: len(fill) - length]))):
         yield Fitted(_trimmed(context, fill[: len(fill) - length]))
     yield from _swallowing(context, fill)
     for offset in reversed(context.brackets.wrong_closers(fill)):
         yield Fitted(_trimmed(context, fill[:offset]))
-
-
-def _is_doubtful(context: Context, fill: str, length: int) -> tuple[int, bool]:
-    """How doubtful it is that so many signs are the suffix's own: brackets tell, and `=` before `=` is an operator."""
-    unmatched = sum(context.brackets.unmatched(fill[: len(fill) - length]))
-    return unmatched, _OPERATOR.fullmatch(context.gap.suffix[:length]) is not None
 
 
 def _swallowing(context: Context, fill: str) -> Iterator[Fitted]:
@@ -99,7 +93,7 @@ def _says(line: str, next_line: str) -> bool:
 
 def _begins(line: str, next_line: str) -> bool:
     """Whether a fill was broken off in the middle of the next line."""
-    return len(line.strip()) > 2 and next_line.startswith(line.rstrip())
+    return len(line.strip()) > 1 and next_line.lstrip().startswith(line.strip())
 
 
 def _trimmed(context: Context, text: str) -> str:

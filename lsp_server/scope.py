@@ -88,9 +88,12 @@ def _limited(lines: Iterable[str], max_lines: int) -> str:
 
 def _list_end(context: Context, fill: str) -> int:
     """Before the bracket that would close the list a second time; none does where brackets are missing."""
+    brackets = context.brackets
+    wrong = brackets.wrong_closers(fill)
     ends = [len(fill) - length for length in (0, *overlaps(fill, context.gap.suffix))]
-    mending = next((end for end in ends if context.brackets.is_better_with(fill[:end])), None)
-    return mending if mending is not None else min(context.brackets.wrong_closers(fill), default=len(fill))
+    ends += [offset + 1 for offset in reversed(wrong)]
+    mending = next((end for end in ends if brackets.is_better_with(fill[:end])), None)
+    return mending if mending is not None else min(wrong, default=len(fill))
 
 
 def _list(context: Context, lines: list[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from functools import cache, cached_property
 
 from engine.languages import LANGUAGES, Kind
-from engine.syntax import Node, Tree, error_count, parse  # type: ignore[attr-defined]  # Node has no "as" there
+from engine.syntax import Node, Tree, error_count, parse
 from lsp_server.brackets import Brackets
 from lsp_server.documents import Snapshot
 from lsp_server.text import Text

@@ -59,7 +59,9 @@ class Client(LanguageClient):
         document = types.TextDocumentItem(uri, language, 0, text)
         self.text_document_did_open(types.DidOpenTextDocumentParams(document))
 
-    def change(self, line: int, character: int, text: str, *, end: tuple[int, int] | None = None, uri: str = URI) -> None:
+    def change(
+        self, line: int, character: int, text: str, *, end: tuple[int, int] | None = None, uri: str = URI
+    ) -> None:
         """Insert, or replace up to `end`."""
         start = types.Position(line, character)
         span = types.Range(start, types.Position(*end) if end else start)

@@ -138,6 +138,15 @@ def test_a_step_leaves_the_cache_as_it_was(model: DiffusionGemma) -> None:
     assert model.denoise(canvas, cache).equal(before)
 
 
+@torch.inference_mode()
+def test_canvases_may_share_one_text(model: DiffusionGemma) -> None:
+    ids, canvases = tiny.prompt(0, 1, 20), tiny.prompt(1, 3, tiny.CANVAS)
+    cache, own = model.cache(), model.cache(3)
+    model.encode(ids, cache)
+    model.encode(ids.expand(3, -1), own)
+    assert (model.denoise(canvases, cache) - model.denoise(canvases, own)).abs().max() < 1e-5
+
+
 def test_finalize_pads_behind_the_end() -> None:
     config = EntropyBoundConfig(eos_token_ids=(1, 7), pad_token_id=0)
     best = torch.tensor([[5, 7, 1, 9], [5, 6, 8, 9], [1, 1, 1, 1]])

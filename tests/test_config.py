@@ -72,7 +72,10 @@ def test_a_pattern_that_is_none_is_named() -> None:
 
 def test_every_value_of_a_default_config_can_be_sent_back() -> None:
     values = {field.name: getattr(Config(), field.name) for field in fields(Config)}
-    assert accepted({name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}) == Config()
+    assert (
+        accepted({name: list(value) if isinstance(value, tuple) else value for name, value in values.items()})
+        == Config()
+    )
 
 
 def test_only_what_the_model_needs_loads_it_anew() -> None:

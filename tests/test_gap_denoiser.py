@@ -46,7 +46,8 @@ def test_parallel_fill_is_the_previews(case: dict[str, Any]) -> None:
 
 
 def fill(case: dict[str, Any], threshold: float) -> tuple[str, int]:
-    """The preview's own decoding: the leftmost takes its argmax, others theirs above the threshold; the end only leftmost."""
+    """The preview's own decoding: the leftmost takes its argmax, others theirs above the threshold; the end only
+    leftmost."""
     filled = embedded()
     end = filled.denoiser.config.end_of_hole_token_id
     context = read(filled, case["prefix_ids"], case["suffix_ids"])

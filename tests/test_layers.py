@@ -21,7 +21,11 @@ def imports(path: Path, everywhere: bool = True) -> set[str]:
 
 
 def users(package: str, folder: str) -> set[str]:
-    return {str(path.relative_to(ROOT)) for path in MODULES if package in imports(path) and path.is_relative_to(ROOT / folder)}
+    return {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if package in imports(path) and path.is_relative_to(ROOT / folder)
+    }
 
 
 def test_the_engine_speaks_no_protocol() -> None:
@@ -60,7 +64,11 @@ def test_nothing_is_unpickled_and_no_error_is_swallowed(path: Path) -> None:
     assert not imports(path) & {"pickle", "shelve", "dill", "joblib", "marshal"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"bare except at line {node.lineno}"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
             assert (node.func.value.id, node.func.attr) != ("torch", "load"), f"torch.load at line {node.lineno}"
 
 

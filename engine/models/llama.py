@@ -119,12 +119,20 @@ class Llama:
         return self._embed_tokens[torch.tensor(ids, device=self.device)]
 
     def forward(
-        self, x: Tensor, positions: Tensor, cache: Cache, first: int, start: int, mask: Tensor, layers: Sequence[Layer] | None = None
+        self,
+        x: Tensor,
+        positions: Tensor,
+        cache: Cache,
+        first: int,
+        start: int,
+        mask: Tensor,
+        layers: Sequence[Layer] | None = None,
     ) -> Tensor:
         """Embeddings [tokens, hidden] in, final hidden states of the same shape out.
 
-        The pass writes its keys and values at slots start .. start + tokens, and attends to slots first .. start + tokens
-        as `mask` says: bool, [tokens, start + tokens - first], true where a token sees a slot. `positions` has shape [tokens].
+        The pass writes its keys and values at slots start .. start + tokens, and attends to slots first .. start +
+        tokens as `mask` says: bool, [tokens, start + tokens - first], true where a token sees a slot. `positions` has
+        shape [tokens].
         """
         assert start + x.shape[0] <= cache.capacity, f"slot {start + x.shape[0]} is beyond the cache's {cache.capacity}"
         config = self.config
@@ -155,9 +163,14 @@ class Llama:
         cache.write(layer, start, turned[:, heads:], qkv[:, heads + pairs :])
         keys = cache.keys[layer, None, :, first : start + tokens]  # [1, pairs, slots, width]
         values = cache.values[layer, None, :, first : start + tokens]
-        # The query heads of one key head become rows of one query: [1, pairs, group * tokens, width]. 480 us a layer for
-        # 17 tokens and 600 slots, against 540 with enable_gqa (655 and 150 for a single token).
+        # The query heads of one key head become rows of one query: [1, pairs, group * tokens, width]. 480 us a layer
+        # for 17 tokens and 600 slots, against 540 with enable_gqa (655 and 150 for a single token).
         group = heads // pairs
-        queries = turned[:, :heads].reshape(tokens, pairs, group, width).permute(1, 2, 0, 3).reshape(1, pairs, group * tokens, width)
+        queries = (
+            turned[:, :heads]
+            .reshape(tokens, pairs, group, width)
+            .permute(1, 2, 0, 3)
+            .reshape(1, pairs, group * tokens, width)
+        )
         mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
         return mixed.view(pairs, group, tokens, width).permute(2, 0, 1, 3).reshape(tokens, heads * width)

@@ -1,0 +1,39 @@
+"""The experts' grouped and padded products against one expert after the other."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from engine.models.diffusion_gemma.experts import Experts
+
+EXPERTS, TOP_K, HIDDEN, INNER = 8, 2, 16, 8  # rows of 16 bytes and more, as grouped products want them
+
+
+def one_by_one(
+    x: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor, expert: torch.Tensor, share: torch.Tensor
+) -> torch.Tensor:
+    result = torch.zeros_like(x)
+    for token in range(len(x)):
+        for choice in range(expert.shape[1]):
+            number = int(expert[token, choice])
+            gate, up = (gate_up[number] @ x[token]).chunk(2)
+            inner = functional.gelu(gate, approximate="tanh") * up
+            result[token] += share[token, choice] * (down[number] @ inner)
+    return result
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 7, 64, 200])
+@pytest.mark.parametrize("skew", [0.0, 5.0])
+def test_same_as_one_by_one(tokens: int, skew: float) -> None:
+    torch.manual_seed(tokens)
+    x, gate_up, down = (
+        torch.randn(tokens, HIDDEN),
+        torch.randn(EXPERTS, 2 * INNER, HIDDEN),
+        torch.randn(EXPERTS, HIDDEN, INNER),
+    )
+    preference = torch.randn(tokens, EXPERTS) + skew * torch.arange(EXPERTS)
+    share, expert = preference.softmax(-1).topk(TOP_K)
+    found = Experts(gate_up, down)(x, expert, share)
+    assert (found - one_by_one(x, gate_up, down, expert, share)).abs().max() < 1e-4
