@@ -68,9 +68,11 @@ class Lane:
         may_end = self._seam.may_end(spelled)
         if not rest and may_end:
             return scores
-        allowed = torch.tensor(
-            [*(self._tokenizer.spelling(rest) if rest else range(len(scores))), *([self._end] if may_end else [])]
-        )
+        possible = [
+            *(self._tokenizer.spelling(rest) if rest else range(len(scores))),
+            *([self._end] if may_end else []),
+        ]
+        allowed = torch.tensor(possible, device=scores.device)
         return torch.full_like(scores, -torch.inf).index_copy_(0, allowed, scores[allowed])
 
     def accept(self, position: int, token: int, log_probability: float, canvas_log_probability: float) -> None:

@@ -123,9 +123,7 @@ class Session:
         prefix."""
         if gap.max_tokens <= self._denoiser.config.canvas_lengths[-1]:
             return parts
-        stub = len(
-            self._tokenizer.encode(parts[0].seam.required.decode("utf-8", "ignore"))
-        )
+        stub = len(self._tokenizer.encode(parts[0].seam.required.decode("utf-8", "ignore")))
         while not parts[-1].lane.ended and (missing := gap.max_tokens + stub - _tokens(parts)) > 0:
             with work.stage("encode"):
                 context.read_prefix([*context.ids[1:], *parts[-1].lane.tokens], work.check)

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -91,6 +92,16 @@ class Client(LanguageClient):
             types.InlineCompletionContext(kind, info), types.TextDocumentIdentifier(uri), position
         )
         return self.protocol.send_request_async(types.TEXT_DOCUMENT_INLINE_COMPLETION, params, id)
+
+    def send(self, method: str, params: object, id: str | None = None) -> asyncio.Future[Any] | None:
+        """Send what pygls would not, because it is not LSP; the answer, if it is a request."""
+        message = {"jsonrpc": "2.0", "method": method, "params": params}
+        self.protocol._send_data(message if id is None else {"id": id, **message})
+        if id is None:
+            return None
+        answer: Future[Any] = Future()
+        self.protocol._request_futures[id] = answer
+        return asyncio.wrap_future(answer)
 
     def configure(self, settings: dict[str, Any] | None) -> None:
         self.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings))

@@ -35,7 +35,10 @@ class Attention:
         ]
         self._qkv_proj = Linear(torch.cat(projections))
         self._o_proj = Linear(weights["self_attn.o_proj.weight"])
-        self._q_norm, self._k_norm = weights["self_attn.q_norm.weight"], weights["self_attn.k_norm.weight"]
+        q_norm, k_norm = weights["self_attn.q_norm.weight"], weights["self_attn.k_norm.weight"]
+        pairs = config.num_key_value_heads
+        # [query and key heads, head_dim]
+        self._qk_norm = torch.cat([q_norm.expand(num_attention_heads, -1), k_norm.expand(pairs, -1)])
         self._config = config
         self._heads = num_attention_heads
         self._eps = eps
@@ -67,15 +70,10 @@ class Attention:
         """Queries, keys and values, each [batch, tokens, heads, head_dim]."""
         width, pairs = self._config.head_dim, self._config.num_key_value_heads
         qkv = self._qkv_proj(x.flatten(0, 1)).view(*x.shape[:2], -1, width)
-        queries, keys, values = (
-            qkv[:, :, : self._heads],
-            qkv[:, :, self._heads : self._heads + pairs],
-            qkv[:, :, -pairs:],
-        )
-        normed_queries = functional.rms_norm(queries, (width,), self._q_norm, self._eps)
-        normed_keys = functional.rms_norm(keys, (width,), self._k_norm, self._eps)
-        values = functional.rms_norm(values, (width,), None, self._eps)
-        return rope.rotate(normed_queries, turn), rope.rotate(normed_keys, turn), values
+        # One norm for all: what is last, v or in full layers k itself, is without a weight what the values are.
+        normed = functional.rms_norm(qkv, (width,), None, self._eps)
+        turned = rope.rotate(normed[:, :, : self._heads + pairs] * self._qk_norm, turn)
+        return turned[:, :, : self._heads], turned[:, :, self._heads :], normed[:, :, -pairs:]
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """[batch, tokens, heads * head_dim] for queries [batch, tokens, heads, head_dim].
@@ -91,6 +89,8 @@ class Attention:
             )
             return mixed.transpose(1, 2).reshape(batch, tokens, heads * width)
         # Without a mask the query heads of one key head are rows of one query, and its keys are read once.
-        folded = queries.view(batch, tokens, pairs, -1, width).permute(0, 2, 3, 1, 4).reshape(batch, pairs, -1, width)
+        folded = (
+            queries.reshape(batch, tokens, pairs, -1, width).permute(0, 2, 3, 1, 4).reshape(batch, pairs, -1, width)
+        )
         mixed = functional.scaled_dot_product_attention(folded, keys, values, scale=1.0)
         return mixed.view(batch, pairs, -1, tokens, width).permute(0, 3, 1, 2, 4).reshape(batch, tokens, heads * width)

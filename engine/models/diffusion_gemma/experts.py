@@ -17,21 +17,19 @@ PADDING = 2.0
 class Router:
     """Chooses `top_k` experts per token and their weights."""
 
-    def __init__(self, weights: Mapping[str, Tensor], top_k: int, eps: float) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], top_k: int) -> None:
         hidden = weights["router.scale"].shape[0]
         self._scale = weights["router.scale"] * hidden**-0.5
         self._proj = weights["router.proj.weight"]
         self._per_expert_scale = weights["router.per_expert_scale"]
         self._top_k = top_k
-        self._eps = eps
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Experts and their weights, both [tokens, top_k], for x of shape [tokens, hidden]."""
-        normed = functional.rms_norm(x, (x.shape[-1],), self._scale, self._eps)
-        probabilities = functional.linear(normed, self._proj).softmax(-1, dtype=torch.float32)
+    def __call__(self, normed: Tensor) -> tuple[Tensor, Tensor]:
+        """Experts and their weights, both [tokens, top_k], for normed hidden states [tokens, hidden]."""
+        probabilities = functional.linear(normed * self._scale, self._proj).softmax(-1, dtype=torch.float32)
         share, expert = probabilities.topk(self._top_k)
         share = share / share.sum(-1, keepdim=True)
-        return expert, (share * self._per_expert_scale[expert]).to(x.dtype)
+        return expert, (share * self._per_expert_scale[expert]).to(normed.dtype)
 
 
 class Experts:

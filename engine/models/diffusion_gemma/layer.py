@@ -25,7 +25,7 @@ class Layer:
         self._norms = {name.removesuffix(".weight"): tensor for name, tensor in weights.items() if "layernorm" in name}
         self._attention = Attention(weights, config.attention(number), config.num_attention_heads, eps)
         self._mlp = GatedMlp(*(weights[f"mlp.{name}_proj.weight"] for name in ("gate", "up", "down")))
-        self._router = Router(weights, config.top_k_experts, eps)
+        self._router = Router(weights, config.top_k_experts)
         self._experts = Experts(weights["experts.gate_up_proj"], weights["experts.down_proj"])
         self._eps = eps
         self.encoder_scalar = encoder_scalar
@@ -43,9 +43,9 @@ class Layer:
         return (x + self._feedforward(x.flatten(0, 1)).view_as(x)).mul_(scalar)
 
     def _feedforward(self, x: Tensor) -> Tensor:
-        dense = self._norm(self._mlp(self._norm(x, "pre_feedforward_layernorm")), "post_feedforward_layernorm_1")
-        # The router sees the residual stream as it is; only the experts see it normed.
-        routed = self._experts(self._norm(x, "pre_feedforward_layernorm_2"), *self._router(x))
+        normed = functional.rms_norm(x, (x.shape[-1],), None, self._eps)  # once for three readers with a weight each
+        dense = self._norm(self._mlp(normed * self._norms["pre_feedforward_layernorm"]), "post_feedforward_layernorm_1")
+        routed = self._experts(normed * self._norms["pre_feedforward_layernorm_2"], *self._router(normed))
         routed = self._norm(routed, "post_feedforward_layernorm_2")
         return self._norm(dense.add_(routed), "post_feedforward_layernorm")
 
