@@ -60,7 +60,7 @@ def measure(filled: Filler) -> dict[str, float]:
     read = denoiser.suffixes.read(suffix)
     context.read_suffix(read, denoiser.config.suffix_distance)
     canvas = Canvas(16)
-    head = tokenizer.encode(TEXT)[:12]
+    head = tokenizer.encode(TEXT)[:8]
     return {
         "canvas_step_16": median_ms(lambda: denoiser.denoise(context, [canvas])),
         "typed_token": median_ms(
@@ -88,7 +88,7 @@ def shares(filled: Filler, times: dict[str, float], peak: float) -> dict[str, fl
     tokens = {
         "canvas_step_16": (17, 16),
         "typed_token": (1, 1),
-        "judge_draft": (36, 36),
+        "judge_draft": (28, 28),
         "suffix_read_64": (65, 0),
         "cold_prefix_512": (513, 1),
     }

@@ -13,7 +13,7 @@ from engine.context import Context
 from engine.models.gap import GapDenoiser
 from engine.tokenizer import Tokenizer
 
-HEAD_TOKENS = 12  # of the suffix that a fill is judged by
+HEAD_TOKENS = 8  # of the suffix that a fill is judged by; 12 chose no better over 60 gaps, and took longer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from lsp_server.config import Config
 from lsp_server.context import Trigger
 from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
 from lsp_server.following import Following
-from lsp_server.newest import Newest, was_superseded
+from lsp_server.newest import Newest
 from lsp_server.recall import MAX_CLOSERS, Offer, Recall
 from lsp_server.request import Item, Request
 from lsp_server.statistics import Outcome, Record, Statistics
@@ -22,13 +22,22 @@ from lsp_server.worker import Worker
 TREE_MS = 2.0  # for which a request waits for the tree of the newest text: with 1,000 lines 1 is enough
 
 # Editors take down what they show for an empty list. These say nothing about what should be shown.
-_WITHOUT_SAY = {Outcome.NOT_READY, Outcome.OFF, Outcome.NOT_OPEN, Outcome.OUTSIDE, Outcome.STALE, Reason.EXCLUDED}
+_WITHOUT_SAY = {
+    Outcome.NOT_READY,
+    Outcome.OFF,
+    Outcome.NOT_OPEN,
+    Outcome.OUTSIDE,
+    Outcome.SUPERSEDED,
+    Outcome.STALE,
+    Reason.EXCLUDED,
+}
 
 
 @dataclass(frozen=True)
 class _Found:
-    """Suggestions, and the document that they are for."""
+    """Suggestions, where they come from, and the document that they are for."""
 
+    outcome: Outcome
     snapshot: Snapshot
     suggestions: tuple[Suggestion, ...]
 
@@ -74,45 +83,40 @@ class Completer:
     async def complete(self, request: Request, sync_ms: float = 0.0) -> list[Item] | None:
         """Suggestions, the best first; an empty list where there should be none; None where that cannot be said.
 
-        None comes at once when a newer request is made. `sync_ms` is for the log: what the last change took. Raises
-        ModelError.
+        They are for the text as it is now, before anything is awaited. None comes at once when a newer request is made.
+        `sync_ms` is for the log: what the last change took. Raises ModelError.
         """
-        document = self._document(request.uri)
-        # Ghost text and menu may ask for the same place at the same time.
-        key = (replace(request, from_word=False), document.text if document is not None else None)
-        result = await self._newest.run(key, lambda: self._answer(request, sync_ms))
-        if not isinstance(result, _Found):
-            return None if result is None or result in _WITHOUT_SAY else []
-        self._following.follow(result.snapshot, result.suggestions[0])
-        return [self._item(request, result.snapshot, suggestion) for suggestion in result.suggestions]
-
-    async def _answer(self, request: Request, sync_ms: float) -> _Found | Outcome | Reason:
         record = Record(request.trigger.value, milliseconds={"sync": sync_ms})
         try:
-            result = await self._find(request, record)
-            if not isinstance(result, _Found):
-                record.outcome = result
-            return result
-        except asyncio.CancelledError as error:
-            record.outcome = Outcome.SUPERSEDED if was_superseded(error) else Outcome.CANCELLED
+            with record.stage("context"):
+                snapshot = self._snapshot(request)
+            result = snapshot if isinstance(snapshot, Outcome) else await self._newest_found(request, snapshot, record)
+            record.outcome = result.outcome if isinstance(result, _Found) else result
+        except asyncio.CancelledError:
+            record.outcome = Outcome.CANCELLED
             raise
         finally:
             self._statistics.add(record)
+        if not isinstance(result, _Found):
+            return None if result in _WITHOUT_SAY else []
+        self._following.follow(result.snapshot, result.suggestions[0])
+        return [self._item(request, result.snapshot, suggestion) for suggestion in result.suggestions]
 
-    async def _find(self, request: Request, record: Record) -> _Found | Outcome | Reason:
+    async def _newest_found(self, request: Request, snapshot: Snapshot, record: Record) -> _Found | Outcome | Reason:
+        # Ghost text and menu may ask for the same place at the same time.
+        key = (replace(request, from_word=False), snapshot.text)
+        found = await self._newest.run(key, lambda: self._find(request, snapshot, record))
+        return Outcome.SUPERSEDED if found is None else found
+
+    async def _find(self, request: Request, snapshot: Snapshot, record: Record) -> _Found | Outcome | Reason:
+        record.version = snapshot.version
+        selected = self._missing(request, snapshot)
+        if selected is None:
+            return Outcome.MENU
         with record.stage("context"):
-            snapshot = self._snapshot(request)
-            if isinstance(snapshot, Outcome):
-                return snapshot
-            record.version = snapshot.version
-            selected = self._missing(request, snapshot)
-            if selected is None:
-                return Outcome.MENU
             known = self._recalled(snapshot, selected)
         if known is not None and (known.invoked or request.trigger is Trigger.AUTOMATIC):
-            record.outcome = Outcome.RECALLED
-            return _Found(snapshot, known.suggestions)
-        record.outcome = Outcome.SHOWN
+            return _Found(Outcome.RECALLED, snapshot, known.suggestions)
         found = await self._suggest(request, snapshot, selected, record)
         if isinstance(found, Outcome | Reason):
             return found
@@ -172,7 +176,7 @@ class Completer:
         for now in self._advanced(request, snapshot):
             offer = self._recall.find(now)
             if offer is not None:
-                return _Found(now, offer.suggestions)
+                return _Found(Outcome.SHOWN, now, offer.suggestions)
         return None
 
     def _advanced(self, request: Request, snapshot: Snapshot) -> list[Snapshot]:

@@ -8,8 +8,6 @@ from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
-_SUPERSEDED = "superseded"  # the message of the CancelledError that the older work gets
-
 
 class Newest(Generic[Result]):
     """At most one piece of work at a time."""
@@ -42,10 +40,6 @@ class Newest(Generic[Result]):
     def cancel(self) -> None:
         """What is worked on is superseded, by nothing."""
         if self._task is not None:
-            self._task.cancel(_SUPERSEDED)
+            self._task.cancel()
             self._task = None
 
-
-def was_superseded(error: asyncio.CancelledError) -> bool:
-    """Whether work was cancelled because there is newer work, and not because nobody wants it any more."""
-    return error.args == (_SUPERSEDED,)

@@ -26,11 +26,11 @@ from lsp_server.loader import Loader, State, Status
 from lsp_server.messages import Protocol
 from lsp_server.request import Item, Request
 from lsp_server.statistics import Statistics
-from lsp_server.transport import host_and_port, stdin_reader, take_stdout
+from lsp_server.transport import Paced, host_and_port, stdin_reader, take_stdout
 from lsp_server.worker import Worker
 
 if TYPE_CHECKING:
-    from pygls.io_ import AsyncReader, AsyncWriter, Writer
+    from pygls.io_ import AsyncWriter, Writer
 
 PARSE_AFTER_SECONDS = 0.03  # a request often follows a change at once, and comes first
 PARSE_MS, PARSE_PAUSE_SECONDS = 2.0, 0.005  # a slice of parsing, and the time for others between two
@@ -95,13 +95,13 @@ class LacunaServer(LanguageServer):
         self._shown: set[str] = set()
         self._parsing: asyncio.Task[None] | None = None
 
-    async def converse(self, reader: AsyncReader, writer: AsyncWriter | Writer) -> None:
+    async def converse(self, reader: asyncio.StreamReader, writer: AsyncWriter | Writer) -> None:
         """Serve the client until it leaves."""
         client_log = log.ClientLog(self._log_message)
         log.add(client_log)
         self.protocol.set_writer(writer)
         try:
-            await run_async(self.protocol.ended, reader, self.protocol, error_handler=self.report_server_error)
+            await run_async(self.protocol.ended, Paced(reader), self.protocol, error_handler=self.report_server_error)
         except ConnectionError:
             _log.info("the client is gone")
         finally:

@@ -29,6 +29,23 @@ def stdin_reader() -> asyncio.StreamReader:
     return reader
 
 
+class Paced:
+    """A reader that lets everybody else do something before each line.
+
+    So a request is taken up before the next message is read: it has to see the text as it was then.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    async def readline(self) -> bytes:
+        await asyncio.sleep(0)
+        return await self._reader.readline()
+
+    async def readexactly(self, count: int) -> bytes:
+        return await self._reader.readexactly(count)
+
+
 def take_stdout() -> BinaryIO:
     """Stdout for the protocol alone. Whatever else prints, also from C, prints to stderr from now on."""
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -141,8 +141,9 @@ async def started(
         result = await asyncio.wait_for(client.initialize_async(_parameters(settings, encodings)), PATIENCE)
         client.initialized(types.InitializedParams())
         yield client, result
-        await asyncio.wait_for(client.shutdown_async(None), PATIENCE)
-        client.exit(None)
+        if not client.exited.is_set():
+            await asyncio.wait_for(client.shutdown_async(None), PATIENCE)
+            client.exit(None)
         await asyncio.wait_for(client.exited.wait(), PATIENCE)
     finally:
         if client._server is not None and client._server.returncode is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -15,10 +17,11 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from engine.entropy_bound import EntropyBoundConfig
 from engine.gap import Frame, Gap, Stopped
 from engine.models.diffusion_gemma.chat import Chat
-from engine.models.diffusion_gemma.infiller import DiffusionGemmaInfiller
+from engine.models.diffusion_gemma.infiller import DiffusionGemmaInfiller, load
 from engine.models.diffusion_gemma.model import DiffusionGemma
 from engine.models.diffusion_gemma.prompt import Prompt
 from engine.models.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
+from engine.models.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 
 WINDOW = 64
@@ -124,6 +127,18 @@ def test_fills(infiller: DiffusionGemmaInfiller, prefix: str, suffix: str) -> No
     assert [fill.text for fill in infiller.infill(gap, document="other")] == [fill.text for fill in fills]
 
 
+def test_a_checkpoint_directory_is_all_it_needs(tmp_path: Path) -> None:
+    size = tiny_gemma_tokenizer.size(tiny_gemma_tokenizer.write(tmp_path))
+    tiny.reference(1, WINDOW, 0.3, vocab_size=size).save_pretrained(tmp_path)
+    published = {
+        "max_denoising_steps": 2,
+        "sampler_config": {"_cls_name": "EntropyBoundSamplerConfig", "entropy_bound": 0.1},
+    }
+    (tmp_path / "generation_config.json").write_text(json.dumps(published))
+    fills = load(tmp_path, tiny.RUNTIME).infill(Gap("def f(", "):\n", max_tokens=3))
+    assert all(fill.steps <= 2 for fill in fills)
+
+
 def test_a_cut_word_is_spelled_on(infiller: DiffusionGemmaInfiller) -> None:
     for fill in infiller.infill(Gap("    ret", "\n", max_tokens=3)):
         assert ("ret" + fill.text).startswith(("ret", "retu", "retur", "return"))
@@ -159,6 +174,14 @@ def test_a_long_prefix_keeps_its_beginning_while_it_grows(tokenizer: GemmaTokeni
     after = questioner.ask(Gap(text + "value = 2", "")).prompt
     assert after[: len(before)] == before
     assert len(before) < PREFIX_CHARACTERS + 500
+
+
+def test_rewrites(model: DiffusionGemma, tokenizer: GemmaTokenizer) -> None:
+    rewriter = DiffusionGemmaRewriter(model, tokenizer, CONFIG)
+    states = list(rewriter.rewrite("Rename x", "x = 1\n" * 5, "python"))
+    assert len(states) > 1
+    assert "\n```" not in states[-1]
+    assert list(rewriter.rewrite("Rename x", "x = 1\n" * 5, "python")) == states
 
 
 def check_same_as_fresh(model: DiffusionGemma, prompt: Prompt) -> None:

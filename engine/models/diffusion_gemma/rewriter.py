@@ -1,0 +1,49 @@
+"""Rewriting a piece of code as an instruction says: the plain chat form, generated canvas after canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+
+from engine.block_diffusion import generate
+from engine.entropy_bound import EntropyBoundConfig, Noise
+from engine.models.diffusion_gemma.chat import Chat
+from engine.models.diffusion_gemma.model import DiffusionGemma
+from engine.models.diffusion_gemma.prompt import Prompt
+from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+
+SEED = 0
+
+
+class DiffusionGemmaRewriter:
+    """Rewrites code, one piece at a time. The same piece and instruction give the same answer."""
+
+    def __init__(self, model: DiffusionGemma, tokenizer: GemmaTokenizer, config: EntropyBoundConfig) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._config = config
+
+    @torch.inference_mode()
+    def rewrite(
+        self, instruction: str, code: str, language: str = "", check: Callable[[], None] = lambda: None
+    ) -> Iterator[str]:
+        """The new code as it stands after every step; the last is the answer. `check` runs every step and may raise."""
+        prompt = Prompt(self._model)
+        prompt.update(Chat(self._tokenizer).instruct(instruction, code, language), check)
+        room = len(self._tokenizer.encode(code)) + self._model.config.canvas_length  # a rewrite is seldom much longer
+        config = replace(self._config, max_new_tokens=max(room, self._config.max_new_tokens))
+        noise = Noise(SEED, self._model.config.vocab_size, self._model.device)
+        written: list[int] = []
+        for draft in generate(self._model, prompt.cache, config, noise):
+            check()
+            canvas = draft.best if draft.emitted is None else draft.emitted
+            yield self._code([*written, *canvas[0].tolist()])
+            if draft.emitted is not None:
+                written += canvas[0].tolist()
+
+    def _code(self, tokens: list[int]) -> str:
+        """What stands before the first end token and the closing fence."""
+        ended = next((at for at, token in enumerate(tokens) if token in self._config.eos_token_ids), len(tokens))
+        return self._tokenizer.decode(tokens[:ended]).decode("utf-8", errors="ignore").split("\n```")[0]
