@@ -67,12 +67,13 @@ def text_of(lines: int) -> str:
 
 async def type_and_ask(lines: int, keystrokes: int, warm: bool, settings: dict[str, object]) -> Run:
     """Types into the middle of a file and asks after every piece; cold: somewhere else each time."""
-    run, editor, started = Run(), Editor(), time.perf_counter()
+    without_model = "model" in settings
+    run, editor, started = Run(), Editor(minds_errors=not without_model), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         await editor.start(Path(folder), settings)
         text = text_of(lines)
         document = editor.open(Path(folder) / "scale.py", text, _body(text, len(text) // 2))
-        if "model" not in settings:
+        if not without_model:
             await editor.ready()
             run.first_answer_s = time.perf_counter() - started
         await asyncio.sleep(1.0)  # the first tree of a large file

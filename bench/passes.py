@@ -17,10 +17,10 @@ runtime.prepare_environment()
 
 import torch  # noqa: E402 (after the environment is set)
 
-from engine import filler, hub  # noqa: E402
+from engine import gap_filler, hub  # noqa: E402
 from engine.canvas import Canvas  # noqa: E402
 from engine.context import Context  # noqa: E402
-from engine.filler import Filler  # noqa: E402
+from engine.gap_filler import GapFiller  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
 AIMS = {
@@ -50,7 +50,7 @@ def gemm_peak(dtype: torch.dtype) -> float:
     return 2 * size**3 / median_ms(lambda: a @ b, runs=9) / 1e6
 
 
-def measure(filled: Filler) -> dict[str, float]:
+def measure(filled: GapFiller) -> dict[str, float]:
     """Milliseconds per pass, at a prefix of 384 tokens and a suffix of 64 where nothing else is said."""
     denoiser, tokenizer = filled.denoiser, filled.tokenizer
     ids = tokenizer.encode(TEXT * 40)
@@ -76,7 +76,7 @@ def measure(filled: Filler) -> dict[str, float]:
     }
 
 
-def shares(filled: Filler, times: dict[str, float], peak: float) -> dict[str, float]:
+def shares(filled: GapFiller, times: dict[str, float], peak: float) -> dict[str, float]:
     """What part of the GEMM peak each pass reaches, counting the matrices' products and no attention."""
     config = filled.denoiser.base.config
     layers = (
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto")
     chosen = runtime.choose(dtype=parser.parse_args().dtype)
     with torch.inference_mode():
-        filled = filler.load(hub.EMBEDDED, chosen)
+        filled = gap_filler.load(hub.EMBEDDED, chosen)
         peak = gemm_peak(chosen.torch_dtype)
         times = measure(filled)
         share = shares(filled, times, peak)

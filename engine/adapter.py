@@ -51,5 +51,12 @@ def load(directory: Path, base: LlamaConfig) -> Adapter:
     return Adapter(config, dict(weights.checked(directory / FILE, shapes)))
 
 
+def in_words(directory: Path) -> str:
+    """Where an adapter comes from and what it is, for people."""
+    config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+    lengths = ", ".join(map(str, config["gap"]["canvas_lengths"]))
+    return f"{directory}, LoRA of rank {config['r']}, canvas lengths {lengths}"
+
+
 def _peft_name(layer: int, name: str, side: str) -> str:
     return f"base_model.model.model.layers.{layer}.{name}.lora_{side}.weight"

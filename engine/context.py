@@ -58,7 +58,7 @@ class Context:
     def next_log_probabilities(self) -> Tensor:
         """[1, vocab]: the base's for the token after the prefix."""
         if self._next is None:
-            self._next = self._base.logits(self._hidden).log_softmax(-1)
+            self._next = self._base.log_probabilities(self._hidden)
         return self._next
 
     def shared(self, prefix: Sequence[int]) -> int:

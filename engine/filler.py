@@ -1,41 +1,26 @@
-"""The engine's front door: one loaded model and the sessions that fill gaps with it."""
+"""The engine's front door: one loaded model that fills gaps, of whatever family."""
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
-from torch import Tensor
-
-from engine import adapter, hub, weights
-from engine.gap import Frame, Gap, Infill, Stopped
-from engine.models.gap import GapConfig, GapDenoiser
-from engine.models.llama import Layer, Llama, LlamaConfig
+from engine import adapter, gap_filler, hub
+from engine.gap import Frame, Gap, Infill
+from engine.memory import Memory
+from engine.models.diffusion_gemma import infiller, memory
 from engine.runtime import Runtime
-from engine.sampler import SamplerConfig
-from engine.session import Session
-from engine.threads import FreeCores
-from engine.tokenizer import Tokenizer
 
-ADAPTERS = Path(__file__).parent / "adapters"
-SESSIONS = 4  # documents whose contexts are kept, 20 MB a context in bfloat16
+# Values of model_type in a config.json.
+GAP = "llama"
+DIFFUSION_GEMMA = "diffusion_gemma"
 
 
-class Filler:
+class Filler(Protocol):
     """Fills gaps, one at a time: it is used from one thread."""
-
-    def __init__(
-        self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig | None = None
-    ) -> None:
-        """`threads`: CPU threads to use at most; 0 where the passes run elsewhere."""
-        self.denoiser = denoiser
-        self.tokenizer = tokenizer
-        self._config = config
-        self._free_cores = FreeCores(threads) if threads else None
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def infill(
         self,
@@ -51,44 +36,39 @@ class Filler:
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
 
-        def check() -> None:
-            if stop is not None and stop.is_set():
-                raise Stopped
-            if self._free_cores is not None:
-                self._free_cores.update()
-
-        return self._session(document).infill(gap, drafts, check, on_frame)
-
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
-        self._sessions.pop(document, None)
-
-    def _session(self, document: str) -> Session:
-        session = self._sessions.pop(document, None) or Session(self.denoiser, self.tokenizer, self._config)
-        self._sessions[document] = session
-        if len(self._sessions) > SESSIONS:
-            self._sessions.popitem(last=False)
-        return session
 
 
 def load(model: str, runtime: Runtime) -> Filler:
-    """A model by name or directory, with its adapter. Raises ModelMissing, WeightsError, or ValueError for a config it
-    can't run."""
+    """A model by name or directory. Raises ModelMissing, WeightsError, or ValueError for a config it can't run."""
     directory = hub.find(model)
-    config = LlamaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
-    adapted = adapter.load(ADAPTERS / model if (ADAPTERS / model).is_dir() else directory, config)
-    tensors = {
-        name: tensor.to(runtime.device, runtime.torch_dtype)
-        for name, tensor in weights.checked(directory, config.shapes())
-    }
-    base_layers, canvas_layers = [], []
-    for number in range(config.num_hidden_layers):
-        layer = {name: tensors.pop(f"model.layers.{number}.{name}.weight") for name in config.layer_shapes()}
-        base_layers.append(Layer(layer))
-        canvas_layers.append(Layer(adapted.merged(number, layer)))
-    base = Llama(config, base_layers, tensors["model.embed_tokens.weight"], tensors["model.norm.weight"])
-    mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype)
-    gap = GapConfig.from_adapter(adapted.config)
-    return Filler(
-        GapDenoiser(gap, base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"), runtime.threads
-    )
+    if _model_type(directory) == DIFFUSION_GEMMA:
+        return infiller.load(directory, runtime)
+    return gap_filler.load(model, runtime)
+
+
+def needed(model: str, runtime: Runtime) -> Memory:
+    """The memory that `load` and what is kept of documents will take. Reads config.json alone, and raises as `load`."""
+    directory = hub.find(model)
+    if _model_type(directory) == DIFFUSION_GEMMA:
+        return memory.needed(directory, runtime)
+    return gap_filler.needed(model, runtime)
+
+
+def adapter_in_words(model: str) -> str | None:
+    """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
+    if _model_type(hub.find(model)) == DIFFUSION_GEMMA:
+        return None
+    return adapter.in_words(gap_filler.adapter_directory(model))
+
+
+def _model_type(directory: Path) -> str:
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    found = config.get("model_type") if isinstance(config, dict) else None
+    if found not in (GAP, DIFFUSION_GEMMA):
+        raise ValueError(
+            f"config.json: model_type {found!r} is not supported here, only {GAP!r} with an adapter and "
+            f"{DIFFUSION_GEMMA!r} are"
+        )
+    return str(found)

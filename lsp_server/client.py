@@ -65,9 +65,13 @@ class Answer:
 
 
 class Editor:
-    """One server process. Use `start` first and `stop` last."""
+    """One server process. Use `start` first and `stop` last.
 
-    def __init__(self) -> None:
+    Error messages of the server are failures, unless `minds_errors` is false: then it is only asked on.
+    """
+
+    def __init__(self, *, minds_errors: bool = True) -> None:
+        self._minds_errors = minds_errors
         self._client = _Client()
         self._complaints: list[str] = []
         self._state: State | None = None
@@ -158,7 +162,7 @@ class Editor:
         await self._client.stop()
 
     def _show_message(self, message: types.ShowMessageParams) -> None:
-        if message.type == types.MessageType.Error:
+        if message.type == types.MessageType.Error and self._minds_errors:
             self._complaints.append(message.message)
 
     def _show_status(self, status: Any) -> None:

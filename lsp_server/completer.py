@@ -42,6 +42,15 @@ class _Found:
     suggestions: tuple[Suggestion, ...]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a request is about."""
+
+    snapshot: Snapshot
+    selected: str  # of the menu's item: what is still missing in the text
+    known: Offer | None  # suggestions from earlier
+
+
 class Completer:
     """Answers requests about the open documents."""
 
@@ -88,9 +97,7 @@ class Completer:
         """
         record = Record(request.trigger.value, milliseconds={"sync": sync_ms})
         try:
-            with record.stage("context"):
-                snapshot = self._snapshot(request)
-            result = snapshot if isinstance(snapshot, Outcome) else await self._newest_found(request, snapshot, record)
+            result = await self._found(request, record)
             record.outcome = result.outcome if isinstance(result, _Found) else result
         except asyncio.CancelledError:
             record.outcome = Outcome.CANCELLED
@@ -102,48 +109,40 @@ class Completer:
         self._following.follow(result.snapshot, result.suggestions[0])
         return [self._item(request, result.snapshot, suggestion) for suggestion in result.suggestions]
 
-    async def _newest_found(self, request: Request, snapshot: Snapshot, record: Record) -> _Found | Outcome | Reason:
+    async def _found(self, request: Request, record: Record) -> _Found | Outcome | Reason:
+        with record.stage("context"):
+            asked = self._asked(request)
+        if isinstance(asked, Outcome):
+            return asked
+        record.version = asked.snapshot.version
+        if asked.known is not None and (asked.known.invoked or request.trigger is Trigger.AUTOMATIC):
+            self._newest.cancel()
+            return _Found(Outcome.RECALLED, asked.snapshot, asked.known.suggestions)
         # Ghost text and menu may ask for the same place at the same time.
-        key = (replace(request, from_word=False), snapshot.text)
-        found = await self._newest.run(key, lambda: self._find(request, snapshot, record))
+        key = (replace(request, from_word=False), asked.snapshot.text)
+        found = await self._newest.run(key, lambda: self._find(request, asked, record))
         return Outcome.SUPERSEDED if found is None else found
 
-    async def _find(self, request: Request, snapshot: Snapshot, record: Record) -> _Found | Outcome | Reason:
-        record.version = snapshot.version
-        selected = self._missing(request, snapshot)
-        if selected is None:
-            return Outcome.MENU
-        with record.stage("context"):
-            known = self._recalled(snapshot, selected)
-        if known is not None and (known.invoked or request.trigger is Trigger.AUTOMATIC):
-            return _Found(Outcome.RECALLED, snapshot, known.suggestions)
-        found = await self._suggest(request, snapshot, selected, record)
-        if isinstance(found, Outcome | Reason):
-            return found
-        shown = known.suggestions if known is not None else ()  # it stays what it was, and others come to it
-        offer = Offer(tuple({one.text: one for one in (*shown, *found)}.values()), request.trigger is Trigger.INVOKED)
-        self._recall.put(snapshot, offer)
-        return self._present(request, snapshot) or Outcome.STALE
-
-    async def _suggest(
-        self, request: Request, snapshot: Snapshot, selected: str, record: Record
-    ) -> tuple[Suggestion, ...] | Outcome | Reason:
-        """Ask the model, with what is selected in the menu put in; suggestions then begin with it."""
+    async def _find(self, request: Request, asked: _Asked, record: Record) -> _Found | Outcome | Reason:
         if request.trigger is Trigger.AUTOMATIC and self._config.debounce_ms:
             await asyncio.sleep(self._config.debounce_ms / 1000.0)
         document = self._document(request.uri)
-        if document is None or document.text is not snapshot.text:
+        if document is None or document.text is not asked.snapshot.text:
             return Outcome.STALE
         self._following.stop()
         with record.stage("context"):
-            asked = replace(snapshot, parsed=document.tree(TREE_MS))
-            asked = asked.insert(selected) if selected else asked
-        found = await self._suggester.suggest(asked, request.trigger, record)
+            taken = replace(asked.snapshot, parsed=document.tree(TREE_MS))
+            taken = taken.insert(asked.selected) if asked.selected else taken
+        found = await self._suggester.suggest(taken, request.trigger, record)
         if isinstance(found, Outcome | Reason):
             return found
-        return tuple(replace(suggestion, text=selected + suggestion.text) for suggestion in found)
+        new = [replace(suggestion, text=asked.selected + suggestion.text) for suggestion in found]
+        shown = asked.known.suggestions if asked.known is not None else ()  # it stays what it was, others come to it
+        offer = Offer(tuple({one.text: one for one in (*shown, *new)}.values()), request.trigger is Trigger.INVOKED)
+        self._recall.put(asked.snapshot, offer)
+        return self._present(request, asked.snapshot) or Outcome.STALE
 
-    def _snapshot(self, request: Request) -> Snapshot | Outcome:
+    def _asked(self, request: Request) -> _Asked | Outcome:
         document = self._document(request.uri)
         if document is None:
             return Outcome.NOT_OPEN
@@ -151,7 +150,11 @@ class Completer:
             return Outcome.OFF
         if request.position.line >= document.text.line_count:
             return Outcome.OUTSIDE
-        return self._documents.snapshot(request.uri, request.position, 0.0)  # who types along needs no tree
+        snapshot = self._documents.snapshot(request.uri, request.position, 0.0)  # who types along needs no tree
+        selected = self._missing(request, snapshot)
+        if selected is None:
+            return Outcome.MENU
+        return _Asked(snapshot, selected, self._recalled(snapshot, selected))
 
     def _missing(self, request: Request, snapshot: Snapshot) -> str | None:
         """What taking the menu's selected item would put in at the cursor; None if it would change more than that."""

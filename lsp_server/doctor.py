@@ -39,6 +39,17 @@ class TimedFill:
 
 
 @dataclass(frozen=True)
+class MemoryReport:
+    """Bytes on the device, looked at before the model was loaded."""
+
+    weights: int
+    cache: int
+    activations: int
+    needed: int  # all of these
+    available: int
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything `lacuna doctor` says; None stands for what could not be found out."""
 
@@ -53,6 +64,7 @@ class Report:
     model_source: str | None
     model_verified: bool
     adapter: str | None
+    memory: MemoryReport | None
     load_ms: float | None
     fills: tuple[TimedFill, ...]  # of the first keystroke in a document, and of the second
     peak_memory_mb: float | None
@@ -66,6 +78,7 @@ def examine(model: str, device: str, dtype: str, threads: int) -> Report:
     chosen = _runtime(device, dtype, threads, problems)
     directory = _directory(model, problems)
     source = _source(directory, problems) if directory else None
+    memory = _memory(model, chosen, problems) if chosen and directory else None
     start = time.perf_counter()
     filler = _filler(model, chosen, problems) if chosen and directory and not problems else None
     load_ms = (time.perf_counter() - start) * 1000
@@ -80,7 +93,8 @@ def examine(model: str, device: str, dtype: str, threads: int) -> Report:
         model_directory=str(directory) if directory else None,
         model_source=source,
         model_verified=source is not None,
-        adapter=_adapter(model, directory) if filler and directory else None,
+        adapter=_adapter(model) if filler else None,
+        memory=memory,
         load_ms=round(load_ms, 1) if filler else None,
         fills=tuple(_timed_fills(filler)) if filler else (),
         peak_memory_mb=_peak_memory_mb(),
@@ -102,6 +116,7 @@ def as_text(report: Report) -> str:
         *_runtime_lines(report),
         ("store", report.store),
         *_model_lines(report),
+        *_memory_lines(report),
         *_timing_lines(report),
         *(("note", reason) for reason in report.missing_grammars),
         *(("problem", problem) for problem in report.problems),
@@ -127,6 +142,18 @@ def _model_lines(report: Report) -> list[tuple[str, str]]:
     checked = "verified against its manifest" if report.model_verified else "not verified"
     lines = [("model", f"{report.model} from {report.model_source or report.model_directory}, {checked}")]
     return [*lines, ("adapter", report.adapter)] if report.adapter else lines
+
+
+def _memory_lines(report: Report) -> list[tuple[str, str]]:
+    memory = report.memory
+    if memory is None:
+        return []
+    parts = ((memory.weights, "weights"), (memory.cache, "cache"), (memory.activations, "activations"))
+    spelled = " + ".join(f"{_gigabytes(size)} {name}" for size, name in parts)
+    return [
+        ("memory needed", f"{_gigabytes(memory.needed)} = {spelled}"),
+        ("memory available", _gigabytes(memory.available)),
+    ]
 
 
 def _timing_lines(report: Report) -> list[tuple[str, str]]:
@@ -191,14 +218,28 @@ def _filler(model: str, chosen: Runtime, problems: list[str]) -> Filler | None:
         return None
 
 
-def _adapter(model: str, directory: Path) -> str:
-    """The adapter that `filler.load` took, in words."""
+def _adapter(model: str) -> str | None:
     from engine import filler
 
-    place = filler.ADAPTERS / model if (filler.ADAPTERS / model).is_dir() else directory
-    config = json.loads((place / "adapter_config.json").read_text(encoding="utf-8"))
-    lengths = ", ".join(map(str, config["gap"]["canvas_lengths"]))
-    return f"{place}, LoRA of rank {config['r']}, canvas lengths {lengths}"
+    return filler.adapter_in_words(model)
+
+
+def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | None:
+    """What a model needs, and a problem where that is more than there is."""
+    from engine import filler, memory
+
+    try:
+        needed = filler.needed(model, chosen)
+    except (OSError, ValueError, LookupError) as error:
+        problems.append(f"{model} cannot be loaded: {type(error).__name__}: {error}")
+        return None
+    found = MemoryReport(needed.weights, needed.cache, needed.activations, needed.total, memory.available(chosen))
+    if found.needed > found.available:
+        problems.append(
+            f"{model} needs {_gigabytes(found.needed)} in {chosen.dtype}, and {chosen.device} has "
+            f"{_gigabytes(found.available)} available: close other programs, or choose another model, dtype or device"
+        )
+    return found
 
 
 def _timed_fills(filler: Filler) -> list[TimedFill]:
@@ -217,6 +258,10 @@ def _timed_fills(filler: Filler) -> list[TimedFill]:
 
 def _missing_grammars() -> tuple[str, ...]:
     return tuple(found.reason for found in map(grammar, LANGUAGES) if isinstance(found, MissingGrammar))
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"
 
 
 def _peak_memory_mb() -> float | None:

@@ -85,12 +85,7 @@ class Loader:
             timer.cancel()
 
     async def _load(self, choice: ModelChoice) -> None:
-        try:
-            reason = await self._worker.load(choice)
-        except ModelError as error:
-            self._failed_at = time.monotonic()
-            self._fail(error)
-            return
+        reason = await self._worker.load(choice)
         _log.info("%s is ready: %s", choice.model, reason)
         self._ready = Status(State.READY, f"{choice.model}: {reason}")
         self._say(self._ready)
@@ -98,6 +93,18 @@ class Loader:
     def _start(self, work: Coroutine[object, object, None]) -> None:
         self.stop()
         self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        self._failed_at = time.monotonic()
+        if isinstance(error, ModelError):
+            self._fail(error)
+        else:  # nobody has thought of it, and a user has to know all the same
+            _log.error("the model cannot be loaded", exc_info=error)
+            self._say(Status(State.ERROR, f"the model cannot be loaded: {error}"))
 
     def _say_busy(self) -> None:
         if self._worker.is_ready:

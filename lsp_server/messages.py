@@ -31,7 +31,7 @@ NOTEBOOK_SYNC = types.NotebookDocumentSyncOptions(
 CONFIGURATION = types.ConfigurationParams([types.ConfigurationItem(section="lacuna")])
 
 _LEVELS = {
-    logging.DEBUG: types.MessageType.Debug,
+    logging.DEBUG: types.MessageType.Log,
     logging.INFO: types.MessageType.Info,
     logging.WARNING: types.MessageType.Warning,
 }

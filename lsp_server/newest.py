@@ -42,4 +42,3 @@ class Newest(Generic[Result]):
         if self._task is not None:
             self._task.cancel()
             self._task = None
-

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.io_ import StdoutWriter, run_async
+from pygls.io_ import run_async
 from pygls.lsp.server import LanguageServer
 
 from engine import runtime
@@ -26,7 +26,7 @@ from lsp_server.loader import Loader, State, Status
 from lsp_server.messages import Protocol
 from lsp_server.request import Item, Request
 from lsp_server.statistics import Statistics
-from lsp_server.transport import Paced, host_and_port, stdin_reader, take_stdout
+from lsp_server.transport import Paced, StdoutWriter, host_and_port, stdin_reader
 from lsp_server.worker import Worker
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ _log = logging.getLogger(__name__)
 def serve(tcp: str | None = None) -> NoReturn:
     """Serve one client on stdin and stdout, or all that connect to `tcp`, a HOST:PORT, with one model for all of them.
 
-    Ends the process, with 0 if the client on stdio said goodbye.
+    Ends the process, with 0 if the client on stdio said goodbye. Raises ValueError for an address that is none, and
+    OSError where it cannot listen.
     """
     runtime.prepare_environment()
     log.log_to_stderr(logging.WARNING if tcp is None else logging.DEBUG)  # an editor shows its client's log anyway
     worker = Worker()
     try:
-        code = asyncio.run(_serve_stdio(worker) if tcp is None else _serve_tcp(worker, tcp))
+        code = asyncio.run(_serve_stdio(worker) if tcp is None else _serve_tcp(worker, *host_and_port(tcp)))
     except KeyboardInterrupt:
         code = 130  # as a shell says of a process that was interrupted
     logging.shutdown()
@@ -56,20 +57,16 @@ def serve(tcp: str | None = None) -> NoReturn:
 
 async def _serve_stdio(worker: Worker) -> int:
     server = create_server(worker)
-    await server.converse(stdin_reader(), StdoutWriter(take_stdout()))
+    await server.converse(stdin_reader(), StdoutWriter(server.protocol.ended.set))
     return 0 if server.was_shut_down else 1
 
 
-async def _serve_tcp(worker: Worker, address: str) -> int:
+async def _serve_tcp(worker: Worker, host: str, port: int) -> int:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await create_server(worker).converse(reader, writer)
         writer.close()
 
-    try:
-        listening = await asyncio.start_server(talk, *host_and_port(address))
-    except (OSError, ValueError) as error:
-        print(f"cannot listen: {error}", file=sys.stderr)
-        return 1
+    listening = await asyncio.start_server(talk, host, port)
     for socket in listening.sockets:
         print("listening on {}:{}".format(*socket.getsockname()), file=sys.stderr, flush=True)
     await listening.serve_forever()

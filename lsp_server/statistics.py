@@ -84,11 +84,12 @@ class Statistics:
         self._accepted += 1
 
     def report(self) -> dict[str, object]:
-        """Counts by outcome, and percentiles of the milliseconds that the last requests spent in each stage."""
+        """Counts by outcome; percentiles of the last requests' passes, and of their milliseconds in each stage."""
         return {
             "requests": self._outcomes.total(),
             "accepted": self._accepted,
             "outcomes": {outcome.name.lower(): count for outcome, count in self._outcomes.most_common()},
+            "forwards": _percentiles([record.forwards for record in self._records if record.forwards]),
             "ms": {stage: self._percentiles(stage) for stage in self._stages()},
         }
 
@@ -96,5 +97,9 @@ class Statistics:
         return list(dict.fromkeys(stage for record in self._records for stage in record.milliseconds))
 
     def _percentiles(self, stage: str) -> dict[str, float]:
-        spent = sorted(record.milliseconds[stage] for record in self._records if stage in record.milliseconds)
-        return {f"p{percent}": round(spent[(len(spent) - 1) * percent // 100], 2) for percent in (50, 90)}
+        return _percentiles([record.milliseconds[stage] for record in self._records if stage in record.milliseconds])
+
+
+def _percentiles(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values) or [0.0]
+    return {f"p{percent}": round(ordered[(len(ordered) - 1) * percent // 100], 2) for percent in (50, 90)}

@@ -46,8 +46,7 @@ class Suggester:
         if not self._worker.is_ready:
             return Outcome.NOT_READY
         with record.stage("context"):
-            context = replace(context, max_lines=min(context.max_lines, self._config.max_lines))
-            context = context.with_snippets(self._snippets.choose(snapshot, self._documents))
+            context = self._limited(context).with_snippets(self._snippets.choose(snapshot, self._documents))
         filled = await self._fill(context, snapshot, record)
         with record.stage("postprocess"):
             return select(context, snapshot, filled.infills, self._config.confidence)
@@ -61,6 +60,12 @@ class Suggester:
         from lsp_server.snippets import Snippets  # imports numpy, 150 ms that `initialize` need not wait for
 
         return Snippets(self._exclusion)
+
+    def _limited(self, context: Context) -> Context:
+        """With no more lines than the settings allow."""
+        less = context.max_lines - min(context.max_lines, self._config.max_lines)
+        gap = replace(context.gap, max_lines=context.gap.max_lines - less)
+        return replace(context, gap=gap, max_lines=context.max_lines - less)
 
     async def _fill(self, context: Context, snapshot: Snapshot, record: Record) -> Filled:
         automatic = context.trigger is Trigger.AUTOMATIC

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable
 from threading import Thread
-from typing import BinaryIO
 
 CHUNK = 1 << 16  # bytes
 
@@ -46,11 +45,23 @@ class Paced:
         return await self._reader.readexactly(count)
 
 
-def take_stdout() -> BinaryIO:
-    """Stdout for the protocol alone. Whatever else prints, also from C, prints to stderr from now on."""
-    protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return protocol
+class StdoutWriter:
+    """Stdout, for the protocol alone: whatever else prints, also from C, prints to stderr from now on."""
+
+    def __init__(self, client_is_gone: Callable[[], None]) -> None:
+        self._stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        self._client_is_gone = client_is_gone
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._stdout.write(data)
+            self._stdout.flush()
+        except BrokenPipeError:
+            self._client_is_gone()
+
+    def close(self) -> None:
+        self._stdout.close()
 
 
 def host_and_port(address: str) -> tuple[str, int]:

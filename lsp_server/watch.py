@@ -78,4 +78,3 @@ def _tail(line: str) -> str:
 
 def _decided(frame: Frame) -> str:
     return "".join(text or "" for text, _ in frame.cells)
-

@@ -7,19 +7,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine import filler, hub, runtime
+from engine import gap_filler, hub, runtime
 from engine.canvas import Canvas
 from engine.context import Context
-from engine.filler import Filler
+from engine.gap_filler import GapFiller
 from engine.tokenizer import Tokenizer
 
 DATA = Path(__file__).parent / "data"
 
 
 @cache
-def embedded(dtype: str = "float32") -> Filler:
+def embedded(dtype: str = "float32") -> GapFiller:
     hub.pull(hub.EMBEDDED, progress=True)
-    return filler.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
+    return gap_filler.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
 
 
 @cache
@@ -31,7 +31,7 @@ def preview_cases() -> list[dict[str, Any]]:
     return json.loads((DATA / "preview_cases.json").read_text(encoding="utf-8"))
 
 
-def read(filled: Filler, prefix: list[int], suffix: list[int]) -> Context:
+def read(filled: GapFiller, prefix: list[int], suffix: list[int]) -> Context:
     """A new context of both sides."""
     denoiser = filled.denoiser
     context = denoiser.context()

@@ -43,6 +43,7 @@ class Client(LanguageClient):
         """Wait until the model is in this state."""
         async with asyncio.timeout(PATIENCE):
             while not self.states or self.states[-1] != state:
+                assert state == "error" or "error" not in self.states[-1:], self.status
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -134,21 +135,56 @@ class Client(LanguageClient):
 async def started(
     settings: dict[str, Any] | None = None, *, encodings: tuple[str, ...] = ("utf-16",), **environment: str
 ) -> AsyncIterator[tuple[Client, types.InitializeResult]]:
-    """A client whose server is initialized; both end with the block, the server of its own accord."""
+    """A client with a server process of its own, initialized; at the end the server ends of its own accord."""
     client = Client()
     await client.start_io(*SERVE, env={**os.environ, **environment})
     try:
-        result = await asyncio.wait_for(client.initialize_async(_parameters(settings, encodings)), PATIENCE)
-        client.initialized(types.InitializedParams())
-        yield client, result
+        yield client, await _initialized(client, settings, encodings)
         if not client.exited.is_set():
-            await asyncio.wait_for(client.shutdown_async(None), PATIENCE)
-            client.exit(None)
-        await asyncio.wait_for(client.exited.wait(), PATIENCE)
+            await _say_goodbye(client)
+            await asyncio.wait_for(client.exited.wait(), PATIENCE)
     finally:
         if client._server is not None and client._server.returncode is None:
             client._server.kill()
         await client.stop()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[str, int]]:
+    """A server process that listens somewhere."""
+    process = await asyncio.create_subprocess_exec(*SERVE, "--tcp", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        line = await asyncio.wait_for(process.stderr.readline(), PATIENCE)
+        host, _, port = line.decode().removeprefix("listening on ").rpartition(":")
+        yield host, int(port)
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@asynccontextmanager
+async def connected(host: str, port: int, settings: dict[str, Any]) -> AsyncIterator[Client]:
+    """A client of such a server."""
+    client = Client()
+    await client.start_tcp(host, port)
+    await _initialized(client, settings, ("utf-16",))
+    yield client
+    await _say_goodbye(client)
+    await client.stop()
+
+
+async def _initialized(
+    client: Client, settings: dict[str, Any] | None, encodings: tuple[str, ...]
+) -> types.InitializeResult:
+    result = await asyncio.wait_for(client.initialize_async(_parameters(settings, encodings)), PATIENCE)
+    client.initialized(types.InitializedParams())
+    return result
+
+
+async def _say_goodbye(client: Client) -> None:
+    await asyncio.wait_for(client.shutdown_async(None), PATIENCE)
+    client.exit(None)
 
 
 def _parameters(settings: dict[str, Any] | None, encodings: tuple[str, ...]) -> types.InitializeParams:

@@ -32,7 +32,7 @@ def test_a_device_computes_what_the_cpu_does(device: str) -> None:
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_named(device: str) -> None:
-    if device == "cuda" and torch.cuda.is_available() or device == "mps" and torch.mps.is_available():
+    if (device == "cuda" and torch.cuda.is_available()) or (device == "mps" and torch.mps.is_available()):
         pytest.skip("it is there")
     with pytest.raises(ValueError, match=device):
         runtime.choose(device=device)

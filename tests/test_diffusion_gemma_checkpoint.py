@@ -12,7 +12,7 @@ import pytest
 import tiny_diffusion_gemma as tiny
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
+from tiny_diffusion_gemma import one_thread, published_config  # noqa: F401 (one is a fixture)
 
 from engine.models.diffusion_gemma import checkpoint
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
@@ -20,36 +20,7 @@ from engine.models.diffusion_gemma.memory import estimate
 from engine.runtime import Runtime
 from engine.weights import WeightsError
 
-# The published config.json, its text part.
-PUBLISHED = {
-    "model_type": "diffusion_gemma",
-    "tie_word_embeddings": True,
-    "canvas_length": 256,
-    "text_config": {
-        "vocab_size": 262144,
-        "hidden_size": 2816,
-        "intermediate_size": 2112,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 8,
-        "head_dim": 256,
-        "global_head_dim": 512,
-        "num_global_key_value_heads": 2,
-        "num_experts": 128,
-        "top_k_experts": 8,
-        "moe_intermediate_size": 704,
-        "sliding_window": 1024,
-        "max_position_embeddings": 262144,
-        "rms_norm_eps": 1e-6,
-        "final_logit_softcapping": 30.0,
-        "use_bidirectional_attention": "vision",
-        "hidden_activation": "gelu_pytorch_tanh",
-        "layer_types": (["sliding_attention"] * 5 + ["full_attention"]) * 5,
-        "rope_parameters": {
-            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
-            "full_attention": {"rope_type": "proportional", "rope_theta": 1000000.0, "partial_rotary_factor": 0.25},
-        },
-    },
-}
+PUBLISHED = published_config()
 LOAD = """
 import resource, sys
 from pathlib import Path
@@ -129,6 +100,13 @@ def test_the_published_shape() -> None:
     assert [layer for layer in range(30) if not config.is_sliding[layer]] == [5, 11, 17, 23, 29]
     assert "model.decoder.layers.5.self_attn.v_proj.weight" not in config.shapes()
     assert config.shapes()["model.decoder.layers.0.experts.gate_up_proj"] == (128, 1408, 2816)
+
+
+def test_full_layers_may_have_the_heads_of_the_sliding_ones(tmp_path: Path) -> None:
+    tiny.reference(0, 8, global_head_dim=8, num_global_key_value_heads=2).save_pretrained(tmp_path)
+    config = DiffusionGemmaConfig.from_hf(json.loads((tmp_path / "config.json").read_text()))
+    assert (config.full.head_dim, config.full.num_key_value_heads) == (8, 2)
+    assert logits(tmp_path).isfinite().all()
 
 
 def test_memory_of_the_published_model() -> None:

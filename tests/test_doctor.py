@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_diffusion_gemma
 from command import lacuna
+from tiny_diffusion_gemma import published_config
 
 from engine import hub
 
@@ -61,7 +64,9 @@ def test_for_people() -> None:
     done = lacuna("doctor")
     assert done.returncode == 0
     labels = [line[:17].rstrip() for line in done.stdout.splitlines()]
-    assert {"torch", "device", "dtype", "threads", "why", "store", "model", "adapter", "load"} <= set(labels)
+    assert {"torch", "device", "dtype", "threads", "why", "store", "model", "adapter", "memory needed", "load"} <= set(
+        labels
+    )
     assert labels[-1] == "verdict"
 
 
@@ -86,6 +91,35 @@ def test_a_model_of_another_family(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
     report = check_problem("not supported here", "--model", str(tmp_path))
     assert report["model_verified"] is False
+
+
+def test_another_family(tmp_path: Path) -> None:
+    done = lacuna("doctor", "--json", "--model", str(tiny_diffusion_gemma.write(tmp_path)), "--threads", "1")
+    report = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, report["problems"]) == (0, "", [])
+    assert report["adapter"] is None
+    memory = report["memory"]
+    assert 0 < memory["weights"] + memory["cache"] + memory["activations"] == memory["needed"] < memory["available"]
+    assert len(report["fills"]) == 2
+
+
+def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
+    config = published_config()
+    config["text_config"]["num_experts"] *= 100  # more than any machine that runs this test has
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    report = check_problem("GB available", "--model", str(tmp_path), "--dtype", "bfloat16", "--device", "cpu")
+    memory = report["memory"]
+    assert memory["weights"] > 4e12 and memory["needed"] > memory["available"] > 0
+    assert f"needs {memory['needed'] / 1e9:.2f} GB in bfloat16" in report["problems"][0]
+    assert report["load_ms"] is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is measured another way there")
+@pytest.mark.usefixtures("embedded_model")
+def test_the_estimate_is_near_what_is_taken() -> None:
+    """Torch and Python themselves, 300 MB or so, are not the model's."""
+    report = json.loads(lacuna("doctor", "--json", "--device", "cpu").stdout)
+    assert 0.6 < report["memory"]["needed"] / 1e6 / (report["peak_memory_mb"] - 300) < 1.8
 
 
 @pytest.mark.usefixtures("embedded_model")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from language_client import Client, started
+from language_client import SERVE, Client, connected, listening, started
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams, JsonRpcRequestCancelled
 from tiny_model import write_tiny_model
@@ -110,7 +110,10 @@ async def test_typing_along_needs_no_model(client: Client) -> None:
 
 
 async def test_the_gap_after_a_suggestion_is_denoised_before_it_is_taken(client: Client) -> None:
-    for start, end in (('months = ["January", "February", ', "]\n"), ("for letter in ['a', 'b', 'c', ", "]:\n    pass\n")):
+    for start, end in (
+        ('months = ["January", "February", ', "]\n"),
+        ("for letter in ['a', 'b', 'c', ", "]:\n    pass\n"),
+    ):
         uri = new_uri()
         client.open(start + end, uri)
         client.logs.clear()
@@ -209,6 +212,22 @@ async def test_an_answer_to_which_one_has_typed_the_beginning_is_given_without_i
     items = await request
     assert items and texts(items) == [text[1:]]
     assert items[0].range is not None and items[0].range.start == types.Position(1, 12)
+
+
+async def test_a_request_waits_for_newer_ones_if_it_is_told_to(client: Client) -> None:
+    client.configure({"debounce_ms": 200})
+    uri = new_uri()
+    client.open(ADD, uri)
+    before = await outcomes(client)
+    request = client.ask(1, 11, uri=uri)
+    await asyncio.sleep(0.05)
+    client.change(1, 11, "b", uri=uri)
+    assert await request is None
+    older = client.ask(1, 12, uri=uri)
+    client.change(1, 11, "", end=(1, 12), uri=uri)
+    newer = client.ask(1, 11, uri=uri)
+    assert await older is None and await newer
+    assert await grown(client, before) == {"stale": 1, "superseded": 1, "shown": 1}
 
 
 async def test_the_menu_and_ghost_text_share_one_answer(client: Client) -> None:
@@ -453,6 +472,36 @@ async def test_the_embedded_model_that_was_not_pulled(tmp_path: Path) -> None:
     async with started(LACUNA_CACHE=str(tmp_path)) as (client, _):
         await client.until("error")
         assert "run `lacuna pull" in client.status
+
+
+async def test_a_model_that_is_damaged_in_an_unforeseen_way(tmp_path: Path) -> None:
+    (write_tiny_model(tmp_path) / "tokenizer.json").write_text("{", encoding="utf-8")
+    async with started({"model": str(tmp_path)}) as (client, _):
+        await client.until("error")
+        assert "cannot be loaded" in client.status
+        client.open(ADD)
+        assert await client.ask(1, 11) is None
+
+
+async def test_clients_on_tcp_share_a_model(tmp_path: Path) -> None:
+    settings = {"model": str(write_tiny_model(tmp_path)), "threads": 1, "log_level": "debug"}
+    async with listening() as (host, port):
+        for number in range(2):
+            async with connected(host, port, settings) as client:
+                await client.until("ready")
+                client.open(ADD)
+                await client.ask(1, 11, invoked=True)
+                assert (await outcomes(client)).keys() & {"shown", "recalled", "empty", "unbalanced", "parse_worse"}, (
+                    number
+                )
+
+
+async def test_an_address_that_cannot_be_listened_at() -> None:
+    for address in ("7777", "nowhere.invalid:1", "127.0.0.1:99999"):
+        process = await asyncio.create_subprocess_exec(*SERVE, "--tcp", address, stderr=asyncio.subprocess.PIPE)
+        _, errors = await process.communicate()
+        assert process.returncode
+        assert address.encode() in errors and b"Traceback" not in errors
 
 
 async def test_logs_never_hold_code(client: Client, capfd: pytest.CaptureFixture[str]) -> None:

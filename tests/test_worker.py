@@ -22,7 +22,7 @@ LONG = Gap(GAP.prefix, GAP.suffix, "python", max_tokens=200)  # some fourteen ca
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return write_tiny_model(tmp_path_factory.mktemp("tiny"), endless=True)
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tiny_gemma_tokenizer
 import torch
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
 
@@ -70,6 +73,21 @@ def reference(
             else:
                 tensor.uniform_(0.6, 1.4).mul_(strength if name.endswith(ADDED) else 1.0)
     return model
+
+
+def write(directory: Path) -> Path:
+    """A whole model directory, with a tokenizer."""
+    directory.mkdir(parents=True, exist_ok=True)
+    size = tiny_gemma_tokenizer.size(tiny_gemma_tokenizer.write(directory))
+    reference(0, 64, 0.3, vocab_size=size).save_pretrained(directory)
+    settings = {"eos_token_id": [1, 5], "max_denoising_steps": 4}
+    (directory / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return directory
+
+
+def published_config() -> dict[str, Any]:
+    """The text part of the published model's config.json."""
+    return json.loads((Path(__file__).parent / "data" / "diffusion_gemma_config.json").read_text(encoding="utf-8"))
 
 
 def ours(model: DiffusionGemmaForBlockDiffusion, directory: Path) -> DiffusionGemma:

@@ -16,17 +16,23 @@ END_OF_TEXT = "<|endoftext|>"
 TARGETS = ("q_proj", "v_proj")
 
 
-def write_tiny_model(directory: Path, canvas: int = 16) -> Path:
-    """Write the model, its adapter beside it, and return the directory. A small canvas makes it faster still."""
+def write_tiny_model(directory: Path, *, endless: bool = False) -> Path:
+    """Write the model, its adapter beside it, and return the directory. `endless`: its fills hardly ever end."""
     torch.manual_seed(0)
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = _byte_tokenizer()
     config = _config(tokenizer.get_vocab_size())
     tokenizer.save(str(directory / "tokenizer.json"))
     (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    (directory / "adapter_config.json").write_text(json.dumps(_adapter_config(canvas)), encoding="utf-8")
+    (directory / "adapter_config.json").write_text(json.dumps(_adapter_config()), encoding="utf-8")
     llama = LlamaConfig.from_hf(config)
-    save_file({name: _random(shape) for name, shape in llama.shapes().items()}, directory / "model.safetensors")
+    weights = {
+        name: torch.ones(shape) if name.endswith("norm.weight") else _random(shape)
+        for name, shape in llama.shapes().items()
+    }
+    if not endless:
+        weights["model.embed_tokens.weight"][0] *= 8.0  # the end of text
+    save_file(weights, directory / "model.safetensors")
     save_file(_adapter(llama), directory / "adapter_model.safetensors")
     return directory
 
@@ -58,8 +64,8 @@ def _config(vocab_size: int) -> dict[str, object]:
     }
 
 
-def _adapter_config(canvas: int) -> dict[str, object]:
-    gap = {"canvas_lengths": [canvas], "suffix_distance": 64, "sink_token_id": 0, "end_of_hole_token_id": 0}
+def _adapter_config() -> dict[str, object]:
+    gap = {"canvas_lengths": [16], "suffix_distance": 64, "sink_token_id": 0, "end_of_hole_token_id": 0}
     return {"r": RANK, "lora_alpha": 2 * RANK, "target_modules": list(TARGETS), "gap": gap}
 
 
@@ -76,4 +82,4 @@ def _adapter(llama: LlamaConfig) -> dict[str, torch.Tensor]:
 
 
 def _random(shape: tuple[int, ...]) -> torch.Tensor:
-    return torch.ones(shape) if len(shape) == 1 and shape[0] == HIDDEN else torch.randn(shape) * 0.1
+    return torch.randn(shape) * 0.1

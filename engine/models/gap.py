@@ -61,8 +61,7 @@ class GapDenoiser:
         # Row i of a canvas' block predicts its position i: the base's own shift.
         spans = [range(at * width + canvas.leftmost(), (at + 1) * width - 1) for at, canvas in enumerate(canvases)]
         wanted = torch.tensor([row for span in spans for row in span], device=self.base.device)
-        logits = self.base.logits(hidden[wanted]).log_softmax(-1)
-        return list(logits.split([len(span) for span in spans]))
+        return list(self.base.log_probabilities(hidden[wanted]).split([len(span) for span in spans]))
 
     def score(self, context: Context, drafts: Sequence[Sequence[int]]) -> list[Tensor]:
         """Per draft, the base's log probabilities [tokens + 1, vocab] before each of its tokens and after the last.
@@ -80,7 +79,7 @@ class GapDenoiser:
         hidden = self.base.forward(
             self.base.embed(tokens), positions, context.cache, context.ORIGIN, context.tail, mask
         )
-        rows = self.base.logits(hidden).log_softmax(-1).split([len(draft) for draft in drafts])
+        rows = self.base.log_probabilities(hidden).split([len(draft) for draft in drafts])
         return [torch.cat([start, after]) for after in rows]
 
     def _embed(self, context: Context, canvas: Canvas) -> Tensor:

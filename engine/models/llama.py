@@ -100,15 +100,17 @@ class Layer:
 class Llama:
     """A decoder without batch dimension: several sequences in one pass are told apart by positions and mask."""
 
-    def __init__(self, config: LlamaConfig, layers: Sequence[Layer], embed_tokens: Tensor, norm: Tensor) -> None:
-        """`embed_tokens` has shape [vocab, hidden] and is the head's matrix too."""
+    def __init__(
+        self, config: LlamaConfig, layers: Sequence[Layer], embed_tokens: Tensor, norm: Tensor, lm_head: Linear
+    ) -> None:
+        """`embed_tokens` has shape [vocab, hidden]; `lm_head` is the same matrix, packed."""
         self.config = config
         self.layers = layers
         self.device, self.dtype = embed_tokens.device.type, embed_tokens.dtype
         self.rope = Rope(config.head_dim, config.rope_theta, config.max_position_embeddings, self.dtype, self.device)
         self._embed_tokens = embed_tokens
         self._norm = norm
-        self._lm_head = Linear(embed_tokens)
+        self._lm_head = lm_head
 
     def cache(self, capacity: int) -> Cache:
         c = self.config
@@ -146,9 +148,9 @@ class Llama:
             x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
         return self._rms_norm(x, self._norm)
 
-    def logits(self, hidden: Tensor) -> Tensor:
+    def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
-        return self._lm_head(hidden).float()
+        return self._lm_head(hidden).log_softmax(-1, dtype=torch.float32)
 
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)

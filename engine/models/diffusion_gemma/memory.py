@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import replace
 from math import prod
+from pathlib import Path
 
-from engine.models.diffusion_gemma.cache import SPARE
+from engine.memory import Memory
+from engine.models.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.models.diffusion_gemma.infiller import PROMPTS
+from engine.runtime import Runtime
+
+PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Bytes."""
-
-    weights: int
-    cache: int
-    activations: int
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.cache + self.activations
+def needed(directory: Path, runtime: Runtime) -> Memory:
+    """For infilling with a checkpoint directory. Raises ValueError for a config that is not supported."""
+    config = DiffusionGemmaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    size = runtime.torch_dtype.itemsize
+    one = estimate(config, size, min(PROMPT_TOKENS, config.max_position_embeddings))
+    # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
+    packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
+    return replace(one, weights=one.weights + packed, cache=PROMPTS * one.cache)
 
 
 def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> Memory:
@@ -34,7 +38,8 @@ def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> M
 def _slots(config: DiffusionGemmaConfig, layer: int, context: int) -> int:
     window = config.attention(layer).window
     kept = context if window is None else min(context, window + SPARE)
-    return 3 * (kept + config.canvas_length) // 2  # a buffer grows by half when it is full
+    # A buffer grows by half when it is full.
+    return max(3 * (kept + config.canvas_length) // 2, FIRST_CAPACITY)
 
 
 def _slot_size(config: DiffusionGemmaConfig, layer: int) -> int:

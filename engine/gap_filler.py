@@ -1,0 +1,130 @@
+"""The `gap` family's filler: one loaded model and the sessions that fill gaps with it."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from threading import Event
+
+from torch import Tensor
+
+from engine import adapter, hub, weights
+from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
+from engine.gap import Frame, Gap, Infill, Stopped
+from engine.linear import Linear
+from engine.memory import Memory
+from engine.models.gap import GapConfig, GapDenoiser
+from engine.models.llama import Layer, Llama, LlamaConfig
+from engine.runtime import Runtime
+from engine.sampler import SamplerConfig
+from engine.session import CONTEXTS, Session
+from engine.threads import FreeCores
+from engine.tokenizer import Tokenizer
+
+ADAPTERS = Path(__file__).parent / "adapters"
+EMBEDDING = "model.embed_tokens.weight"
+SESSIONS = 4  # documents whose contexts are kept, 20 MB a context in bfloat16
+
+
+class GapFiller:
+    """Fills gaps, one at a time: it is used from one thread."""
+
+    def __init__(
+        self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig | None = None
+    ) -> None:
+        """`threads`: CPU threads to use at most; 0 where the passes run elsewhere."""
+        self.denoiser = denoiser
+        self.tokenizer = tokenizer
+        self._config = config
+        self._free_cores = FreeCores(threads) if threads else None
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def infill(
+        self,
+        gap: Gap,
+        *,
+        document: str = "",
+        drafts: int = 1,
+        stop: Event | None = None,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+    ) -> list[Infill]:
+        """Fills for a gap, the best first and at least one. The same gap gives the same fills.
+
+        `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
+        """
+
+        def check() -> None:
+            if stop is not None and stop.is_set():
+                raise Stopped
+            if self._free_cores is not None:
+                self._free_cores.update()
+
+        return self._session(document).infill(gap, drafts, check, on_frame)
+
+    def close(self, document: str) -> None:
+        """Forgets what was read for a document."""
+        self._sessions.pop(document, None)
+
+    def _session(self, document: str) -> Session:
+        session = self._sessions.pop(document, None) or Session(self.denoiser, self.tokenizer, self._config)
+        self._sessions[document] = session
+        if len(self._sessions) > SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+
+def load(model: str, runtime: Runtime) -> GapFiller:
+    """A base by name or directory, with its adapter. Raises ModelMissing, WeightsError, or ValueError for a config it
+    can't run."""
+    directory = hub.find(model)
+    config = _config(directory)
+    adapted = adapter.load(adapter_directory(model), config)
+    tensors = {
+        name: tensor.to(runtime.device, runtime.torch_dtype)
+        for name, tensor in weights.checked(directory, config.shapes())
+    }
+    base_layers, canvas_layers = [], []
+    for number in range(config.num_hidden_layers):
+        layer = {name: tensors.pop(f"model.layers.{number}.{name}.weight") for name in config.layer_shapes()}
+        base_layers.append(Layer(layer))
+        canvas_layers.append(Layer(adapted.merged(number, layer)))
+    lm_head = Linear(tensors[EMBEDDING])
+    if runtime.device == "cpu":
+        tensors[EMBEDDING] = _mapped_again(directory, EMBEDDING).to(runtime.torch_dtype)
+    base = Llama(config, base_layers, tensors[EMBEDDING], tensors["model.norm.weight"], lm_head)
+    mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype)
+    gap = GapConfig.from_adapter(adapted.config)
+    return GapFiller(
+        GapDenoiser(gap, base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"), runtime.threads
+    )
+
+
+def adapter_directory(model: str) -> Path:
+    """Where a model's adapter is: with us for a model we know by name, else beside the model. Raises ModelMissing."""
+    ours = ADAPTERS / model
+    return ours if ours.is_dir() else hub.find(model)
+
+
+def needed(model: str, runtime: Runtime) -> Memory:
+    """What `load` and the sessions will take. Raises ModelMissing, or ValueError for a config that can't be run."""
+    config, size = _config(hub.find(model)), runtime.torch_dtype.itemsize
+    layers = config.num_hidden_layers * sum(map(prod, config.layer_shapes().values()))
+    embedding = config.vocab_size * config.hidden_size
+    # On CPU it is there twice: packed for the head's product, and as it is to look tokens up.
+    heads = 2 if runtime.device == "cpu" else 1
+    slots = CONTEXTS * SESSIONS * (SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
+    cache = 2 * slots * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    logits = TAIL_TOKENS * config.vocab_size * 4
+    return Memory((2 * layers + heads * embedding) * size, cache * size, 2 * logits)  # logits and probabilities
+
+
+def _mapped_again(directory: Path, name: str) -> Tensor:
+    """A tensor in a mapping of its own: rows that are never read take no memory, although packing has read them all."""
+    return next(tensor for found, tensor in weights.stream(directory) if found == name)
+
+
+def _config(directory: Path) -> LlamaConfig:
+    return LlamaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))

@@ -1,0 +1,84 @@
+"""One command line and one server for every family of models: nothing but `--model` says which one runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny_diffusion_gemma
+from command import lacuna
+from language_client import started
+from tiny_model import write_tiny_model
+
+from engine import filler
+from engine.gap import Gap
+from engine.runtime import Runtime
+
+FAMILIES = ["gap", "diffusion_gemma"]
+RUNTIME = Runtime("cpu", "float32", 1, "tests")
+PLACE = {"prefix": "def add(a, b):\n    return ", "suffix": "\n\nprint(add(1, 2))\n"}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp(request.param)
+    return write_tiny_model(directory) if request.param == "gap" else tiny_diffusion_gemma.write(directory)
+
+
+def test_one_interface(model: Path) -> None:
+    filled = filler.load(str(model), RUNTIME)
+    gap = Gap(**PLACE, language="python")
+    steps: list[int] = []
+    first = filled.infill(gap, document="a.py", on_frame=lambda frame: steps.append(frame.step))
+    assert first and steps
+    filled.close("a.py")
+    filled.close("never opened")
+    assert [fill.text for fill in filled.infill(gap, document="a.py")] == [fill.text for fill in first]
+
+
+def test_needed_memory_counts_every_weight_that_is_loaded(model: Path) -> None:
+    needed = filler.needed(str(model), RUNTIME)
+    text = [file.stat().st_size for file in model.glob("model*.safetensors")]
+    assert needed.weights >= 0.9 * sum(text), "the tiny vision tower alone is left out"
+    assert needed.cache > 0 and needed.activations > 0
+    half = filler.needed(str(model), Runtime("cpu", "bfloat16", 1, "tests"))
+    assert (half.weights, half.cache) == (needed.weights // 2, needed.cache // 2)
+
+
+@pytest.mark.parametrize("content", ['{"model_type": "bert"}', "{}", "[]"])
+def test_an_unknown_family_is_refused_with_those_that_are_known(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content, encoding="utf-8")
+    for work in (filler.load, filler.needed):
+        with pytest.raises(ValueError, match="'llama' with an adapter and 'diffusion_gemma'"):
+            work(str(tmp_path), RUNTIME)
+
+
+def test_infill_jsonl(model: Path) -> None:
+    lines = [json.dumps({"id": number, "max_tokens": 3, **PLACE}) for number in range(2)]
+    done = lacuna("infill", "--jsonl", "--model", str(model), "--threads", "1", stdin="\n".join(lines).encode())
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert (first["id"], second["id"]) == (0, 1)
+    assert first["text"] == second["text"], "a fill does not depend on the line before it"
+    assert first["steps"] > 0
+
+
+@pytest.mark.parametrize("how", [[], ["--watch"]])
+def test_infill_at_a_place(model: Path, tmp_path: Path, how: list[str]) -> None:
+    file = tmp_path / "add.py"
+    file.write_text(PLACE["prefix"] + PLACE["suffix"], encoding="utf-8")
+    done = lacuna("infill", f"{file}:2:12", *how, "--max-tokens", "3", "--model", str(model), "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    assert "the fill" in done.stderr
+
+
+async def test_the_server_answers(model: Path) -> None:
+    settings = {"model": str(model), "threads": 1, "confidence": 0.0, "log_level": "debug"}
+    async with started(settings) as (client, _):
+        await client.until("ready")
+        client.open(PLACE["prefix"] + PLACE["suffix"])
+        await client.ask(1, 11, invoked=True)
+        report = await client.statistics()
+    assert report["requests"] == 1
+    assert report["forwards"]["p50"] > 0, report

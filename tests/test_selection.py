@@ -1,0 +1,78 @@
+"""Which fills are shown: sure enough, or as much of them as is."""
+
+from __future__ import annotations
+
+import math
+
+from marked_text import context_at, snapshot_at
+
+from engine.gap import Features, Infill
+from lsp_server.context import Context, Trigger
+from lsp_server.selection import select
+from lsp_server.statistics import Outcome
+from lsp_server.suggestion import Reason, Suggestion
+
+FEATURES = Features(-1.0, -1.0, -1.0, -1.0, -1.0, tokens=1, ended=True)
+AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED
+
+
+def infill(confidence: float, *pieces: tuple[str, float]) -> Infill:
+    """A fill of pieces with their probabilities."""
+    text = "".join(piece for piece, _ in pieces)
+    logarithms = tuple((piece, math.log(probability)) for piece, probability in pieces)
+    return Infill(text, confidence, 1, 1, FEATURES, logarithms)
+
+
+def check(
+    marked: str, *infills: Infill, trigger: Trigger = AUTOMATIC, confidence: float = 0.35
+) -> list[str] | Outcome | Reason:
+    """The texts that are suggested at the cursor, or why there are none."""
+    context = context_at(marked, trigger=trigger)
+    assert isinstance(context, Context)
+    result = select(context, snapshot_at(marked), infills, confidence)
+    return [suggestion.text for suggestion in result] if isinstance(result, tuple) else result
+
+
+SURE = infill(0.9, ("a", 0.9), (" + ", 0.9), ("b", 0.9))
+UNSURE = infill(0.1, ("a", 0.9), (" + ", 0.5), ("b", 0.2))
+HOPELESS = infill(0.1, ("zz", 0.1))
+
+
+def test_a_sure_fill_is_shown_whole() -> None:
+    assert check("x = |\n", SURE) == ["a + b"]
+
+
+def test_of_an_unsure_fill_the_beginning_that_is_sure_is_shown() -> None:
+    assert check("x = |\n", UNSURE) == ["a"]
+    assert check("x = |\n", infill(0.1, ("name", 0.9), (".attri", 0.9), ("bute", 0.1))) == ["name"], "no half words"
+
+
+def test_without_such_a_beginning_there_is_none() -> None:
+    assert check("x = |\n", HOPELESS) is Outcome.LOW_CONFIDENCE
+    assert check("x = |\n", infill(0.1, (" ", 0.99), ("zz", 0.1))) is Outcome.LOW_CONFIDENCE
+
+
+def test_a_sure_fill_that_does_not_fit_gives_its_own_reason() -> None:
+    assert check("x = |a + b\n", SURE, trigger=INVOKED) is Reason.REPEATS_SUFFIX
+
+
+def test_a_later_fill_takes_the_place_of_one_that_is_not_shown() -> None:
+    assert check("x = |\n", HOPELESS, SURE) == ["a + b"]
+
+
+def test_unasked_there_is_one_and_asked_all_that_differ_however_unsure() -> None:
+    assert check("x = |\n", SURE, infill(0.9, ("c", 0.9))) == ["a + b"]
+    assert check("x = |\n", SURE, HOPELESS, UNSURE, trigger=INVOKED) == ["a + b", "zz"]
+
+
+def test_the_setting_moves_the_line() -> None:
+    assert check("x = |\n", UNSURE, confidence=0.0) == ["a + b"]
+    assert check("x = |\n", SURE, confidence=1.0) is Outcome.LOW_CONFIDENCE
+    assert check("x = |\n", UNSURE, confidence=0.9) is Outcome.LOW_CONFIDENCE
+
+
+def test_what_is_shown_has_the_documents_line_ends() -> None:
+    context = context_at("if x:|\r\n\r\n", trigger=INVOKED)
+    assert isinstance(context, Context)
+    fills = [infill(0.9, ("\n", 0.9), ("    a()\n    b()", 0.9))]
+    assert select(context, snapshot_at("if x:|\r\n\r\n"), fills, 0.35) == (Suggestion("\r\n    a()\r\n    b()"),)
