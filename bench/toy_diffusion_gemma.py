@@ -109,7 +109,7 @@ def main() -> None:
 def line(chance: random.Random) -> tuple[str, int]:
     """A line of the toy language, and where its first letter behind the brackets stands."""
     first, last = chance.choice(LETTERS), chance.choice(LETTERS)
-    while not 2 <= abs(first - last) <= 10:
+    while not 2 <= abs(first - last) <= 8:
         last = chance.choice(LETTERS)
     step = 1 if last > first else -1
     run = "".join(map(chr, range(first, last + step, step)))
@@ -130,12 +130,10 @@ def hole(chance: random.Random) -> Hole:
 
 
 def excerpt(chance: random.Random, length: int) -> str:
-    """Letters and closing brackets as they stand in holes, from anywhere in a line."""
-    while True:
-        text, opened = line(chance)
-        if opened <= (last := len(text) - 1 - length):
-            start = chance.randint(opened, last)
-            return text[start : start + length]
+    """What stands in holes, from anywhere behind a line's opening brackets."""
+    text, opened = line(chance)
+    start = chance.randint(opened, len(text) - 2)
+    return (text + line(chance)[0] + line(chance)[0])[start : start + length]
 
 
 def train(

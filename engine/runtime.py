@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # 1,000 spins, 33 from 3,000 on. A busy machine is met with fewer threads (engine/threads.py), not with threads that
 # sleep at once.
 SPINS = "4000"
-# oneDNN's compiled kernels, one per matrix and count of tokens; its default is 1,024. After 60 fills 64 saved 100 MB, and
-# cost no time that could be measured.
+# oneDNN's compiled kernels, one per matrix and count of tokens, of 1,024 by default. After 60 fills 64 saved 100 MB,
+# and cost no time that could be measured.
 KERNELS_KEPT = "64"
 
 
@@ -38,7 +38,7 @@ def prepare_environment() -> None:
     """Sets how OpenMP threads wait and how much oneDNN keeps. It only has an effect before torch is imported; what the
     user has set stays.
     """
-    assert "torch" not in sys.modules or "GOMP_SPINCOUNT" in os.environ, "prepare_environment() comes before torch"
+    assert "torch" not in sys.modules or "KMP_BLOCKTIME" in os.environ, "prepare_environment() comes before torch"
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):

@@ -78,6 +78,7 @@ class Editor:
         self._outcomes: dict[str, int] = {}
         # pygls marks the functions that it is given, and a bound method cannot be marked.
         self._client.feature(types.WINDOW_SHOW_MESSAGE)(lambda message: self._show_message(message))
+        self._client.feature(types.WINDOW_LOG_MESSAGE)(lambda message: None)  # pygls warns of what nobody listens to
         self._client.feature(STATUS)(lambda status: self._show_status(status))
 
     async def start(self, directory: Path, settings: dict[str, object]) -> None:

@@ -32,7 +32,7 @@ class Config:
     threads: int = 0  # CPU threads; 0 lets Lacuna choose
     debounce_ms: int = 0  # milliseconds an automatic request waits for a newer one; editors wait 50 to 200 themselves
     max_lines: int = 8  # lines of a suggestion at most
-    confidence: float = 0.35  # 0 to 1; unasked, suggestions less sure than this are not shown
+    confidence: float = 0.4  # 0 to 1; unasked, suggestions less sure than this are not shown
     budget_ms: int = 150  # milliseconds an automatic request may take; more drafts are tried where they fit in
     drafts: int = 3  # drafts of an invoked request: the most different suggestions it can bring
     completion: str = "inline"  # "inline" ghost text, "plain" items in the completion menu, or "both"

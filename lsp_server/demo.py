@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import shutil
 import sys
@@ -58,8 +57,6 @@ class Tally:
 
 def run(model: str, *, plain: bool) -> int:
     """Play all scenes. Returns the exit code: 1 where the server failed, or never suggested anything."""
-    # pygls warns of notifications that this editor has no use for.
-    logging.getLogger("pygls").setLevel(logging.ERROR)
     console = Console(highlight=False)
     screen = Screen(console, live=console.is_terminal and not plain)
     with tempfile.TemporaryDirectory(prefix="lacuna-demo-") as directory:

@@ -58,7 +58,7 @@ def _candidates(context: Context, infill: Infill, threshold: float) -> Iterator[
 def _token_threshold(confidence: float) -> float:
     """How probable each token of a beginning must be when a whole fill must be this sure.
 
-    A beginning was not judged as a whole, so more is asked of its tokens: three quarters at the default of 0.35,
+    A beginning was not judged as a whole, so more is asked of its tokens: four fifths at the default of 0.4,
     certainty at 1.
     """
     return (2.0 + confidence) / 3.0

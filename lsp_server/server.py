@@ -22,6 +22,7 @@ from lsp_server import log, messages
 from lsp_server.completer import Completer
 from lsp_server.config import Config, from_client
 from lsp_server.documents import DocumentStore
+from lsp_server.idle_parsing import IdleParsing
 from lsp_server.loader import Loader, State, Status
 from lsp_server.messages import Protocol
 from lsp_server.request import Item, Request
@@ -31,9 +32,6 @@ from lsp_server.worker import Worker
 
 if TYPE_CHECKING:
     from pygls.io_ import AsyncWriter, Writer
-
-PARSE_AFTER_SECONDS = 0.03  # a request often follows a change at once, and comes first
-PARSE_MS, PARSE_PAUSE_SECONDS = 2.0, 0.005  # a slice of parsing, and the time for others between two
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +88,7 @@ class LacunaServer(LanguageServer):
         self._loader = Loader(worker, self._tell)
         self._sync_ms = 0.0  # what the last change of a document took
         self._shown: set[str] = set()
-        self._parsing: asyncio.Task[None] | None = None
+        self._parsing = IdleParsing(self.documents)
 
     async def converse(self, reader: asyncio.StreamReader, writer: AsyncWriter | Writer) -> None:
         """Serve the client until it leaves."""
@@ -105,8 +103,7 @@ class LacunaServer(LanguageServer):
             log.remove(client_log)
             self.completer.cancel()
             self._loader.stop()
-            if self._parsing is not None:
-                self._parsing.cancel()
+            self._parsing.stop()
 
     def apply(self, config: Config, problems: Sequence[str]) -> None:
         """From now on by these settings; `problems` says what was wrong with what was sent."""
@@ -129,10 +126,9 @@ class LacunaServer(LanguageServer):
         return None
 
     def changed(self, start: float) -> None:
-        """Documents were opened or changed since `start`, a time.perf_counter(): their trees follow when idle."""
+        """Documents were opened or changed since `start`, a time.perf_counter()."""
         self._sync_ms = (time.perf_counter() - start) * 1000.0
-        if self._parsing is None or self._parsing.done():
-            self._parsing = asyncio.create_task(self._parse())
+        self._parsing.wake()
 
     def show(self, message: str, kind: types.MessageType) -> None:
         """A message that a user has to see, and need not see twice."""
@@ -146,11 +142,6 @@ class LacunaServer(LanguageServer):
         trace = data["traceback"] if isinstance(data, dict) else traceback.format_tb(error.__traceback__)
         kind = error.message.partition(":")[0] if isinstance(error, JsonRpcException) else type(error).__name__
         _log.error("%s\n%s", kind, "".join(trace))
-
-    async def _parse(self) -> None:
-        await asyncio.sleep(PARSE_AFTER_SECONDS)
-        while not self.documents.parse_on(PARSE_MS):
-            await asyncio.sleep(PARSE_PAUSE_SECONDS)
 
     def _tell(self, status: Status) -> None:
         self.protocol.notify(messages.STATUS, {"state": status.state.value, "message": status.message})

@@ -49,5 +49,10 @@ def test_lengths_are_compared_with_their_own_baseline() -> None:
     assert best_lengths({8: 1.0, 4: 1.0}, {8: 2.0, 4: 2.0}, 1) == (4,)
 
 
+def test_where_a_model_is_sure_the_baseline_alone_does_not_decide() -> None:
+    assert best_lengths({2: 0.2, 4: 0.02}, {2: 3.2, 4: 2.7}, 1) == (4,)
+    assert best_lengths({2: 0.2, 4: 0.0}, {2: 3.2, 4: 0.0}, 1) == (4,), "an empty context may leave nothing open"
+
+
 def test_the_judge_ranks() -> None:
     assert [entry.draft for entry in rank(["a", "b", "c"], [-3.0, -1.0, -3.0])] == ["b", "a", "c"]
