@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import hub
+from engine import hub, runtime
+
+runtime.prepare_environment()  # as every command does, before any test imports torch
 
 
 @pytest.fixture(scope="session")
