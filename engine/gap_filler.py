@@ -83,7 +83,8 @@ def load(model: str, runtime: Runtime) -> GapFiller:
     config = _config(directory)
     adapted = adapter.load(adapter_directory(model), config)
     tensors = {
-        name: tensor.to(runtime.device, runtime.torch_dtype)
+        # Norms are copied, or in float32 they would keep the whole checkpoint mapped.
+        name: tensor.to(runtime.device, runtime.torch_dtype, copy=tensor.dim() == 1)
         for name, tensor in weights.checked(directory, config.shapes())
     }
     base_layers, canvas_layers = [], []

@@ -74,6 +74,11 @@ class Completer:
         self._recall = Recall()
         self._following = Following(self._suggester, self._recall)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is worked on."""
+        return self._newest.is_busy
+
     def cancel(self) -> None:
         """Stop what is worked on; it is answered None."""
         self._newest.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from lsp_server.documents import DocumentStore
 
@@ -11,8 +12,11 @@ SLICE_MS, PAUSE_SECONDS = 2.0, 0.005  # of parsing, and for others between two s
 
 
 class IdleParsing:
-    def __init__(self, documents: DocumentStore) -> None:
+    """Parses between requests, not while one is worked on: parsing takes the engine's time and holds the interpreter."""
+
+    def __init__(self, documents: DocumentStore, is_busy: Callable[[], bool]) -> None:
         self._documents = documents
+        self._is_busy = is_busy
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
@@ -26,5 +30,5 @@ class IdleParsing:
 
     async def _parse(self) -> None:
         await asyncio.sleep(START_SECONDS)
-        while not self._documents.parse_on(SLICE_MS):
+        while self._is_busy() or not self._documents.parse_on(SLICE_MS):
             await asyncio.sleep(PAUSE_SECONDS)

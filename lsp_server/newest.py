@@ -17,6 +17,11 @@ class Newest(Generic[Result]):
         self._task: asyncio.Task[Result] | None = None
         self._waiting = 0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is worked on."""
+        return self._task is not None and not self._task.done()
+
     async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result | None:
         """The result of `work`, or None, and that at once, when other work is begun meanwhile.
 

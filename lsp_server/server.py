@@ -88,7 +88,7 @@ class LacunaServer(LanguageServer):
         self._loader = Loader(worker, self._tell)
         self._sync_ms = 0.0  # what the last change of a document took
         self._shown: set[str] = set()
-        self._parsing = IdleParsing(self.documents)
+        self._parsing = IdleParsing(self.documents, lambda: self.completer.is_busy)
 
     async def converse(self, reader: asyncio.StreamReader, writer: AsyncWriter | Writer) -> None:
         """Serve the client until it leaves."""
