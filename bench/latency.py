@@ -23,6 +23,7 @@ from engine import hub
 from lsp_server.client import Editor, OpenText
 from lsp_server.text import Place
 
+KEY_SECONDS = 0.06  # between an answer and the next key: a fast typist
 SIZES = (100, 1_000, 10_000, 50_000)  # lines
 FUNCTION = '''def {name}(values, factor={number}):
     """Scale every value by a factor, and sum them up."""
@@ -86,6 +87,7 @@ async def type_and_ask(lines: int, keystrokes: int, warm: bool, settings: dict[s
             editor.type(document, piece)
             answer = await editor.suggest(document)
             run.requests.append(answer.ms)
+            await asyncio.sleep(KEY_SECONDS)
         run.rss_mb = _resident_mb(editor)
         report = await editor.statistics()
         run.stages, run.outcomes, run.forwards = report["ms"], report["outcomes"], report["forwards"]["p50"]

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-
-class State(Enum):
-    NOISE = "noise"
-    ACCEPTED = "accepted"
-
 
 class Canvas:
-    """`length` positions, all noise at first. An accepted token can be renoised; nothing else changes it."""
+    """`length` positions, all noise at first. An accepted token never changes."""
 
     def __init__(self, length: int) -> None:
         self._tokens: list[int | None] = [None] * length
@@ -23,9 +16,6 @@ class Canvas:
         """The accepted token, or None where there is noise."""
         return self._tokens[position]
 
-    def state(self, position: int) -> State:
-        return State.NOISE if self._tokens[position] is None else State.ACCEPTED
-
     def leftmost(self) -> int:
         """The first position that is noise; the canvas' length where none is."""
         return next((at for at, token in enumerate(self._tokens) if token is None), len(self._tokens))
@@ -33,9 +23,6 @@ class Canvas:
     def accept(self, position: int, token: int) -> None:
         assert self._tokens[position] is None, f"position {position} is decided already"
         self._tokens[position] = token
-
-    def renoise(self, position: int) -> None:
-        self._tokens[position] = None
 
     def decided(self) -> list[int]:
         """The accepted tokens left of all noise."""

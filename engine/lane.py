@@ -14,7 +14,7 @@ from engine.tokenizer import Tokenizer
 
 
 class Lane:
-    """Tokens are decided from the left or far from it; the hole ends only where everything left of the end is decided.
+    """Tokens are decided from the left; the hole ends only where everything left of its end is decided.
 
     `hints` are tokens to try before the denoiser's own, as long as all that was decided agrees with them (a copied
     draft).

@@ -12,7 +12,7 @@ SLICE_MS, PAUSE_SECONDS = 2.0, 0.005  # of parsing, and for others between two s
 
 
 class IdleParsing:
-    """Parses between requests, not while one is worked on: parsing takes the engine's time and holds the interpreter."""
+    """Parses between requests, not while one is worked on: it would take the engine's time and hold the interpreter."""
 
     def __init__(self, documents: DocumentStore, is_busy: Callable[[], bool]) -> None:
         self._documents = documents

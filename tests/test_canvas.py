@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from engine.canvas import Canvas, State
+from engine.canvas import Canvas
 
 
 def test_a_new_canvas_is_noise() -> None:
     canvas = Canvas(4)
-    assert [canvas.state(at) for at in range(4)] == [State.NOISE] * 4
+    assert [canvas.token(at) for at in range(4)] == [None] * 4
     assert (canvas.leftmost(), canvas.decided()) == (0, [])
 
 
@@ -20,11 +20,9 @@ def test_decided_ends_at_the_first_noise() -> None:
     assert (canvas.leftmost(), canvas.decided()) == (2, [10, 11])
 
 
-def test_only_renoise_opens_a_position_again() -> None:
+def test_an_accepted_token_never_changes() -> None:
     canvas = Canvas(1)
     canvas.accept(0, 5)
     with pytest.raises(AssertionError, match="decided already"):
         canvas.accept(0, 6)
-    canvas.renoise(0)
-    canvas.accept(0, 6)
-    assert canvas.token(0) == 6
+    assert canvas.token(0) == 5
