@@ -10,7 +10,7 @@ from engine import syntax
 from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
 from lsp_server.text import Edit, Encoding, Position, Text
 
-URI = "file:///work/a.py"
+URI = "file:///home/ann/a.py"
 ENOUGH_MS = 10_000.0
 WIDTHS = {"utf-8": 1, "utf-16": 2, "utf-32": 4}
 PIECES = [

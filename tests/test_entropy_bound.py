@@ -21,8 +21,8 @@ PUBLISHED = {
     "pad_token_id": 0,
     "transformers_version": "5.23.0",
 }
-# In steps of 1/64 sums are exact. The published rule, "sum so far less one's own", rounds otherwise, and may then pass over
-# a billionth of a nat and take a whole one.
+# In steps of 1/64 sums are exact. The published rule, "sum so far less one's own", rounds otherwise,
+# and may then pass over a billionth of a nat and take a whole one.
 entropies = st.lists(st.integers(0, 320).map(lambda count: count / 64), min_size=1, max_size=40)
 
 

@@ -28,8 +28,8 @@ from lsp_server.exclude import Exclusion, path_of
 )  # fmt: skip
 def test_secrets_are_left_alone(name: str) -> None:
     exclusion = Exclusion()
-    assert exclusion.reason(f"/home/ann/work/{name}") is not None
-    assert exclusion.reason(f"file:///home/ann/work/{name}") is not None
+    assert exclusion.reason(f"/home/ann/code/{name}") is not None
+    assert exclusion.reason(f"file:///home/ann/code/{name}") is not None
     assert exclusion.reason(name) is not None
 
 
@@ -41,7 +41,7 @@ def test_secrets_are_left_alone(name: str) -> None:
     ],
 )  # fmt: skip
 def test_code_is_not_taken_for_a_secret(name: str) -> None:
-    assert Exclusion().reason(f"/home/ann/work/{name}") is None
+    assert Exclusion().reason(f"/home/ann/code/{name}") is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_link_to_a_secret_is_a_secret(tmp_path: Path) -> None:
         (["!secrets.py"], "/w/secrets.py", False),
         (["*.py", "!a.py"], "/w/a.py", False),
         (["!a.py", "*.py"], "/w/a.py", True),
-        (["C:/work/**"], "file:///C%3A/work/a.py", True),
+        (["C:/code/**"], "file:///C%3A/code/a.py", True),
     ],
 )
 def test_user_globs_have_the_last_word(globs: list[str], path: str, left_alone: bool) -> None:
