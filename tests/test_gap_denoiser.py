@@ -129,6 +129,20 @@ def test_an_accepted_draft_is_not_read_again() -> None:
     torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@torch.inference_mode()
+def test_the_number_of_threads_changes_nothing(dtype: str) -> None:
+    """Threads follow what other programs leave free (engine/threads.py), and the same gap must give the same fill."""
+    filled, case, threads = embedded(dtype), preview_cases()[1], torch.get_num_threads()
+    rows = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        context = read(filled, case["prefix_ids"], case["suffix_ids"])
+        rows.append(filled.denoiser.denoise(context, [canvas_of({0: 198})])[0])
+    torch.set_num_threads(threads)
+    assert torch.equal(*rows)
+
+
 def test_bfloat16_fills_as_float32_nearly_always() -> None:
     same = 0
     for case in preview_cases():
