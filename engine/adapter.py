@@ -34,7 +34,7 @@ class Adapter:
         adapted = dict(base)
         for name, weight in base.items():
             if name.split(".")[-1] in self.config["target_modules"]:
-                lora_a, lora_b = (self.tensors[_peft_name(layer, name, side)].float() for side in "AB")
+                lora_a, lora_b = (self.tensors[peft_name(f"{layer}.{name}", side)].float() for side in "AB")
                 adapted[name] = torch.addmm(weight.float(), lora_b, lora_a, alpha=scale).to(weight.dtype)
         return adapted
 
@@ -46,8 +46,8 @@ def load(directory: Path, base: LlamaConfig) -> Adapter:
     for layer in range(base.num_hidden_layers):
         for name, shape in base.layer_shapes().items():
             if name.split(".")[-1] in config["target_modules"]:
-                shapes[_peft_name(layer, name, "A")] = (config["r"], shape[1])
-                shapes[_peft_name(layer, name, "B")] = (shape[0], config["r"])
+                shapes[peft_name(f"{layer}.{name}", "A")] = (config["r"], shape[1])
+                shapes[peft_name(f"{layer}.{name}", "B")] = (shape[0], config["r"])
     return Adapter(config, dict(weights.checked(directory / FILE, shapes)))
 
 
@@ -58,5 +58,6 @@ def in_words(directory: Path) -> str:
     return f"{directory}, LoRA of rank {config['r']}, canvas lengths {lengths}"
 
 
-def _peft_name(layer: int, name: str, side: str) -> str:
-    return f"base_model.model.model.layers.{layer}.{name}.lora_{side}.weight"
+def peft_name(place: str, side: str) -> str:
+    """The tensor of a factor, "A" or "B", for a matrix at a place such as "0.mlp.up_proj"."""
+    return f"base_model.model.model.layers.{place}.lora_{side}.weight"

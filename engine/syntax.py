@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -152,6 +152,19 @@ def token_boundaries(language: str, text: str) -> list[int]:
         if node.type in comments:
             edges.update(start + match.end() for match in re.finditer(r"\S+", text[start:end]))
     return sorted(edges)
+
+
+def spans(language: str, text: str, kinds: Sequence[Kind], offset: int = 0) -> dict[Kind, list[tuple[int, int]]]:
+    """Where the sound nodes of each kind begin and end, in characters, `offset` added. Raises LookupError without a
+    grammar."""
+    tree = parse(language, text)
+    character = {byte: index for index, byte in enumerate(accumulate((len(_utf8(c)) for c in text), initial=0))}
+    found: dict[Kind, list[tuple[int, int]]] = {kind: [] for kind in kinds}
+    for node in _nodes(tree, 0, tree.root_node.end_byte, lambda node: True):
+        for kind in kinds:
+            if node.type in _types(language, kind) and node.start_byte < node.end_byte and not node.has_error:
+                found[kind].append((offset + character[node.start_byte], offset + character[node.end_byte]))
+    return found
 
 
 @cache

@@ -32,6 +32,11 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
+    def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
+        """Ids, and per id the character offset behind it: of a character in several tokens, behind the character."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return list(encoded.ids), [end for _, end in encoded.offsets]
+
     def last_word(self, text: str) -> int:
         """Where the last word begins, of those that are cut into tokens one by one (with the space before them)."""
         tail = text[-LONGEST_WORD:]

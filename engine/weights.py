@@ -63,6 +63,12 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return found
 
 
+def metadata(file: Path) -> dict[str, str]:
+    """The words in the header of one .safetensors file."""
+    with _opened(file) as tensors:
+        return dict(tensors.metadata() or {})
+
+
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]

@@ -118,7 +118,15 @@ class Llama:
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """[tokens, hidden]."""
-        return self._embed_tokens[torch.tensor(ids, device=self.device)]
+        return self.embed_rows(torch.tensor(ids, device=self.device))
+
+    def embed_rows(self, ids: Tensor) -> Tensor:
+        """[tokens, hidden] for ids of shape [tokens]."""
+        return self._embed_tokens[ids]
+
+    def final_norm(self, x: Tensor) -> Tensor:
+        """The norm after the last layer."""
+        return self._rms_norm(x, self._norm)
 
     def forward(
         self,
@@ -146,11 +154,15 @@ class Llama:
             x = layer.o_proj.plus(self._attend(layer.qkv_proj(normed), turn, cache, number, first, start, folded), x)
             normed = self._rms_norm(x, layer.post_attention_layernorm)
             x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
-        return self._rms_norm(x, self._norm)
+        return self.final_norm(x)
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
         return self._lm_head(hidden).log_softmax(-1, dtype=torch.float32)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[tokens, vocab] for final hidden states [tokens, hidden]; gradients flow to the states."""
+        return functional.linear(hidden, self._embed_tokens)
 
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)

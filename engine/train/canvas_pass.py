@@ -1,0 +1,117 @@
+"""The canvas pass with gradients: what `models.gap.GapDenoiser.denoise` computes, for all gaps of a window at once.
+
+Rows of all canvases go through the matrices together. Attention has three parts under one softmax: the window's keys,
+shared by all; the gap's suffix; the canvas itself.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.models.llama import Llama
+from engine.train.batch import Group
+from engine.train.lora import Lora
+from engine.train.reads import Reads
+
+
+class CanvasPass:
+    def __init__(self, base: Llama, norms: list[tuple[Tensor, Tensor]], lora: Lora, distance: int) -> None:
+        """`norms` are the layers' input and post-attention norms; `distance` is the suffix' from the anchor."""
+        self._base = base
+        self._norms = norms
+        self._lora = lora
+        self._distance = distance
+        self._heads = base.config.num_attention_heads
+        self._pairs = base.config.num_key_value_heads
+        self._group = self._heads // self._pairs
+
+    def __call__(self, groups: tuple[Group, ...], reads: Reads) -> Tensor:
+        """Final states [rows, hidden] of `[anchor, canvas]`, gap after gap, group after group."""
+        x = torch.cat([self._embed(group, reads) for group in groups])
+        sides = [_Side(group, reads, self._base, self._distance, self._group) for group in groups]
+        for number, (stacks, (before, after)) in enumerate(zip(self._lora.layers, self._norms, strict=True)):
+            qkv = stacks["qkv"](self._rms_norm(x, before))
+            mixed = [
+                self._attend(part, side, reads, number)
+                for part, side in zip(qkv.split([side.rows for side in sides]), sides, strict=True)
+            ]
+            x = x + stacks["o"](torch.cat(mixed))
+            gate, up = stacks["gate_up"](self._rms_norm(x, after)).chunk(2, dim=-1)
+            x = x + stacks["down"](functional.silu(gate) * up)
+        return self._base.final_norm(x)
+
+    def _embed(self, group: Group, reads: Reads) -> Tensor:
+        """[canvases * (1 + length), hidden]."""
+        ids = torch.cat([reads.ids[group.anchors][:, None], group.tokens], dim=1)
+        x = self._base.embed_rows(ids.flatten()).unflatten(0, ids.shape)
+        noise = self._lora.mask_embedding.to(x.dtype)
+        known = functional.pad(group.known, (1, 0), value=True)[..., None]
+        return torch.where(known, x, noise).flatten(0, 1)
+
+    def _attend(self, qkv: Tensor, side: _Side, reads: Reads, layer: int) -> Tensor:
+        """[rows, qkv] -> [rows, heads * head_dim]."""
+        heads, pairs = self._heads, self._pairs
+        rope = self._base.rope
+        q, k, v = qkv.view(side.count, side.width, heads + 2 * pairs, -1).split([heads, pairs, pairs], dim=2)
+        q = q * q.shape[-1] ** -0.5
+        near = side.fold(rope.rotate(q, *side.turn))  # [pairs, canvases, width * group, head_dim]
+        far = side.fold(rope.rotate(q, *side.turn_from_suffix))
+        k = rope.rotate(k, *side.turn).permute(2, 0, 1, 3)  # [pairs, canvases, width, head_dim]
+        v = v.permute(2, 0, 1, 3)
+        keys, values = reads.keys[layer], reads.values[layer]  # [pairs, window, head_dim]
+        suffix_keys = reads.suffix_keys[layer][:, side.suffixes]  # [pairs, canvases, suffix, head_dim]
+        suffix_values = reads.suffix_values[layer][:, side.suffixes]
+        scores = torch.cat(
+            [
+                (near.flatten(1, 2) @ keys.mT).unflatten(1, near.shape[1:3]),
+                far @ suffix_keys.mT,
+                near @ k.mT,
+            ],
+            dim=-1,
+        )  # [pairs, canvases, width * group, window + suffix + width]
+        weights = (scores + side.mask).softmax(-1)
+        window, suffix, own = weights.split([keys.shape[1], suffix_keys.shape[2], side.width], dim=-1)
+        mixed = (window.flatten(1, 2) @ values).unflatten(1, near.shape[1:3]) + suffix @ suffix_values + own @ v
+        return side.unfold(mixed)
+
+    def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.rms_norm(x, (x.shape[-1],), weight, self._base.config.rms_norm_eps)
+
+
+class _Side:
+    """What does not change from layer to layer for one group: who sees what, and where the rows stand."""
+
+    def __init__(self, group: Group, reads: Reads, base: Llama, distance: int, heads_per_pair: int) -> None:
+        self.count, self.width = group.tokens.shape[0], 1 + group.length
+        self.rows = self.count * self.width
+        self.suffixes = group.suffixes
+        self._group = heads_per_pair
+        rope = base.rope
+        places = torch.arange(self.width)
+        cos, sin = rope.at(group.anchors[:, None] + places)  # [canvases, 1, width, head_dim]: see `at`
+        self.turn = (cos.transpose(1, 2), sin.transpose(1, 2))  # [canvases, width, 1, head_dim]
+        # A suffix' keys stay where they were read, at 1 ..; the queries turn back by what it should be rotated on.
+        cos, sin = rope.at(distance - 1 - places)  # [width, 1, head_dim]
+        self.turn_from_suffix = (cos, -sin)
+        self.mask = self._mask(group, reads).to(base.dtype)
+
+    def fold(self, x: Tensor) -> Tensor:
+        """[canvases, width, heads, d] -> [pairs, canvases, width * group, d]: a pair's query heads become rows."""
+        count, width, _, size = x.shape
+        return x.view(count, width, -1, self._group, size).permute(2, 0, 1, 3, 4).flatten(2, 3)
+
+    def unfold(self, x: Tensor) -> Tensor:
+        """The way back: [canvases * width, heads * d]."""
+        return x.unflatten(2, (self.width, self._group)).permute(1, 2, 0, 3, 4).flatten(2).flatten(0, 1)
+
+    def _mask(self, group: Group, reads: Reads) -> Tensor:
+        """[canvases, width * group, window + suffix + width], 0 where a row sees a slot, else -inf."""
+        window = torch.arange(len(reads.ids)) < group.anchors[:, None]  # the anchor's own row stands for it
+        suffix = torch.arange(reads.suffix_ids.shape[1]) < reads.suffix_sizes[group.suffixes][:, None]
+        sides = torch.cat([window, suffix], dim=1)[:, None].expand(-1, self.width, -1)
+        known = functional.pad(group.known, (1, 0), value=True)[:, None]
+        own = known | torch.eye(self.width, dtype=torch.bool)  # [canvases, width, width]
+        seen = torch.cat([sides, own], dim=-1).repeat_interleave(self._group, dim=1)
+        return torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)

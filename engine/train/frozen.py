@@ -1,0 +1,47 @@
+"""The frozen base as training needs it: packed for reading, and its plain weights for the canvas pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from engine import hub, weights
+from engine.linear import Linear
+from engine.models.llama import Layer, Llama, LlamaConfig
+from engine.runtime import Runtime
+from engine.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Frozen:
+    llama: Llama
+    layers: list[Mapping[str, Tensor]]  # names as inside a layer
+    tokenizer: Tokenizer
+
+    @property
+    def norms(self) -> list[tuple[Tensor, Tensor]]:
+        """Per layer, the norm before attention and the one before the MLP."""
+        return [(layer["input_layernorm"], layer["post_attention_layernorm"]) for layer in self.layers]
+
+
+def load(model: str, runtime: Runtime) -> Frozen:
+    """Raises ModelMissing, WeightsError, or ValueError for a config that can't be run."""
+    directory: Path = hub.find(model)
+    config = LlamaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    tensors = {
+        name: tensor.to(runtime.device, runtime.torch_dtype, copy=True)
+        for name, tensor in weights.checked(directory, config.shapes())
+    }
+    layers: list[Mapping[str, Tensor]] = [
+        {name: tensors[f"model.layers.{number}.{name}.weight"] for name in config.layer_shapes()}
+        for number in range(config.num_hidden_layers)
+    ]
+    embedding = tensors["model.embed_tokens.weight"]
+    llama = Llama(
+        config, [Layer(layer) for layer in layers], embedding, tensors["model.norm.weight"], Linear(embedding)
+    )
+    return Frozen(llama, layers, Tokenizer(directory / "tokenizer.json"))

@@ -1,0 +1,178 @@
+"""Gaps as editors make them, cut from a window of a file for training: several left cuts share one right cut."""
+
+from __future__ import annotations
+
+import random
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from engine import seams, syntax
+from engine.languages import Kind
+from engine.tokenizer import Tokenizer
+
+LEFTS = 9  # gaps that share one right cut, and with it one read of the suffix
+EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as well
+SUFFIX_SIZES = ((24, 0.3), (32, 0.4), (64, 0.3))  # tokens of every suffix of a window, and how often
+SUFFIX_CHARS = 400  # as many as 64 tokens can need, nearly always
+LOCAL_PREFIX = 300  # characters before a left cut that its seam can depend on
+
+
+class Shape(Enum):
+    """What a gap is, as people make them; the value is how often it is cut. Empty ones come with every other shape."""
+
+    REST_OF_LINE = 32
+    ARGUMENTS = 14
+    STATEMENT = 14
+    BLOCK = 6
+    LINES = 10
+    SPAN = 14
+    EMPTY = 0
+
+
+@dataclass(frozen=True)
+class TrainingGap:
+    """A hole in a window's tokens. What it should hold are `tokens`; its suffix is the window's of that number."""
+
+    shape: Shape
+    left: int  # how many of the window's tokens stand before it
+    tokens: tuple[int, ...]
+    from_document: int  # so many of `tokens`, from the first on, are the window's own
+    suffix: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """Consecutive lines of a file as tokens, and the gaps cut into them."""
+
+    ids: tuple[int, ...]
+    suffixes: tuple[tuple[int, ...], ...]
+    gaps: tuple[TrainingGap, ...]
+
+
+def cut(
+    text: str, start: int, language: str, size: int, rights: int, tokenizer: Tokenizer, chance: random.Random
+) -> Window:
+    """A window of at most `size` tokens from `start`, an offset of a line, with gaps at up to `rights` right cuts."""
+    return _Cutter(text, start, language, size, tokenizer, chance).window(rights)
+
+
+class _Cutter:
+    def __init__(
+        self, text: str, start: int, language: str, size: int, tokenizer: Tokenizer, chance: random.Random
+    ) -> None:
+        ids, ends = tokenizer.encode_with_ends(text[start : start + 8 * size])
+        self._ids, ends = ids[:size], ends[:size]
+        self._starts = [start, *(start + end for end in ends)]  # offsets where tokens begin; the last is the window's
+        self._text, self._end, self._tokenizer, self._chance = text, self._starts[-1], tokenizer, chance
+        self._spans = _spans(text, start, self._end, language)
+        self._seen = chance.choices([size for size, _ in SUFFIX_SIZES], [often for _, often in SUFFIX_SIZES])[0]
+
+    def window(self, rights: int) -> Window:
+        suffixes: list[tuple[int, ...]] = []
+        gaps: list[TrainingGap] = []
+        for shape in self._chance.choices(list(Shape), [shape.value for shape in Shape], k=rights):
+            by_right: dict[int, list[tuple[Shape, int]]] = {}
+            for kind, left, right in sorted(self._cuts(shape), key=lambda found: found[1:]):
+                by_right.setdefault(right, []).append((kind, left))
+            for right, lefts in by_right.items():
+                gaps += [self._gap(kind, left, right, len(suffixes)) for kind, left in lefts]
+                suffixes.append(tuple(self._tokenizer.encode(self._text[right : right + SUFFIX_CHARS])[: self._seen]))
+        return Window(tuple(self._ids), tuple(suffixes), tuple(gaps))
+
+    def _gap(self, shape: Shape, left: int, right: int, suffix: int) -> TrainingGap:
+        """Whole tokens as the file has them, and what is left of the one that the right cut runs through."""
+        first, last = self._token_at(left), self._token_at(right)
+        whole = self._ids[first:last]
+        rest = self._tokenizer.encode(self._text[self._starts[last] : right])
+        return TrainingGap(shape, first, (*whole, *rest), len(whole), suffix)
+
+    def _token_at(self, offset: int) -> int:
+        """The token that begins there, or that runs on there; of a character in several tokens, the first one."""
+        return bisect_right(self._starts, offset) - 1
+
+    def _seamed(self, cursor: int, right: int) -> Iterator[tuple[int, int]]:
+        """The cut as `seams.normalise` leaves it: where the canvas begins, where the suffix does."""
+        prefix = self._text[max(0, cursor - LOCAL_PREFIX) : cursor]
+        seam, _ = seams.normalise(prefix, self._text[right : right + 2], self._tokenizer)
+        if seam.newline and not (cursor == right or self._text[cursor:right].endswith("\n")):
+            return  # no answer could spell this hole
+        left = cursor - (len(prefix) - len(seam.prefix))
+        right -= seam.newline
+        begins = left >= self._starts[0] and self._starts[self._token_at(left)] == left
+        if begins and left <= right <= self._end:
+            yield left, right
+
+    def _cuts(self, shape: Shape) -> set[tuple[Shape, int, int]]:
+        """Where canvases begin and suffixes do. The right cut is the same for all, but for line ends that move over."""
+        right, earliest = _RIGHTS[shape](self)
+        cursors = [(shape, self._chance.randint(earliest, right)) for _ in range(LEFTS)] if earliest < right else []
+        if self._chance.random() < EMPTY_TOO:
+            cursors.append((Shape.EMPTY, right))
+        return {(shape, *seamed) for shape, cursor in cursors for seamed in self._seamed(cursor, right)}
+
+    def _line(self) -> tuple[int, int]:
+        """A line that is not blank: from its first sign to its end."""
+        for _ in range(10):
+            at = self._chance.randint(self._starts[0], self._end)
+            start = self._text.rfind("\n", 0, at) + 1
+            end = self._line_end(at)
+            if end <= self._end and (line := self._text[start:end]).strip():
+                return max(start, self._starts[0]) + len(line) - len(line.lstrip()), end
+        return self._starts[0], self._starts[0]
+
+    def _line_end(self, at: int) -> int:
+        end = self._text.find("\n", at)
+        return len(self._text) if end < 0 else end
+
+    def rest_of_line(self) -> tuple[int, int]:
+        start, end = self._line()
+        return end, start
+
+    def lines(self) -> tuple[int, int]:
+        start, end = self._line()
+        for _ in range(self._chance.randint(1, 3)):
+            end = self._line_end(end + 1)
+        return min(end, self._end), start
+
+    def span(self) -> tuple[int, int]:
+        at = self._chance.randrange(len(self._starts))
+        first = max(0, at - self._chance.randint(1, 24))
+        right = self._starts[at] - self._chance.randint(0, 3)  # by character
+        return max(right, self._starts[0]), self._starts[first]
+
+    def node(self, kind: Kind) -> tuple[int, int]:
+        """A piece of the syntax tree; its left cuts are in its first third, or at its start."""
+        spans = self._spans.get(kind)
+        if not spans:
+            return self.rest_of_line()
+        start, end = self._chance.choice(spans)
+        if kind is Kind.ARGUMENTS:
+            return end - 1, start + 1  # inside the brackets
+        return end, start if self._chance.random() < 0.5 else start + (end - start) // 3
+
+
+_RIGHTS: dict[Shape, Callable[[_Cutter], tuple[int, int]]] = {
+    Shape.REST_OF_LINE: _Cutter.rest_of_line,
+    Shape.ARGUMENTS: lambda cutter: cutter.node(Kind.ARGUMENTS),
+    Shape.STATEMENT: lambda cutter: cutter.node(Kind.STATEMENT),
+    Shape.BLOCK: lambda cutter: cutter.node(Kind.BLOCK),
+    Shape.LINES: _Cutter.lines,
+    Shape.SPAN: _Cutter.span,
+}
+
+
+def _spans(text: str, start: int, end: int, language: str) -> dict[Kind, list[tuple[int, int]]]:
+    """Where pieces of the syntax tree lie in a window, in characters. Nothing where the language has no grammar."""
+    kinds = (Kind.ARGUMENTS, Kind.STATEMENT, Kind.BLOCK)
+    if isinstance(syntax.grammar(language), syntax.MissingGrammar) or not re.search(r"\S", text):
+        return {}
+    return syntax.spans(language, text[start:end], kinds, start)
+
+
+def random_start(text: str, chance: random.Random) -> int:
+    """The offset of a line in the file, its first one often enough that empty prefixes are known."""
+    lines: Sequence[int] = [0, *(match.end() for match in re.finditer("\n", text))]
+    return 0 if chance.random() < 0.15 else lines[int(len(lines) * 0.85 * chance.random())]

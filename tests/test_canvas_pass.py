@@ -1,0 +1,134 @@
+"""The pass that is trained computes what the pass that is used computes, and its gradients are those of its formula."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine import adapter, gap_filler, hub, runtime
+from engine.canvas import Canvas
+from engine.train import frozen, gaps, reads
+from engine.train.batch import Batch, batch
+from engine.train.canvas_pass import CanvasPass
+from engine.train.frozen import Frozen
+from engine.train.gaps import Window
+from engine.train.lora import Factors, Lora, Stack
+from engine.train.loss import loss
+from tests.embedded import embedded, read
+
+TEXT = Path(frozen.__file__).read_text(encoding="utf-8")
+END = 0
+
+
+@cache
+def base() -> Frozen:
+    hub.pull(hub.EMBEDDED)
+    return frozen.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype="float32"))
+
+
+@cache
+def lora() -> Lora:
+    directory = gap_filler.adapter_directory(hub.EMBEDDED)
+    start = adapter.load(directory, base().llama.config)
+    made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start)
+    made.merge()
+    return made
+
+
+@cache
+def window_and_batch() -> tuple[Window, Batch]:
+    window = gaps.cut(TEXT, 0, "python", 160, 3, base().tokenizer, random.Random(5))
+    return window, batch(window, END, random.Random(2))
+
+
+def states() -> tuple[reads.Reads, Tensor]:
+    window, drawn = window_and_batch()
+    read_window = reads.read(window, base().llama, END)
+    run = CanvasPass(base().llama, base().norms, lora(), embedded().denoiser.config.suffix_distance)
+    return read_window, run(drawn.groups, read_window)
+
+
+def test_the_trained_pass_is_the_one_that_is_used() -> None:
+    window, drawn = window_and_batch()
+    _, hidden = states()
+    compared = 0
+    for group, rows in zip(drawn.groups, _by_group(drawn, hidden), strict=True):
+        for at in range(len(group.anchors)):
+            canvas = Canvas(group.length)
+            for place in group.known[at].nonzero().flatten().tolist():
+                canvas.accept(place, int(group.tokens[at, place]))
+            prefix = list(window.ids[: int(group.anchors[at])])
+            context = read(embedded(), prefix, list(window.suffixes[int(group.suffixes[at])]))
+            with torch.inference_mode():
+                (expected,) = embedded().denoiser.denoise(context, [canvas])
+            found = base().llama.log_probabilities(rows[at, canvas.leftmost() : group.length].detach())
+            torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-4)
+            compared += 1
+    assert compared >= 10
+
+
+def test_the_base_is_asked_what_the_sampler_asks_it() -> None:
+    """Its log probabilities before each token of the true fill, and after the last, as `score` gives them."""
+    window, drawn = window_and_batch()
+    read_window, _ = states()
+    for group in drawn.groups:
+        for at in range(0, len(group.anchors), 3):
+            anchor, end = int(group.anchors[at]), int(group.ends[at])
+            if not group.base_knows[at, : end + 1].all() or anchor + end >= len(read_window.ids):
+                continue
+            context = read(embedded(), list(window.ids[:anchor]), list(window.suffixes[int(group.suffixes[at])]))
+            with torch.inference_mode():
+                (expected,) = embedded().denoiser.score(context, [group.tokens[at, :end].tolist()])
+            found = base().llama.log_probabilities(read_window.hidden[anchor : anchor + end + 1])
+            torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-4)
+
+
+def test_gradients_of_merged_factors_are_those_of_unmerged_ones() -> None:
+    torch.manual_seed(0)
+    weights = [torch.randn(6, 5), torch.randn(4, 5)]
+    factors = [
+        Factors(torch.randn(2, 5, requires_grad=True), torch.randn(w.shape[0], 2, requires_grad=True)) for w in weights
+    ]
+    stack = Stack(weights, factors, 1.5)
+    stack.merge()
+    x = torch.randn(3, 5, requires_grad=True)
+    tensors = [x, *(tensor for factor in factors for tensor in (factor.down, factor.up))]
+    plain = torch.cat([x @ w.T + 1.5 * (x @ f.down.T) @ f.up.T for w, f in zip(weights, factors, strict=True)], dim=1)
+    torch.testing.assert_close(stack(x), plain)
+    seed = torch.randn_like(plain)
+    expected = torch.autograd.grad(plain, tensors, seed)
+    for found, wanted in zip(torch.autograd.grad(stack(x), tensors, seed), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["mask_embedding", "base_model.model.model.layers.29.mlp.up_proj.lora_B.weight"])
+def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> None:
+    _, drawn = window_and_batch()
+    parameter = dict(lora().parameters())[name]
+    read_window, hidden = states()
+    total = loss(hidden, drawn.groups, read_window, base().llama, END).total
+    (gradient,) = torch.autograd.grad(total, [parameter])
+    step = gradient * (0.02 / float(gradient.norm()))
+    values = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            parameter.add_(step, alpha=sign)
+        lora().merge()
+        with torch.no_grad():
+            values.append(float(loss(states()[1], drawn.groups, read_window, base().llama, END).total))
+            parameter.add_(step, alpha=-sign)
+    lora().merge()
+    assert values[0] - values[1] == pytest.approx(2 * 0.02 * float(gradient.norm()), rel=0.05)
+
+
+def _by_group(drawn: Batch, hidden: Tensor) -> list[Tensor]:
+    """[canvases, 1 + length, hidden] per group."""
+    shapes = [(len(group.anchors), 1 + group.length) for group in drawn.groups]
+    return [
+        rows.unflatten(0, shape) for rows, shape in zip(hidden.split([a * b for a, b in shapes]), shapes, strict=True)
+    ]

@@ -1,0 +1,100 @@
+"""A training run on a tiny model: it learns, goes on exactly where it was stopped, and leaves an adapter that loads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import filler, runtime, weights
+from engine.gap import Gap
+from engine.train import checkpoint, run
+from engine.train.documents import Document, Documents, read_corpus
+from engine.train.run import Budget
+from engine.train.trainer import Step, TrainConfig
+from tests.embedded import tokenizer
+from tests.tiny_model import write_tiny_model
+
+TEXT = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n" * 8
+DOCUMENTS = [Document("python", TEXT), Document("python", TEXT.replace("area", "surface"))]
+CONFIG = TrainConfig(windows_per_step=1, warmup_steps=3, learning_rate=3e-3)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path / "model")
+
+
+def train(model: Path, target: Path, gaps: int, config: TrainConfig = CONFIG) -> Iterator[Step]:
+    return run.train(str(model), DOCUMENTS, target, Budget(gaps=gaps), config, start=model, threads=1)
+
+
+def test_it_learns(model: Path, tmp_path: Path) -> None:
+    steps = list(train(model, tmp_path / "run", 2500))
+    early, late = steps[: len(steps) // 5], steps[-len(steps) // 5 :]
+    assert _mean(late) < 0.8 * _mean(early)
+    assert steps[-1].progress.gaps >= 2500
+
+
+def test_a_run_goes_on_exactly_where_it_was_stopped(model: Path, tmp_path: Path) -> None:
+    whole = list(train(model, tmp_path / "whole", 400))
+    first = list(train(model, tmp_path / "parts", whole[len(whole) // 2].progress.gaps, CONFIG))
+    rest = list(train(model, tmp_path / "parts", 400 - first[-1].progress.gaps, _warm(CONFIG)))
+    assert [step.progress.gaps for step in (*first, *rest)] == [step.progress.gaps for step in whole]
+    a, b = (dict(weights.stream(tmp_path / name / checkpoint.STATE)) for name in ("whole", "parts"))
+    assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_rate_rises_stays_and_in_a_decay_branch_falls(model: Path, tmp_path: Path) -> None:
+    rates = [step.rate for step in train(model, tmp_path / "constant", 400)]
+    assert rates[:3] == pytest.approx([1e-3, 2e-3, 3e-3]) and set(rates[3:]) == {3e-3}
+    falling = [step.rate for step in train(model, tmp_path / "decay", 400, TrainConfig(windows_per_step=1, decay=True))]
+    assert falling[-1] < 0.25 * max(falling)
+
+
+def test_the_adapter_loads_and_fills(model: Path, tmp_path: Path) -> None:
+    list(train(model, tmp_path / "run", 200))
+    for name in (checkpoint.ADAPTER_CONFIG, "adapter_model.safetensors"):
+        (tmp_path / "run" / name).replace(model / name)
+    loaded = filler.load(str(model), runtime.choose(device="cpu", dtype="float32"))
+    assert loaded.infill(Gap("def area(width, ", "):\n    return width\n", max_tokens=20))
+
+
+def test_metrics_are_kept_line_by_line(model: Path, tmp_path: Path) -> None:
+    steps = list(train(model, tmp_path / "run", 150))
+    rows = [json.loads(line) for line in (tmp_path / "run" / run.METRICS).read_text().splitlines()]
+    assert [row["gaps"] for row in rows] == [step.progress.gaps for step in steps]
+
+
+def test_a_damaged_checkpoint_is_named(model: Path, tmp_path: Path) -> None:
+    list(train(model, tmp_path / "run", 100))
+    state = tmp_path / "run" / checkpoint.STATE
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(weights.WeightsError, match=checkpoint.STATE):
+        list(train(model, tmp_path / "run", 100))
+
+
+def test_an_empty_corpus_is_said(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing to train on"):
+        list(run.train(str(model), [], tmp_path / "run", Budget(gaps=10), CONFIG, start=model))
+
+
+def test_python_gets_its_share_and_windows_are_numbered(tmp_path: Path) -> None:
+    rows = [{"language": "python", "text": "x = 1\n" * 9}, {"language": "go", "text": "var gopher = 1\n" * 90}]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    documents = Documents(read_corpus(tmp_path / "train.jsonl"), seed=1)
+    windows = [documents.window(number, tokenizer()) for number in range(200)]
+    python = sum(b"gopher" not in tokenizer().decode(window.ids) for window in windows)
+    assert 0.5 < python / len(windows) < 0.7
+    assert documents.window(7, tokenizer()) == windows[7]
+
+
+def _warm(config: TrainConfig) -> TrainConfig:
+    return TrainConfig(windows_per_step=1, warmup_steps=1, learning_rate=config.learning_rate)
+
+
+def _mean(steps: list[Step]) -> float:
+    return sum(step.product for step in steps) / len(steps)

@@ -1,0 +1,105 @@
+"""Gaps for training: cut where the engine would cut them, and whole."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from engine import seams
+from engine.train import gaps
+from engine.train.batch import LENGTHS, batch
+from engine.train.gaps import Shape, Window
+from tests.embedded import tokenizer
+
+TEXT = '''\
+"""Ünïcode and emoji 🎉 in a docstring."""
+import os
+
+
+class Stack:
+    def __init__(self, items=None):
+        self._items = list(items or [])
+
+    def push(self, item, *, twice=False):
+        self._items.append(item)
+        if twice:
+            self._items.append(item)
+        return len(self._items)
+
+    def pop(self):
+        if not self._items:
+            raise IndexError("pop from an empty stack")
+        return self._items.pop()
+
+
+print(os.path.join("a", "b"), Stack([1, 2, 3]).push(4))
+'''
+
+
+def window(seed: int, size: int = 256) -> Window:
+    return gaps.cut(TEXT, 0, "python", size, 8, tokenizer(), random.Random(seed))
+
+
+def bytes_of(ids: tuple[int, ...]) -> bytes:
+    return tokenizer().decode(ids)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_prefix_fill_and_suffix_are_the_file(seed: int) -> None:
+    cut = window(seed)
+    for gap in cut.gaps:
+        there = bytes_of(cut.ids[: gap.left]) + bytes_of(gap.tokens) + bytes_of(cut.suffixes[gap.suffix])
+        assert TEXT.encode().startswith(there)
+        assert cut.ids[gap.left : gap.left + gap.from_document] == gap.tokens[: gap.from_document]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_left_cuts_are_where_seams_leave_them(seed: int) -> None:
+    """A canvas begins where white space or a word begins: a cursor behind it finds the seam there again."""
+    cut = window(seed)
+    for gap in cut.gaps:
+        prefix = bytes_of(cut.ids[: gap.left]).decode()
+        fill = bytes_of(gap.tokens).decode()
+        cursors = [prefix + fill[:count] for count in range(len(fill) + 1)]
+        suffix = bytes_of(cut.suffixes[gap.suffix]).decode(errors="ignore")
+        found = [seams.normalise(cursor, suffix, tokenizer())[0].prefix for cursor in [*cursors, prefix + fill + "\n"]]
+        assert prefix in found
+
+
+def test_every_shape_is_cut() -> None:
+    shapes = [gap.shape for seed in range(60) for gap in window(seed).gaps]
+    assert {shape for shape in Shape if shapes.count(shape) < 20} == set()
+    assert 0.05 < shapes.count(Shape.EMPTY) / len(shapes) < 0.2
+
+
+def test_the_same_numbers_give_the_same_window() -> None:
+    assert window(3) == window(3)
+    assert window(3) != window(4)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_canvases_hold_the_fill_and_its_end(seed: int) -> None:
+    cut = window(seed)
+    drawn = batch(cut, 0, random.Random(seed))
+    assert drawn.gaps == len(cut.gaps)
+    by_place = {(gap.left, gap.suffix, gap.tokens) for gap in cut.gaps}
+    for group in drawn.groups:
+        assert group.length in LENGTHS
+        for at in range(len(group.anchors)):
+            end = int(group.ends[at])
+            tokens = tuple(group.tokens[at, :end].tolist())
+            assert any(
+                left == int(group.anchors[at]) and suffix == int(group.suffixes[at]) and fill[: group.length] == tokens
+                for left, suffix, fill in by_place
+            )
+            assert (group.tokens[at, end:] == 0).all()
+            assert not group.known[at, end:].any() and not group.known[at].all()
+            assert (group.weights[at][group.known[at]] == 0).all()
+
+
+def test_a_file_without_lines_or_grammar_gives_what_it_can() -> None:
+    chance = random.Random(0)
+    assert {gap.tokens for gap in gaps.cut("", 0, "python", 64, 4, tokenizer(), chance).gaps} <= {()}
+    assert {gap.tokens for gap in gaps.cut("\n\n\n", 0, "", 64, 4, tokenizer(), chance).gaps} <= {()}
+    assert gaps.cut("one line, no end", 0, "nothing", 64, 8, tokenizer(), chance).gaps
