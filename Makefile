@@ -4,19 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.lacuna-setup
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
+TRAIN_ARGS ?=
+EVAL_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pull demo test lint format type bench clean
+.PHONY: help setup pull demo test e2e-setup e2e lint format type bench bench-edits corpus train eval clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv/ with everything that is pinned in constraints.txt (PYTHON=... chooses the interpreter)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 15) else "Lacuna needs Python 3.11 to 3.14, and this is %d.%d: run make with PYTHON=python3.x" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,train]'
 	@touch $@
 
 pull: $(STAMP) ## Fetch and convert the embedded model, once, into the user's cache
@@ -26,7 +29,14 @@ demo: $(STAMP) ## See the real server complete a small sample project
 	$(BIN)/lacuna demo
 
 test: pull ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
+
+e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the tests in the real editors, once, into the user's cache
+	$(BIN)/python tests/e2e/setup_nvim.py
+	$(BIN)/python tests/e2e/setup_vscode.py
+
+e2e: e2e-setup ## Test both clients in the real editors
+	$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check .
@@ -41,6 +51,18 @@ type: $(STAMP) ## Check types
 
 bench: pull ## Measure keystroke to suggestion
 	$(BIN)/python bench/latency.py
+
+bench-edits: pull ## Measure edit suggestions on the corpus' held-out files (BENCH_ARGS="--limit 20" for a quick look)
+	$(BIN)/python bench/edits.py $(BENCH_ARGS)
+
+corpus: $(STAMP) ## Fetch the sources that the embedded model's adapter is trained on
+	$(BIN)/lacuna corpus build
+
+train: corpus pull ## Train the embedded model's adapter further (TRAIN_ARGS="--minutes 60")
+	$(BIN)/lacuna train gap $(TRAIN_ARGS)
+
+eval: corpus pull ## Measure fills on held-out packages (EVAL_ARGS="--limit 200" for a quick look)
+	$(BIN)/lacuna eval $(EVAL_ARGS)
 
 clean: ## Remove .venv/ and caches (the pulled model stays)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import weights
+from engine import hub, weights
 from engine.models.llama import LlamaConfig
 
 FILE = "adapter_model.safetensors"
@@ -49,6 +49,22 @@ def load(directory: Path, base: LlamaConfig) -> Adapter:
                 shapes[peft_name(f"{layer}.{name}", "A")] = (config["r"], shape[1])
                 shapes[peft_name(f"{layer}.{name}", "B")] = (shape[0], config["r"])
     return Adapter(config, dict(weights.checked(directory / FILE, shapes)))
+
+
+def trained(name: str) -> Path:
+    """Where `lacuna train gap` keeps the adapter of that name; a name that is a directory stands for itself.
+
+    Raises ValueError where there is none.
+    """
+    for directory in (Path(name).expanduser(), runs() / name):
+        if (directory / FILE).is_file():
+            return directory
+    raise ValueError(f"there is no adapter {name!r}: `lacuna train gap --name {name}` makes one")
+
+
+def runs() -> Path:
+    """Where training runs keep their state and what comes of them, in the user's cache."""
+    return hub.store().parent / "training"
 
 
 def in_words(directory: Path) -> str:

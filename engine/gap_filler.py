@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
 from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, hub, weights
+from engine import adapter, hub, reading, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.gap import Frame, Gap, Infill, Stopped
 from engine.linear import Linear
 from engine.memory import Memory
 from engine.models.gap import GapConfig, GapDenoiser
 from engine.models.llama import Layer, Llama, LlamaConfig
+from engine.patch import Patch, Patched, Wish
+from engine.patcher import Patcher
+from engine.reading import Reading
 from engine.runtime import Runtime
 from engine.sampler import SamplerConfig
+from engine.scorer import Scorer
 from engine.session import CONTEXTS, Session
+from engine.surprise import Passage, Surprise
 from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
 
@@ -32,6 +38,8 @@ SESSIONS = 4  # documents whose contexts are kept, 20 MB a context in bfloat16
 class GapFiller:
     """Fills gaps, one at a time: it is used from one thread."""
 
+    can_rewrite = False
+
     def __init__(
         self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig | None = None
     ) -> None:
@@ -41,6 +49,9 @@ class GapFiller:
         self._config = config
         self._free_cores = FreeCores(threads) if threads else None
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        versions = Reading(denoiser, tokenizer)
+        self._patcher = Patcher(denoiser, tokenizer, versions, config)
+        self._scorer = Scorer(denoiser, tokenizer, versions)
 
     def infill(
         self,
@@ -56,17 +67,34 @@ class GapFiller:
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
 
-        def check() -> None:
-            if stop is not None and stop.is_set():
-                raise Stopped
-            if self._free_cores is not None:
-                self._free_cores.update()
+        return self._session(document).infill(gap, drafts, partial(self._check, stop), on_frame)
 
-        return self._session(document).infill(gap, drafts, check, on_frame)
+    def patch(
+        self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
+    ) -> Patched:
+        """Fillings of all holes of a patch, the best first; see `Patcher.patch`. Raises Stopped soon after `stop` is
+        set."""
+        return self._patcher.patch(patch, partial(self._check, stop), on_frame)
+
+    def surprises(self, passage: Passage, *, stop: Event | None = None) -> tuple[Surprise, ...]:
+        """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
+        return self._scorer.surprises(passage, partial(self._check, stop))
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
         self._sessions.pop(document, None)
+
+    def rewrite(
+        self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+    ) -> str:
+        """Never called: `can_rewrite` says so."""
+        raise AssertionError("a base model with an adapter follows no instructions")
+
+    def _check(self, stop: Event | None) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if self._free_cores is not None:
+            self._free_cores.update()
 
     def _session(self, document: str) -> Session:
         session = self._sessions.pop(document, None) or Session(self.denoiser, self.tokenizer, self._config)
@@ -76,12 +104,12 @@ class GapFiller:
         return session
 
 
-def load(model: str, runtime: Runtime) -> GapFiller:
-    """A base by name or directory, with its adapter. Raises ModelMissing, WeightsError, or ValueError for a config it
-    can't run."""
+def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFiller:
+    """A base by name or directory, with its adapter, or with that of the directory `adapter_at`. Raises ModelMissing,
+    WeightsError, or ValueError for a config it can't run."""
     directory = hub.find(model)
     config = _config(directory)
-    adapted = adapter.load(adapter_directory(model), config)
+    adapted = adapter.load(adapter_at or adapter_directory(model), config)
     tensors = {
         # Norms are copied, or in float32 they would keep the whole checkpoint mapped.
         name: tensor.to(runtime.device, runtime.torch_dtype, copy=tensor.dim() == 1)
@@ -116,7 +144,7 @@ def needed(model: str, runtime: Runtime) -> Memory:
     embedding = config.vocab_size * config.hidden_size
     # On CPU it is there twice: packed for the head's product, and as it is to look tokens up.
     heads = 2 if runtime.device == "cpu" else 1
-    slots = CONTEXTS * SESSIONS * (SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
+    slots = (CONTEXTS * SESSIONS + reading.CONTEXTS) * (SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
     cache = 2 * slots * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
     logits = TAIL_TOKENS * config.vocab_size * 4
     return Memory((2 * layers + heads * embedding) * size, cache * size, 2 * logits)  # logits and probabilities

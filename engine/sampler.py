@@ -87,6 +87,8 @@ class _Chooser:
             token = self._best(lane, product)
             if at > leftmost and product[token] < math.log(self._config.threshold):
                 return
+            if not lane.free:
+                self._taken.add((*lane.tokens, token))
             lane.accept(at, token, float(product[token]), float(row[token]))
             if lane.finished or at == len(draft) or token != draft[at]:
                 return
@@ -101,6 +103,4 @@ class _Chooser:
             return int(product.argmax())
         decided = tuple(lane.tokens)
         order = product.topk(len(self._taken) + 1).indices.tolist()
-        token = next(token for token in order if (*decided, token) not in self._taken)
-        self._taken.add((*decided, token))
-        return int(token)
+        return int(next(token for token in order if (*decided, token) not in self._taken))

@@ -45,12 +45,12 @@ def normalise(prefix: str, suffix: str, tokenizer: Tokenizer) -> tuple[Seam, lis
     newline = prefix.endswith("\n") and not suffix.startswith("\n")
     if newline:
         prefix, suffix = prefix[:-1], "\n" + suffix
-    kept = prefix[: _stub(prefix, tokenizer)]
+    kept = prefix[: stub_start(prefix, tokenizer)]
     stub = prefix[len(kept) :].encode("utf-8", errors="replace")
     return Seam(kept, suffix, stub, newline), tokenizer.encode(kept)
 
 
-def _stub(prefix: str, tokenizer: Tokenizer) -> int:
+def stub_start(prefix: str, tokenizer: Tokenizer) -> int:
     """Where the stub begins: at the trailing white space, and where there is none, at the last word.
 
     What follows can change how a word is cut into tokens, but no word before white space. The last *token* alone would

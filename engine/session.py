@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-
-from engine import gate, seams
+from engine import seams
 from engine.context import Context
 from engine.copies import copied
 from engine.gap import Features, Frame, Gap, Infill
+from engine.gate import Place
 from engine.judge import Judged, judge
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
@@ -21,6 +18,7 @@ from engine.sampler import SamplerConfig, denoise
 from engine.seams import Seam
 from engine.tokenizer import Tokenizer
 from engine.window import Window
+from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
@@ -52,7 +50,7 @@ class Session:
 
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
-        work = _Work(check, on_frame)
+        work = Work(check, on_frame)
         text = self._window.cut(gap.prefix, gap.snippets)
         seam, prefix = seams.normalise(text, gap.suffix, self._tokenizer)
         suffix = self._tokenizer.encode(seam.suffix)
@@ -66,7 +64,7 @@ class Session:
         infills = [self._infill(gap, fill, work) for fill in fills]
         return list({infill.text: infill for infill in reversed(infills)}.values())[::-1]
 
-    def _read(self, prefix: list[int], suffix: list[int], work: _Work) -> Context:
+    def _read(self, prefix: list[int], suffix: list[int], work: Work) -> Context:
         context = self._context(prefix)
         context.read_prefix(prefix, work.check)
         work.check()
@@ -103,7 +101,7 @@ class Session:
         tokens = copied(prefix, sources, length)
         return tokens if self._tokenizer.decode(tokens).startswith(seam.required) else []
 
-    def _fill(self, context: Context, lanes: list[Lane], seam: Seam, suffix: list[int], work: _Work) -> list[Part]:
+    def _fill(self, context: Context, lanes: list[Lane], seam: Seam, suffix: list[int], work: Work) -> list[Part]:
         """Denoises and judges; the favourite first."""
         with work.stage("denoise"):
             for frame in denoise(self._denoiser, context, lanes, self._config, work.count):
@@ -118,7 +116,7 @@ class Session:
         context.keep(parts[0].judged.tokens, parts[0].judged.slot)
         return parts
 
-    def _longer(self, gap: Gap, context: Context, parts: list[Part], suffix: list[int], work: _Work) -> list[Part]:
+    def _longer(self, gap: Gap, context: Context, parts: list[Part], suffix: list[int], work: Work) -> list[Part]:
         """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the
         prefix."""
         if gap.max_tokens <= self._denoiser.config.canvas_lengths[-1]:
@@ -136,7 +134,7 @@ class Session:
                 break
         return parts
 
-    def _infill(self, gap: Gap, parts: list[Part], work: _Work) -> Infill:
+    def _infill(self, gap: Gap, parts: list[Part], work: Work) -> Infill:
         pieces = self._pieces(gap, parts)
         canvas = [value for part in parts for value in part.lane.canvas_log_probabilities]
         product = [value for part in parts for value in part.lane.log_probabilities]
@@ -150,9 +148,8 @@ class Session:
             ended=parts[-1].lane.ended,
         )
         text = "".join(text for text, _ in pieces)
-        return Infill(
-            text, gate.confidence(features), work.steps, work.forwards, features, tuple(pieces), dict(work.timings)
-        )
+        sure = self._denoiser.config.gate.confidence(features, Place.of(gap))
+        return Infill(text, sure, work.steps, work.forwards, features, tuple(pieces), dict(work.timings))
 
     def _pieces(self, gap: Gap, parts: list[Part]) -> list[tuple[str, float]]:
         """The answer's text per token; what spells the stub, or stands after the cut, is left out."""
@@ -173,26 +170,3 @@ class Session:
 
 def _tokens(parts: Sequence[Part]) -> int:
     return sum(len(part.lane.tokens) for part in parts)
-
-
-class _Work:
-    """One request's counts and clocks."""
-
-    def __init__(self, check: Callable[[], None], on_frame: Callable[[Frame], None]) -> None:
-        self.check = check
-        self.on_frame = on_frame
-        self.steps = 0
-        self.forwards = 0
-        self.timings = {"encode": 0.0, "denoise": 0.0, "judge": 0.0}  # milliseconds
-
-    def count(self) -> None:
-        """Before a pass through the network."""
-        self.check()
-        self.forwards += 1
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        with torch.inference_mode():
-            yield
-        self.timings[name] += (time.perf_counter() - start) * 1000.0

@@ -24,18 +24,33 @@ class Window:
     def cut(self, prefix: str, snippets: tuple[str, ...]) -> str:
         """The text to read for this prefix: snippets, chosen when the window was placed, then the prefix from its line
         on."""
+        head, start = self.place(prefix, snippets)
+        return head + prefix[start:]
+
+    def place(self, prefix: str, snippets: tuple[str, ...]) -> tuple[str, int]:
+        """The same in two parts: what is read before the prefix, and where in the prefix reading begins."""
         start = prefix.find(self._opening) if self._opening else -1
         if (
             start < 0
             or self._size(self._head + prefix[start:]) > WINDOW
             or (start > 0 and self._size(prefix[start:]) < JUMP)
         ):
-            self._head = self._choose(snippets)
-            start = self._place(prefix, WINDOW - JUMP - self._size(self._head))
+            self._head = self.choose(snippets)
+            start = self._line(prefix, WINDOW - JUMP - self._size(self._head))
             self._opening = prefix[start : start + OPENING]
-        return self._head + prefix[start:]
+        return self._head, start
 
-    def _place(self, prefix: str, budget: int) -> int:
+    def choose(self, snippets: tuple[str, ...]) -> str:
+        """Snippets as they are, each ended by an empty line, the most useful last, while they fit."""
+        head = ""
+        for snippet in reversed(snippets):
+            longer = snippet.rstrip("\n") + "\n\n" + head
+            if self._size(longer) > SNIPPETS:
+                break
+            head = longer
+        return head
+
+    def _line(self, prefix: str, budget: int) -> int:
         """The earliest line start from which the prefix fits the budget; inside the last line if that alone is too
         long."""
         lines = re.findall(r"[^\n]*\n|[^\n]+", prefix)
@@ -51,16 +66,6 @@ class Window:
                 self._tokenizer.decode(self._tokenizer.encode(lines[-1])[-budget:]).decode("utf-8", errors="ignore")
             )
         return start
-
-    def _choose(self, snippets: tuple[str, ...]) -> str:
-        """Snippets as they are, each ended by an empty line, the most useful last, while they fit."""
-        head = ""
-        for snippet in reversed(snippets):
-            longer = snippet.rstrip("\n") + "\n\n" + head
-            if self._size(longer) > SNIPPETS:
-                break
-            head = longer
-        return head
 
     def _size(self, text: str) -> int:
         return len(self._tokenizer.encode(text))

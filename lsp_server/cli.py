@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -14,7 +15,8 @@ from engine import hub, runtime
 from engine.fetch import PullError
 from engine.gap import Gap, Infill
 from engine.languages import language_of
-from lsp_server import jsonl
+from engine.progress import Bars
+from lsp_server import jsonl, training
 from lsp_server.location import Location, LocationError
 from lsp_server.raw_gap import RawGap
 
@@ -35,6 +37,11 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+main.add_typer(training.corpus, name="corpus")
+main.add_typer(training.train, name="train")
+main.command("eval")(training.evaluate)
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,19 +67,21 @@ def serve(
     tcp: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Listen there, as in 127.0.0.1:7777, and not on stdio.")
     ] = None,
+    adapter: Annotated[str, typer.Option(help="An adapter of your own, from `lacuna train gap`.")] = "",
 ) -> None:
     """Run the language server."""
     from lsp_server import server, transport
+    from lsp_server.config import Config
 
+    config = Config(adapter=adapter)
     if tcp is None:
-        server.serve()
-        return
+        server.serve(config=config)
     try:
         transport.host_and_port(tcp)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
-        server.serve(tcp)
+        server.serve(tcp, config)
     except OSError as error:
         _fail(f"cannot listen on {tcp}: {error.strerror}")
 
@@ -102,6 +111,29 @@ def doctor(
     print(doctor.as_json(report) if as_json else doctor.as_text(report))
     if report.problems:
         raise typer.Exit(1)
+
+
+@main.command()
+def stats(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object: the counts by date.")] = False,
+) -> None:
+    """Print what was counted over time: requests, and what became of suggestions. It never leaves this machine."""
+    from lsp_server import daily_counts, stats
+
+    path = daily_counts.default_path()
+    try:
+        days = daily_counts.read(path)
+    except (OSError, ValueError) as error:
+        _fail(f"{path} cannot be read: {error}")
+    if as_json:
+        print(stats.as_json(days))
+    elif days:
+        print(stats.as_text(days, date.today()))
+        print(f"\nThe counts are in {path}; the setting `statistics` switches them off.")
+    else:
+        print(
+            "Nothing was counted yet: counts are written a minute after the first suggestion, and when an editor ends."
+        )
 
 
 @main.command()
@@ -208,7 +240,8 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
 
 def _pulled(model: str) -> Path:
     try:
-        return hub.pull(model)
+        with Bars() as bars:
+            return hub.pull(model, bars)
     except PullError as error:
         _fail(str(error))
 

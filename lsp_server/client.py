@@ -91,7 +91,7 @@ class Editor:
             types.ClientCapabilities(text_document=types.TextDocumentClientCapabilities(inline_completion=inline)),
             process_id=os.getpid(),
             workspace_folders=[folder],
-            initialization_options=settings,
+            initialization_options={"statistics": False, **settings},  # nobody's work is done here
         )
         await self._answered(self._client.initialize_async(parameters))
         self._client.initialized(types.InitializedParams())

@@ -6,10 +6,13 @@ import asyncio
 from dataclasses import dataclass, replace
 from itertools import count
 
+from lsp_server.acceptance import Acceptance, Given
 from lsp_server.config import Config
 from lsp_server.context import Trigger
 from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
 from lsp_server.following import Following
+from lsp_server.frames import Frames
+from lsp_server.item_shape import ItemShape, start_column
 from lsp_server.newest import Newest
 from lsp_server.recall import MAX_CLOSERS, Offer, Recall
 from lsp_server.request import Item, Request
@@ -54,14 +57,22 @@ class _Asked:
 class Completer:
     """Answers requests about the open documents."""
 
-    def __init__(self, documents: DocumentStore, worker: Worker, statistics: Statistics) -> None:
+    def __init__(
+        self,
+        documents: DocumentStore,
+        worker: Worker,
+        statistics: Statistics,
+        acceptance: Acceptance,
+        frames: Frames,
+    ) -> None:
         self._documents = documents
         self._worker = worker
         self._statistics = statistics
+        self._acceptance = acceptance
+        self._frames = frames
         self._newest: Newest[_Found | Outcome | Reason] = Newest()
         self._recall = Recall()
         self._ids = count(1)
-        self._language_ids: dict[str, str] = {}  # the editor's names of languages, by URI
         self._config = Config()
         self._suggester = Suggester(documents, worker, self._config)
         self._following = Following(self._suggester, self._recall)
@@ -84,13 +95,8 @@ class Completer:
         self._newest.cancel()
         self._following.stop()
 
-    def opened(self, uri: str, language_id: str) -> None:
-        """A document was opened."""
-        self._language_ids[uri] = language_id
-
     def closed(self, uri: str) -> None:
         """A document was closed."""
-        self._language_ids.pop(uri, None)
         self._recall.forget(uri)
         self._suggester.forget(uri)
 
@@ -112,7 +118,7 @@ class Completer:
         if not isinstance(result, _Found):
             return None if result in _WITHOUT_SAY else []
         self._following.follow(result.snapshot, result.suggestions[0])
-        return [self._item(request, result.snapshot, suggestion) for suggestion in result.suggestions]
+        return [self._item(request, result.snapshot, one) for one in result.suggestions if _fits(request, one)]
 
     async def _found(self, request: Request, record: Record) -> _Found | Outcome | Reason:
         with record.stage("context"):
@@ -124,7 +130,7 @@ class Completer:
             self._newest.cancel()
             return _Found(Outcome.RECALLED, asked.snapshot, asked.known.suggestions)
         # Ghost text and menu may ask for the same place at the same time.
-        key = (replace(request, from_word=False), asked.snapshot.text)
+        key = (replace(request, shape=ItemShape.CURSOR), asked.snapshot.text)
         found = await self._newest.run(key, lambda: self._find(request, asked, record))
         return Outcome.SUPERSEDED if found is None else found
 
@@ -138,7 +144,8 @@ class Completer:
         with record.stage("context"):
             taken = replace(asked.snapshot, parsed=document.tree(TREE_MS))
             taken = taken.insert(asked.selected) if asked.selected else taken
-        found = await self._suggester.suggest(taken, request.trigger, record)
+        with self._frames.watching(taken, request.position) as on_frame:
+            found = await self._suggester.suggest(taken, request.trigger, record, on_frame)
         if isinstance(found, Outcome | Reason):
             return found
         new = [replace(suggestion, text=asked.selected + suggestion.text) for suggestion in found]
@@ -151,7 +158,7 @@ class Completer:
         document = self._document(request.uri)
         if document is None:
             return Outcome.NOT_OPEN
-        if not self._config.enabled or self._language_ids.get(request.uri) in self._config.disabled_languages:
+        if not self._config.enabled or document.language_id in self._config.disabled_languages:
             return Outcome.OFF
         if request.position.line >= document.text.line_count:
             return Outcome.OUTSIDE
@@ -202,14 +209,16 @@ class Completer:
     def _item(self, request: Request, snapshot: Snapshot, suggestion: Suggestion) -> Item:
         text, place, encoding = snapshot.text, snapshot.place, self._documents.encoding
         end = Place(place.line, place.column + suggestion.swallowed)
-        start = place
         if request.selected is not None:  # editors want its range again, and its text at the start
             start = text.place(request.selected.start, encoding)
-        elif request.from_word:
-            start = Place(place.line, _word_start(snapshot.current_line, place.column))
+        else:
+            column = start_column(request.shape, snapshot.current_line, place.column, suggestion.swallowed)
+            start = Place(place.line, column)
         existing = text.between(start, place)
         first, last = text.position(start, encoding), text.position(end, encoding)
-        return Item(next(self._ids), existing + suggestion.text, first, last)
+        item = Item(next(self._ids), existing + suggestion.text, first, last)
+        self._acceptance.give(item.id, Given(snapshot.uri, snapshot.offset, existing, suggestion.text))
+        return item
 
     def _document(self, uri: str) -> Document | None:
         try:
@@ -218,8 +227,6 @@ class Completer:
             return None
 
 
-def _word_start(line: str, column: int) -> int:
-    start = column
-    while start > 0 and (line[start - 1].isalnum() or line[start - 1] == "_"):
-        start -= 1
-    return start
+def _fits(request: Request, suggestion: Suggestion) -> bool:
+    """Whether the editor can show it: with a menu's item selected, no more may be replaced than that would."""
+    return request.selected is None or not suggestion.swallowed

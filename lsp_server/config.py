@@ -18,6 +18,7 @@ class ModelChoice:
     device: str
     dtype: str
     threads: int
+    adapter: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Config:
     enabled: bool = True  # false: no suggestions, and the model gives its memory back
     disabled_languages: tuple[str, ...] = ()  # the editor's language ids, as in ("markdown", "plaintext")
     model: str = "smollm2-135m"  # a name that `lacuna pull` knows, or a directory
+    adapter: str = ""  # one of your own: a name from `lacuna train gap`, or a directory; "" for the model's
     device: str = "auto"  # "auto", "cpu", "cuda" or "mps"
     dtype: str = "auto"  # "auto", "float32" or "bfloat16"
     threads: int = 0  # CPU threads; 0 lets Lacuna choose
@@ -37,12 +39,14 @@ class Config:
     drafts: int = 3  # drafts of an invoked request: the most different suggestions it can bring
     completion: str = "inline"  # "inline" ghost text, "plain" items in the completion menu, or "both"
     excluded: tuple[str, ...] = ()  # .gitignore patterns of files to leave alone; "!pattern" lets files in again
+    next_edits: bool = True  # edits that follow from the last one, for editors that ask for them
+    statistics: bool = True  # counts per day, without any text, in a file of the user's; `lacuna stats` prints them
     log_level: str = "info"  # "debug", "info", "warning" or "error"
 
     @property
     def model_choice(self) -> ModelChoice:
         """What has to be loaded anew when it changes."""
-        return ModelChoice(self.model, self.device, self.dtype, self.threads)
+        return ModelChoice(self.model, self.device, self.dtype, self.threads, self.adapter)
 
     @property
     def inline(self) -> bool:
@@ -54,6 +58,8 @@ class Config:
         """Whether `textDocument/completion` is answered."""
         return self.completion != "inline"
 
+
+DEFAULTS = Config()
 
 _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),

@@ -98,6 +98,7 @@ class Document:
 
     def __init__(self, uri: str, language_id: str, version: int, text: str) -> None:
         self.uri = uri
+        self.language_id = language_id  # the editor's name of the language
         self.language = language_of(language_id, uri)
         self.version = version
         self._set_text(Text(text))

@@ -65,6 +65,13 @@ class Loader:
         self._failed_at = None
         self._start(self._load(self._choice))
 
+    def look_again(self) -> None:
+        """A model was pulled: if ours could not be loaded, or was not whole, try again at once."""
+        if self._choice is not None and self._failed_at is not None:
+            self._failed_at = None
+            self._say(Status(State.LOADING, f"loading {self._choice.model}"))
+            self._start(self._load(self._choice))
+
     def stop(self) -> None:
         """Nobody waits for what is being loaded any more."""
         if self._task is not None:

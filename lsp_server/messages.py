@@ -9,16 +9,28 @@ from typing import Any, get_args
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server.context import Trigger
+from lsp_server.frames import Picture
+from lsp_server.item_shape import ItemShape
+from lsp_server.model_choices import ModelOption
 from lsp_server.request import Item, Request, Selected
 from lsp_server.text import Edit, Encoding, Position
 
 ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id
+PARTIALLY_ACCEPTED = "lacuna.partiallyAccepted"  # command: the item's id, and how much of its text was taken
 STATISTICS = "lacuna.statistics"  # command: counts and times since the start
+SHOW_FRAMES = "lacuna.frames"  # command: whether the client wants to be told FRAMES
+PULL = "lacuna.pull"  # command: fetch a model
+MODELS = "lacuna.models"  # command: what can be chosen as `model`
 STATUS = "lacuna/status"  # notification to the client: {"state", "message"}
+COPILOT_STATUS = "didChangeStatus"  # the same for clients of Copilot's server: {"busy", "message", "kind"}
+FRAMES = "lacuna/frames"  # notification to the client: see `frames`
+# Notifications of clients of Copilot's server, about an item of ours.
+DID_SHOW = "textDocument/didShowCompletion"
+DID_PARTIALLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
 
 MENU_LABEL = 60  # characters of a suggestion that the completion menu shows
 
@@ -68,6 +80,11 @@ def answers_configuration(capabilities: types.ClientCapabilities) -> bool:
     return bool(get_capability(capabilities, "workspace.configuration", False))
 
 
+def shows_progress(capabilities: types.ClientCapabilities) -> bool:
+    """Whether the client shows the progress of what the server does of its own accord."""
+    return bool(get_capability(capabilities, "window.work_done_progress", False))
+
+
 def registers_completion(capabilities: types.ClientCapabilities) -> bool:
     """Whether the client can be told of completion methods later than at the start."""
     of_each = (getattr(capabilities.text_document, method, None) for method in ("completion", "inline_completion"))
@@ -86,6 +103,12 @@ def log_message(level: int, message: str) -> types.LogMessageParams:
     return types.LogMessageParams(_LEVELS.get(level, types.MessageType.Error), message)
 
 
+def copilot_status(state: str, message: str) -> dict[str, Any]:
+    """Our status in the words of Copilot's server."""
+    kind = {"error": "Error", "off": "Inactive"}.get(state, "Normal")
+    return {"busy": state in ("loading", "busy"), "message": message, "kind": kind}
+
+
 def edits(changes: Sequence[types.TextDocumentContentChangeEvent]) -> list[Edit]:
     """The changes of one notification."""
     return [
@@ -96,17 +119,48 @@ def edits(changes: Sequence[types.TextDocumentContentChangeEvent]) -> list[Edit]
     ]
 
 
-def inline_request(params: types.InlineCompletionParams) -> Request:
+def inline_request(params: types.InlineCompletionParams, shape: ItemShape) -> Request:
     invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
     info = params.context.selected_completion_info
     selected = Selected(_position(info.range.start), _position(info.range.end), info.text) if info else None
     trigger = Trigger.INVOKED if invoked else Trigger.AUTOMATIC
-    return Request(params.text_document.uri, _position(params.position), trigger, selected)
+    return Request(params.text_document.uri, _position(params.position), trigger, selected, shape)
 
 
 def completion_request(params: types.CompletionParams) -> Request:
     """Always automatic: menus open by themselves, and say that they were invoked at every letter."""
-    return Request(params.text_document.uri, _position(params.position), Trigger.AUTOMATIC, from_word=True)
+    return Request(params.text_document.uri, _position(params.position), Trigger.AUTOMATIC, shape=ItemShape.WORD)
+
+
+def frames(picture: Picture) -> dict[str, object]:
+    return {
+        "textDocument": {"uri": picture.uri, "version": picture.version},
+        "position": {"line": picture.position.line, "character": picture.position.character},
+        "request": picture.request,
+        "step": picture.step,
+        "cells": [{"text": text, "accepted": accepted} for text, accepted in picture.cells],
+        "done": picture.done,
+        "before": picture.before,
+        "after": picture.after,
+    }
+
+
+def model_option(option: ModelOption) -> dict[str, object]:
+    directory = option.directory
+    return {
+        "name": option.name,
+        "pulled": directory is not None,
+        "directory": None if directory is None else str(directory),
+        "note": option.note,
+    }
+
+
+def item_id(item: Any) -> int:
+    """The id of an item that a client sends back, from the arguments of its command. Raises JsonRpcInvalidParams."""
+    try:
+        return int(item.command.arguments[0])
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise JsonRpcInvalidParams("this is no item of Lacuna's") from error
 
 
 def inline_items(items: Sequence[Item] | None) -> list[types.InlineCompletionItem] | None:

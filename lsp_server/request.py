@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lsp_server.context import Trigger
+from lsp_server.item_shape import ItemShape
 from lsp_server.text import Position
 
 
@@ -25,7 +26,7 @@ class Request:
     position: Position
     trigger: Trigger
     selected: Selected | None = None
-    from_word: bool = False  # items replace the word at the cursor from its start: what completion menus match by
+    shape: ItemShape = ItemShape.CURSOR  # of its items
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What became of requests, and how long each stage took: a log line each, and counts. In memory, without code."""
+"""What became of requests and suggestions, and how long each stage took: a log line each, and counts. Without code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
+from lsp_server.daily_counts import Count, DailyCounts
 from lsp_server.suggestion import Reason
 
 REMEMBERED = 500  # requests that the percentiles are of
@@ -66,28 +67,32 @@ class Record:
 
 
 class Statistics:
-    """Counts for `lacuna.statistics`; they begin anew with the server."""
+    """Counts for `lacuna.statistics`, which begin anew with the server, and for `lacuna stats`, which do not."""
 
-    def __init__(self) -> None:
+    def __init__(self, daily: DailyCounts) -> None:
+        self._daily = daily
+        self._counts: Counter[Count] = Counter()
         self._outcomes: Counter[Outcome | Reason] = Counter()
         self._records: deque[Record] = deque(maxlen=REMEMBERED)
-        self._accepted = 0
 
     def add(self, record: Record) -> None:
         """A request has ended."""
         self._outcomes[record.outcome] += 1
         self._records.append(record)
+        self.count(Count.REQUESTS)
+        if record.outcome is Outcome.SHOWN:
+            self.count(Count.SUGGESTED)
         _log.info("%s", record)
 
-    def accepted(self) -> None:
-        """A user took a suggestion."""
-        self._accepted += 1
+    def count(self, what: Count, number: int = 1) -> None:
+        """Something else has happened."""
+        self._counts[what] += number
+        self._daily.add(what, number)
 
     def report(self) -> dict[str, object]:
         """Counts by outcome; percentiles of the last requests' passes, and of their milliseconds in each stage."""
         return {
-            "requests": self._outcomes.total(),
-            "accepted": self._accepted,
+            **{count.value: self._counts[count] for count in Count},
             "outcomes": {outcome.name.lower(): count for outcome, count in self._outcomes.most_common()},
             "forwards": _percentiles([record.forwards for record in self._records if record.forwards]),
             "ms": {stage: self._percentiles(stage) for stage in self._stages()},

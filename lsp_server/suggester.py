@@ -14,7 +14,7 @@ from lsp_server.exclude import Exclusion, path_of
 from lsp_server.selection import select
 from lsp_server.statistics import Outcome, Record
 from lsp_server.suggestion import Reason, Rejected, Suggestion
-from lsp_server.worker import Filled, Worker
+from lsp_server.worker import Filled, OnFrame, Worker
 
 if TYPE_CHECKING:
     from lsp_server.snippets import Snippets
@@ -31,10 +31,11 @@ class Suggester:
         self._budget = Budget()
 
     async def suggest(
-        self, snapshot: Snapshot, trigger: Trigger, record: Record
+        self, snapshot: Snapshot, trigger: Trigger, record: Record, on_frame: OnFrame | None = None
     ) -> tuple[Suggestion, ...] | Outcome | Reason:
         """Suggestions at the snapshot's cursor, the best first, or why there are none. Fills in the record's stages.
 
+        `on_frame` is called by the engine's thread.
         Raises ModelError. Cancelling it stops the engine.
         """
         with record.stage("context"):
@@ -47,7 +48,7 @@ class Suggester:
             return Outcome.NOT_READY
         with record.stage("context"):
             context = self._limited(context).with_snippets(self._snippets.choose(snapshot, self._documents))
-        filled = await self._fill(context, snapshot, record)
+        filled = await self._fill(context, snapshot, record, on_frame)
         with record.stage("postprocess"):
             return select(context, snapshot, filled.infills, self._config.confidence)
 
@@ -67,12 +68,14 @@ class Suggester:
         gap = replace(context.gap, max_lines=context.gap.max_lines - less)
         return replace(context, gap=gap, max_lines=context.max_lines - less)
 
-    async def _fill(self, context: Context, snapshot: Snapshot, record: Record) -> Filled:
+    async def _fill(self, context: Context, snapshot: Snapshot, record: Record, on_frame: OnFrame | None) -> Filled:
         automatic = context.trigger is Trigger.AUTOMATIC
         most = self._config.drafts
         record.drafts = self._budget.drafts(self._config.budget_ms, most) if automatic else most
         # By path: the cells of a notebook are read as one text.
-        filled = await self._worker.fill(context.gap, document=path_of(snapshot.uri), drafts=record.drafts)
+        filled = await self._worker.fill(
+            context.gap, document=path_of(snapshot.uri), drafts=record.drafts, on_frame=on_frame
+        )
         best = filled.infills[0]
         if automatic:
             self._budget.spent(best.timings, record.drafts)

@@ -25,6 +25,7 @@ class Reason(Enum):
     LOOPS = "the fill repeats itself"
     UNBALANCED = "brackets or quotes would not match"
     PARSE_WORSE = "the syntax would be worse"
+    AS_IT_IS = "the model would write it as it stands"
 
 
 @dataclass(frozen=True)

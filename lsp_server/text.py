@@ -176,6 +176,12 @@ class Text:
             point, line = point._replace(column=point.column + _bytes(raw)), line - 1
         return point
 
+    def place_of_byte(self, byte: int) -> Place:
+        """The place of an offset into the UTF-8 text; one inside a character is the start of it."""
+        index = min(bisect_right(self._byte_starts, byte) - 1, len(self._blocks) - 1)
+        head = self.read_utf8(self._byte_starts[index])[: byte - self._byte_starts[index]]
+        return self.place_at(self._char_starts[index] + len(head.decode(errors="ignore")))
+
     def read_utf8(self, byte: int, _point: object = None) -> bytes:
         """Some bytes from a byte offset on, b"" at the end of the text: a tree-sitter parser's read callback."""
         index = bisect_right(self._byte_starts, byte) - 1

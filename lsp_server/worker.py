@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.gap import Frame, Gap, Infill, Stopped
 from lsp_server.config import ModelChoice
 
 if TYPE_CHECKING:
     from engine.filler import Filler
+
+OnFrame = Callable[[Frame], None]
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class Worker:
         self._loaded: ModelChoice | None = None
         self._reason = ""  # for device, dtype and threads
         self.is_ready = False  # whether there is a model to ask
+        self.can_rewrite = False  # whether that model follows instructions
         self.finished = 0  # questions that were worked out
         self.stopped = 0  # questions that were taken up, and left when the stop flag was seen
 
@@ -59,15 +64,28 @@ class Worker:
         self.is_ready = False
         await asyncio.get_running_loop().run_in_executor(self._executor, self._unload)
 
-    async def fill(self, gap: Gap, *, document: str, drafts: int = 1) -> Filled:
+    async def fill(self, gap: Gap, *, document: str, drafts: int = 1, on_frame: OnFrame | None = None) -> Filled:
         """Fill a gap; what is read of `document` is kept. Cancelling this makes the engine stop before its next pass.
+
+        `on_frame` is called in the engine's thread after every denoising step, and should return at once.
 
         Raises ModelError, also where a model is loaded or unloaded meanwhile.
         """
         stop = Event()
-        work = partial(self._fill, gap, document, drafts, stop, time.perf_counter())
+        work = partial(self._fill, gap, document, drafts, stop, time.perf_counter(), on_frame)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            stop.set()
+
+    async def ask(self, work: Callable[[Filler, Event], Result]) -> Result:
+        """Have the engine do something else than fill a gap, in its thread. Cancelling this sets the event.
+
+        Raises ModelError.
+        """
+        stop = Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._ask, work, stop)
         finally:
             stop.set()
 
@@ -87,7 +105,8 @@ class Worker:
 
         try:
             chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
-            self._filler = filler.load(choice.model, chosen)
+            self._filler = filler.load(choice.model, chosen, choice.adapter)
+            self.can_rewrite = self._filler.can_rewrite
         except (hub.ModelMissing, weights.WeightsError) as error:
             raise ModelError(str(error)) from error
         except (OSError, ValueError, LookupError, RuntimeError) as error:
@@ -97,14 +116,19 @@ class Worker:
 
     def _unload(self) -> None:
         self._filler = self._loaded = None
+        self.can_rewrite = False
 
-    def _fill(self, gap: Gap, document: str, drafts: int, stop: Event, asked: float) -> Filled:
+    def _fill(
+        self, gap: Gap, document: str, drafts: int, stop: Event, asked: float, on_frame: OnFrame | None
+    ) -> Filled:
         start = time.perf_counter()
         steps = 0
 
         def count(frame: Frame) -> None:
             nonlocal steps
             steps = frame.step
+            if on_frame is not None:
+                on_frame(frame)
 
         if self._filler is None:
             raise ModelError("there is no model")
@@ -118,6 +142,14 @@ class Worker:
             raise ModelError(f"the model failed: {error}") from error
         self.finished += 1
         return Filled(tuple(infills), (start - asked) * 1000.0)
+
+    def _ask(self, work: Callable[[Filler, Event], Result], stop: Event) -> Result:
+        if self._filler is None:
+            raise ModelError("there is no model")
+        try:
+            return work(self._filler, stop)
+        except RuntimeError as error:
+            raise ModelError(f"the model failed: {error}") from error
 
     def _forget(self, document: str) -> None:
         if self._filler is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +12,8 @@ import pytest
 from engine import hub, runtime
 
 runtime.prepare_environment()  # as every command does, before any test imports torch
+_state = tempfile.TemporaryDirectory()
+os.environ["LACUNA_STATE"] = _state.name  # what tests accept does not count as what the user does
 # A change is to fail for what it did, not for what chance found in what was there before. To look further:
 # `pytest --hypothesis-profile=search`.
 hypothesis.settings.register_profile("fixed", derandomize=True)
@@ -20,4 +24,4 @@ hypothesis.settings.load_profile("fixed")
 @pytest.fixture(scope="session")
 def embedded_model() -> Path:
     """The directory of the embedded model, pulled if it is not there yet."""
-    return hub.pull(hub.EMBEDDED, progress=True)
+    return hub.pull(hub.EMBEDDED)

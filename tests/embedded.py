@@ -18,13 +18,13 @@ DATA = Path(__file__).parent / "data"
 
 @cache
 def embedded(dtype: str = "float32") -> GapFiller:
-    hub.pull(hub.EMBEDDED, progress=True)
+    hub.pull(hub.EMBEDDED)
     return gap_filler.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
 
 
 @cache
 def tokenizer() -> Tokenizer:
-    return Tokenizer(hub.pull(hub.EMBEDDED, progress=True) / "tokenizer.json")
+    return Tokenizer(hub.pull(hub.EMBEDDED) / "tokenizer.json")
 
 
 def preview_cases() -> list[dict[str, Any]]:

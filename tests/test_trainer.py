@@ -29,27 +29,27 @@ def model(tmp_path: Path) -> Path:
 
 
 def train(model: Path, target: Path, gaps: int, config: TrainConfig = CONFIG) -> Iterator[Step]:
-    return run.train(str(model), DOCUMENTS, target, Budget(gaps=gaps), config, start=model, threads=1)
+    return run.Run(str(model), DOCUMENTS, target, config, start=model, threads=1).steps(Budget(gaps=gaps))
 
 
 def test_it_learns(model: Path, tmp_path: Path) -> None:
-    steps = list(train(model, tmp_path / "run", 2500))
+    steps = list(train(model, tmp_path / "run", 1200))
     early, late = steps[: len(steps) // 5], steps[-len(steps) // 5 :]
     assert _mean(late) < 0.8 * _mean(early)
-    assert steps[-1].progress.gaps >= 2500
+    assert steps[-1].progress.gaps >= 1200
 
 
 def test_a_run_goes_on_exactly_where_it_was_stopped(model: Path, tmp_path: Path) -> None:
-    whole = list(train(model, tmp_path / "whole", 400))
+    whole = list(train(model, tmp_path / "whole", 200))
     first = list(train(model, tmp_path / "parts", whole[len(whole) // 2].progress.gaps, CONFIG))
-    rest = list(train(model, tmp_path / "parts", 400 - first[-1].progress.gaps, _warm(CONFIG)))
+    rest = list(train(model, tmp_path / "parts", 200 - first[-1].progress.gaps, _warm(CONFIG)))
     assert [step.progress.gaps for step in (*first, *rest)] == [step.progress.gaps for step in whole]
     a, b = (dict(weights.stream(tmp_path / name / checkpoint.STATE)) for name in ("whole", "parts"))
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_the_rate_rises_stays_and_in_a_decay_branch_falls(model: Path, tmp_path: Path) -> None:
-    rates = [step.rate for step in train(model, tmp_path / "constant", 400)]
+    rates = [step.rate for step in train(model, tmp_path / "constant", 200)]
     assert rates[:3] == pytest.approx([1e-3, 2e-3, 3e-3]) and set(rates[3:]) == {3e-3}
     falling = [step.rate for step in train(model, tmp_path / "decay", 400, TrainConfig(windows_per_step=1, decay=True))]
     assert falling[-1] < 0.25 * max(falling)
@@ -79,7 +79,7 @@ def test_a_damaged_checkpoint_is_named(model: Path, tmp_path: Path) -> None:
 
 def test_an_empty_corpus_is_said(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing to train on"):
-        list(run.train(str(model), [], tmp_path / "run", Budget(gaps=10), CONFIG, start=model))
+        run.Run(str(model), [], tmp_path / "run", CONFIG, start=model)
 
 
 def test_python_gets_its_share_and_windows_are_numbered(tmp_path: Path) -> None:
@@ -97,4 +97,4 @@ def _warm(config: TrainConfig) -> TrainConfig:
 
 
 def _mean(steps: list[Step]) -> float:
-    return sum(step.product for step in steps) / len(steps)
+    return sum(step.measure.product for step in steps) / len(steps)

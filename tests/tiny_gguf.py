@@ -63,6 +63,7 @@ def write_wheel(directory: Path, *, layers: int = 2) -> WheelModel:
         wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
         member="lacuna_tiny_model/tiny.gguf",
         member_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        wheel_bytes=wheel.stat().st_size,
         disk_bytes=10_000_000,
     )
     source.unlink()

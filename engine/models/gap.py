@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.context import Context, SuffixReader, causal
+from engine.gate import UNFITTED, Gate
 from engine.models.llama import Layer, Llama
 
 
@@ -23,12 +24,14 @@ class GapConfig:
     suffix_distance: int  # positions from the anchor to the first suffix token, whatever the canvas' length
     sink_token_id: int
     end_of_hole_token_id: int
+    gate: Gate = UNFITTED
 
     @staticmethod
     def from_adapter(config: Mapping[str, Any]) -> GapConfig:
         gap = config["gap"]
         lengths = tuple(sorted(gap["canvas_lengths"]))
-        return GapConfig(lengths, gap["suffix_distance"], gap["sink_token_id"], gap["end_of_hole_token_id"])
+        gate = Gate.from_adapter(gap.get("gate"))
+        return GapConfig(lengths, gap["suffix_distance"], gap["sink_token_id"], gap["end_of_hole_token_id"], gate)
 
     def canvas_length(self, tokens: int) -> int:
         """The shortest trained canvas for that many tokens and the end of the hole, or the longest there is."""

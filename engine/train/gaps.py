@@ -149,8 +149,8 @@ class _Cutter:
         if not spans:
             return self.rest_of_line()
         start, end = self._chance.choice(spans)
-        if kind is Kind.ARGUMENTS:
-            return end - 1, start + 1  # inside the brackets
+        if kind is Kind.ARGUMENTS and self._text[start] in "([{":
+            return end - 1, start + 1  # inside the brackets; a lambda's parameters have none
         return end, start if self._chance.random() < 0.5 else start + (end - start) // 3
 
 

@@ -60,7 +60,7 @@ class Stack:
 
 
 class _MergedProduct(torch.autograd.Function):
-    """y = x W^T with W merged. With s the scale and g = dL/dy: dL/dx = g W, dL/dA = s (g B)^T x, dL/dB = s g^T (x A^T)."""
+    """y = x W^T, W merged. With g = dL/dy, s the scale: dL/dx = g W, dL/dA = s (g B)^T x, dL/dB = s g^T (x A^T)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, stack: Stack, *factors: Tensor) -> Tensor:

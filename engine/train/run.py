@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from engine import adapter, gap_filler, runtime
 from engine.models.gap import GapConfig
 from engine.train import checkpoint, frozen
@@ -17,7 +15,7 @@ from engine.train.batch import LENGTHS
 from engine.train.checkpoint import Progress
 from engine.train.documents import Document, Documents
 from engine.train.lora import STACKS, Lora
-from engine.train.trainer import Step, TrainConfig, Trainer
+from engine.train.trainer import Measure, Step, TrainConfig, Trainer
 
 METRICS = "metrics.jsonl"
 TARGETS = sorted(name.split(".")[-1] for names in STACKS.values() for name in names)
@@ -44,48 +42,57 @@ class Budget:
         return share
 
 
-def directory(name: str) -> Path:
-    """Where a run of that name keeps its state, in the user's cache."""
-    return platformdirs.user_cache_path("lacuna") / "training" / name
+class Run:
+    """One run: goes on where it was left in `target`, else begins with the adapter in `start`."""
+
+    def __init__(
+        self,
+        model: str,
+        documents: Iterable[Document],
+        target: Path,
+        config: TrainConfig,
+        *,
+        start: Path | None = None,
+        seed: int = 0,
+        threads: int = 0,
+    ) -> None:
+        """`start`: an adapter's directory; the model's own where it is None. `threads`: CPU threads; 0 chooses.
+
+        Raises ModelMissing, WeightsError, and ValueError where there is nothing to train on.
+        """
+        chosen = runtime.choose("cpu", "auto", threads)
+        base = frozen.load(model, chosen)
+        begun = adapter.load(start or gap_filler.adapter_directory(model), base.llama.config)
+        gap = {**begun.config["gap"], "canvas_lengths": list(LENGTHS)}
+        self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS, "gap": gap}
+        self._lora = Lora(base.layers, begun.config["r"], begun.config["lora_alpha"], begun)
+        self._seed, self._target = seed, target
+        self.trainer = Trainer(
+            base, self._lora, GapConfig.from_adapter(self._words), Documents(documents, seed), config, chosen.threads
+        )
+        if (kept := checkpoint.load(target)) is not None:
+            self.trainer.resume(*kept)
+
+    def steps(self, budget: Budget) -> Iterator[Step]:
+        """Trains, step by step; afterwards `target` holds the run's state, its metrics and the adapter."""
+        self._target.mkdir(parents=True, exist_ok=True)
+        before = self.trainer.progress
+        with (self._target / METRICS).open("a", encoding="utf-8") as metrics:
+            for step in self.trainer.run(budget.left(before), self._target):
+                metrics.write(json.dumps(_row(step)) + "\n")
+                metrics.flush()
+                yield step
+        self._export(self.trainer.progress.gaps)
+
+    def measure(self, documents: Iterable[Document], windows: int) -> Measure:
+        """How well the gaps of other documents are denoised now."""
+        return self.trainer.measure(Documents(documents, self._seed), windows)
+
+    def _export(self, gaps: int) -> None:
+        gap = {**self._words["gap"], "trained_gaps": self._words["gap"].get("trained_gaps", 0) + gaps}
+        checkpoint.export(self._target, {**self._words, "gap": gap}, dict(self._lora.parameters()))
 
 
-def train(
-    model: str,
-    documents: Iterable[Document],
-    target: Path,
-    budget: Budget,
-    config: TrainConfig,
-    *,
-    start: Path | None = None,
-    seed: int = 0,
-    threads: int = 0,
-) -> Iterator[Step]:
-    """Trains an adapter for `model`, step by step; afterwards `target` holds the run's state and the adapter.
-
-    Goes on from `target` where a run was left there, else from the adapter in `start` (the shipped one by default).
-    Raises ModelMissing, WeightsError, ValueError.
-    """
-    chosen = runtime.choose("cpu", "auto", threads)
-    base = frozen.load(model, chosen)
-    first = start or gap_filler.adapter_directory(model)
-    begun = adapter.load(first, base.llama.config)
-    words: dict[str, Any] = dict(begun.config)
-    lora = Lora(base.layers, words["r"], words["lora_alpha"], begun)
-    words |= {"target_modules": TARGETS, "gap": {**words["gap"], "canvas_lengths": list(LENGTHS)}}
-    trainer = Trainer(base, lora, GapConfig.from_adapter(words), Documents(documents, seed), config)
-    if (kept := checkpoint.load(target)) is not None:
-        trainer.resume(*kept)
-    target.mkdir(parents=True, exist_ok=True)
-    with (target / METRICS).open("a", encoding="utf-8") as metrics:
-        for step in trainer.run(budget.left(trainer.progress), target):
-            metrics.write(json.dumps({**asdict(step.progress), **_measured(step)}) + "\n")
-            metrics.flush()
-            yield step
-    words["gap"]["trained_gaps"] = words["gap"].get("trained_gaps", 0) + trainer.progress.gaps
-    checkpoint.export(target, words, dict(lora.parameters()))
-
-
-def _measured(step: Step) -> dict[str, float]:
-    measured = asdict(step)
-    del measured["progress"]
-    return {name: round(value, 6) for name, value in measured.items()}
+def _row(step: Step) -> dict[str, float]:
+    measured = {**asdict(step.measure), "rate": step.rate, "gradient_norm": step.gradient_norm}
+    return {**asdict(step.progress), **{name: round(value, 6) for name, value in measured.items()}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.models.gap import GapConfig
+from engine.threads import FreeCores
 from engine.train import checkpoint, reads
 from engine.train.batch import batch
 from engine.train.canvas_pass import CanvasPass
@@ -40,21 +41,32 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """How well gaps are denoised; see `loss.Loss`."""
+
+    canvas: float  # cross-entropy at the leftmost hidden position: the canvas alone, and with the base
+    product: float
+    first_right: float  # shares
+    all_right: float
+
+
+@dataclass(frozen=True)
 class Step:
     """What is known after a step."""
 
     progress: Progress
     rate: float
-    canvas: float  # cross-entropy at the leftmost hidden position: the canvas alone, and with the base
-    product: float
-    first_right: float  # shares
-    all_right: float
+    measure: Measure  # of the gaps that the step learned from
     gradient_norm: float
 
 
 class Trainer:
-    def __init__(self, frozen: Frozen, lora: Lora, gap: GapConfig, documents: Documents, config: TrainConfig) -> None:
+    def __init__(
+        self, frozen: Frozen, lora: Lora, gap: GapConfig, documents: Documents, config: TrainConfig, threads: int
+    ) -> None:
+        """`threads`: CPU threads to use at most; fewer while other programs need the cores."""
         self.progress = Progress()
+        self._free_cores = FreeCores(threads)
         self._frozen, self._lora, self._gap, self._documents, self._config = frozen, lora, gap, documents, config
         self._pass = CanvasPass(frozen.llama, frozen.norms, lora, gap.suffix_distance)
         self._parameters = dict(lora.parameters())
@@ -71,13 +83,16 @@ class Trainer:
         while (share := left(self.progress)) > 0:
             warm = min(1.0, (self.progress.steps - first + 1) / self._config.warmup_steps)
             rate = self._config.learning_rate * warm * (share if self._config.decay else 1.0)
-            yield self._step(rate, before + time.monotonic() - started)
+            measure, norm = self._step(rate)
+            self.progress = replace(self.progress, seconds=before + time.monotonic() - started)
+            yield Step(self.progress, rate, measure, norm)
             if time.monotonic() - saved > SAVE_SECONDS:
                 self.save(directory)
                 saved = time.monotonic()
         self.save(directory)
 
-    def _step(self, rate: float, seconds: float) -> Step:
+    def _step(self, rate: float) -> tuple[Measure, float]:
+        """How well the gaps were denoised before it, and the norm of their gradient."""
         losses = [self._window(self.progress.windows + at) for at in range(self._config.windows_per_step)]
         found = [one for one in losses if one is not None]
         norm = torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._config.clip)
@@ -92,21 +107,31 @@ class Trainer:
             gaps=self.progress.gaps + sum(one.firsts for one in found),
             tokens=self.progress.tokens + sum(one.tokens for one in found),
             steps=self.progress.steps + 1,
-            seconds=seconds,
         )
-        return _summary(self.progress, rate, found, float(norm))
+        return _measure(found), float(norm)
 
     def _window(self, number: int) -> Loss | None:
         """Adds the gradients of one window's gaps; None where no gap could be cut."""
-        window = self._documents.window(number, self._frozen.tokenizer)
+        found = self._loss(self._documents, number)
+        if found is not None:
+            (found.total / (found.tokens * self._config.windows_per_step)).backward()
+        return found
+
+    def _loss(self, documents: Documents, number: int) -> Loss | None:
+        self._free_cores.update()
+        window = documents.window(number, self._frozen.tokenizer)
         if not window.gaps:
             return None
         end = self._gap.end_of_hole_token_id
         drawn = batch(window, end, random.Random(number))
         read = reads.read(window, self._frozen.llama, self._gap.sink_token_id)
-        found = loss(self._pass(drawn.groups, read), drawn.groups, read, self._frozen.llama, end)
-        (found.total / (found.tokens * self._config.windows_per_step)).backward()
-        return found
+        return loss(self._pass(drawn.groups, read), drawn.groups, read, self._frozen.llama, end)
+
+    @torch.no_grad()
+    def measure(self, documents: Documents, windows: int) -> Measure:
+        """How well the gaps of the first `windows` windows are denoised now."""
+        found = [loss for number in range(windows) if (loss := self._loss(documents, number)) is not None]
+        return _measure(found)
 
     def save(self, directory: Path) -> None:
         tensors = dict(self._parameters)
@@ -126,14 +151,11 @@ class Trainer:
         self._lora.merge()
 
 
-def _summary(progress: Progress, rate: float, losses: list[Loss], norm: float) -> Step:
+def _measure(losses: Sequence[Loss]) -> Measure:
     count = max(1, len(losses))
-    return Step(
-        progress=progress,
-        rate=rate,
+    return Measure(
         canvas=sum(one.canvas for one in losses) / count,
         product=sum(one.product for one in losses) / count,
         first_right=sum(one.first_right for one in losses) / max(1, sum(one.firsts for one in losses)),
         all_right=sum(one.all_right for one in losses) / max(1, sum(one.alls for one in losses)),
-        gradient_norm=norm,
     )

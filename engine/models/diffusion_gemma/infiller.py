@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -19,15 +20,22 @@ from engine.entropy_bound import EntropyBoundConfig, Noise, propose
 from engine.gap import Features, Frame, Gap, Infill, Stopped
 from engine.infill_layout import Layout, best_lengths, lengths, rank
 from engine.models.diffusion_gemma import checkpoint
+from engine.models.diffusion_gemma.beginnings import Beginnings
 from engine.models.diffusion_gemma.model import DiffusionGemma
+from engine.models.diffusion_gemma.patcher import Patcher
 from engine.models.diffusion_gemma.prompt import Prompt
 from engine.models.diffusion_gemma.question import Question, Questioner
+from engine.models.diffusion_gemma.rewriter import DiffusionGemmaRewriter
+from engine.models.diffusion_gemma.scorer import Scorer
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.patch import Patch, Patched, Wish
 from engine.runtime import Runtime
+from engine.surprise import Passage, Surprise
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
 JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is judged by
 PROMPTS = 4  # documents whose prompts stay read; 8K tokens of the published model are 0.4 GB
+VERSIONS = 2  # prompts of a document before and after an edit
 CANVASES = 4  # lengths tried in one pass: enough that a GPU reads the experts once for all, few enough to stop soon
 SEED = 0
 
@@ -45,14 +53,20 @@ class _Fill:
 class DiffusionGemmaInfiller:
     """Fills gaps, one at a time: it is used from one thread."""
 
+    can_rewrite = True
+
     def __init__(self, model: DiffusionGemma, tokenizer: GemmaTokenizer, config: EntropyBoundConfig) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._config = config
         self._questioner = Questioner(tokenizer, model.config.canvas_length)
         self._prompts: OrderedDict[str, Prompt] = OrderedDict()
-        self._allowed: tuple[bytes, Tensor | None] = (b"", None)
+        self._beginnings = Beginnings(tokenizer, model.config.vocab_size, model.device)
         self._baselines: dict[int, float] = {}
+        present, old = Prompt(model), Prompt(model)
+        self._patcher = Patcher(model, tokenizer, config, present, old)
+        self._scorer = Scorer(model, tokenizer, present, old)
+        self._rewriter = DiffusionGemmaRewriter(model, tokenizer, config)
 
     @torch.inference_mode()
     def infill(
@@ -69,10 +83,7 @@ class DiffusionGemmaInfiller:
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
 
-        def check() -> None:
-            if stop is not None and stop.is_set():
-                raise Stopped
-
+        check = partial(_check, stop)
         started = time.perf_counter()
         question = self._questioner.ask(gap)
         prompt = self._prompt(document)
@@ -93,6 +104,25 @@ class DiffusionGemmaInfiller:
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
         self._prompts.pop(document, None)
+
+    def patch(
+        self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
+    ) -> Patched:
+        """Fillings of all holes of a patch, the best first. Raises Stopped soon after `stop` is set."""
+        return self._patcher.patch(patch, partial(_check, stop), on_frame)
+
+    def surprises(self, passage: Passage, *, stop: Event | None = None) -> tuple[Surprise, ...]:
+        """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
+        return self._scorer.surprises(passage, partial(_check, stop))
+
+    def rewrite(
+        self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+    ) -> str:
+        """The block as the instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""
+        written = wish.code
+        for written in self._rewriter.rewrite(wish, partial(_check, stop)):
+            on_text(written)
+        return written
 
     def _prompt(self, document: str) -> Prompt:
         prompt = self._prompts.pop(document, None) or Prompt(self._model)
@@ -147,7 +177,7 @@ class DiffusionGemmaInfiller:
         noise = self._noise()
         canvas = self._canvas(layout, noise)
         free = torch.arange(layout.hole, device=self._model.device)
-        pins = Pins(free, beginning=self._beginning(question.stub))
+        pins = Pins(free, allowed=self._beginnings.at({0: question.stub}))
         last: Draft | None = None
         for draft in denoise(self._model, prompt.cache, canvas, self._config, noise, pins):
             check()
@@ -186,14 +216,6 @@ class DiffusionGemmaInfiller:
         hole = noise.ids(1, layout.hole)
         return torch.cat([hole, torch.tensor([layout.pinned], dtype=hole.dtype, device=self._model.device)], dim=1)
 
-    def _beginning(self, stub: bytes) -> Tensor | None:
-        """Which tokens may begin a hole, bool of shape [vocab]; None for all."""
-        if stub != self._allowed[0]:
-            allowed = torch.zeros(self._model.config.vocab_size, dtype=torch.bool)
-            allowed[self._tokenizer.beginning_with(stub)] = True
-            self._allowed = (stub, allowed.to(self._model.device) if stub else None)
-        return self._allowed[1]
-
     def _frame(self, draft: Draft, layout: Layout) -> Frame:
         tokens, taken = draft.best[0, : layout.hole].tolist(), draft.accepted[0].tolist()
         texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in tokens]
@@ -205,6 +227,11 @@ class DiffusionGemmaInfiller:
     @property
     def _ends(self) -> tuple[int, ...]:
         return (*self._config.eos_token_ids, self._config.pad_token_id)
+
+
+def _check(stop: Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise Stopped
 
 
 def load(directory: Path, runtime: Runtime) -> DiffusionGemmaInfiller:

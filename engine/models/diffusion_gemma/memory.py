@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.memory import Memory
 from engine.models.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.models.diffusion_gemma.infiller import PROMPTS
+from engine.models.diffusion_gemma.infiller import PROMPTS, VERSIONS
 from engine.runtime import Runtime
 
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
@@ -23,7 +23,7 @@ def needed(directory: Path, runtime: Runtime) -> Memory:
     one = estimate(config, size, min(PROMPT_TOKENS, config.max_position_embeddings))
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
     packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
-    return replace(one, weights=one.weights + packed, cache=PROMPTS * one.cache)
+    return replace(one, weights=one.weights + packed, cache=(PROMPTS + VERSIONS) * one.cache)
 
 
 def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> Memory:

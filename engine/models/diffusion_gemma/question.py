@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.gap import Gap
-from engine.infill_layout import Layout, lay_out, lengths
+from engine.infill_layout import Layout, behind, lay_out, lengths
 from engine.models.diffusion_gemma.chat import Chat
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 
@@ -55,6 +55,10 @@ class Questioner:
 
     def layout(self, question: Question, hole: int) -> Layout:
         return lay_out(hole, question.suffix, self._ending, self._chat.pad, self._canvas_length)
+
+    def behind(self, question: Question, length: int) -> tuple[int, ...]:
+        """What stands behind the first `length` tokens of a canvas, where the hole's end is known."""
+        return behind(length, question.suffix, self._ending, self._chat.pad, self._canvas_length)
 
     def answer(self, question: Question, spelled: bytes, max_lines: int) -> str:
         """The text between the gap's prefix and suffix, of what the hole's tokens spell."""

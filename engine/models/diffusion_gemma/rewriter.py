@@ -13,8 +13,10 @@ from engine.models.diffusion_gemma.chat import Chat
 from engine.models.diffusion_gemma.model import DiffusionGemma
 from engine.models.diffusion_gemma.prompt import Prompt
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.patch import Wish
 
 SEED = 0
+SURROUNDINGS = 4_096  # characters on either side
 
 
 class DiffusionGemmaRewriter:
@@ -26,13 +28,13 @@ class DiffusionGemmaRewriter:
         self._config = config
 
     @torch.inference_mode()
-    def rewrite(
-        self, instruction: str, code: str, language: str = "", check: Callable[[], None] = lambda: None
-    ) -> Iterator[str]:
+    def rewrite(self, wish: Wish, check: Callable[[], None] = lambda: None) -> Iterator[str]:
         """The new code as it stands after every step; the last is the answer. `check` runs every step and may raise."""
         prompt = Prompt(self._model)
-        prompt.update(Chat(self._tokenizer).instruct(instruction, code, language), check)
-        room = len(self._tokenizer.encode(code)) + self._model.config.canvas_length  # a rewrite is seldom much longer
+        prompt.update(Chat(self._tokenizer).instruct(_instruction(wish), wish.code, wish.language), check)
+        room = (
+            len(self._tokenizer.encode(wish.code)) + self._model.config.canvas_length
+        )  # a rewrite is seldom much longer
         config = replace(self._config, max_new_tokens=max(room, self._config.max_new_tokens))
         noise = Noise(SEED, self._model.config.vocab_size, self._model.device)
         written: list[int] = []
@@ -47,3 +49,13 @@ class DiffusionGemmaRewriter:
         """What stands before the first end token and the closing fence."""
         ended = next((at for at, token in enumerate(tokens) if token in self._config.eos_token_ids), len(tokens))
         return self._tokenizer.decode(tokens[:ended]).decode("utf-8", errors="ignore").split("\n```")[0]
+
+
+def _instruction(wish: Wish) -> str:
+    """The wish, with what stands around the code where anything does."""
+    around = [
+        f"{where} the code stands:\n\n```{wish.language}\n{text}\n```"
+        for where, text in (("Before", wish.prefix[-SURROUNDINGS:]), ("After", wish.suffix[:SURROUNDINGS]))
+        if text.strip()
+    ]
+    return "\n\n".join([*around, wish.instruction])

@@ -1,0 +1,88 @@
+/** The language client: what is sent to `lacuna serve` and what is made of its answers. */
+
+import * as vscode from "vscode";
+import {
+  CloseAction,
+  ErrorAction,
+  type ErrorHandler,
+  LanguageClient,
+  type LanguageClientOptions,
+  type Middleware,
+  type WorkDoneProgressBegin,
+  type WorkDoneProgressEnd,
+  type WorkDoneProgressReport,
+} from "vscode-languageclient/node";
+import type { Offer } from "./offers.ts";
+import { isEnabledFor } from "./settings.ts";
+
+export type Progress = WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
+
+/** What a client tells of. */
+export interface Listener {
+  /** The server's process is gone, and nobody asked it to go. */
+  readonly closed: () => void;
+  /** Suggestions are handed to the editor. */
+  readonly offered: (document: string, offers: readonly Offer[]) => void;
+  /** Something that takes long goes on. */
+  readonly progressed: (progress: Progress) => void;
+}
+
+/** A client that is not started yet. `settings` is asked for at its start. */
+export function createClient(
+  executable: string,
+  settings: () => unknown,
+  channel: vscode.LogOutputChannel,
+  listener: Listener,
+): LanguageClient {
+  const options: LanguageClientOptions = {
+    documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { notebook: "*" }],
+    initializationOptions: settings,
+    outputChannel: channel,
+    errorHandler: errorHandler(listener),
+    middleware: middleware(listener),
+    initializationFailedHandler: () => false,
+  };
+  return new LanguageClient("lacuna", "Lacuna", { command: executable, args: ["serve"] }, options);
+}
+
+/** Our own `Server` decides when to start again: the client only says that the connection is gone. */
+function errorHandler(listener: Listener): ErrorHandler {
+  return {
+    error: () => ({ action: ErrorAction.Continue, handled: true }),
+    closed: () => {
+      listener.closed();
+      return { action: CloseAction.DoNotRestart, handled: true };
+    },
+  };
+}
+
+function middleware(listener: Listener): Middleware {
+  return {
+    provideInlineCompletionItems: async (document, position, context, token, next) => {
+      if (!isEnabledFor(document.languageId)) {
+        return null;
+      }
+      const answer = await next(document, position, context, token);
+      listener.offered(document.uri.toString(), offersOf(document, answer));
+      return answer;
+    },
+    provideCompletionItem: (document, position, context, token, next) =>
+      isEnabledFor(document.languageId) ? next(document, position, context, token) : null,
+    handleWorkDoneProgress: (token, params, next) => {
+      listener.progressed(params);
+      next(token, params);
+    },
+  };
+}
+
+function offersOf(
+  document: vscode.TextDocument,
+  answer: vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined,
+): Offer[] {
+  const items = Array.isArray(answer) ? answer : (answer?.items ?? []);
+  return items.flatMap((item) =>
+    typeof item.insertText === "string" && item.range
+      ? [{ id: item.command?.arguments?.[0] as unknown, start: document.offsetAt(item.range.start), text: item.insertText }]
+      : [],
+  );
+}

@@ -1,0 +1,107 @@
+/** Entry point: makes the parts, and tells each of what concerns it. */
+
+import * as vscode from "vscode";
+import { registerCommands } from "./commands.ts";
+import { findExecutable } from "./executable.ts";
+import { sayMissing } from "./missing.ts";
+import { Models } from "./models.ts";
+import { Offers } from "./offers.ts";
+import { ServerCommand } from "./protocol.ts";
+import { activeInterpreter, onDidChangeInterpreter } from "./python.ts";
+import { NOT_FOUND, Server } from "./server.ts";
+import { programPath, serverSettings } from "./settings.ts";
+import { shownStatus, StatusBar } from "./statusBar.ts";
+import { StatisticsView } from "./statisticsView.ts";
+import { Watch } from "./watch.ts";
+
+let running: Server | undefined;
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const channel = vscode.window.createOutputChannel("Lacuna", { log: true });
+  const offers = new Offers();
+  const server = new Server({
+    find,
+    settings: () => serverSettings(context.extension),
+    channel,
+    offered: (document, shown) => offers.replace(document, shown),
+  });
+  const models = new Models(server);
+  const statistics = new StatisticsView(server);
+  const watch = new Watch(server, context.extensionUri);
+  const commands = registerCommands({ server, models, statistics, watch, channel });
+  context.subscriptions.push(channel, statistics, watch, ...commands);
+  context.subscriptions.push(...showStatus(server, context.extension), ...followSettings(server));
+  context.subscriptions.push(reportPartialAcceptance(server, offers));
+  running = server;
+  await server.restart();
+  const following = await onDidChangeInterpreter(() => void startIfElsewhere(server));
+  context.subscriptions.push(...(following ? [following] : []));
+}
+
+export async function deactivate(): Promise<void> {
+  await running?.stop();
+}
+
+/** In a workspace that is not trusted, nothing of it is run. */
+async function find(): Promise<string | undefined> {
+  const trusted = vscode.workspace.isTrusted;
+  const folders = trusted ? (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath) : [];
+  const interpreter = trusted ? await activeInterpreter() : undefined;
+  return findExecutable({ setting: programPath(), interpreter, folders, searchPath: process.env["PATH"] ?? "" });
+}
+
+/** Another environment is active: starts the server anew if it holds another program. */
+async function startIfElsewhere(server: Server): Promise<void> {
+  if ((await find()) !== server.executable) {
+    await server.restart();
+  }
+}
+
+function showStatus(server: Server, extension: vscode.Extension<unknown>): vscode.Disposable[] {
+  const bar = new StatusBar();
+  const show = () => bar.show(shownStatus(server.status, vscode.window.activeTextEditor?.document.languageId));
+  return [
+    bar,
+    server.onDidChangeStatus((status) => {
+      show();
+      if (status === NOT_FOUND) {
+        void sayMissing(extension);
+      }
+    }),
+    server.onDidGiveUp((why) => void offerRestart(why)),
+    vscode.window.onDidChangeActiveTextEditor(show),
+    vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("lacuna") && show()),
+  ];
+}
+
+async function offerRestart(why: string): Promise<void> {
+  const answer = await vscode.window.showErrorMessage(`Lacuna: ${why}.`, "Start Again", "Show Log");
+  if (answer !== undefined) {
+    await vscode.commands.executeCommand(answer === "Show Log" ? "lacuna.showLog" : "lacuna.restart");
+  }
+}
+
+function followSettings(server: Server): vscode.Disposable[] {
+  return [
+    vscode.workspace.onDidChangeConfiguration(async (event) => {
+      if (event.affectsConfiguration("lacuna.path")) {
+        await server.restart();
+      } else if (event.affectsConfiguration("lacuna")) {
+        await server.configure();
+      }
+    }),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => startIfElsewhere(server)),
+  ];
+}
+
+function reportPartialAcceptance(server: Server, offers: Offers): vscode.Disposable {
+  return vscode.workspace.onDidChangeTextDocument(({ document, contentChanges: [change, ...more] }) => {
+    if (change === undefined || more.length > 0) {
+      return;
+    }
+    const taken = offers.inserted(document.uri.toString(), change.rangeOffset, change.text, () => document.getText());
+    if (taken !== undefined && server.isRunning) {
+      void server.execute(ServerCommand.partiallyAccepted, taken.id, taken.length);
+    }
+  });
+}

@@ -1,0 +1,68 @@
+/** The settings under `lacuna`: those of the server, which are sent to it, and those of this extension. */
+
+import * as vscode from "vscode";
+
+const SECTION = "lacuna";
+const OWN = new Set(["path"]);
+
+/** What the server is to be told: everything that package.json lists, but for this extension's own. */
+export function serverSettings(extension: vscode.Extension<unknown>): Record<string, unknown> {
+  const { contributes } = extension.packageJSON as Manifest;
+  const names = Object.keys(contributes.configuration.properties).map((key) => key.slice(SECTION.length + 1));
+  const settings = configuration();
+  return Object.fromEntries(names.filter((name) => !OWN.has(name)).map((name) => [name, settings.get(name)]));
+}
+
+interface Manifest {
+  readonly contributes: { readonly configuration: { readonly properties: Readonly<Record<string, unknown>> } };
+}
+
+/** The setting `lacuna.path`. */
+export function programPath(): string {
+  return configuration().get("path", "").trim();
+}
+
+/** The setting `lacuna.model`. */
+export function model(): string {
+  return configuration().get("model", "");
+}
+
+/** Whether there are to be suggestions at all. */
+export function isEnabled(): boolean {
+  return configuration().get("enabled", true);
+}
+
+/** Whether there are to be suggestions in this language. */
+export function isEnabledFor(language: string): boolean {
+  return isEnabled() && !disabledLanguages().includes(language);
+}
+
+/** Suggestions on or off, everywhere. */
+export async function toggle(): Promise<void> {
+  await update("enabled", !isEnabled());
+}
+
+/** Suggestions on or off in one language. */
+export async function toggleLanguage(language: string): Promise<void> {
+  const others = disabledLanguages().filter((other) => other !== language);
+  await update("disabledLanguages", disabledLanguages().includes(language) ? others : [...others, language].sort());
+}
+
+export async function setModel(name: string): Promise<void> {
+  await update("model", name);
+}
+
+function disabledLanguages(): string[] {
+  return configuration().get("disabledLanguages", []);
+}
+
+/** Writes where the value in force stands: into the workspace's settings if it does there, else the user's. */
+async function update(name: string, value: unknown): Promise<void> {
+  const inWorkspace = configuration().inspect(name)?.workspaceValue !== undefined;
+  const target = inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
+  await configuration().update(name, value, target);
+}
+
+function configuration(): vscode.WorkspaceConfiguration {
+  return vscode.workspace.getConfiguration(SECTION);
+}

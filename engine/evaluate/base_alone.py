@@ -1,0 +1,123 @@
+"""The controls: what the base says without the canvas, and what was in the file already.
+
+They get what the canvas gets: the same window, and seams normalised, so that their first tokens spell the stub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from engine.copies import copied
+from engine.evaluate.answers import Answer
+from engine.evaluate.gaps import key
+from engine.evaluate.reader import Reader, ReadGap
+from engine.judge import judge
+from engine.lane import Lane
+
+SAMPLES = 8
+TEMPERATURE = 0.8
+
+
+def left_to_right(reader: Reader, gap: ReadGap) -> Answer:
+    """The base from the prefix, greedily. It never sees the suffix; only its own end of text ends it early."""
+    lane, context = reader.lane(gap), gap.context
+    forwards = 0
+    while not lane.finished:
+        row = lane.constrain(lane.tokens, context.next_log_probabilities[0])
+        _accept(lane, int(row.argmax()))
+        forwards += 1
+        if not lane.finished:
+            context.read_prefix([*gap.prefix, *lane.tokens], reader.check)
+    return Answer(gap.seam.answer(lane.spelled), forwards)
+
+
+def ranked_samples(reader: Reader, gap: ReadGap) -> Answer:
+    """Of samples from the prefix, the one that the judge puts first, which has seen the head of the suffix."""
+    chance = torch.Generator().manual_seed(int(key(gap.asked)[:12], 16))
+    length = len(reader.lane(gap).canvas)
+    fills: set[bytes] = set()
+    forwards = 0
+    for size in _groups(gap, SAMPLES, length):
+        lanes = [reader.lane(gap) for _ in range(size)]
+        forwards += _sample(reader, gap, lanes, chance)
+        fills.update(lane.spelled for lane in lanes)
+    scores: dict[bytes, float] = {}
+    for size in _groups(gap, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
+        some = sorted(fills - scores.keys())[:size]
+        judged = judge(reader.denoiser, gap.context, some, gap.suffix, reader.tokenizer)
+        scores |= {fill: verdict.score for fill, verdict in zip(some, judged, strict=True)}
+        forwards += 1
+    return Answer(gap.seam.answer(max(scores, key=lambda fill: scores[fill])), forwards)
+
+
+def best_copy(reader: Reader, gap: ReadGap) -> Answer:
+    """What followed the longest earlier match; nothing where there is none, or where it does not spell the stub."""
+    lane = reader.lane(gap)
+    sources = [gap.suffix, gap.prefix]
+    tokens = copied(gap.prefix, sources, len(lane.canvas)) if gap.prefix else []
+    for token in tokens:
+        if not lane.finished:
+            _accept(lane, token)
+    fits = lane.spelled.startswith(gap.seam.required)
+    return Answer(gap.seam.answer(lane.spelled) if fits else "", 0)
+
+
+def _groups(gap: ReadGap, lanes: int, length: int) -> list[int]:
+    """How many lanes to have in one pass after the other: the cache has room for so many tokens."""
+    at_once = min(lanes, (gap.context.cache.capacity - gap.context.tail) // length)
+    assert at_once > 0, f"no room for {length} tokens"
+    return [at_once] * (lanes // at_once) + [lanes % at_once] * (lanes % at_once > 0)
+
+
+def _sample(reader: Reader, gap: ReadGap, lanes: Sequence[Lane], chance: torch.Generator) -> int:
+    """Decides all lanes token by token, one pass for a token of each; returns the passes."""
+    tail = Tail(reader, gap, len(lanes))
+    rows = gap.context.next_log_probabilities.expand(len(lanes), -1)
+    active = list(range(len(lanes)))
+    for forwards in count(1):
+        for at, row in zip(active, rows, strict=True):
+            _accept(lanes[at], _draw(lanes[at], row, chance))
+        active = [at for at in active if not lanes[at].finished]
+        if not active:
+            return forwards
+        reader.check()
+        rows = tail.read({at: lanes[at].tokens for at in active})
+    raise AssertionError("lanes have an end")
+
+
+class Tail:
+    """What the base read of several lanes behind one prefix: each sees the prefix and its own tokens."""
+
+    def __init__(self, reader: Reader, gap: ReadGap, lanes: int) -> None:
+        self._base, self._context = reader.denoiser.base, gap.context
+        self._slots: list[list[int]] = [[] for _ in range(lanes)]  # per lane, counted from the prefix' first on
+        self._used = len(self._context.ids)
+
+    def read(self, lanes: Mapping[int, list[int]]) -> Tensor:
+        """Reads the last token of each of these lanes; log probabilities [lanes, vocab] for the next."""
+        context, device = self._context, self._base.device
+        start = context.ORIGIN + self._used
+        mask = torch.zeros(len(lanes), self._used + len(lanes), dtype=torch.bool)
+        mask[:, : len(context.ids)] = True
+        for row, at in enumerate(lanes):
+            self._slots[at].append(self._used + row)
+            mask[row, self._slots[at]] = True
+        self._used += len(lanes)
+        x = self._base.embed([tokens[-1] for tokens in lanes.values()])
+        positions = torch.tensor([context.last + len(tokens) for tokens in lanes.values()], device=device)
+        return self._base.log_probabilities(
+            self._base.forward(x, positions, context.cache, context.ORIGIN, start, mask.to(device))
+        )
+
+
+def _draw(lane: Lane, row: Tensor, chance: torch.Generator) -> int:
+    probabilities = (lane.constrain(lane.tokens, row) / TEMPERATURE).softmax(-1).cpu()
+    return int(torch.multinomial(probabilities, 1, generator=chance))
+
+
+def _accept(lane: Lane, token: int) -> None:
+    lane.accept(lane.canvas.leftmost(), token, 0.0, 0.0)

@@ -1,0 +1,88 @@
+"""An evaluation: the gaps of a corpus split, answered by every method, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from tqdm import tqdm
+
+from engine import hub
+from engine.evaluate import answers, subject
+from engine.evaluate.answers import AnswerFile
+from engine.evaluate.gaps import EvaluationGap, GapKind, cut_gaps
+from engine.evaluate.methods import PRODUCT, Answerer, Decoding, Method
+from engine.evaluate.outcome import Outcome, outcome
+from engine.evaluate.report import Report
+from engine.evaluate.source_files import read_split
+from engine.evaluate.subject import Subject
+
+CONFIDENCE = 0.4  # the server's setting from which a suggestion is shown unasked
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is evaluated."""
+
+    gaps: int = 1920  # from about 120 files, or a few more
+    limit: int = 0  # only so many of them, from the first on; 0 for no limit
+    methods: tuple[Method, ...] = tuple(Method)
+    kinds: tuple[GapKind, ...] = tuple(GapKind)
+    languages: tuple[str, ...] = ()  # none: all
+    seed: int = 0
+    decoding: Decoding = PRODUCT
+    confidence: float = CONFIDENCE
+    ends: bool = True  # whether ends of holes are looked at, teacher-forced
+
+
+EVERYTHING = Plan()
+
+
+def evaluate(
+    model: str = hub.EMBEDDED,
+    corpus: Path | None = None,
+    plan: Plan = EVERYTHING,
+    *,
+    adapter_at: Path | None = None,
+    progress: bool = True,
+) -> Report:
+    """Answers every gap of the plan by every method. What was answered before, by the same model, is not asked again.
+
+    `corpus` is a split (JSON lines); the test split of the user's corpus where it is None. Raises ValueError for a
+    split that is none or holds no such gaps, ModelMissing, WeightsError.
+    """
+    evaluated = subject.load(model, adapter_at)
+    split = corpus or default_split()
+    gaps = cut_gaps(
+        [file for file in read_split(split) if not plan.languages or file.language in plan.languages],
+        plan.gaps,
+        evaluated.count,
+        plan.seed,
+        plan.kinds,
+    )[: plan.limit or None]
+    if not gaps:
+        raise ValueError(f"{split} holds no gaps of these kinds and languages")
+    with tqdm(total=len(gaps), unit="gap", disable=None if progress else True) as bar:
+        outcomes = tuple(_outcomes(gaps, plan, evaluated, bar.update))
+    return Report(outcomes, plan.methods, evaluated.denoiser.config.gate, plan.confidence)
+
+
+def default_split(name: str = "test") -> Path:
+    """A split of the corpus that `lacuna corpus build` makes."""
+    return hub.store().parent / "corpus" / f"{name}.jsonl"
+
+
+def _outcomes(
+    gaps: Sequence[EvaluationGap], plan: Plan, subject: Subject, done: Callable[[], object]
+) -> Iterator[Outcome]:
+    """File by file, so that what its gaps share is read once."""
+    own, shared = answers.place(subject.name), answers.place(subject.base_name)
+    with AnswerFile(own) as known, AnswerFile(shared) as known_of_base:
+        for _, of_file in groupby(gaps, key=lambda gap: gap.file.name):
+            answerer = Answerer(subject, plan.decoding, known, known_of_base)
+            for gap in of_file:
+                end = answerer.end_of_hole(gap) if plan.ends else None
+                yield outcome(gap, answerer.answer, plan.methods, subject.count, end)
+                done()

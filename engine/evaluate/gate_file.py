@@ -1,0 +1,45 @@
+"""Fits a gate for an adapter and writes it into the adapter's metadata, with the curve as a PNG beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+
+from engine.evaluate import risk_coverage
+from engine.evaluate.evaluation import CONFIDENCE, Plan, evaluate
+from engine.evaluate.gaps import AUTOMATIC
+from engine.evaluate.gate_fit import Fit, fit_gate
+from engine.evaluate.gate_rows import gate_rows
+from engine.evaluate.methods import Method
+
+CURVE = "risk-coverage.png"
+
+
+def fit(model: str, adapter: Path, split: Path, limit: int = 0) -> Fit:
+    """Answers the gaps of a split that are filled unasked, fits, writes. Raises as `evaluate` and `fit_gate` do."""
+    plan = Plan(limit=limit, methods=(Method.CANVAS,), kinds=AUTOMATIC, ends=False)
+    rows = gate_rows(evaluate(model, split, plan, adapter_at=adapter).outcomes)
+    fitted = fit_gate(rows)
+    _write(adapter / "adapter_config.json", fitted)
+    risk_coverage.plot({"fitted": risk_coverage.risk_coverage(rows, fitted.held_out)}, fitted.figures, adapter / CURVE)
+    return fitted
+
+
+def _write(file: Path, fitted: Fit) -> None:
+    """Shifts the bias so that the confidence from which suggestions are shown by default is the fitted threshold."""
+    if fitted.threshold is None:
+        raise ValueError("no threshold is right and quiet often enough: the adapter keeps the gate it has")
+    config = json.loads(file.read_text(encoding="utf-8"))
+    bias = fitted.bias + _logit(CONFIDENCE) - _logit(fitted.threshold)
+    weights = {name: round(weight, 5) for name, weight in fitted.weights.items()}
+    config["gap"]["gate"] = {"bias": round(bias, 5), "weights": weights}
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    os.replace(unfinished, file)
+
+
+def _logit(share: float) -> float:
+    inside = min(max(share, 1e-3), 1.0 - 1e-3)
+    return math.log(inside / (1.0 - inside))

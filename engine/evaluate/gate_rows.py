@@ -1,0 +1,62 @@
+"""What the gate is to learn from: features of fills that would come unasked, and whether they were exactly right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from engine.evaluate.gaps import AUTOMATIC, GapKind
+from engine.evaluate.methods import Method
+from engine.evaluate.outcome import Outcome
+from engine.gap import Features
+from engine.gate import Place
+
+
+@dataclass(frozen=True)
+class GateRow:
+    features: Features
+    place: Place
+    kind: GapKind
+    package: str
+    exact: bool
+    blank: bool  # the fill is nothing that could be shown
+
+
+@dataclass(frozen=True)
+class GateFigures:
+    """What is shown at a threshold, as shares of 1."""
+
+    precision: float  # exactly right, of what is shown where something is missing
+    coverage: float  # shown, of where something is missing
+    quiet: float  # nothing shown, of where nothing is missing
+
+
+def gate_rows(outcomes: Iterable[Outcome]) -> list[GateRow]:
+    """A row for each gap of a kind that is filled unasked."""
+    rows = []
+    for outcome in outcomes:
+        features = outcome.answers[Method.CANVAS].features
+        if outcome.gap.kind in AUTOMATIC and features is not None:
+            text = outcome.text(Method.CANVAS)
+            place = Place.of(outcome.gap.gap)
+            package = outcome.gap.file.package
+            exact = outcome.exact(Method.CANVAS)
+            rows.append(GateRow(features, place, outcome.gap.kind, package, exact, not text.strip()))
+    return rows
+
+
+def figures(rows: Sequence[GateRow], confidences: Sequence[float], threshold: float) -> GateFigures:
+    """NaN where there is nothing to take a share of."""
+    shown = [not row.blank and sure >= threshold for row, sure in zip(rows, confidences, strict=True)]
+    missing = [at for at, row in enumerate(rows) if row.kind is not GapKind.EMPTY]
+    empty = [at for at, row in enumerate(rows) if row.kind is GapKind.EMPTY]
+    return GateFigures(
+        precision=share([rows[at].exact for at in missing if shown[at]]),
+        coverage=share([shown[at] for at in missing]),
+        quiet=share([not shown[at] for at in empty]),
+    )
+
+
+def share(values: Sequence[bool]) -> float:
+    return sum(values) / len(values) if values else math.nan

@@ -1,0 +1,103 @@
+"""The methods that answer the same gaps: the canvas as the product uses it, and its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
+
+import torch
+
+from engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
+from engine.evaluate.base_alone import best_copy, left_to_right, ranked_samples
+from engine.evaluate.end_of_hole import EndOfHole, end_of_hole
+from engine.evaluate.gaps import EvaluationGap, key
+from engine.evaluate.reader import Reader, ReadGap
+from engine.evaluate.subject import Subject
+from engine.gap import Gap
+from engine.sampler import SamplerConfig
+from engine.session import Session
+
+# No probability reaches it, so that each step takes the leftmost token alone.
+ONE_TOKEN_A_STEP = 2.0
+
+
+class Method(Enum):
+    CANVAS = "canvas"
+    STRICT = "canvas, left to right"
+    PREFIX = "base from the prefix"
+    RANKED = "base samples, judged"
+    COPY = "best copied draft"
+
+
+# Those that know of an end of the hole; the base has none of its own.
+ENDING = (Method.CANVAS, Method.STRICT)
+
+_CONTROLS: Mapping[Method, Callable[[Reader, ReadGap], Answer]] = {
+    Method.PREFIX: left_to_right,
+    Method.RANKED: ranked_samples,
+    Method.COPY: best_copy,
+}
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the canvas is decoded; the default is the product's."""
+
+    drafts: int = 1  # what a busy machine affords an automatic request; a copied one comes on top
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+    @property
+    def one_by_one(self) -> Decoding:
+        return replace(self, sampler=replace(self.sampler, threshold=ONE_TOKEN_A_STEP))
+
+
+PRODUCT = Decoding()
+
+
+class Answerer:
+    """Answers the gaps of one file by any method; what is read stays read from gap to gap, and nothing is asked twice.
+
+    `known` are answers of the subject, `known_of_base` those of its base alone, which all its adapters share.
+    """
+
+    def __init__(self, subject: Subject, decoding: Decoding, known: AnswerFile, known_of_base: AnswerFile) -> None:
+        self._known, self._known_of_base = known, known_of_base
+        self._reader = Reader(subject.denoiser, subject.tokenizer, subject.check)
+        self._decodings = {Method.CANVAS: decoding, Method.STRICT: decoding.one_by_one}
+        self._sessions = {
+            method: Session(subject.denoiser, subject.tokenizer, decoding.sampler)
+            for method, decoding in self._decodings.items()
+        }
+        self._subject = subject
+
+    def answer(self, method: Method, gap: Gap) -> Answer:
+        canvas = method in self._decodings
+        file = self._known if canvas else self._known_of_base
+        name = f"{method.value} {asdict(self._decodings[method])}" if canvas else method.value
+        found = file.get(name, key(gap))
+        if found is None:
+            found = as_json(self._by_canvas(method, gap) if canvas else self._by_control(method, gap))
+            file.put(name, key(gap), found)
+        return from_json(found)
+
+    def end_of_hole(self, gap: EvaluationGap) -> EndOfHole | None:
+        """Teacher-forced, in an uncut hole."""
+        weight = self._decodings[Method.CANVAS].sampler.base_weight
+        name = f"end of hole {weight} {gap.truth!r}"
+        found = self._known.get(name, key(gap.uncut))
+        if found is None:
+            with torch.inference_mode():
+                ends = end_of_hole(self._reader, self._reader.read(gap.uncut), gap.truth, weight)
+            found = {} if ends is None else asdict(ends)
+            self._known.put(name, key(gap.uncut), found)
+        return EndOfHole(tuple(found["found"]), tuple(found["false"]), found["places"]) if found else None
+
+    def _by_canvas(self, method: Method, gap: Gap) -> Answer:
+        drafts = self._decodings[method].drafts
+        best = self._sessions[method].infill(gap, drafts, self._subject.check)[0]
+        return Answer(best.text, best.forwards, best.features)
+
+    def _by_control(self, method: Method, gap: Gap) -> Answer:
+        with torch.inference_mode():
+            return _CONTROLS[method](self._reader, self._reader.read(gap))

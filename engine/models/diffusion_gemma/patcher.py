@@ -1,0 +1,156 @@
+"""Patches with DiffusionGemma: all holes of a place, what is pinned between them, and the suffix on one canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from engine import patch_layout
+from engine.block_diffusion import Draft, Pins, denoise
+from engine.entropy_bound import EntropyBoundConfig, Noise, propose
+from engine.gap import Frame, Gap
+from engine.models.diffusion_gemma.beginnings import Beginnings
+from engine.models.diffusion_gemma.model import DiffusionGemma
+from engine.models.diffusion_gemma.prompt import Prompt
+from engine.models.diffusion_gemma.question import Question, Questioner
+from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.patch import Patch, Patched, ranked
+from engine.patch_layout import Layout, Segments
+from engine.work import Work
+
+DRAFTED = 3  # choices of lengths that are denoised to the end: the present ones, and those that one step thinks best
+JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is judged by
+SEED = 0
+
+Texts = tuple[str, ...]  # one per hole
+
+
+class Patcher:
+    def __init__(
+        self, model: DiffusionGemma, tokenizer: GemmaTokenizer, config: EntropyBoundConfig, present: Prompt, old: Prompt
+    ) -> None:
+        """`present` and `old` are a document's prompts after and before an edit, shared with whoever else reads
+        them."""
+        self._model = model
+        self._tokenizer = tokenizer
+        self._config = config
+        self._present = present
+        self._old = old
+        self._questioner = Questioner(tokenizer, model.config.canvas_length)
+        self._beginnings = Beginnings(tokenizer, model.config.vocab_size, model.device)
+
+    def patch(self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None]) -> Patched:
+        """Fillings of all holes, the judge's favourite first. `check` runs before every pass and may raise."""
+        work = Work(check, on_frame)
+        holes = tuple(hole.text for hole in patch.holes)
+        question, segments = self._ask(patch, holes)
+        with work.stage("encode"):
+            self._present.update(question.prompt, work.check)
+        with work.stage("denoise"):
+            layouts = self._layouts(holes, segments, patch.reach, question, work)
+            noise = [self._denoised(layout, question, work) for layout in layouts]
+        with work.stage("judge"):
+            tried = list(dict.fromkeys([holes, *patch.drafts, *noise]))
+            scores = self._scores(self._present, question, patch, tried, work)
+            old_scores = self._old_scores(patch, tried, work) or scores
+        return Patched(ranked(tried, scores, old_scores, patch.drafts), work.steps, work.forwards, work.timings)
+
+    def _ask(self, patch: Patch, holes: Texts) -> tuple[Question, Segments]:
+        """What stands left of a hole loses its last token: the hole spells it, and a word cut in two is one again."""
+        encode, decode = self._tokenizer.encode, self._tokenizer.decode
+        between = [encode(text) for text in patch.texts[1:-1]]
+        pinned = sum(map(len, between)) + sum(len(encode(hole)) + patch.reach for hole in holes)
+        gap = Gap(patch.texts[0], patch.texts[-1], patch.language, patch.snippets, max_tokens=pinned)
+        question = self._questioner.ask(gap)
+        stubs = (question.stub, *(decode(tokens[-1:]) for tokens in between))
+        texts = [stub.decode("utf-8", "ignore") + hole for stub, hole in zip(stubs, holes, strict=True)]
+        return question, Segments(
+            stubs,
+            tuple(tuple(tokens[:-1]) for tokens in between),
+            tuple(len(encode(text)) for text in texts),
+            tuple(int(bool(stub)) for stub in stubs),
+        )
+
+    def _layouts(self, holes: Texts, segments: Segments, reach: int, question: Question, work: Work) -> list[Layout]:
+        """The present lengths, and those that leave the least entropy after one step."""
+        room = self._model.config.canvas_length - 1
+        tried = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, reach, room)]
+        if len(tried) <= DRAFTED:
+            return tried
+        present, *others = tried
+        entropy = [self._entropy(layout, question, work) for layout in others]
+        best = sorted(range(len(others)), key=lambda at: (entropy[at], at))[: DRAFTED - 1]
+        return [present, *(others[at] for at in best)]
+
+    def _entropy(self, layout: Layout, question: Question, work: Work) -> float:
+        """Mean over the holes, in nats, after the first step."""
+        work.count()
+        temperature = self._config.temperature(self._config.max_denoising_steps)
+        canvas, pins = self._canvas(layout, question, self._noise())
+        hidden = self._model.denoise(canvas, self._present.cache, None, pins.free)
+        return float(propose(self._model.logits(hidden), temperature).entropy.mean())
+
+    def _denoised(self, layout: Layout, question: Question, work: Work) -> Texts:
+        noise = self._noise()
+        canvas, pins = self._canvas(layout, question, noise)
+        last: Draft | None = None
+        for draft in denoise(self._model, self._present.cache, canvas, self._config, noise, pins):
+            work.count()
+            work.steps += 1
+            work.on_frame(self._frame(draft, layout, pins))
+            last = draft
+        assert last is not None, "a canvas has at least one step"
+        tokens: list[int] = last.best[0].tolist()
+        assert all(tokens[at] == token for at, token in layout.pins.items()), "a pinned token never changes"
+        return tuple(
+            self._spelled(tokens[span.positions.start : span.positions.stop], span.stub) for span in layout.holes
+        )
+
+    def _spelled(self, tokens: Sequence[int], stub: bytes) -> str:
+        """What a hole holds, up to an end token if there is one."""
+        ends = (*self._config.eos_token_ids, self._config.pad_token_id)
+        kept = next((at for at, token in enumerate(tokens) if token in ends), len(tokens))
+        return self._tokenizer.decode(tokens[:kept]).removeprefix(stub).decode("utf-8", errors="ignore")
+
+    def _canvas(self, layout: Layout, question: Question, noise: Noise) -> tuple[Tensor, Pins]:
+        """[1, canvas], and which of it is given."""
+        free = [at for span in layout.holes for at in span.positions]
+        behind = self._questioner.behind(question, layout.length)
+        canvas = noise.ids(1, layout.length + len(behind))
+        pinned = layout.pins | dict(enumerate(behind, layout.length))
+        canvas[0, list(pinned)] = torch.tensor(list(pinned.values()), device=canvas.device)
+        stubs = {free.index(span.positions.start): span.stub for span in layout.holes if span.positions}
+        return canvas, Pins(torch.tensor(free, device=canvas.device), allowed=self._beginnings.at(stubs))
+
+    def _old_scores(self, patch: Patch, tried: Sequence[Texts], work: Work) -> list[float]:
+        """The judge's S as it was before the edit; none where the patch does not know that."""
+        if patch.old_start is None:
+            return []
+        old = self._questioner.ask(Gap(patch.old_start, patch.texts[-1], patch.language, patch.old_snippets))
+        self._old.update(old.prompt, work.check)
+        return self._scores(self._old, old, patch, tried, work)
+
+    def _scores(
+        self, prompt: Prompt, question: Question, patch: Patch, tried: Sequence[Texts], work: Work
+    ) -> list[float]:
+        """S per filling by the encoder, over the text tokenised anew."""
+        between = [question.stub.decode("utf-8", "ignore"), *patch.texts[1:-1]]
+        head = self._tokenizer.decode(question.suffix[:JUDGED_SUFFIX]).decode("utf-8", "ignore")
+        scores = []
+        for texts in tried:
+            work.count()
+            whole = "".join(pinned + text for pinned, text in zip(between, texts, strict=True)) + head
+            said = self._tokenizer.encode(whole)
+            scores.append(sum(prompt.score(said)) if said else 0.0)
+        return scores
+
+    def _frame(self, draft: Draft, layout: Layout, pins: Pins) -> Frame:
+        taken = dict(zip(pins.free.tolist(), draft.accepted[0].tolist(), strict=True))
+        tokens = draft.best[0, : layout.length].tolist()
+        texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in tokens]
+        return Frame(draft.step, tuple((text, taken.get(at, False)) for at, text in enumerate(texts)))
+
+    def _noise(self) -> Noise:
+        return Noise(SEED, self._model.config.vocab_size, self._model.device)

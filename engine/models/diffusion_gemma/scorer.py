@@ -1,0 +1,47 @@
+"""Surprise with DiffusionGemma: its encoder reads a passage behind both versions of what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from engine.gap import Gap
+from engine.models.diffusion_gemma.model import CHUNK, DiffusionGemma
+from engine.models.diffusion_gemma.prompt import Prompt
+from engine.models.diffusion_gemma.question import Question, Questioner
+from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.surprise import Passage, Said, Surprise, surprises
+
+
+class Scorer:
+    def __init__(self, model: DiffusionGemma, tokenizer: GemmaTokenizer, present: Prompt, old: Prompt) -> None:
+        """`present` and `old` are a document's prompts after and before an edit, shared with whoever else reads
+        them."""
+        self._tokenizer = tokenizer
+        self._questioner = Questioner(tokenizer, model.config.canvas_length)
+        self._present = present
+        self._old = old
+
+    @torch.inference_mode()
+    def surprises(self, passage: Passage, check: Callable[[], None]) -> tuple[Surprise, ...]:
+        """The words that became less likely. `check` runs before every pass and may raise."""
+        old = self._questioner.ask(Gap(passage.old_prefix, "", "", passage.old_snippets))
+        new = self._questioner.ask(Gap(passage.new_prefix, "", "", passage.new_snippets))
+        if old == new:
+            return ()
+        said_new = self._read(self._present, new, passage.text, check)
+        said_old = self._read(self._old, old, passage.text, check)
+        return surprises(passage.text, said_old, said_new, passage.threshold)
+
+    def _read(self, prompt: Prompt, question: Question, text: str, check: Callable[[], None]) -> list[Said]:
+        prompt.update(question.prompt, check)
+        check()
+        tokens = self._tokenizer.encode(question.stub.decode("utf-8", "ignore") + text)[:CHUNK]
+        said, stub = [], len(question.stub)
+        for token, log_probability in zip(tokens, prompt.score(tokens) if tokens else [], strict=True):
+            spelled = self._tokenizer.decode([token])
+            if len(spelled) > stub:
+                said.append(Said(spelled[stub:], log_probability))
+            stub = max(0, stub - len(spelled))
+        return said

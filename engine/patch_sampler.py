@@ -1,0 +1,69 @@
+"""Denoising several holes in one canvas, with a left-to-right base at hand (see engine/sampler.py).
+
+A step is a gap's: a canvas pass, a draft, one base pass over the draft with what is pinned in it, and the product of
+both. Each hole is decided from the left. The leftmost noise takes its best token in any case; a position right of it
+where that token is the drafted one and sure enough; and a hole is begun before those left of it are done only where
+there is hardly a doubt, since the base has read a draft there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+
+from torch import Tensor
+
+from engine.context import Context
+from engine.gap import Frame
+from engine.models.gap import GapDenoiser
+from engine.patch_lane import PatchLane
+from engine.sampler import SamplerConfig
+
+AHEAD = 0.9  # probability from which a token is accepted while there is noise left of its hole
+
+
+def denoise(
+    denoiser: GapDenoiser,
+    context: Context,
+    lanes: Sequence[PatchLane],
+    config: SamplerConfig,
+    check: Callable[[], None],
+) -> Iterator[Frame]:
+    """Decides all lanes, whose canvases are of one length; a frame of the first one after every step.
+
+    `check` runs before every pass and may raise. Nothing here is random.
+    """
+    for step in count(1):
+        active = [lane for lane in lanes if not lane.finished]
+        if not active:
+            return
+        check()
+        proposals = denoiser.denoise(context, [lane.canvas for lane in active])
+        drafts = [lane.draft(rows) for lane, rows in zip(active, proposals, strict=True)]
+        check()
+        scores = denoiser.score(context, drafts)
+        for lane, draft, canvas, base in zip(active, drafts, proposals, scores, strict=True):
+            _choose(lane, draft, canvas, base, config)
+        yield lanes[0].frame(step)
+
+
+def _choose(lane: PatchLane, draft: list[int], canvas: Tensor, base: Tensor, config: SamplerConfig) -> None:
+    """Accepts from the left in every hole, until a token is not the one that the base has read.
+
+    `canvas` has shape [positions from the leftmost noise on, vocab], `base` [len(draft) + 1, vocab].
+    """
+    leftmost = lane.canvas.leftmost()
+    for hole in lane.layout.holes:
+        for at in hole.positions:
+            if lane.canvas.token(at) is not None:
+                continue
+            scores = canvas[at - leftmost] + config.base_weight * base[at]
+            product = lane.constrain(hole, draft[hole.positions.start : at], scores).log_softmax(-1)
+            token = int(product.argmax())
+            least = config.threshold if lane.canvas.leftmost() == at else AHEAD
+            if at > leftmost and product[token] < math.log(least):
+                break
+            lane.accept(at, token)
+            if token != draft[at]:
+                return

@@ -1,0 +1,129 @@
+"""Patches with the `gap` family: the holes of a place are denoised together in one canvas, and the base judges the
+whole of it against the text as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from engine import patch_layout, seams
+from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
+from engine.gap import Frame
+from engine.judge import HEAD_TOKENS, judge
+from engine.models.gap import GapDenoiser
+from engine.patch import Patch, Patched, ranked
+from engine.patch_lane import PatchLane
+from engine.patch_layout import Segments
+from engine.patch_sampler import denoise
+from engine.reading import Before, Reading
+from engine.sampler import SamplerConfig
+from engine.spelling import Spelling
+from engine.tokenizer import Tokenizer
+from engine.work import Work
+
+SUFFIX_CHARACTERS = 1024  # more than the suffix' tokens ever need
+
+Texts = tuple[str, ...]  # one per hole
+
+
+class Patcher:
+    def __init__(
+        self, denoiser: GapDenoiser, tokenizer: Tokenizer, reading: Reading, config: SamplerConfig | None = None
+    ) -> None:
+        self._denoiser = denoiser
+        self._tokenizer = tokenizer
+        self._reading = reading
+        self._config = config or SamplerConfig()
+        self._spelling = Spelling(tokenizer)
+
+    def patch(self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None]) -> Patched:
+        """Fillings of all holes, the judge's favourite first.
+
+        Where first to last hole take more tokens than the longest canvas, only the patch's drafts are judged. `check`
+        runs between all pieces of work and may raise.
+        """
+        work = Work(check, on_frame)
+        present = Before(patch.texts[0], patch.snippets)
+        texts = [self._reading.text(present), *patch.texts[1:]]
+        kept = [self._kept(text) for text in texts[:-1]]
+        suffix = self._tokenizer.encode(texts[-1][:SUFFIX_CHARACTERS])[:SUFFIX_TOKENS]
+        with work.stage("encode"):
+            self._read(kept[0], suffix, work)
+        holes = tuple(hole.text for hole in patch.holes)
+        with work.stage("denoise"):
+            segments = self._segments(kept, texts, holes)
+            noise = [lane.texts for lane in self._denoised(holes, segments, patch.reach, work)]
+        with work.stage("judge"):
+            tried = list(dict.fromkeys([holes, *patch.drafts, *noise]))
+            fills = [_joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in tried]
+            scores = self._scores(self._reading.present, fills, suffix, work)
+            old_scores = self._old_scores(patch, present, tried, suffix, work) or scores
+        return Patched(ranked(tried, scores, old_scores, patch.drafts), work.steps, work.forwards, work.timings)
+
+    def _kept(self, text: str) -> str:
+        """What is left of a text before a hole when its stub is taken off."""
+        return text[: seams.stub_start(text, self._tokenizer)]
+
+    def _segments(self, kept: Sequence[str], texts: Sequence[str], holes: Sequence[str]) -> Segments:
+        """`kept` is what is pinned left of each hole without the stub, which the hole spells."""
+        encode = self._tokenizer.encode
+        stubs = [text[len(before) :] for text, before in zip(texts, kept, strict=False)]
+        spelled = [stub.encode("utf-8", errors="replace") for stub in stubs]
+        return Segments(
+            tuple(spelled),
+            tuple(tuple(encode(before)) for before in kept[1:]),
+            tuple(len(encode(stub + hole)) for stub, hole in zip(stubs, holes, strict=True)),
+            tuple(map(self._spelling.least, spelled)),
+        )
+
+    def _read(self, prefix: str, suffix: list[int], work: Work) -> None:
+        context = self._reading.present
+        context.read_prefix(self._tokenizer.encode(prefix), work.check)
+        work.check()
+        context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
+
+    def _denoised(self, holes: Sequence[str], segments: Segments, reach: int, work: Work) -> list[PatchLane]:
+        """A lane for each choice of lengths, as many at once as the cache's tail holds."""
+        room = self._denoiser.config.canvas_lengths[-1] - 1  # the last position shows that the last hole has ended
+        layouts = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, reach, room)]
+        if not layouts:
+            return []
+        length = self._denoiser.config.canvas_length(max(layout.length for layout in layouts))
+        end = self._denoiser.config.end_of_hole_token_id
+        lanes = [PatchLane(layout, length, self._tokenizer, self._spelling, end) for layout in layouts]
+        at_once = TAIL_TOKENS // (length + 1)
+        for first in range(0, len(lanes), at_once):
+            some = lanes[first : first + at_once]
+            for frame in denoise(self._denoiser, self._reading.present, some, self._config, work.count):
+                work.steps += 1
+                work.on_frame(frame)
+        return lanes
+
+    def _old_scores(
+        self, patch: Patch, present: Before, tried: Sequence[Texts], suffix: list[int], work: Work
+    ) -> list[float | None]:
+        """The judge's S as it was before the edit; none where the patch does not know that."""
+        if patch.old_start is None:
+            return []
+        text = self._reading.old_text(Before(patch.old_start, patch.old_snippets), present)
+        kept = self._kept(text)
+        self._reading.old.read_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], work.check)
+        fills = [_joined([text[len(kept) :], *patch.texts[1:-1]], filling) for filling in tried]
+        return self._scores(self._reading.old, fills, suffix, work)
+
+    def _scores(self, context: Context, fills: Sequence[str], suffix: list[int], work: Work) -> list[float | None]:
+        """The judge's S per fill; None for one that is longer than the cache's tail."""
+        scores: list[float | None] = [None] * len(fills)
+        sizes = [len(self._tokenizer.encode(fill)) + HEAD_TOKENS for fill in fills]
+        waiting = [at for at, size in enumerate(sizes) if size <= TAIL_TOKENS]
+        while waiting:
+            count = next(n for n in range(len(waiting), 0, -1) if sum(sizes[at] for at in waiting[:n]) <= TAIL_TOKENS)
+            some, waiting = waiting[:count], waiting[count:]
+            work.count()
+            spelled = [fills[at].encode("utf-8", "replace") for at in some]
+            for at, verdict in zip(some, judge(self._denoiser, context, spelled, suffix, self._tokenizer), strict=True):
+                scores[at] = verdict.score
+        return scores
+
+
+def _joined(between: Sequence[str], texts: Texts) -> str:
+    return "".join(pinned + text for pinned, text in zip(between, texts, strict=True))

@@ -1,0 +1,73 @@
+"""Two versions of a document as the edit engine reads them: as it is, and as it was before an edit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.models.gap import GapDenoiser
+from engine.tokenizer import Tokenizer
+from engine.window import SNIPPETS, Window
+
+CONTEXTS = 2
+SNIPPET_CHARACTERS = 400  # around the middle of a snippet; the lines outside are not read
+SPARE = 32  # tokens by which an edit's surroundings may have been longer before it
+
+
+@dataclass(frozen=True)
+class Before:
+    """What stands left of a place in one version, and what is read before that."""
+
+    prefix: str
+    snippets: tuple[str, ...]
+
+
+class Reading:
+    """A window that stands still over both versions, and what was read of each through it."""
+
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer) -> None:
+        self.present = denoiser.context()
+        self.old = denoiser.context()
+        self._tokenizer = tokenizer
+        self._window = Window(tokenizer)
+        self._snippets: tuple[str, ...] = ()
+
+    def text(self, present: Before) -> str:
+        """What is read of the present version."""
+        head, start = self._place(present)
+        return head + present.prefix[start:]
+
+    def old_text(self, old: Before, present: Before) -> str:
+        """What is read of the old version: from the same lines on, or what only one leaves out would look like a
+        change."""
+        _, start = self._place(present)
+        if old.prefix[:start] != present.prefix[:start]:
+            start = max(0, len(old.prefix) - (len(present.prefix) - start))
+        like = present.snippets if len(present.snippets) == len(old.snippets) else old.snippets
+        cuts = [self._outer_lines(snippet, len(like)) for snippet in like]
+        snippets = tuple(_middle(snippet, outer) for snippet, outer in zip(old.snippets, cuts, strict=True))
+        return self._window.choose(snippets) + old.prefix[start:]
+
+    def _place(self, present: Before) -> tuple[str, int]:
+        count = len(present.snippets)
+        snippets = tuple(_middle(snippet, self._outer_lines(snippet, count)) for snippet in present.snippets)
+        # Unlike those of a completion, snippets hold the edit: other ones must be read, so they make another window.
+        if snippets != self._snippets:
+            self._window, self._snippets = Window(self._tokenizer), snippets
+        return self._window.place(present.prefix, snippets)
+
+    def _outer_lines(self, snippet: str, count: int) -> tuple[int, int]:
+        """How many lines of one of `count` snippets are not read, at its beginning and at its end: what does not fit
+        the window is left out, and with it the edit."""
+        characters = SNIPPET_CHARACTERS
+        while True:
+            outside = max(0, (len(snippet) - characters) // 2)
+            outer = snippet.count("\n", 0, outside), snippet.count("\n", len(snippet) - outside)
+            size = len(self._tokenizer.encode(_middle(snippet, outer)))
+            if size <= (SNIPPETS - SPARE) // count or characters == 0:
+                return outer
+            characters //= 2
+
+
+def _middle(snippet: str, outer: tuple[int, int]) -> str:
+    lines = snippet.split("\n")
+    return "\n".join(lines[outer[0] : len(lines) - outer[1]])

@@ -1,0 +1,55 @@
+"""Surprise with the `gap` family: the base reads a passage behind both versions of what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from engine import seams
+from engine.context import PREFIX_TOKENS, Context
+from engine.models.gap import GapDenoiser
+from engine.reading import Before, Reading
+from engine.surprise import Passage, Said, Surprise, surprises
+from engine.tokenizer import Tokenizer
+
+PASSAGE_TOKENS = 192  # of a passage that are read
+
+
+class Scorer:
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, reading: Reading) -> None:
+        self._denoiser = denoiser
+        self._tokenizer = tokenizer
+        self._reading = reading
+
+    @torch.inference_mode()
+    def surprises(self, passage: Passage, check: Callable[[], None]) -> tuple[Surprise, ...]:
+        """The words that became less likely. `check` runs between all pieces of work and may raise."""
+        before = Before(passage.new_prefix, passage.new_snippets)
+        new = self._reading.text(before)
+        old = self._reading.old_text(Before(passage.old_prefix, passage.old_snippets), before)
+        if new == old:
+            return ()
+        said_new = self._read(self._reading.present, new, passage.text, check)
+        said_old = self._read(self._reading.old, old, passage.text, check)
+        return surprises(passage.text, said_old, said_new, passage.threshold)
+
+    def _read(self, context: Context, prefix: str, text: str, check: Callable[[], None]) -> list[Said]:
+        kept = prefix[: seams.stub_start(prefix, self._tokenizer)]
+        stub = prefix[len(kept) :]
+        context.read_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], check)
+        draft = self._tokenizer.encode(stub + text)[:PASSAGE_TOKENS]
+        check()
+        (rows,) = self._denoiser.score(context, [draft])
+        context.keep(draft, context.tail)
+        logs = rows[torch.arange(len(draft)), torch.tensor(draft)].tolist()
+        return self._without_stub(draft, logs, len(stub.encode("utf-8", "replace")))
+
+    def _without_stub(self, draft: Sequence[int], logs: Sequence[float], stub: int) -> list[Said]:
+        said = []
+        for token, log_probability in zip(draft, logs, strict=True):
+            spelled = self._tokenizer.decode([token])
+            if len(spelled) > stub:
+                said.append(Said(spelled[stub:], log_probability))
+            stub = max(0, stub - len(spelled))
+        return said

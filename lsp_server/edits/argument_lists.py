@@ -1,0 +1,170 @@
+"""Lists in parentheses behind a name: what changed in one, and what that means for another one of the same name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lsp_server.bracket_scan import scan
+from lsp_server.edits.change import Change
+
+MAX_CHARS = 400  # of a list
+_LIST = re.compile(r"([^\W\d]\w*)\s*\(")
+_RECEIVER = re.compile(r"(self|cls|this|&?\s*mut self|&?self)\b")
+_TYPE_FIRST = ("c", "cpp", "csharp", "java")
+_NAME = re.compile(r"[^\W\d]\w*")
+_DEFINING = re.compile(r"\b(def|fn|func|function|sub|void|int|static|public|private|fun)\s+(\w+\s+)*$")
+
+
+@dataclass(frozen=True)
+class Span:
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class ArgumentList:
+    """The list between `start` and `end`, its parentheses left out, and what stands between its commas."""
+
+    name: str
+    start: int
+    end: int
+    items: tuple[Span, ...]
+    is_definition: bool
+
+
+@dataclass(frozen=True)
+class ListChange:
+    """One list of a name before and after an edit."""
+
+    name: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    in_definition: bool
+    language: str
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A hole in another list, and what could go there."""
+
+    start: int
+    end: int
+    text: str
+
+
+def list_changes(change: Change, language: str) -> Iterator[ListChange]:
+    """The lists of which an edit changed the number or the order of what is in them."""
+    if not change.old or not change.new:
+        return
+    olds = list(lists(change.before, change.old[0].start, change.old[-1].end, language))
+    news = list(lists(change.after, change.new[0].start, change.new[-1].end, language))
+    for old, new in zip(olds, news, strict=False):
+        items, now = _texts(change.before, old), _texts(change.after, new)
+        if old.name == new.name and items != now and (len(items) != len(now) or sorted(items) == sorted(now)):
+            yield ListChange(old.name, items, now, new.is_definition, language)
+
+
+def lists(text: str, start: int, end: int, language: str, name: str | None = None) -> Iterator[ArgumentList]:
+    """The argument lists that begin in a piece of a text, of one name or of all."""
+    for match in _LIST.finditer(text, start, end):
+        if name is not None and match[1] != name:
+            continue
+        found = _list_at(text, match.end(), language)
+        if found is not None:
+            line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            yield ArgumentList(match[1], match.end(), found[0], found[1], bool(_DEFINING.search(line)))
+
+
+def followed(change: ListChange, text: str, other: ArgumentList) -> list[list[Filling]]:
+    """In how many ways another list could follow a change; each way is its holes from left to right."""
+    shift = _receiver(change.old) * change.in_definition - _receiver(_texts(text, other)) * other.is_definition
+    items = [Span(one.start, one.end) for one in other.items]
+    old, new = change.old[max(shift, 0) :], change.new[max(shift, 0) :]
+    offset = max(-shift, 0)
+    if len(old) != len(items) - offset:
+        return []
+    items = items[offset:]
+    if len(new) == len(old):
+        return [_reordered(old, new, text, items)]
+    if len(new) == len(old) + 1:
+        return _added(change, old, new, other, items)
+    return _removed(old, new, items) if len(new) == len(old) - 1 else []
+
+
+def _reordered(old: Sequence[str], new: Sequence[str], text: str, items: Sequence[Span]) -> list[Filling]:
+    order = [old.index(one) for one in new]
+    texts = [text[one.start : one.end] for one in items]
+    return [Filling(one.start, one.end, texts[order[at]]) for at, one in enumerate(items) if order[at] != at]
+
+
+def _added(
+    change: ListChange, old: Sequence[str], new: Sequence[str], other: ArgumentList, items: Sequence[Span]
+) -> list[list[Filling]]:
+    at = next((at for at, one in enumerate(old) if new[at] != one), len(old))
+    if list(new[:at]) != list(old[:at]) or list(new[at + 1 :]) != list(old[at:]):
+        return []
+    ways = _ways(change, change.new[at + len(change.new) - len(new)], other)
+    if at < len(items):
+        return [[Filling(items[at].start, items[at].start, f"{way}, ")] for way in ways]
+    end = other.items[-1].end if other.items else other.start
+    return [[Filling(end, end, f", {way}" if other.items else way)] for way in ways]
+
+
+def _ways(change: ListChange, added: str, other: ArgumentList) -> list[str]:
+    """What one more item could be in another list."""
+    if change.in_definition == other.is_definition:
+        return [added]
+    if change.in_definition and "=" in added:
+        return []  # what has a default need not be given
+    names = _NAME.findall(added)
+    type_first = change.in_definition and len(names) > 1 and ":" not in added and change.language in _TYPE_FIRST
+    name = names and names[-1 if type_first or other.is_definition else 0]
+    if not name:
+        return []
+    return [name, f"{name}={name}"] if change.language == "python" and change.in_definition else [name]
+
+
+def _removed(old: Sequence[str], new: Sequence[str], items: Sequence[Span]) -> list[list[Filling]]:
+    at = next((at for at, one in enumerate(new) if old[at] != one), len(new))
+    if list(old[:at]) != list(new[:at]) or list(old[at + 1 :]) != list(new[at:]):
+        return []
+    if at + 1 < len(items):
+        return [[Filling(items[at].start, items[at + 1].start, "")]]
+    start = items[at - 1].end if at else items[at].start
+    return [[Filling(start, items[at].end, "")]]
+
+
+def _list_at(text: str, start: int, language: str) -> tuple[int, tuple[Span, ...]] | None:
+    """The end of a list that begins at `start`, and its items; None where it has no end nearby."""
+    piece = text[start : start + MAX_CHARS]
+    read = scan(piece, language)
+    closers = [at for at in read.extra if piece[at] == ")"]
+    if not closers or closers[0] != read.extra[0]:
+        return None
+    inside = piece[: closers[0]]
+    edges = [0, *(at + 1 for at in _commas(inside, language)), len(inside) + 1]
+    items = []
+    for left, right in pairwise(edges):
+        item = inside[left : right - 1]
+        if item.strip():
+            first = start + left + len(item) - len(item.lstrip())
+            items.append(Span(first, first + len(item.strip())))
+    return start + closers[0], tuple(items)
+
+
+def _commas(inside: str, language: str) -> list[int]:
+    """Where the commas are that stand in no inner brackets or strings."""
+    found = [match.start() for match in re.finditer(",", inside)]
+    return [at for at in found if not scan(inside[:at], language).stack]
+
+
+def _texts(text: str, some: ArgumentList) -> tuple[str, ...]:
+    return tuple(text[one.start : one.end] for one in some.items)
+
+
+def _receiver(items: Sequence[str]) -> int:
+    """1 where the first item is the object that a method is called on, which calls do not list."""
+    return 1 if items and _RECEIVER.match(items[0]) else 0

@@ -1,0 +1,75 @@
+"""What an edit changed, in words and signs: the replacements that could be made elsewhere as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from lsp_server.edits.recent_edits import RecentEdit
+from lsp_server.edits.tokens import Token, tokens
+
+MAX_CHARS = 1500  # of the lines that an edit touched; more is pasted or deleted text, which nothing follows from
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Some tokens of the lines as they were, and what stands there now. One of both may be empty."""
+
+    old: tuple[Token, ...]
+    new: tuple[Token, ...]
+    old_text: str
+    new_text: str
+    index: int  # of the first old token (or, where there is none, of the token behind) in the old lines
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether what was replaced is known again by itself, and was replaced and not removed."""
+        return bool(self.new) and any((one.is_name or one.is_literal) and len(one.text) > 1 for one in self.old)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The lines that an edit touched, before and after it. Token offsets are those of the two versions' whole texts."""
+
+    before: str  # the whole document
+    after: str
+    old: tuple[Token, ...]  # of the lines as they were
+    new: tuple[Token, ...]
+    replacements: tuple[Replacement, ...]  # from left to right
+
+    @property
+    def come(self) -> set[str]:
+        """The words and signs that the edit has brought."""
+        return {token.text for one in self.replacements for token in one.new}
+
+
+def change_of(edit: RecentEdit, after: str) -> Change | None:
+    """The change in a document; None where nothing but white space changed, or too much."""
+    start = after.rfind("\n", 0, edit.start) + 1
+    end = _line_end(after, edit.end)
+    before = edit.undone(after)
+    old_end = end - len(edit.new(after)) + len(edit.old)
+    if max(end - start, old_end - start) > MAX_CHARS:
+        return None
+    old, new = tokens(before, start, old_end), tokens(after, start, end)
+    replacements = tuple(_replacements(before, after, old, new))
+    return Change(before, after, tuple(old), tuple(new), replacements) if replacements else None
+
+
+def _replacements(before: str, after: str, old: list[Token], new: list[Token]) -> list[Replacement]:
+    matcher = SequenceMatcher(None, [one.text for one in old], [one.text for one in new], autojunk=False)
+    found = []
+    for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        if kind != "equal":
+            gone, come = tuple(old[old_start:old_end]), tuple(new[new_start:new_end])
+            found.append(Replacement(gone, come, _text(before, gone), _text(after, come), old_start))
+    return found
+
+
+def _text(text: str, some: tuple[Token, ...]) -> str:
+    return text[some[0].start : some[-1].end] if some else ""
+
+
+def _line_end(text: str, offset: int) -> int:
+    end = text.find("\n", offset)
+    return len(text) if end < 0 else end

@@ -1,0 +1,16 @@
+"""A draft: text that could take the place of a piece of a document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lsp_server.text import Place
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`text`, with the document's line ends, replaces what stands between `start` and `end`."""
+
+    text: str
+    start: Place
+    end: Place

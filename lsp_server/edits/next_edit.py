@@ -1,0 +1,144 @@
+"""Next edits: what follows from an edit at related places, found with the engine, one place after the other."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from engine.patch import MARGIN, Hole, Patch, Patched, Revision
+from engine.surprise import Passage, Surprise
+from lsp_server.edits.change import change_of
+from lsp_server.edits.objections import changes_only_comments, has_objection
+from lsp_server.edits.offer import Quiet
+from lsp_server.edits.site import Other, Site, Version, sites
+from lsp_server.edits.tokens import tokens
+
+if TYPE_CHECKING:
+    from engine.filler import Filler
+
+MAX_PLACES = 8  # per request: some 0.3 s each, and 1 to 3 s more where something is surprising
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+
+class Ask(Protocol):
+    """Has the engine do something."""
+
+    async def __call__(self, work: Callable[[Filler, Event], Result]) -> Result:
+        """Raises ModelError."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """How sure the engine has to be. In nats."""
+
+    fall: float = 1.0  # by which a word must have become less likely
+    drafted: float = 1.0  # by which the judge must prefer what the edit speaks for
+    noise: float = 2 * MARGIN  # and what nothing but the canvas speaks for
+
+
+@dataclass(frozen=True)
+class Found:
+    """An edit that follows: `text` replaces `start` to `end` of a plain text, which makes `new_line` of `line`."""
+
+    uri: str
+    start: int
+    end: int
+    text: str
+    line: str
+    new_line: str
+    gain: float  # nats
+
+
+@dataclass
+class _Trace:
+    """What was done for one request: for the log, without code."""
+
+    places: int = 0
+    patched: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def __str__(self) -> str:
+        return f"places={self.places} patched={self.patched} ms={(time.perf_counter() - self.began) * 1000.0:.0f}"
+
+
+class Search:
+    """Looks for next edits with the engine."""
+
+    def __init__(
+        self, ask: Ask, refused: Callable[[str, str, str], bool], thresholds: Thresholds | None = None
+    ) -> None:
+        """`refused` says whether the user does not want one line (of a URI) made another."""
+        self._ask = ask
+        self._refused = refused
+        self._thresholds = thresholds or Thresholds()
+
+    async def next(self, version: Version, around: int, others: Sequence[Other] = ()) -> Found | Quiet:
+        """The nearest edit that follows from a document's edit, or why there is none. `around` is the cursor.
+
+        Raises ModelError. May be cancelled between any two questions to the engine.
+        """
+        trace = _Trace()
+        result = await self._searched(version, around, others, trace)
+        _log.info("next edit %s -> %s", trace, result.value if isinstance(result, Quiet) else "found")
+        return result
+
+    async def _searched(self, version: Version, around: int, others: Sequence[Other], trace: _Trace) -> Found | Quiet:
+        change = change_of(version.edit, version.text)
+        if change is None or changes_only_comments(change, version.language):
+            return Quiet.NO_EDIT
+        for site in sites(version, change, around, others, MAX_PLACES):
+            trace.places += 1
+            patch = site.patch(await self._ask(partial(_surprises, site.passage(self._thresholds.fall))))
+            if patch is not None:
+                trace.patched += 1
+                found = await self._best(site, patch)
+                if found is not None:
+                    return found
+        if not trace.places:
+            return Quiet.NO_PLACE
+        return Quiet.NO_BETTER if trace.patched else Quiet.AS_LIKELY
+
+    async def _best(self, site: Site, patch: Patch) -> Found | None:
+        """The best revision that is better by enough, and that nothing speaks against."""
+        patched = await self._ask(partial(_patched, patch))
+        # What the edit speaks for goes before what the canvas finds likelier still.
+        for revision in sorted(patched.revisions, key=lambda revision: not revision.drafted):
+            if not self._is_sure(site, patch, revision):
+                continue
+            found = _found(site, patch, revision)
+            if self._refused(found.uri, found.line, found.new_line):
+                return None  # and no second best in its place
+            if not has_objection(site.text, found.start, found.end, found.text, site.version.language, site.change):
+                return found
+        return None
+
+    def _is_sure(self, site: Site, patch: Patch, revision: Revision) -> bool:
+        """Whether the judge prefers it by enough; noise has to say what the edit said, or fill an empty hole."""
+        if revision.drafted:
+            return revision.gain >= self._thresholds.drafted
+        speaks_of_it = bool(site.change.come & {token.text for text in revision.texts for token in tokens(text)})
+        return revision.gain >= self._thresholds.noise and (speaks_of_it or any(not one.text for one in patch.holes))
+
+
+def _surprises(passage: Passage, filler: Filler, stop: Event) -> tuple[Surprise, ...]:
+    return filler.surprises(passage, stop=stop)
+
+
+def _patched(patch: Patch, filler: Filler, stop: Event) -> Patched:
+    return filler.patch(patch, stop=stop)
+
+
+def _found(site: Site, patch: Patch, revision: Revision) -> Found:
+    texts = iter(revision.texts)
+    text = "".join(next(texts) if isinstance(piece, Hole) else piece for piece in patch.pieces)
+    start, end = len(patch.prefix), len(site.text) - len(patch.suffix)
+    new_line = site.text[site.place.start : start] + text + site.text[end : site.place.end]
+    return Found(site.uri, start, end, text, site.line, new_line, revision.gain)

@@ -1,0 +1,107 @@
+"""The next edits of one client's documents: what was edited, what is offered, and what it made of that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from lsp_server.documents import Document, DocumentStore
+from lsp_server.edits.draft import Draft
+from lsp_server.edits.next_edit import Found, Search
+from lsp_server.edits.offer import Offer, Offers, Quiet
+from lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits, plain
+from lsp_server.edits.site import Other, Version
+from lsp_server.newest import Newest
+from lsp_server.text import Place, Position, Text
+from lsp_server.worker import Worker
+
+IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
+EDITS = 3  # that are followed, the latest first
+OTHERS = 2  # documents besides the edited one
+
+
+class NextEdits:
+    """One request at a time: the newest."""
+
+    def __init__(self, documents: DocumentStore, worker: Worker, is_welcome: Callable[[str], bool]) -> None:
+        self._documents = documents
+        self._worker = worker
+        self._is_welcome = is_welcome
+        self._recent = RecentEdits()
+        self._texts: dict[str, Text] = {}
+        self._uri = ""  # of the last request
+        self._newest: Newest[Offer | Quiet] = Newest()
+        self.offers = Offers()
+        self._search = Search(worker.ask, self.offers.was_dismissed)
+
+    def notice(self) -> None:
+        """Documents were opened, changed or closed."""
+        open_now = {document.uri: document.text for document in self._documents}
+        self._recent.keep(open_now)
+        for uri, text in open_now.items():
+            if self._texts.get(uri) is not text:
+                self._recent.notice(uri, text)
+                if uri in self._texts and len(text) <= MAX_CHARS:
+                    self.offers.moved_on(uri, plain(text))
+                self._newest.cancel()
+        self._texts = open_now
+
+    async def next(self, uri: str, position: Position) -> Offer | Quiet:
+        """The edit to offer with the cursor at a position, or why there is none. Raises ModelError."""
+        if not self._is_welcome(uri):
+            return Quiet.OFF
+        if not self._worker.is_ready:
+            return Quiet.NOT_READY
+        self._uri = uri
+        text = self._documents.get(uri).text
+        found = await self._newest.run((uri, text, position), lambda: self._next(uri, text, position))
+        return Quiet.SUPERSEDED if found is None else found
+
+    def focus(self, uri: str | None) -> None:
+        """The user looks at a document, or at none: no other one's edits are wanted."""
+        if uri != self._uri:
+            self._newest.cancel()
+
+    def cancel(self) -> None:
+        """Stop what is worked on."""
+        self._newest.cancel()
+
+    async def _next(self, uri: str, text: Text, position: Position) -> Offer | Quiet:
+        edits = self._recent.of(uri)[:EDITS]
+        if not edits:
+            return Quiet.NO_EDIT
+        await asyncio.sleep(IDLE_SECONDS)
+        document, now = self._documents.get(uri), plain(text)
+        around = text.offset(text.place(position, self._documents.encoding))
+        quiet = Quiet.NO_EDIT
+        for edit in edits:
+            version = Version(uri, now, document.language, edit)
+            found = await self._search.next(version, around, self._others(document))
+            if isinstance(found, Found):
+                return self._offer(found)
+            quiet = quiet if quiet is Quiet.NO_BETTER else found
+        return quiet
+
+    def _others(self, document: Document) -> tuple[Other, ...]:
+        """Other documents in the same language, the one used last first."""
+        alike = (
+            Other(other.uri, plain(other.text))
+            for other in self._documents
+            if other.uri != document.uri and other.language == document.language
+            if len(other.text) <= MAX_CHARS and self._is_welcome(other.uri)
+        )
+        return tuple(other for other, _ in zip(alike, range(OTHERS), strict=False))
+
+    def _offer(self, found: Found) -> Offer | Quiet:
+        if not self._is_welcome(found.uri):  # it was closed meanwhile; a change would have ended the search
+            return Quiet.STALE
+        document = self._documents.get(found.uri)
+        text = plain(document.text)
+        start, end = _place(text, found.start), _place(text, found.end)
+        draft = Draft(found.text.replace("\n", document.text.newline), start, end)
+        return self.offers.make(found.uri, document.version, draft, found.line, found.new_line)
+
+
+def _place(text: str, offset: int) -> Place:
+    """The place of an offset into a document's plain text, whose lines are the document's."""
+    return Place(text.count("\n", 0, offset), offset - text.rfind("\n", 0, offset) - 1)

@@ -1,0 +1,67 @@
+"""What speaks against a next edit: it undoes what was typed, changes no code, or makes the syntax worse."""
+
+from __future__ import annotations
+
+from engine.languages import Kind
+from engine.syntax import MissingGrammar, error_count, grammar, parse, spans
+from lsp_server.edits.change import Change
+from lsp_server.edits.tokens import tokens
+from lsp_server.repetition import loops
+
+_NEAR = 2000  # characters on either side that are parsed with it
+
+
+def has_objection(text: str, start: int, end: int, new: str, language: str, change: Change) -> bool:
+    """Whether to make `new` of a piece of a document should not be offered after a change."""
+    old = text[start:end]
+    if _said(old) == _said(new) or _undoes(old, new, change) or loops(new):
+        return True
+    if isinstance(grammar(language), MissingGrammar):
+        return False
+    first, last = text.rfind("\n", 0, max(start - _NEAR, 0)) + 1, text.find("\n", end + _NEAR)
+    before, after = text[first:start], text[end : len(text) if last < 0 else last]
+    return _parses_worse(language, before, old, new, after) or _is_comment(language, before, old, new, after)
+
+
+def changes_only_comments(change: Change, language: str) -> bool:
+    """Whether an edit left all code as it was."""
+    if isinstance(grammar(language), MissingGrammar):
+        return False
+    return _code(language, change.before) == _code(language, change.after)
+
+
+def _said(text: str) -> list[str]:
+    return [token.text for token in tokens(text)]
+
+
+def _undoes(old: str, new: str, change: Change) -> bool:
+    """Whether it would put back what the user has just replaced."""
+    was, now = set(_said(old)), set(_said(new))
+    for one in change.replacements:
+        come, gone = {token.text for token in one.new}, {token.text for token in one.old}
+        if come - gone and gone - come and come - gone <= was - now and gone - come <= now - was:
+            return True
+    return False
+
+
+def _parses_worse(language: str, before: str, old: str, new: str, after: str) -> bool:
+    errors = []
+    for middle in (old, new):
+        tree = parse(language, before + middle + after)
+        errors.append(error_count(tree, 0, tree.root_node.end_byte))
+    return errors[1] > errors[0]
+
+
+def _is_comment(language: str, before: str, old: str, new: str, after: str) -> bool:
+    return _code(language, before + old + after) == _code(language, before + new + after)
+
+
+def _code(language: str, text: str) -> list[str]:
+    """What is said outside comments."""
+    comments = spans(language, text, (Kind.COMMENT,))[Kind.COMMENT]
+    said, end = [], 0
+    for first, last in [*sorted(comments), (len(text), len(text))]:
+        if first >= end:
+            said += _said(text[end:first])
+            end = last
+    return said

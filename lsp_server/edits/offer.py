@@ -1,0 +1,99 @@
+"""A next edit that is offered, or the reason why none is; and what became of those that were."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+
+from lsp_server.edits.draft import Draft
+
+REMEMBERED = 500  # dismissed offers
+
+
+class Quiet(Enum):
+    """Why nothing is offered. The value is what the log says."""
+
+    OFF = "next edits are switched off here"
+    NOT_READY = "the model is not ready"
+    NO_EDIT = "nothing was edited, or nothing that anything follows from"
+    NO_PLACE = "no place is related to the edit"
+    AS_LIKELY = "no related place became less likely"
+    NO_BETTER = "the text as it is is as good as what could stand there"
+    STALE = "the document moved on"
+    SUPERSEDED = "a newer request came"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An edit of one version of one document."""
+
+    id: int
+    uri: str
+    version: int
+    draft: Draft
+    line: str  # as it stands
+    new_line: str
+
+
+class Offers:
+    """At most one offer is open at a time; what was dismissed does not come back for the same text."""
+
+    def __init__(self) -> None:
+        self._ids = count(1)
+        self._open: Offer | None = None
+        self._applied: deque[tuple[Offer, int]] = deque(maxlen=8)  # and how often the line as it was is left
+        self._dismissed: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self.offered = self.shown = self.accepted = self.dismissed = 0  # since the start
+
+    @property
+    def open(self) -> Offer | None:
+        """What was offered last, and neither taken nor dismissed."""
+        return self._open
+
+    def make(self, uri: str, version: int, draft: Draft, line: str, new_line: str) -> Offer:
+        """A new offer, in place of the one that is open."""
+        if self._open is None or (self._open.line, self._open.new_line, self._open.uri) != (line, new_line, uri):
+            self.offered += 1
+        self._open = Offer(next(self._ids), uri, version, draft, line, new_line)
+        return self._open
+
+    def was_dismissed(self, uri: str, line: str, new_line: str) -> bool:
+        """Whether the user has refused to make one line of the other."""
+        return (uri, line, new_line) in self._dismissed
+
+    def show(self, id: int) -> None:
+        """The editor has drawn it."""
+        self.shown += self._open is not None and self._open.id == id
+
+    def accept(self, id: int) -> None:
+        """The user took it; the document has often changed before that is said."""
+        self.accepted += any(offer.id == id for offer in (self._open, *(offer for offer, _ in self._applied)) if offer)
+
+    def dismiss(self, id: int) -> None:
+        """The user does not want it."""
+        if self._open is not None and self._open.id == id:
+            self._refuse(self._open)
+            self._open = None
+
+    def moved_on(self, uri: str, text: str) -> None:
+        """A document became another text: what was offered in it was done, or is dismissed; or was done and undone."""
+        for applied, left in list(self._applied):
+            if applied.uri == uri and text.count(applied.line) > left:
+                self._refuse(applied)
+                self._applied.remove((applied, left))
+        offer = self._open
+        if offer is None or offer.uri != uri:
+            return
+        if offer.new_line in text:
+            self._applied.append((offer, text.count(offer.line)))
+        else:
+            self._refuse(offer)
+        self._open = None
+
+    def _refuse(self, offer: Offer) -> None:
+        self.dismissed += 1
+        self._dismissed[(offer.uri, offer.line, offer.new_line)] = None
+        if len(self._dismissed) > REMEMBERED:
+            self._dismissed.popitem(last=False)

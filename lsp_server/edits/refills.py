@@ -1,0 +1,73 @@
+"""The drafts of the last few blocks: worked out once, however many of them are looked at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lsp_server.documents import Document, Snapshot
+from lsp_server.edits.block import Block, without
+from lsp_server.edits.draft import Draft
+from lsp_server.edits.refill import Refill, context_of
+from lsp_server.exclude import Exclusion
+from lsp_server.newest import Newest
+from lsp_server.suggestion import Reason, Rejected
+from lsp_server.text import Text
+from lsp_server.worker import Worker
+
+if TYPE_CHECKING:
+    from lsp_server.snippets import Snippets
+
+REMEMBERED = 6  # blocks
+
+_Key = tuple[str, Text, Block]  # a `Text` equals itself alone: what was edited is another question
+
+
+class Refills:
+    """One draft at a time: who asks for another one is not interested in the one before."""
+
+    def __init__(self, documents: Iterable[Document], worker: Worker, exclusion: Exclusion, drafts: int) -> None:
+        self._documents = documents
+        self._worker = worker
+        self._exclusion = exclusion
+        self._drafts = drafts
+        self._newest: Newest[Draft | Reason] = Newest()
+        self._refills: OrderedDict[_Key, Refill] = OrderedDict()
+
+    def count(self, snapshot: Snapshot, block: Block) -> int:
+        """How many drafts there are for a block, of which one was asked for before; 0 where none was."""
+        refill = self._refills.get((snapshot.uri, snapshot.text, block))
+        return refill.count if refill is not None else 0
+
+    async def draft(self, snapshot: Snapshot, block: Block, number: int) -> Draft | Reason | None:
+        """A draft for a block, or why there is none; None when another is asked for meanwhile. Raises ModelError."""
+        key = (snapshot.uri, snapshot.text, block)
+        if key not in self._refills:
+            refill = self._refill(snapshot, block)
+            if isinstance(refill, Rejected):
+                return refill.reason
+            self._refills[key] = refill
+            if len(self._refills) > REMEMBERED:
+                self._refills.popitem(last=False)
+        refill = self._refills[key]
+        return await self._newest.run((*key, number), lambda: refill.draft(number, self._worker))
+
+    def cancel(self) -> None:
+        """Stop what is worked on."""
+        self._newest.cancel()
+
+    def _refill(self, snapshot: Snapshot, block: Block) -> Refill | Rejected:
+        hollow = without(snapshot, block)
+        context = context_of(snapshot, block, hollow, self._exclusion)
+        if isinstance(context, Rejected):
+            return context
+        context = context.with_snippets(self._snippets.choose(hollow, self._documents))
+        return Refill(snapshot, block, hollow, context, self._drafts)
+
+    @cached_property
+    def _snippets(self) -> Snippets:
+        from lsp_server.snippets import Snippets  # imports numpy, which `initialize` need not wait for
+
+        return Snippets(self._exclusion)

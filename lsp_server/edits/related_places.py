@@ -1,0 +1,94 @@
+"""Where an edit may have to be followed: the same words, the same lists, lines like the one that changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.languages import Kind
+from engine.syntax import spans
+from lsp_server.edits.argument_lists import Filling, followed, list_changes, lists
+from lsp_server.edits.change import Change
+from lsp_server.edits.same_names import same_names
+from lsp_server.edits.similar_lines import similar_lines
+
+MAX_PASSAGE = 600  # characters of the lines around a place
+
+_Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class RelatedPlace:
+    """Lines that may no longer fit: what could be changed in them, and how."""
+
+    start: int  # of the first line; offsets are characters of the text
+    end: int  # of the last one, without its line end
+    holes: tuple[_Span, ...]  # from left to right, apart from each other
+    drafts: tuple[tuple[str, ...], ...]  # ways to fill them, one text per hole
+
+
+def related_places(change: Change, text: str, language: str, around: int, own: bool = True) -> list[RelatedPlace]:
+    """Places in a text, the nearest to an offset first. `own`: it is the text that was edited, as it is after that."""
+    quiet = _Quiet(text, language, change if own else None)
+    by_line: dict[_Span, list[list[Filling]]] = defaultdict(list)
+    for way in _ways(change, text, language, own, quiet):
+        if way and not any(quiet.holds(one.start, one.end) for one in way):
+            by_line[_lines(text, way[0].start, way[-1].end)].append(way)
+    places = [_place(text, start, end, found) for (start, end), found in by_line.items() if end - start <= MAX_PASSAGE]
+    return sorted(places, key=lambda place: min(abs(place.start - around), abs(place.end - around)))
+
+
+def _ways(change: Change, text: str, language: str, own: bool, quiet: _Quiet) -> Iterator[list[Filling]]:
+    """What could be changed together, each on a few lines."""
+    for fillings in same_names(change, text, quiet.functions if own else None):
+        by_line: dict[_Span, list[Filling]] = defaultdict(list)
+        for one in fillings:
+            if not quiet.holds(one.start, one.end):
+                by_line[_lines(text, one.start, one.end)].append(one)
+        yield from by_line.values()
+    for changed in list_changes(change, language):
+        if own or changed.in_definition:
+            for other in lists(text, 0, len(text), language, changed.name):
+                yield from followed(changed, text, other)
+    if own:
+        yield from similar_lines(change, text)
+
+
+class _Quiet:
+    """Where nothing is to be changed: in comments, in strings but for a whole one, and where the edit was made."""
+
+    def __init__(self, text: str, language: str, change: Change | None) -> None:
+        try:
+            found = spans(language, text, (Kind.COMMENT, Kind.STRING, Kind.FUNCTION))
+        except LookupError:  # no grammar: nothing is known of the text
+            found = {Kind.COMMENT: [], Kind.STRING: [], Kind.FUNCTION: []}
+        self._comments, self._strings = found[Kind.COMMENT], found[Kind.STRING]
+        self.functions = found[Kind.FUNCTION]
+        self._edited = [(one.new[0].start, one.new[-1].end) for one in change.replacements if one.new] if change else []
+
+    def holds(self, start: int, end: int) -> bool:
+        if any(start <= last and end >= first for first, last in self._edited):
+            return True
+        if any(first <= start < last for first, last in self._comments):
+            return True
+        return any(first < start < last or first < end < last for first, last in self._strings)
+
+
+def _place(text: str, start: int, end: int, ways: list[list[Filling]]) -> RelatedPlace:
+    """One place for a line, however many ways there are to change it: all have the holes of all."""
+    holes = sorted({(one.start, one.end) for way in ways for one in way})
+    apart = [hole for at, hole in enumerate(holes) if at == 0 or hole[0] >= holes[at - 1][1]]
+    fitting = [way for way in ways if all((one.start, one.end) in apart for one in way)]
+    return RelatedPlace(start, end, tuple(apart), tuple(dict.fromkeys(_texts(text, apart, way) for way in fitting)))
+
+
+def _texts(text: str, holes: list[_Span], way: list[Filling]) -> tuple[str, ...]:
+    """What stands in the holes after one way to change the line."""
+    filled = {(one.start, one.end): one.text for one in way}
+    return tuple(filled.get((start, end), text[start:end]) for start, end in holes)
+
+
+def _lines(text: str, start: int, end: int) -> _Span:
+    line_end = text.find("\n", end)
+    return text.rfind("\n", 0, start) + 1, len(text) if line_end < 0 else line_end

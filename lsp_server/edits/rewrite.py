@@ -1,0 +1,93 @@
+"""A block rewritten as an instruction says: put to the model without its indentation, and brought back into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from textwrap import dedent
+from threading import Event
+from typing import TYPE_CHECKING
+
+from engine.patch import Wish
+from lsp_server.documents import Document
+from lsp_server.edits.draft import Draft
+from lsp_server.edits.next_edit import Ask
+from lsp_server.edits.recent_edits import plain
+from lsp_server.indentation import leading, moved, unit_of, width, with_unit
+from lsp_server.text import Place
+
+if TYPE_CHECKING:
+    from engine.filler import Filler
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """What is rewritten: `code` between `start` and `end`, where a first line that begins its line is whole."""
+
+    start: Place
+    end: Place
+    code: str
+    prefix: str
+    suffix: str
+    language: str
+    newline: str
+
+    @classmethod
+    def of(cls, document: Document, start: Place, end: Place) -> Rewrite | None:
+        """A selection, from the start of its first line if only white space stands before it; None if it is blank."""
+        text = document.text
+        start, end = min(start, end), max(start, end)
+        if not text.line(start.line)[: start.column].strip():
+            start = Place(start.line, 0)
+        code = _plain(text.between(start, end)).rstrip()
+        if not code.strip():
+            return None
+        end = text.place_at(text.offset(start) + len(text.between(start, end).rstrip()))
+        whole, first, last = plain(text), start, end
+        return cls(
+            start,
+            end,
+            code,
+            prefix=whole[: _offset(whole, first)],
+            suffix=whole[_offset(whole, last) :],
+            language=document.language,
+            newline=text.newline,
+        )
+
+
+async def rewritten(rewrite: Rewrite, instruction: str, ask: Ask) -> Draft | None:
+    """The code as the model wants it; None where it leaves it as it is. Raises ModelError."""
+    wish = Wish(instruction, dedent(rewrite.code), rewrite.prefix, rewrite.suffix, rewrite.language)
+    return drafted(rewrite, await ask(partial(_answer, wish)))
+
+
+def drafted(rewrite: Rewrite, answer: str) -> Draft | None:
+    """An answer in the form of the document; None where it changes nothing."""
+    text = _indented(answer.strip("\n").rstrip(), rewrite)
+    if not text.strip() or text == rewrite.code:
+        return None
+    return Draft(text.replace("\n", rewrite.newline), rewrite.start, rewrite.end)
+
+
+def _answer(wish: Wish, filler: Filler, stop: Event) -> str:
+    return filler.rewrite(wish, stop=stop)
+
+
+def _indented(answer: str, rewrite: Rewrite) -> str:
+    """The answer as deep as the code was, in the file's own kind of white space."""
+    unit = unit_of(rewrite.code.split("\n") + rewrite.prefix.split("\n")[-100:], rewrite.language)
+    lines = with_unit(dedent(_plain(answer)).split("\n"), unit)
+    margin = min((width(leading(line)) for line in rewrite.code.split("\n") if line.strip()), default=0)
+    return "\n".join(moved(lines, margin, unit))
+
+
+def _offset(text: str, place: Place) -> int:
+    """Of a place in a plain text."""
+    start = 0
+    for _ in range(place.line):
+        start = text.index("\n", start) + 1
+    return start + place.column
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,68 @@
+"""Lines like the one that an edit changed, as it was before: a twin branch, the next case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+
+from lsp_server.edits.argument_lists import Filling
+from lsp_server.edits.change import Change, Replacement
+from lsp_server.edits.tokens import Token, tokens
+
+SIMILAR = 0.6  # share of tokens that a line must have in common with the one that changed
+_LEAST_TOKENS = 4  # of a line that another one can be like
+_LONGEST_LINE = 400  # characters
+
+
+def similar_lines(change: Change, text: str) -> Iterator[list[Filling]]:
+    """Lines like the one that was changed, as it was before: a twin branch, the next case."""
+    old = [token.text for token in change.old]
+    if any(one.is_telling for one in change.replacements):
+        return  # words that are known again are looked for everywhere
+    if len(old) < _LEAST_TOKENS or "\n" in change.before[change.old[0].start : change.old[-1].end]:
+        return
+    matcher = SequenceMatcher(None, autojunk=False)
+    matcher.set_seq2(old)
+    start = 0
+    for line in text.split("\n"):
+        if len(line) <= _LONGEST_LINE:
+            others = tokens(text, start, start + len(line))
+            matcher.set_seq1([token.text for token in others])
+            if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= SIMILAR and matcher.ratio() >= SIMILAR:
+                yield _followed(change, text, matcher, others)
+        start += len(line) + 1
+
+
+def _followed(change: Change, text: str, matcher: SequenceMatcher[str], others: list[Token]) -> list[Filling]:
+    """The same replacements in a line that is like the one they were made in; none where one has no place there."""
+    counterpart: dict[int, int] = {}
+    for kind, first, last, old_first, old_last in matcher.get_opcodes():
+        if kind == "equal" or (kind == "replace" and last - first == old_last - old_first):
+            counterpart.update(zip(range(old_first, old_last), range(first, last), strict=True))
+    found = []
+    for one in change.replacements:
+        matched = [counterpart.get(one.index + step, -1) for step in range(len(one.old))]
+        before, after = counterpart.get(one.index - 1), counterpart.get(one.index + len(one.old))
+        if one.old and _says(others, matched, one):
+            found.append(Filling(others[matched[0]].start, others[matched[-1]].end, one.new_text))
+        elif not one.old and after is not None and (before == after - 1 if one.index else after == 0):
+            gap = text[others[after - 1].end : others[after].start] if after else ""
+            found.append(Filling(others[after].start, others[after].start, _spaced(change, one).removeprefix(gap)))
+        elif not one.old and before is not None and one.index == len(change.old):
+            found.append(Filling(others[before].end, others[before].end, _spaced(change, one)))
+        else:
+            return []
+    return found
+
+
+def _says(others: list[Token], at: list[int], one: Replacement) -> bool:
+    """Whether the other line has the words that were replaced."""
+    return all(place >= 0 and others[place].text == old.text for place, old in zip(at, one.old, strict=True))
+
+
+def _spaced(change: Change, one: Replacement) -> str:
+    """What was inserted, with the space around it on its lines."""
+    start, end = one.new[0].start, one.new[-1].end
+    before = max((token.end for token in change.new if token.end <= start), default=start)
+    following = next((token.start for token in change.new if token.start >= end), end)
+    return change.after[before:following]

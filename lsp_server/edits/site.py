@@ -1,0 +1,135 @@
+"""A place related to an edit, in its document before and after it: what to ask the engine about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from engine.patch import Hole, Patch
+from engine.surprise import Passage, Surprise
+from lsp_server.edits.change import Change
+from lsp_server.edits.recent_edits import RecentEdit
+from lsp_server.edits.related_places import RelatedPlace, related_places
+
+MAX_HOLES = 4  # in one place
+NEAR = 2  # characters between a word that became less likely and the hole that it tells of
+PREFIX_CHARS = 1200  # before a place, that the engine surely reads
+SURROUNDINGS = 300  # characters around an edit, that tell of it where the prefix does not hold it
+REACH, EMPTY_REACH = 2, 6  # tokens by which noise may be longer than what stands in the holes, or where nothing does
+
+_Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A document, as plain text, and one edit that made it what it is."""
+
+    uri: str
+    text: str
+    language: str
+    edit: RecentEdit
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another open document, as plain text."""
+
+    uri: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """`text` is the place's document, which may be another one than the edit's."""
+
+    version: Version
+    change: Change
+    uri: str
+    text: str
+    place: RelatedPlace
+
+    @property
+    def line(self) -> str:
+        """The place's lines as they stand."""
+        return self.text[self.place.start : self.place.end]
+
+    def passage(self, threshold: float) -> Passage:
+        """The place's lines and what is left of them, before and after the edit."""
+        prefix, (old, new) = self.text[: self.place.start], self._surroundings
+        return Passage(self.line, self._old_prefix, prefix, old, new, threshold)
+
+    def patch(self, surprises: Sequence[Surprise]) -> Patch | None:
+        """The holes that the edit makes here, and other words that became less likely, to be filled together.
+
+        None where the likelihood fell nowhere near what the edit speaks of.
+        """
+        told = [(one.start + self.place.start, one.end + self.place.start) for one in surprises]
+        if not any(_tells_of(span, hole) for span in told for hole in self.place.holes):
+            return None
+        holes = _holes(self.place.holes, told)
+        pieces: list[str | Hole] = []
+        for number, (start, end) in enumerate(holes):
+            pieces.append(Hole(self.text[start:end]))
+            pieces += [self.text[end : following[0]] for following in holes[number + 1 : number + 2]]
+        return Patch(
+            prefix=self.text[: holes[0][0]],
+            pieces=tuple(pieces),
+            suffix=self.text[holes[-1][1] :],
+            language=self.version.language,
+            snippets=self._surroundings[1],
+            drafts=tuple(self._draft(holes, draft) for draft in self.place.drafts),
+            reach=EMPTY_REACH if any(start == end for start, end in holes) else REACH,
+        )
+
+    def _draft(self, holes: list[_Span], draft: tuple[str, ...]) -> tuple[str, ...]:
+        """A draft for the edit's holes with the other ones as they are."""
+        filled = dict(zip(self.place.holes, draft, strict=True))
+        return tuple(filled.get((start, end), self.text[start:end]) for start, end in holes)
+
+    @property
+    def _is_own(self) -> bool:
+        return self.uri == self.version.uri
+
+    @property
+    def _old_prefix(self) -> str:
+        """What stood left of the place before the edit."""
+        edit, prefix = self.version.edit, self.text[: self.place.start]
+        if not self._is_own or edit.start >= self.place.start:
+            return prefix
+        return prefix[: edit.start] + edit.old + prefix[edit.end :]
+
+    @property
+    def _surroundings(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The edit's, before and after it; none where what stands left of the place tells of it."""
+        edit, text = self.version.edit, self.version.text
+        if self._is_own and 0 <= self.place.start - edit.end <= PREFIX_CHARS:
+            return (), ()
+        start = text.rfind("\n", 0, max(edit.start - SURROUNDINGS, 0)) + 1
+        end = text.find("\n", edit.end + SURROUNDINGS)
+        end = len(text) if end < 0 else end + 1
+        head, tail = text[start : edit.start], text[edit.end : end]
+        return (head + edit.old + tail,), (head + edit.new(text) + tail,)
+
+
+def sites(version: Version, change: Change, around: int, others: Sequence[Other], most: int) -> Iterator[Site]:
+    """At most so many places: the edited document's first, the nearest to the cursor of them first."""
+
+    def found() -> Iterator[Site]:
+        for place in related_places(change, version.text, version.language, around):
+            yield Site(version, change, version.uri, version.text, place)
+        for other in others:
+            for place in related_places(change, other.text, version.language, 0, own=False):
+                yield Site(version, change, other.uri, other.text, place)
+
+    return islice(found(), most)
+
+
+def _tells_of(span: _Span, hole: _Span) -> bool:
+    return span[0] <= hole[1] + NEAR and hole[0] <= span[1] + NEAR
+
+
+def _holes(known: Sequence[_Span], told: list[_Span]) -> list[_Span]:
+    """The edit's holes, and what else became less likely and touches none of them."""
+    more = [one for one in told if all(one[1] < start or end < one[0] for start, end in known)]
+    return sorted([*known, *more[: max(MAX_HOLES - len(known), 0)]])

@@ -1,0 +1,14 @@
+"""What a client can ask and tell: one module per noun, each with tables of what it handles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lsp_server.handlers import commands, documents, inline_edits, lifecycle, models, reports, rewrites
+
+FEATURES: dict[str, Callable[..., object]] = (
+    lifecycle.FEATURES | documents.FEATURES | reports.FEATURES | inline_edits.FEATURES
+)
+COMMANDS: dict[str, Callable[..., object]] = (
+    commands.COMMANDS | models.COMMANDS | reports.COMMANDS | inline_edits.COMMANDS | rewrites.COMMANDS
+)

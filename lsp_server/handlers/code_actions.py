@@ -1,0 +1,115 @@
+"""Code actions: blocks that can be refilled, worked out when the client resolves one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lsprotocol import types
+from pygls.capabilities import get_capability
+
+from lsp_server.documents import Snapshot, UnknownDocument
+from lsp_server.edits import code_actions
+from lsp_server.edits.block import TREE_MS, Block, Unit
+from lsp_server.edits.code_actions import Action, Mark, Menu
+from lsp_server.handlers.workspace_edits import confirmed_edit
+from lsp_server.language_server import LacunaServer
+from lsp_server.suggestion import Reason
+from lsp_server.text import Place, Position
+
+OPTIONS = types.CodeActionOptions(code_action_kinds=code_actions.kinds(), resolve_provider=True)
+
+
+def add(ls: LacunaServer, capabilities: types.ClientCapabilities) -> None:
+    """Offer code actions to a client that resolves them when they are chosen: to work all of them out is too much."""
+    properties = get_capability(capabilities, "text_document.code_action.resolve_support.properties", [])
+    if "edit" in properties and get_capability(capabilities, "text_document.code_action.data_support", False):
+        ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, OPTIONS)(_code_actions)
+        ls.feature(types.CODE_ACTION_RESOLVE)(_resolve)
+
+
+def _code_actions(ls: LacunaServer, params: types.CodeActionParams) -> list[types.CodeAction] | None:
+    uri = params.text_document.uri
+    if not ls.edits.is_welcome(uri):
+        return None
+    snapshot = ls.documents.snapshot(uri, _position(params.range.end), TREE_MS)
+    context = params.context
+    start, end = _places(ls, snapshot, params.range)
+    marks = [Mark(*_places(ls, snapshot, one.range), one.message) for one in context.diagnostics]
+    menu = Menu(start, end, marks, [str(kind) for kind in context.only or ()], ls.config.drafts)
+    found = code_actions.actions(snapshot, menu, lambda block: ls.edits.refills.count(snapshot, block))
+    return [_code_action(ls, snapshot, action, context.diagnostics) for action in found]
+
+
+async def _resolve(ls: LacunaServer, asked: types.CodeAction) -> types.CodeAction:
+    """With its edit. Without one, and with a message that says why, where there is nothing to apply."""
+    data = asked.data
+    if not isinstance(data, dict):
+        return asked
+    block = Block(Unit[data["unit"]], Place(*data["start"]), Place(*data["end"]))
+    snapshot = _snapshot(ls, data["uri"], data["version"], block)
+    if snapshot is None:
+        return _without_edit(ls, asked, "the document has changed since: ask for the action anew")
+    draft = await ls.at_work(ls.edits.refills.draft(snapshot, block, data["draft"]))
+    if draft is None:
+        return _without_edit(ls, asked, "something else was asked for meanwhile, or the model failed")
+    if isinstance(draft, Reason):
+        return _without_edit(ls, asked, f"there is no {'other ' if data['draft'] else ''}draft: {draft.value}")
+    if not _is_as_it_was(ls, snapshot):
+        return _without_edit(ls, asked, "the document has changed meanwhile: nothing was edited")
+    asked.edit = confirmed_edit(ls, snapshot.uri, draft, asked.title)
+    return asked
+
+
+def _code_action(
+    ls: LacunaServer, snapshot: Snapshot, action: Action, diagnostics: Sequence[types.Diagnostic]
+) -> types.CodeAction:
+    block = action.block
+    data = {
+        "uri": snapshot.uri,
+        "version": snapshot.version,
+        "unit": block.unit.name,
+        "start": list(block.start),
+        "end": list(block.end),
+        "draft": action.draft,
+    }
+    return types.CodeAction(
+        title=f"Lacuna: {action.title}",
+        kind=action.kind,
+        diagnostics=None if action.mark is None else [diagnostics[action.mark]],
+        data=data,
+        tags=_tags(ls),
+    )
+
+
+def _tags(ls: LacunaServer) -> list[types.CodeActionTag] | None:
+    known = get_capability(ls.client_capabilities, "text_document.code_action.tag_support.value_set", [])
+    return [types.CodeActionTag.LlmGenerated] if types.CodeActionTag.LlmGenerated in known else None
+
+
+def _without_edit(ls: LacunaServer, asked: types.CodeAction, reason: str) -> types.CodeAction:
+    ls.window_show_message(types.ShowMessageParams(types.MessageType.Info, f"Lacuna: {reason}"))
+    return asked
+
+
+def _snapshot(ls: LacunaServer, uri: str, version: int, block: Block) -> Snapshot | None:
+    """The document with the cursor at the block, if it is still the one that the action was offered for."""
+    if not ls.edits.is_welcome(uri) or ls.documents.get(uri).version != version:
+        return None
+    position = ls.documents.get(uri).text.position(block.start, ls.documents.encoding)
+    return ls.documents.snapshot(uri, position, TREE_MS)
+
+
+def _is_as_it_was(ls: LacunaServer, snapshot: Snapshot) -> bool:
+    try:
+        return ls.documents.get(snapshot.uri).text is snapshot.text
+    except UnknownDocument:
+        return False
+
+
+def _places(ls: LacunaServer, snapshot: Snapshot, range: types.Range) -> tuple[Place, Place]:
+    start, end = (snapshot.text.place(_position(at), ls.documents.encoding) for at in (range.start, range.end))
+    return min(start, end), max(start, end)
+
+
+def _position(position: types.Position) -> Position:
+    return Position(position.line, position.character)

@@ -1,0 +1,22 @@
+"""Commands of workspace/executeCommand that ask the server something or switch something on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lsp_server import messages
+from lsp_server.language_server import LacunaServer
+
+
+def _statistics(ls: LacunaServer) -> dict[str, object]:
+    return ls.statistics.report()
+
+
+def _show_frames(ls: LacunaServer, wanted: bool) -> None:
+    ls.frames.wanted = wanted
+
+
+COMMANDS: dict[str, Callable[..., object]] = {
+    messages.STATISTICS: _statistics,
+    messages.SHOW_FRAMES: _show_frames,
+}

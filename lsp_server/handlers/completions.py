@@ -1,0 +1,43 @@
+"""Suggestions at the cursor: as ghost text, and as items of the completion menu."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lsprotocol import types
+
+from lsp_server import messages
+from lsp_server.config import Config
+from lsp_server.language_server import LacunaServer
+
+
+def add(ls: LacunaServer, config: Config) -> list[types.Registration]:
+    """Have the methods that the settings ask for; what to tell a client of those that are new."""
+    added = []
+    for method, (handler, options) in METHODS.items():
+        wanted = config.inline if method == types.TEXT_DOCUMENT_INLINE_COMPLETION else config.plain
+        if wanted and method not in ls.protocol.fm.features:
+            ls.feature(method, options)(handler)
+            added.append(messages.registration(method, options))
+    return added
+
+
+async def _inline_completion(
+    ls: LacunaServer, params: types.InlineCompletionParams
+) -> list[types.InlineCompletionItem] | None:
+    if not ls.config.inline:
+        return None
+    return messages.inline_items(await ls.complete(messages.inline_request(params, ls.item_shape)))
+
+
+async def _completion(ls: LacunaServer, params: types.CompletionParams) -> types.CompletionList | None:
+    if not ls.config.plain:
+        return None
+    return messages.completion_list(await ls.complete(messages.completion_request(params)))
+
+
+METHODS: dict[str, tuple[Callable[..., object], Any]] = {
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: (_inline_completion, messages.INLINE_COMPLETION_OPTIONS),
+    types.TEXT_DOCUMENT_COMPLETION: (_completion, messages.COMPLETION_OPTIONS),
+}

@@ -1,0 +1,61 @@
+"""Next edits in the form that editors know from Copilot's language server, and what they report about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lsp_server.edits.offer import Offer
+from lsp_server.handlers.workspace_edits import range_of
+from lsp_server.language_server import LacunaServer
+from lsp_server.text import Position
+
+ACCEPTED = "lacuna.editAccepted"  # command: a next edit was taken; its argument is the id
+DISMISSED = "lacuna.dismissed"  # command: it is not wanted
+
+
+async def _inline_edit(ls: LacunaServer, params: Any) -> dict[str, Any]:
+    """At most one edit, of the version that is asked about."""
+    uri, position = params.textDocument.uri, Position(params.position.line, params.position.character)
+    if not ls.edits.is_welcome(uri):
+        return {"edits": []}
+    version = getattr(params.textDocument, "version", None)
+    if version is not None and version != ls.documents.get(uri).version:
+        return {"edits": []}
+    offer = await ls.at_work(ls.edits.next_edits.next(uri, position))
+    return {"edits": [_edit(ls, offer)] if isinstance(offer, Offer) else []}
+
+
+def _edit(ls: LacunaServer, offer: Offer) -> dict[str, Any]:
+    return {
+        "text": offer.draft.text,
+        "textDocument": {"uri": offer.uri, "version": offer.version},
+        "range": range_of(ls, offer.uri, offer.draft),
+        "command": {"title": "Lacuna: accepted", "command": ACCEPTED, "arguments": [offer.id]},
+    }
+
+
+def _did_show(ls: LacunaServer, params: Any) -> None:
+    ids: Sequence[int] = params.item.command.arguments
+    ls.edits.next_edits.offers.show(ids[0])
+
+
+def _did_focus(ls: LacunaServer, params: Any) -> None:
+    """Another document: what is looked for in the one before is not wanted any more."""
+    ls.edits.next_edits.focus(getattr(getattr(params, "textDocument", None), "uri", None))
+
+
+def _accepted(ls: LacunaServer, id: int) -> None:
+    ls.edits.next_edits.offers.accept(id)
+
+
+def _dismissed(ls: LacunaServer, id: int) -> None:
+    ls.edits.next_edits.offers.dismiss(id)
+
+
+FEATURES: dict[str, Callable[..., object]] = {
+    "textDocument/copilotInlineEdit": _inline_edit,
+    "textDocument/didShowInlineEdit": _did_show,
+    "textDocument/didFocus": _did_focus,
+}
+COMMANDS: dict[str, Callable[..., object]] = {ACCEPTED: _accepted, DISMISSED: _dismissed}

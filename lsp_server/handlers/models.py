@@ -1,0 +1,75 @@
+"""Models: which there are, and pulling one while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from engine import hub
+from engine.fetch import PullError
+from lsp_server import messages
+from lsp_server.language_server import LacunaServer
+from lsp_server.model_choices import model_options
+from lsp_server.pull_progress import PullProgress
+
+LOGGED_STEP = 10  # per cent between two lines of the log, for clients that show no progress
+
+_log = logging.getLogger(__name__)
+_tokens = count(1)
+
+
+async def _models(ls: LacunaServer) -> list[dict[str, object]]:
+    return [messages.model_option(option) for option in await asyncio.to_thread(model_options, ls.config.model)]
+
+
+async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
+    """The model that is named, or else that of the settings."""
+    model = next(filter(None, arguments), ls.config.model)
+    async with _shown(ls, model) as tell:
+        try:
+            directory = await asyncio.to_thread(hub.pull, model, PullProgress(tell))
+        except PullError as error:
+            raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestFailed)) from error
+    ls.loader.look_again()
+    return {"model": model, "directory": str(directory)}
+
+
+@asynccontextmanager
+async def _shown(ls: LacunaServer, model: str) -> AsyncIterator[Callable[[int, str], None]]:
+    """Gives what to tell a percentage and a message, which the client shows if it can; else they are logged."""
+    if not messages.shows_progress(ls.client_capabilities):
+        yield _logged(model)
+        return
+    token, progress = f"lacuna.pull/{next(_tokens)}", ls.work_done_progress
+    await progress.create_async(token)
+    progress.begin(token, types.WorkDoneProgressBegin(title=f"Lacuna: pulling {model}", percentage=0))
+    try:
+        yield lambda percentage, message: progress.report(
+            token, types.WorkDoneProgressReport(message=message, percentage=percentage)
+        )
+    finally:
+        progress.end(token, types.WorkDoneProgressEnd())
+
+
+def _logged(model: str) -> Callable[[int, str], None]:
+    logged = -LOGGED_STEP
+
+    def tell(percentage: int, message: str) -> None:
+        nonlocal logged
+        if percentage >= logged + LOGGED_STEP:
+            logged = percentage
+            _log.info("pulling %s: %d %%, %s", model, percentage, message)
+
+    return tell
+
+
+COMMANDS: dict[str, Callable[..., object]] = {
+    messages.MODELS: _models,
+    messages.PULL: _pull,
+}

@@ -1,0 +1,35 @@
+"""What clients report of our suggestions: shown, accepted, accepted in part. As commands, or as Copilot's do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lsp_server import messages
+from lsp_server.language_server import LacunaServer
+
+
+def _accepted(ls: LacunaServer, item: int) -> None:
+    ls.acceptance.accepted(item)
+
+
+def _partially_accepted(ls: LacunaServer, item: int, accepted_length: int) -> None:
+    ls.acceptance.partially_accepted(item, accepted_length)
+
+
+def _did_show(ls: LacunaServer, params: Any) -> None:
+    ls.acceptance.shown(messages.item_id(params.item))
+
+
+def _did_partially_accept(ls: LacunaServer, params: Any) -> None:
+    ls.acceptance.partially_accepted(messages.item_id(params.item), int(params.acceptedLength))
+
+
+FEATURES: dict[str, Callable[..., object]] = {
+    messages.DID_SHOW: _did_show,
+    messages.DID_PARTIALLY_ACCEPT: _did_partially_accept,
+}
+COMMANDS: dict[str, Callable[..., object]] = {
+    messages.ACCEPTED: _accepted,
+    messages.PARTIALLY_ACCEPTED: _partially_accepted,
+}

@@ -1,0 +1,64 @@
+"""The command that rewrites a block as an instruction says, for models that follow instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from lsp_server.documents import Document
+from lsp_server.edits.rewrite import Rewrite, rewritten
+from lsp_server.handlers.workspace_edits import confirmed_edit
+from lsp_server.language_server import LacunaServer
+from lsp_server.text import Place, Position
+
+REWRITE = "lacuna.rewrite"  # command; its argument is {textDocument, range, instruction}, its answer a WorkspaceEdit
+_LABEL = 60  # characters of an instruction that a preview shows
+
+
+async def _rewrite(ls: LacunaServer, arguments: Any) -> types.WorkspaceEdit:
+    uri, instruction = _field(arguments, "textDocument", "uri"), _field(arguments, "instruction")
+    if not isinstance(instruction, str) or not instruction.strip():
+        raise _failed("say what to do with the code: `instruction` is empty")
+    if not ls.edits.is_welcome(uri):
+        raise _failed("this document is not open, or Lacuna is to leave it alone")
+    if not ls.edits.can_rewrite:
+        raise _failed(
+            f"the model {ls.config.model} is not ready or follows no instructions: choose a DiffusionGemma as `model`, "
+            "or use the code actions that refill a block"
+        )
+    document = ls.documents.get(uri)
+    rewrite = Rewrite.of(document, *(_place(ls, document, _field(arguments, "range", end)) for end in ("start", "end")))
+    if rewrite is None:
+        raise _failed("there is nothing to rewrite: select some code")
+    text = document.text
+    draft = await ls.at_work(rewritten(rewrite, instruction, ls.edits.ask))
+    if draft is None:
+        raise _failed("the model failed, or left the code as it is")
+    if document.text is not text:
+        raise JsonRpcException(
+            "the document has changed meanwhile: nothing was edited", types.LSPErrorCodes.ContentModified
+        )
+    return confirmed_edit(ls, uri, draft, f"Lacuna: {instruction.strip()[:_LABEL]}")
+
+
+def _place(ls: LacunaServer, document: Document, position: Any) -> Place:
+    line, character = _field(position, "line"), _field(position, "character")
+    return document.text.place(Position(line, character), ls.documents.encoding)
+
+
+def _field(arguments: Any, *names: str) -> Any:
+    for name in names:
+        arguments = arguments.get(name) if isinstance(arguments, dict) else getattr(arguments, name, None)
+        if arguments is None:
+            raise JsonRpcException(f"lacuna.rewrite needs {'.'.join(names)}", types.ErrorCodes.InvalidParams)
+    return arguments
+
+
+def _failed(message: str) -> JsonRpcException:
+    return JsonRpcException(message, types.LSPErrorCodes.RequestFailed)
+
+
+COMMANDS: dict[str, Callable[..., object]] = {REWRITE: _rewrite}

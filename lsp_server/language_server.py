@@ -1,0 +1,145 @@
+"""One client's settings, documents and requests, and what the server tells it of its own accord."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.io_ import run_async
+from pygls.lsp.server import LanguageServer
+
+from lsp_server import log, messages
+from lsp_server.acceptance import Acceptance
+from lsp_server.completer import Completer
+from lsp_server.config import Config
+from lsp_server.daily_counts import DailyCounts, default_path
+from lsp_server.documents import DocumentStore
+from lsp_server.edits.suggestions import EditSuggestions
+from lsp_server.frames import Frames, Picture
+from lsp_server.idle_parsing import IdleParsing
+from lsp_server.item_shape import ItemShape
+from lsp_server.loader import Loader, State, Status
+from lsp_server.messages import Protocol
+from lsp_server.request import Item, Request
+from lsp_server.statistics import Statistics
+from lsp_server.transport import Paced
+from lsp_server.worker import Worker
+
+if TYPE_CHECKING:
+    from pygls.io_ import AsyncWriter, Writer
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+
+class LacunaServer(LanguageServer):
+    """One client's settings, documents and requests."""
+
+    protocol: Protocol
+
+    def __init__(self, worker: Worker, config: Config) -> None:
+        """`config` holds where the client sets nothing."""
+        version = importlib.metadata.version("lacuna")
+        super().__init__("lacuna", version, notebook_document_sync=messages.NOTEBOOK_SYNC, protocol_cls=Protocol)
+        self.config = self.initial_config = config
+        self.initial_problems: list[str] = []
+        self.documents = DocumentStore()
+        self.daily_counts = DailyCounts(default_path())
+        self.statistics = Statistics(self.daily_counts)
+        self.acceptance = Acceptance(self.documents, self.statistics)
+        self.frames = Frames(self._tell_frame)
+        self.completer = Completer(self.documents, worker, self.statistics, self.acceptance, self.frames)
+        self.item_shape = ItemShape.CURSOR  # of ghost text
+        self.edits = EditSuggestions(self.documents, worker)
+        self.was_shut_down = False
+        self.loader = Loader(worker, self._tell)
+        self._sync_ms = 0.0  # what the last change of a document took
+        self._shown: set[str] = set()
+        self._parsing = IdleParsing(self.documents, lambda: self.completer.is_busy)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: AsyncWriter | Writer) -> None:
+        """Serve the client until it leaves."""
+        client_log = log.ClientLog(self._log_message)
+        log.add(client_log)
+        self.protocol.set_writer(writer)
+        try:
+            await run_async(self.protocol.ended, Paced(reader), self.protocol, error_handler=self.report_server_error)
+        except ConnectionError:
+            _log.info("the client is gone")
+        finally:
+            log.remove(client_log)
+            self.completer.cancel()
+            self.edits.cancel()
+            self.loader.stop()
+            self._parsing.stop()
+            self.acceptance.stop()
+            self.daily_counts.close()
+
+    def apply(self, config: Config, problems: Sequence[str]) -> None:
+        """From now on by these settings; `problems` says what was wrong with what was sent."""
+        log.set_level(config.log_level)
+        for problem in problems:
+            _log.warning("settings: %s", problem)
+            self.show(f"Lacuna: {problem}", types.MessageType.Warning)
+        self.config = config
+        self.daily_counts.switch(config.statistics)
+        self.completer.configure(config)
+        self.edits.configure(config)
+        if config.enabled:
+            self.loader.load(config.model_choice)
+        else:
+            self.loader.unload()
+
+    async def complete(self, request: Request) -> list[Item] | None:
+        """Suggestions; None where that cannot be said, also where the model fails: the status tells why."""
+        self.loader.retry()
+        with self.loader.at_work():
+            return await self.completer.complete(request, self._sync_ms)
+        return None
+
+    async def at_work(self, work: Awaitable[Result]) -> Result | None:
+        """What the model makes of some work; None where it fails: the status tells why."""
+        self.loader.retry()
+        with self.loader.at_work():
+            return await work
+        return None
+
+    def changed(self, start: float) -> None:
+        """Documents were opened or changed since `start`, a time.perf_counter()."""
+        self._sync_ms = (time.perf_counter() - start) * 1000.0
+        self.edits.next_edits.notice()
+        self._parsing.wake()
+
+    def show(self, message: str, kind: types.MessageType) -> None:
+        """A message that a user has to see, and need not see twice."""
+        if message not in self._shown:
+            self._shown.add(message)
+            self.window_show_message(types.ShowMessageParams(kind, message))
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """Where pygls reports what went wrong. An error's message may quote the document, so it is left out."""
+        data = getattr(error, "data", None)
+        trace = data["traceback"] if isinstance(data, dict) else traceback.format_tb(error.__traceback__)
+        kind = error.message.partition(":")[0] if isinstance(error, JsonRpcException) else type(error).__name__
+        _log.error("%s\n%s", kind, "".join(trace))
+
+    def _tell(self, status: Status) -> None:
+        self.protocol.notify(messages.STATUS, {"state": status.state.value, "message": status.message})
+        self.protocol.notify(messages.COPILOT_STATUS, messages.copilot_status(status.state.value, status.message))
+        if status.state is State.ERROR:
+            self.show(f"Lacuna: {status.message}", types.MessageType.Error)
+
+    def _tell_frame(self, picture: Picture) -> None:
+        self.protocol.notify(messages.FRAMES, messages.frames(picture))
+
+    def _log_message(self, level: int, message: str) -> None:
+        if not self.protocol.ended.is_set():
+            self.window_log_message(messages.log_message(level, message))

@@ -1,0 +1,182 @@
+"""The commands around the embedded model's adapter: `lacuna corpus`, `lacuna train`, `lacuna eval`.
+
+They need the extra `train` (pip install 'lacuna[train]'), and what they need is imported when they run.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from engine import hub
+
+if TYPE_CHECKING:
+    from engine.train.documents import Document
+    from engine.train.run import Budget, Run
+    from engine.train.trainer import Measure
+
+WINDOWS_MEASURED = 24  # of held-out text, about 1,000 gaps
+
+corpus = typer.Typer(help="The texts that the embedded model's adapter is trained on.", no_args_is_help=True)
+train = typer.Typer(help="Train adapters.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Option(help="A base model that was pulled, or a model directory.")]
+Corpus = Annotated[Path | None, typer.Option(help="The corpus' directory; by default in the user's cache.")]
+
+
+@corpus.command("build")
+def build(
+    directory: Corpus = None,
+    only: Annotated[list[str] | None, typer.Option(help="pypi, npm, debian or debian-dev. Repeat for more.")] = None,
+    benchmark: Annotated[
+        list[Path] | None, typer.Option(help="JSON lines whose text must not be in it. Repeat for more.")
+    ] = None,
+) -> None:
+    """Fetch permissively licensed sources by name and version, filter and split them. Goes on where it was stopped."""
+    from engine.train.corpus.build import build
+    from engine.train.corpus.sources import CorpusError
+
+    try:
+        build(directory or _corpus(), print, only or (), benchmark or ())
+    except (CorpusError, OSError) as error:
+        _fail(str(error))
+
+
+@train.command("gap")
+def gap(
+    repo: Annotated[Path | None, typer.Option(help="Train on this git repository instead of the corpus.")] = None,
+    name: Annotated[str, typer.Option(help="The adapter's; by default the repository's, or 'main'.")] = "",
+    minutes: Annotated[float, typer.Option(min=0, help="How long to train.")] = 20.0,
+    gaps: Annotated[int, typer.Option(min=0, help="Stop after so many gaps; 0 for no limit.")] = 0,
+    decay: Annotated[
+        bool, typer.Option(help="Let the rate fall to 0: for the last stretch before an adapter is used.")
+    ] = True,
+    start: Annotated[Path | None, typer.Option(help="An adapter's directory to begin with.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate after the warm-up.")] = 1e-3,
+    seed: int = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses.")] = 0,
+    model: Model = hub.EMBEDDED,
+    directory: Corpus = None,
+) -> None:
+    """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
+    from engine import adapter
+    from engine.gap_filler import adapter_directory
+    from engine.train import run
+    from engine.train.trainer import TrainConfig
+    from engine.weights import WeightsError
+
+    try:
+        documents, held_out = _documents(repo, directory or _corpus())
+        name = name or (repo.resolve().name if repo else "main")
+        target = adapter.runs() / name
+        config = TrainConfig(learning_rate=rate, decay=decay)
+        begun = run.Run(
+            model, documents, target, config, start=start or adapter_directory(model), seed=seed, threads=threads
+        )
+        before = begun.measure(held_out, WINDOWS_MEASURED)
+        _train(begun, run.Budget(minutes * 60.0, gaps))
+        after = begun.measure(held_out, WINDOWS_MEASURED)
+    except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
+        _fail(str(error))
+    _plot(target / run.METRICS, target / "training.png")
+    print(_gained(before, after))
+    print(f"the adapter is in {target}\nuse it: lacuna serve --adapter {name}")
+
+
+@train.command("fit-gate")
+def fit_gate(
+    adapter: Annotated[Path, typer.Argument(help="The adapter's directory: the gate is written into its metadata.")],
+    split: Annotated[Path | None, typer.Option(help="A corpus split; by default the validation split.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="So many gaps at most; 0 for all.")] = 0,
+    model: Model = hub.EMBEDDED,
+) -> None:
+    """Fit how confident a fill is to how often it is right, and draw the risk-coverage curve beside the adapter."""
+    from engine.evaluate.gate_file import fit
+    from engine.weights import WeightsError
+
+    try:
+        print(fit(model, adapter, split or _corpus() / "validation.jsonl", limit))
+    except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
+        _fail(str(error))
+
+
+def evaluate(
+    benchmark: Annotated[
+        Path | None, typer.Option(help="Run a benchmark of HumanEval-Infilling's form instead: .jsonl or .jsonl.gz.")
+    ] = None,
+    split: Annotated[Path | None, typer.Option(help="A corpus split; by default the test split.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="An adapter's directory; by default the shipped one.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="So many gaps or tasks at most; 0 for all.")] = 0,
+    model: Model = hub.EMBEDDED,
+) -> None:
+    """Measure fills on held-out packages, beside controls. The last line is JSON."""
+    from rich.console import Console
+
+    from engine.evaluate.benchmark import pass_at_1
+    from engine.evaluate.evaluation import Plan
+    from engine.evaluate.evaluation import evaluate as run
+    from engine.weights import WeightsError
+
+    try:
+        report = (
+            pass_at_1(model, benchmark, limit, adapter_at=adapter)
+            if benchmark is not None
+            else run(model, split, Plan(limit=limit), adapter_at=adapter)
+        )
+    except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
+        _fail(str(error))
+    report.show(Console())
+
+
+def _documents(repo: Path | None, directory: Path) -> tuple[list[Document], list[Document]]:
+    """To train on, and held out."""
+    from engine.train import documents, repository
+
+    if repo is not None:
+        return repository.read_repository(repo)
+    if not (directory / "train.jsonl").exists():
+        raise ValueError(f"there is no corpus in {directory}: run `lacuna corpus build` first")
+    train, validation = (documents.read_corpus(directory / f"{split}.jsonl") for split in ("train", "validation"))
+    return list(train), list(validation)
+
+
+def _train(run: Run, budget: Budget) -> None:
+    from tqdm import tqdm
+
+    start = run.trainer.progress
+    left = budget.left(start)
+    with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}") as bar:
+        for step in run.steps(budget):
+            bar.update(100.0 * (1.0 - left(step.progress)) - bar.n)
+            seconds = max(1e-9, step.progress.seconds - start.seconds)
+            bar.set_postfix_str(
+                f"{step.progress.gaps} gaps, {(step.progress.gaps - start.gaps) / seconds:.1f}/s, "
+                f"loss {step.measure.product:.2f}, first token {step.measure.first_right:.0%}"
+            )
+
+
+def _gained(before: Measure, after: Measure) -> str:
+    return (
+        f"held-out text: leftmost token right {before.first_right:.1%} -> {after.first_right:.1%}, its cross-entropy "
+        f"{before.product:.3f} -> {after.product:.3f}, whole fill in one step {before.all_right:.1%} -> "
+        f"{after.all_right:.1%}"
+    )
+
+
+def _plot(metrics: Path, target: Path) -> None:
+    from engine.train import plots
+
+    plots.plot(metrics, target)
+
+
+def _corpus() -> Path:
+    return hub.store().parent / "corpus"
+
+
+def _fail(message: str) -> NoReturn:
+    """Ends the command: `message` says what is wrong and what to do."""
+    print(f"lacuna: {message}", file=sys.stderr)
+    raise typer.Exit(1)

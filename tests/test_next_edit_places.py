@@ -1,0 +1,258 @@
+"""From the keys of a user to places that may have to follow: recent edits, changes, related places. No model."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lsp_server.edits.change import change_of
+from lsp_server.edits.objections import changes_only_comments, has_objection
+from lsp_server.edits.recent_edits import PAUSE_SECONDS, RecentEdits, difference, plain
+from lsp_server.edits.related_places import related_places
+from lsp_server.text import Text
+
+URI = "untitled:a.py"
+MEAN = """\
+def mean(values):
+    total = 0
+    for value in values:
+        total += value  # total
+    return total / 'total'
+"""
+
+
+def after(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+def check(before: str, old: str, new: str, expected: list[str], language: str = "python") -> None:
+    """The nearest places as their first draft would make them, when `old` is edited to `new`."""
+    now = after(before, old, new)
+    edit = difference(before, now)
+    assert edit is not None
+    change = change_of(edit, now)
+    found = []
+    for place in related_places(change, now, language, edit.start) if change else ():
+        line, at = "", place.start
+        for (start, end), text in zip(place.holes, place.drafts[0], strict=True):
+            line, at = line + now[at:start] + text, end
+        found.append((line + now[at : place.end]).strip())
+    assert found == expected
+
+
+def test_a_renamed_name_is_looked_for_in_code_alone() -> None:
+    check(MEAN, "total = 0", "amount = 0", ["amount += value  # total", "return amount / 'total'"])
+
+
+def test_an_attribute_is_no_name() -> None:
+    text = "size = 1\nprint(self.size)\nprint(size)\n"
+    check(text, "size = 1", "width = 1", ["print(width)"])
+    check("a.size = 1\nprint(size)\nprint(b.size)\n", "a.size", "a.width", ["print(b.width)"])
+
+
+def test_what_a_function_binds_means_nothing_outside_it() -> None:
+    functions = "def f(size):\n    return size\n\n\ndef g():\n    size = 1\n    return size\n\n\nprint(size)\n"
+    check(functions, "f(size)", "f(width)", ["return width"])
+    check(functions, "size = 1", "width = 1", ["return width"])
+    check(functions, "print(size)", "print(width)", [])
+
+
+@pytest.mark.parametrize(
+    ("line", "new", "other", "count"),
+    [
+        ("def total(values):", "def sum_of(values):", "assert total([1, 2]) == 3\n", 1),
+        ("def total(values):", "def sum_of(values):", "def total():\n    return 1\n\n\nprint(total())\n", 0),
+        ("total = sum(values)", "amount = sum(values)", "assert total([1, 2]) == 3\n", 0),
+        ("def total(values):", "def total(values, start):", "assert total([1, 2]) == 3\n", 1),
+        ("print(total(a))", "print(total(a, b))", "assert total([1, 2]) == 3\n", 0),
+    ],
+)
+def test_other_documents_follow_definitions_alone(line: str, new: str, other: str, count: int) -> None:
+    now = f"{new}\n    pass\n"
+    edit = difference(f"{line}\n    pass\n", now)
+    assert edit is not None
+    change = change_of(edit, now)
+    assert change is not None
+    assert len(related_places(change, other, "python", 0, own=False)) == count
+
+
+def test_several_on_a_line_are_one_place() -> None:
+    check("size = 1\nprint(size + size)\n", "size = 1", "width = 1", ["print(width + width)"])
+
+
+def test_the_nearest_comes_first() -> None:
+    check("f(size)\n" + "\n" * 20 + "size = 1\ng(size)\n", "size = 1", "width = 1", ["g(width)", "f(width)"])
+
+
+def test_what_was_moved_was_not_renamed() -> None:
+    check("swap(first, second)\nprint(first)\n", "first, second", "second, first", [])
+
+
+def test_a_literal_that_became_a_constant() -> None:
+    text = "LIMIT = 3600\nif a > 3600:\n    wait(3600)\nprint('3600')\n"
+    check(text, "a > 3600", "a > LIMIT", ["wait(LIMIT)"])
+    check("a = 'name'\nb = 'name'\n", "a = 'name'", "a = NAME", ["b = NAME"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("move(x, y)", "move(x, y, z)", ["move(1, 2, z)", "print(move(a, (b, c), z))"]),
+        ("move(x, y)", "move(z, x, y)", ["move(z, 1, 2)", "print(move(z, a, (b, c)))"]),
+        ("move(x, y)", "move(y, x)", ["move(2, 1)", "print(move((b, c), a))"]),
+        ("move(x, y)", "move(y)", ["move(2)", "print(move((b, c)))"]),
+        ("move(x, y)", "move(x)", ["move(1)", "print(move(a))"]),
+        ("move(x, y)", "move(x, y, z=0)", []),
+        ("move(x, y)", "move(x, y, z: int)", ["move(1, 2, z)", "print(move(a, (b, c), z))"]),
+    ],
+)
+def test_calls_follow_a_signature(old: str, new: str, expected: list[str]) -> None:
+    check("def move(x, y):\n    pass\n\n\nmove(1, 2)\nmove(1)\nprint(move(a, (b, c)))\n", old, new, expected)
+
+
+def test_the_object_of_a_method_is_no_argument() -> None:
+    text = "class A:\n    def move(self, x):\n        pass\n\n\nA().move(1)\n"
+    check(text, "(self, x)", "(self, x, y)", ["A().move(1, y)"])
+    check(text, "move(1)", "move(1, b.y)", ["def move(self, x, y):"])
+
+
+def test_types_before_names() -> None:
+    text = "int f(int a) { return a; }\nint main() { return f(3); }\n"
+    check(text, "f(int a)", "f(int a, char *name)", ["int main() { return f(3, name); }"], "c")
+
+
+def test_twin_branches() -> None:
+    text = "if user.active and user.count:\n    a()\nelif other.active and other.count:\n    b()\n"
+    check(text, "if user.active", "if not user.active", ["elif not other.active and other.count:"])
+    check(text, "user.count:", "user.count > 0:", ["elif other.active and other.count > 0:"])
+    check("a.open(1, True)\nb.open(1, True)\n", "(1, True)", "(1, False)", ["b.open(1, False)"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("total = 0", "total  =  0"), ("    total = 0\n", "\n    total = 0\n"), ("\n", "\r\n")]
+)
+def test_white_space_is_no_change(old: str, new: str) -> None:
+    now = plain(Text(after(MEAN, old, new)))
+    edit = difference(MEAN, now)
+    assert edit is None or change_of(edit, now) is None
+
+
+def test_comments_are_no_change() -> None:
+    for old, new in (("# total", "# sum"), ("value  # total", "value"), ("total = 0", "total = 0  # begin")):
+        now = after(MEAN, old, new)
+        edit = difference(MEAN, now)
+        assert edit is not None
+        change = change_of(edit, now)
+        assert change is not None and changes_only_comments(change, "python")
+
+
+def test_what_should_not_be_offered() -> None:
+    now = after(MEAN, "total = 0", "amount = 0")
+    edit = difference(MEAN, now)
+    assert edit is not None
+    change = change_of(edit, now)
+    assert change is not None
+
+    def objects(old: str, new: str) -> bool:
+        start = now.index(old)
+        return has_objection(now, start, start + len(old), new, "python", change)
+
+    assert objects("amount", "total"), "it undoes what was typed"
+    assert objects("total += value", "total  +=  value"), "white space"
+    assert objects("# total", "# amount"), "a comment"
+    assert objects("total / 'total'", "amount / ("), "the syntax would be worse"
+    assert not objects("total += value", "amount += value")
+
+
+class Editor:
+    """Types, and keeps the time."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.now = text, 0.0
+        self.recent = RecentEdits(lambda: self.now)
+        self.recent.notice(URI, Text(text))
+
+    def replace(self, start: int, end: int, new: str) -> None:
+        self.text = self.text[:start] + new + self.text[end:]
+        self.now += 1.0
+        self.recent.notice(URI, Text(self.text))
+
+    def type(self, at: str, new: str) -> None:
+        start = self.text.index(at) + len(at)
+        for step, sign in enumerate(new):
+            self.replace(start + step, start + step, sign)
+
+    @property
+    def edits(self) -> list[tuple[str, str]]:
+        """What stood where, and what stands there, the latest first."""
+        return [(edit.old, edit.new(plain(Text(self.text)))) for edit in self.recent.of(URI)]
+
+
+def test_what_is_typed_at_one_place_is_one_edit() -> None:
+    editor = Editor("a = 1\nb = 2\nc = 3\n")
+    editor.type("a = ", "00")
+    assert editor.edits == [("", "00")]
+    editor.type("c = ", "7")
+    assert editor.edits == [("", "7"), ("", "00")]
+    editor.replace(4, 6, "")
+    assert editor.edits == [("", "7")], "what was undone is no edit"
+
+
+def test_after_a_pause_it_is_another_edit() -> None:
+    editor = Editor("name = 1\n")
+    editor.type("na", "x")
+    editor.now += PAUSE_SECONDS
+    editor.type("nax", "y")
+    assert editor.edits == [("", "y"), ("", "x")]
+
+
+def test_closed_documents_are_forgotten() -> None:
+    editor = Editor("name = 1\n")
+    editor.type("na", "x")
+    editor.recent.keep([])
+    assert editor.edits == []
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000))
+def test_edits_tell_the_truth_after_any_typing(seed: int) -> None:
+    """On one line all are one edit, whose undoing gives the first text; the lines around it do not matter."""
+    chance = random.Random(seed)
+    line = "gamma = alpha + beta"
+    editor = Editor(f"alpha = 1\nbeta = 2\n\n{line}\nprint(gamma)\n")
+    first, begin = editor.text, editor.text.index(line)
+    for _ in range(12):
+        end_of_line = editor.text.index("\n", begin)
+        start = chance.randrange(begin, end_of_line + 1)
+        end = min(end_of_line, start + chance.choice((0, 0, 1, 3)))
+        editor.replace(start, end, chance.choice(("", "x", "ab", "é")))
+        [*edits] = editor.recent.of(URI)
+        assert len(edits) == (editor.text != first)
+        assert all(edit.undone(editor.text) == first for edit in edits)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000))
+def test_offsets_stay_in_the_text(seed: int) -> None:
+    chance = random.Random(seed)
+    editor = Editor("alpha = 1\nbeta = 2\n\ngamma = alpha + beta\n")
+    for _ in range(12):
+        start = chance.randrange(len(editor.text) + 1)
+        end = min(len(editor.text), start + chance.choice((0, 0, 1, 9)))
+        editor.replace(start, end, chance.choice(("", "x", "\n", "ab", "é")))
+        edits = editor.recent.of(URI)
+        assert all(0 <= edit.start <= edit.end <= len(editor.text) for edit in edits)
+        spans = sorted((edit.start, edit.end) for edit in edits)
+        assert all(first[1] <= second[0] for first, second in pairwise(spans)), "edits stand apart"
+
+
+@given(before=st.text("ab\n", max_size=12), now=st.text("ab\n", max_size=12))
+def test_a_difference_is_one_replacement(before: str, now: str) -> None:
+    edit = difference(before, now)
+    assert (edit is None) == (before == now)
+    assert edit is None or edit.undone(now) == before

@@ -1,0 +1,36 @@
+"""docs/PROTOCOL.md names all that the server understands and tells, and every setting with its default."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from lsp_server import handlers, messages
+from lsp_server.config import Config, from_client
+from lsp_server.handlers import completions
+
+TEXT = (Path(__file__).parent.parent / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+SETTINGS = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^|]+)` \|", TEXT, re.MULTILINE))
+METHODS = {*handlers.FEATURES, *completions.METHODS} - {"initialized"}
+TOLD = {messages.STATUS, messages.FRAMES, messages.COPILOT_STATUS}
+
+
+@pytest.mark.parametrize("name", sorted({*METHODS, *handlers.COMMANDS, *TOLD}))
+def test_every_message_is_named(name: str) -> None:
+    assert f"`{name}" in TEXT
+
+
+def test_no_command_is_named_that_there_is_not() -> None:
+    assert set(re.findall(r"`(lacuna\.\w+)", TEXT)) == set(handlers.COMMANDS)
+
+
+def test_settings_are_those_of_the_server() -> None:
+    values = {name: json.loads(default) for name, default in SETTINGS.items()}
+    config, problems = from_client(values)
+    assert problems == []
+    assert config == Config()
+    assert len(values) == len(fields(Config))

@@ -1,0 +1,139 @@
+"""Pulling a model while the server runs, over stdio: from a real server of files, with progress, until it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import HubServer, serve
+from language_client import Client, started
+from pygls.exceptions import JsonRpcException
+from tiny_model import write_tiny_model
+
+from engine import hub
+from engine.progress import Stage
+from lsp_server.pull_progress import PullProgress
+
+NAME = "somebody/tiny"
+SETTINGS = {"model": NAME, "threads": 1, "dtype": "float32"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[HubServer]:
+    """A hub with a model that can be loaded."""
+    model = write_tiny_model(tmp_path / "model")
+    with serve(NAME) as running:
+        running.files |= {file.name: file.read_bytes() for file in model.iterdir()}
+        yield running
+
+
+def environment(server: HubServer, tmp_path: Path) -> dict[str, str]:
+    offline = {"HF_HUB_OFFLINE": "0"}
+    return {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hub"), "LACUNA_CACHE": str(tmp_path), **offline}
+
+
+async def test_a_pulled_model_loads_by_itself(server: HubServer, tmp_path: Path) -> None:
+    async with started(SETTINGS, shows_progress=True, **environment(server, tmp_path)) as (client, _):
+        await client.until("error")
+        assert f"run `lacuna pull {NAME}`" in client.status
+        client.states.clear()
+        answer = await client.command("pull", NAME)
+        place = tmp_path / "models" / "somebody--tiny"
+        assert answer == {"model": NAME, "directory": str(place)}
+        assert (place / "model.safetensors").is_file()
+        await client.until("ready")
+        assert client.states[0] == "loading"
+        check_progress(client.progress)
+
+
+def check_progress(values: list[Any]) -> None:
+    begin, *reports, end = values
+    assert (begin["kind"], begin["percentage"], end["kind"]) == ("begin", 0, "end")
+    assert NAME in begin["title"]
+    assert {report["kind"] for report in reports} == {"report"}
+    percentages = [report["percentage"] for report in reports]
+    assert percentages == sorted(percentages) and percentages[-1] == 100
+    assert {report["message"].split()[0] for report in reports} == {"Fetching", "Checking"}
+
+
+async def test_without_an_argument_it_is_the_model_of_the_settings(server: HubServer, tmp_path: Path) -> None:
+    async with started(SETTINGS, **environment(server, tmp_path)) as (client, _):
+        await client.until("error")
+        client.states.clear()
+        assert (await client.command("pull"))["model"] == NAME
+        await client.until("ready")
+        assert client.progress == [], "the client shows none"
+        assert [line for line in client.logs if line.startswith(f"pulling {NAME}: ")]
+        client.states.clear()
+        assert (await client.command("pull", None))["model"] == NAME, "it is there already"
+        await client.statistics()
+        assert client.states == [], "and stays loaded"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [("nobody/nothing", "nobody/nothing could not be fetched"), ("no name at all", "is no model name: use")],
+)
+async def test_what_cannot_be_pulled(server: HubServer, tmp_path: Path, model: str, message: str) -> None:
+    async with started(SETTINGS, shows_progress=True, **environment(server, tmp_path)) as (client, _):
+        await client.until("error")
+        with pytest.raises(JsonRpcException, match=message):
+            await client.command("pull", model)
+        assert client.progress[-1]["kind"] == "end"
+        assert client.states[-1] == "error"
+
+
+async def test_the_server_answers_while_it_pulls(server: HubServer, tmp_path: Path) -> None:
+    async with started(SETTINGS, **environment(server, tmp_path)) as (client, _):
+        await client.until("error")
+        pulling = asyncio.create_task(client.command("pull"))
+        while not server.downloads:
+            await client.statistics()
+        await pulling
+
+
+async def models(client: Client) -> dict[str, dict[str, Any]]:
+    return {option["name"]: option for option in await client.command("models")}
+
+
+async def test_models_that_can_be_chosen(server: HubServer, tmp_path: Path) -> None:
+    own = write_tiny_model(tmp_path / "own")
+    async with started({**SETTINGS, "model": str(own)}, **environment(server, tmp_path)) as (client, _):
+        await client.until("ready")
+        found = await models(client)
+        assert next(iter(found)) == hub.EMBEDDED
+        assert (found[hub.EMBEDDED]["pulled"], found[hub.EMBEDDED]["directory"]) == (False, None)
+        assert (found[str(own)]["pulled"], found[str(own)]["directory"]) == (True, str(own))
+        assert NAME not in found
+        assert all(option["note"] for option in found.values())
+        await client.command("pull", NAME)
+        place = tmp_path / "models" / "somebody--tiny"
+        assert (await models(client))[NAME]["directory"] == str(place)
+        (place / "model.safetensors").write_bytes(b"")
+        damaged = (await models(client))[NAME]
+        assert not damaged["pulled"] and "is damaged" in damaged["note"]
+
+
+@pytest.mark.parametrize("name", ["owner/name", "owner/name@main", "o/n-m.1@refs/pr/3"])
+def test_names_of_what_is_stored(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LACUNA_CACHE", str(tmp_path))
+    place = hub.store() / name.replace("/", "--")
+    place.mkdir(parents=True)
+    (place / hub.MANIFEST).write_text("{}", encoding="utf-8")
+    assert hub.stored() == {name: place}
+
+
+async def test_progress_never_falls_and_is_told_when_it_changes() -> None:
+    told: list[tuple[int, str]] = []
+    progress = PullProgress(lambda percentage, message: told.append((percentage, message)))
+    for stage, total in ((Stage.WAITING, 0), (Stage.FETCHING, 1_000_000), (Stage.CONVERTING, 7), (Stage.CHECKING, 3)):
+        for done in range(0, total + 1, max(1, total // 500)):
+            for _ in range(2):
+                progress(stage, done, total)
+    await asyncio.sleep(0.05)
+    assert len(told) == len(set(told)) <= 110
+    assert [percentage for percentage, _ in told] == sorted(percentage for percentage, _ in told)
+    assert told[-1][0] == 100

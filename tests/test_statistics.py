@@ -1,0 +1,283 @@
+"""Counts over time: the file, what becomes of suggestions, `lacuna stats`, and all of it over stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from command import lacuna
+from language_client import Client, started
+
+from lsp_server import acceptance, stats
+from lsp_server.acceptance import Acceptance, Given, retained_characters
+from lsp_server.daily_counts import KEPT_DAYS, Count, DailyCounts, read
+from lsp_server.documents import DocumentStore
+from lsp_server.statistics import Statistics
+from lsp_server.text import Edit, Position
+
+URI = "untitled:test.py"
+TODAY = date.today().isoformat()
+# A process that counts 40 times and writes each of them down by itself.
+COUNTING = """
+import asyncio, sys
+from pathlib import Path
+from lsp_server.daily_counts import Count, DailyCounts
+async def run():
+    for _ in range(40):
+        counts = DailyCounts(Path(sys.argv[1]))
+        counts.add(Count.REQUESTS, 2)
+        counts.close()
+asyncio.run(run())
+"""
+
+
+class Editor:
+    """A document in which suggestions are given and taken, and what was counted of them."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.daily = DailyCounts(path)
+        self.statistics = Statistics(self.daily)
+        self.documents = DocumentStore()
+        self.documents.open(URI, "python", 0, text)
+        self.acceptance = Acceptance(self.documents, self.statistics)
+
+    def counts(self) -> dict[str, object]:
+        report = self.statistics.report()
+        return {name: report[name] for name in Count if report[name]}
+
+
+async def test_counts_are_written_and_added_to(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "statistics.json"
+    for number in (1, 2):
+        counts = DailyCounts(path)
+        counts.add(Count.REQUESTS, number)
+        counts.add(Count.ACCEPTED)
+        counts.close()
+        counts.close()
+    assert read(path) == {TODAY: {"requests": 3, "accepted": 2}}
+
+
+def test_servers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.json"
+    processes = [subprocess.Popen([sys.executable, "-c", COUNTING, str(path)]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert read(path) == {TODAY: {"requests": 240}}
+
+
+async def test_old_days_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.json"
+    first = date.today() - timedelta(days=KEPT_DAYS)
+    days = {(first + timedelta(days=number)).isoformat(): {"requests": 1} for number in range(KEPT_DAYS)}
+    path.write_text(json.dumps({"format": 1, "days": days}), encoding="utf-8")
+    counts = DailyCounts(path)
+    counts.add(Count.REQUESTS)
+    counts.close()
+    kept = read(path)
+    assert len(kept) == KEPT_DAYS
+    assert first.isoformat() not in kept and TODAY in kept
+
+
+DAMAGED = ["", "{", "[]", '{"format": 2, "days": {}}', '{"format": 1, "days": {"x": {"y": "z"}}}']
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+async def test_a_file_that_cannot_be_read_is_kept_and_counting_goes_on(tmp_path: Path, damaged: str) -> None:
+    path = tmp_path / "statistics.json"
+    path.write_text(damaged, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"."):
+        read(path)
+    counts = DailyCounts(path)
+    counts.add(Count.SHOWN)
+    counts.close()
+    assert read(path) == {TODAY: {"shown": 1}}
+    assert (tmp_path / "statistics.damaged.json").read_text(encoding="utf-8") == damaged
+
+
+async def test_a_place_that_cannot_be_written_to_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    counts = DailyCounts(tmp_path / "file" / "statistics.json")
+    counts.add(Count.REQUESTS)
+    counts.close()
+    assert "could not be written" in caplog.text
+
+
+async def test_switched_off_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.json"
+    counts = DailyCounts(path)
+    counts.add(Count.REQUESTS)
+    counts.switch(on=False)
+    counts.add(Count.REQUESTS)
+    counts.close()
+    assert not path.exists()
+    counts.switch(on=True)
+    counts.add(Count.REQUESTS)
+    counts.close()
+    assert read(path) == {TODAY: {"requests": 1}}
+
+
+async def test_a_suggestion_is_shown_and_accepted_once(tmp_path: Path) -> None:
+    editor = Editor(tmp_path / "statistics.json", "x = \n")
+    editor.acceptance.give(1, Given(URI, 4, "x = ", "a + b"))
+    for _ in range(2):
+        editor.acceptance.shown(1)
+        editor.acceptance.accepted(1)
+    editor.acceptance.accepted(2)
+    assert editor.counts() == {"shown": 1, "accepted": 1, "accepted_characters": 5}
+    editor.acceptance.stop()
+
+
+async def test_parts_are_counted_from_the_items_start_in_utf_16(tmp_path: Path) -> None:
+    editor = Editor(tmp_path / "statistics.json", "é😀 = \n")
+    editor.acceptance.give(1, Given(URI, 5, "é😀 = ", "😀 + b"))
+    editor.acceptance.partially_accepted(1, 6)  # what stood there already
+    assert editor.counts() == {}
+    editor.acceptance.partially_accepted(1, 6 + 2)
+    editor.acceptance.partially_accepted(1, 6 + 4)
+    editor.acceptance.partially_accepted(1, 6 + 4)
+    assert editor.counts() == {"partially_accepted": 1, "partially_accepted_characters": 3}
+    editor.acceptance.accepted(1)
+    assert editor.counts()["accepted_characters"] == 2, "what was not taken before"
+    editor.acceptance.stop()
+
+
+@pytest.mark.parametrize(
+    ("edit", "retained"),
+    [
+        (Edit(Position(0, 0), Position(0, 0), "import os\n\n"), len("total(first, second)")),
+        (Edit(Position(0, 10), Position(0, 24), ""), len("total(")),
+        (Edit(Position(0, 17), Position(0, 23), "third"), len("total(first,")),
+    ],
+)
+async def test_what_was_accepted_is_looked_for_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: Edit, retained: int
+) -> None:
+    monkeypatch.setattr(acceptance, "CHECKS", ((0.01, Count.CHECKED_AFTER_30_S, Count.RETAINED_AFTER_30_S),))
+    text = "total(first, second)"
+    editor = Editor(tmp_path / "statistics.json", f"x = {text}\n")
+    editor.acceptance.give(1, Given(URI, 4, "", text))
+    editor.acceptance.accepted(1)
+    editor.documents.change(URI, 1, [edit])
+    while Count.CHECKED_AFTER_30_S not in editor.counts():
+        await asyncio.sleep(0.01)
+    assert editor.counts()["checked_after_30_s"] == len(text)
+    assert editor.counts().get("retained_after_30_s", 0) == retained
+
+
+async def test_documents_that_were_closed_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acceptance, "CHECKS", ((0.01, Count.CHECKED_AFTER_30_S, Count.RETAINED_AFTER_30_S),))
+    editor = Editor(tmp_path / "statistics.json", "x = a\n")
+    editor.acceptance.give(1, Given(URI, 4, "", "a"))
+    editor.acceptance.accepted(1)
+    editor.documents.close(URI)
+    await asyncio.sleep(0.1)
+    assert "checked_after_30_s" not in editor.counts()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "around", "retained"),
+    [
+        ("return a + b", "def f(a, b):\n    return a + b\n", 12),
+        ("return  a", "return a", 9),
+        ("return a + b", "", 0),
+        ("a, b", "one, two", 0),
+        ("x", "f(x)", 1),
+        ("x", "f(y)", 0),
+        ("for x in xs:\n    f(x)", "for x in xs:\n    g(y)", len("for x in xs:")),
+    ],
+)
+def test_retained_characters(accepted: str, around: str, retained: int) -> None:
+    assert retained_characters(accepted, around) == retained
+
+
+def test_the_table_has_days_and_weeks() -> None:
+    today = date(2026, 3, 31)
+    days = {
+        (today - timedelta(days=ago)).isoformat(): Counter(
+            {Count.REQUESTS: 1000, Count.SUGGESTED: 10, Count.ACCEPTED: ago % 3, Count.CHECKED_AFTER_30_S: 4}
+        )
+        for ago in range(40)
+    }
+    rows = {line[:30].strip(): line[30:].split() for line in stats.as_text(days, today).splitlines()}
+    assert rows["requests"] == ["1,000", "7,000", "30,000", "40,000"]
+    assert rows["still there after 30 seconds"] == ["0", "%"] * 4
+    assert rows["still there after 5 minutes"] == ["-"] * 4
+    assert rows["accepted of those found"][:4] == ["0", "%", "9", "%"]
+
+
+def test_the_command_prints_them(tmp_path: Path) -> None:
+    nothing = lacuna("stats", LACUNA_STATE=str(tmp_path))
+    assert nothing.returncode == 0 and "Nothing was counted yet" in nothing.stdout
+    path = tmp_path / "statistics.json"
+    path.write_text(json.dumps({"format": 1, "days": {TODAY: {"requests": 12}}}), encoding="utf-8")
+    done = lacuna("stats", LACUNA_STATE=str(tmp_path))
+    assert "requests" in done.stdout and "12" in done.stdout and str(path) in done.stdout
+    assert json.loads(lacuna("stats", "--json", LACUNA_STATE=str(tmp_path)).stdout) == {TODAY: {"requests": 12}}
+    path.write_text("{", encoding="utf-8")
+    broken = lacuna("stats", LACUNA_STATE=str(tmp_path))
+    assert broken.returncode == 1
+    assert str(path) in broken.stderr and "Traceback" not in broken.stderr
+
+
+ADD = "def add(a, b):\n    return \n\n\nprint(add(1, 2))\n"
+
+
+async def suggested(client: Client) -> tuple[int, str]:
+    """The id and the text of a suggestion."""
+    await client.until("ready")
+    client.open(ADD)
+    [item] = await client.ask(1, 11)
+    return item.command.arguments[0], item.insert_text
+
+
+@pytest.mark.weights
+async def test_editors_report_and_the_file_has_no_text(embedded_model: Path, tmp_path: Path) -> None:
+    async with started({"confidence": 0.0}, LACUNA_STATE=str(tmp_path)) as (client, _):
+        item, text = await suggested(client)
+        reported = {"insertText": text, "command": {"command": "lacuna.accepted", "arguments": [item]}}
+        for _ in range(2):
+            client.send("textDocument/didShowCompletion", {"item": reported})
+        client.send("textDocument/didPartiallyAcceptCompletion", {"item": reported, "acceptedLength": 1})
+        await client.command("partiallyAccepted", item, 2)
+        client.change(1, 11, text)
+        await client.command("accepted", item)
+        report = await client.statistics()
+    counted = {
+        "requests": 1,
+        "suggested": 1,
+        "shown": 1,
+        "partially_accepted": 1,
+        "partially_accepted_characters": 2,
+        "accepted": 1,
+        "accepted_characters": len(text) - 2,
+    }
+    assert {name: report[name] for name in counted} == counted
+    assert read(tmp_path / "statistics.json") == {TODAY: counted}
+    everything = json.loads((tmp_path / "statistics.json").read_text(encoding="utf-8"))
+    assert set(everything) == {"format", "days"}, "and nothing else"
+
+
+@pytest.mark.weights
+async def test_switched_off_in_an_editor_there_is_no_file(embedded_model: Path, tmp_path: Path) -> None:
+    async with started({"confidence": 0.0, "statistics": False}, LACUNA_STATE=str(tmp_path)) as (client, _):
+        item, _ = await suggested(client)
+        await client.command("accepted", item)
+        assert (await client.statistics())["accepted"] == 1, "the process may know"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_reports_about_nothing_do_no_harm(tmp_path: Path) -> None:
+    async with started({"enabled": False}, LACUNA_STATE=str(tmp_path)) as (client, _):
+        await client.until("off")
+        for params in ({}, {"item": None}, {"item": {"command": {"arguments": []}}}, {"item": {"insertText": "x"}}):
+            client.send("textDocument/didShowCompletion", params)
+            client.send("textDocument/didPartiallyAcceptCompletion", params)
+        await client.command("accepted", 12345)
+        await client.command("partiallyAccepted", 12345, 1)
+        report = await client.statistics()
+        assert (report["shown"], report["accepted"]) == (0, 0)

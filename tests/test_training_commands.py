@@ -1,0 +1,101 @@
+"""`lacuna train` and `lacuna eval` as a user runs them, on a tiny model and a small repository."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import platformdirs
+import pytest
+from command import lacuna
+from tiny_model import write_tiny_model
+
+from engine.train import repository
+
+CODE = '''\
+import os
+
+
+def area(width, height):
+    """The area of a rectangle."""
+    return width * height
+
+
+def volume(width, height, depth):
+    """The volume of a box, from the area of its ground."""
+    return area(width, height) * depth
+
+
+def main():
+    for width in range(3):
+        for height in range(4):
+            print(area(width, height), os.getcwd())
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    root = tmp_path / "shapes"
+    root.mkdir()
+    for number in range(12):
+        (root / f"shape_{number}.py").write_text(CODE.replace("area", f"area_{number}"))
+    (root / "secret.py").write_text(CODE + 'TOKEN = "ghp_' + "a1B2" * 9 + '"\n')
+    (root / "untracked.py").write_text(CODE)
+    (root / "notes.bin").write_bytes(b"\0\1\2" * 200)
+    for command in (["init", "-q"], ["add", "."], ["rm", "-q", "--cached", "untracked.py"]):
+        subprocess.run(["git", "-C", str(root), *command], check=True)
+    return root
+
+
+def test_a_repository_is_what_git_tracks_without_secrets(repo: Path) -> None:
+    train, held_out = repository.read_repository(repo)
+    assert len(train) + len(held_out) == 12
+    assert held_out and not any("TOKEN" in document.text for document in (*train, *held_out))
+    assert {document.language for document in train} == {"python"}
+
+
+def test_no_repository_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no git repository"):
+        repository.read_repository(tmp_path)
+    done = lacuna("train", "gap", "--repo", str(tmp_path))
+    assert done.returncode == 1 and "no git repository" in done.stderr
+
+
+def test_train_on_a_repository(repo: Path, tmp_path: Path) -> None:
+    model, cache = write_tiny_model(tmp_path / "model"), tmp_path / "cache"
+    done = lacuna(
+        *("train", "gap", "--repo", str(repo), "--model", str(model), "--start", str(model), "--gaps", "150"),
+        XDG_CACHE_HOME=str(cache),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "held-out text: leftmost token right" in done.stdout
+    assert "lacuna serve --adapter shapes" in done.stdout
+    kept = cache / "lacuna" / "training" / "shapes"
+    assert (kept / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((kept / "adapter_config.json").read_text())["gap"]["trained_gaps"] >= 150
+
+
+def test_a_missing_corpus_is_said(tmp_path: Path) -> None:
+    done = lacuna("train", "gap", "--directory", str(tmp_path))
+    assert done.returncode == 1 and "lacuna corpus build" in done.stderr
+    assert platformdirs.user_cache_path("lacuna")  # the default place is not touched
+
+
+def test_evaluate_a_split(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "model")
+    rows = [
+        {"package": f"p{number}", "version": "1", "licence": "MIT", "language": "python", "path": "a.py", "text": CODE}
+        for number in range(3)
+    ]
+    split = tmp_path / "test.jsonl"
+    split.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = lacuna("eval", "--split", str(split), "--model", str(model), "--limit", "6", XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.strip().splitlines()[-1])
+    assert summary["gaps"] == 6
+    assert {"eol_exact", "eol_exact_ltr", "ar_prefix_exact", "length_right", "quiet", "forwards_ratio"} <= set(summary)
