@@ -14,7 +14,7 @@ from engine.models.llama import Llama
 CHUNK = 64  # tokens read between two looks at the stop flag
 SUFFIX_TOKENS = 64
 PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole that were accepted into it
-TAIL_TOKENS = 256  # canvases and drafts under way
+TAIL_TOKENS = 384  # canvases and drafts under way: seven of 32 tokens and what the judge reads of them
 SUFFIXES_KEPT = 8
 
 

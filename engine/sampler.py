@@ -21,6 +21,11 @@ from engine.lane import Lane
 from engine.models.gap import GapDenoiser
 
 
+# Canvas and base know much of the same, so their product is too sure. On 539 held-out leftmost positions, after 26,000
+# gaps: cross-entropy 3.07 for the plain product, 2.45 with its log probabilities times 0.6 (the base alone: 2.74).
+PRODUCT_SHARPNESS = 0.6
+
+
 @dataclass(frozen=True)
 class SamplerConfig:
     base_weight: float = 1.0  # exponent of the base's distribution in the product
@@ -96,7 +101,8 @@ class _Chooser:
     def _product(self, lane: Lane, canvas: Tensor, base: Tensor) -> Tensor:
         base = base.clone()
         base[self.end] = base[self._end_in_base]
-        return lane.constrain(lane.tokens, canvas + self._config.base_weight * base).log_softmax(-1)
+        product = PRODUCT_SHARPNESS * (canvas + self._config.base_weight * base)
+        return lane.constrain(lane.tokens, product).log_softmax(-1)
 
     def _best(self, lane: Lane, product: Tensor) -> int:
         if lane.free:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from embedded import canvas_of, embedded, preview_cases, read, tokenizer
+from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
 
 from engine.gap import Gap
 from engine.lane import Lane
@@ -21,7 +21,7 @@ OPEN = Seam("", "", b"", False)  # the preview's cases have no seam
 @CASES
 @torch.inference_mode()
 def test_first_pass_is_the_previews(case: dict[str, Any]) -> None:
-    filled = embedded()
+    filled = preview()
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     logits = filled.denoiser.denoise(context, [canvas_of({})])[0]
     assert logits.argmax(-1).tolist() == case["first_pass_argmax"]
@@ -48,7 +48,7 @@ def test_parallel_fill_is_the_previews(case: dict[str, Any]) -> None:
 def fill(case: dict[str, Any], threshold: float) -> tuple[str, int]:
     """The preview's own decoding: the leftmost takes its argmax, others theirs above the threshold; the end only
     leftmost."""
-    filled = embedded()
+    filled = preview()
     end = filled.denoiser.config.end_of_hole_token_id
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     canvas, forwards = canvas_of({}), 0

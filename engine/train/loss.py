@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.models.llama import Llama
+from engine.sampler import PRODUCT_SHARPNESS
 from engine.train.batch import Group
 from engine.train.reads import Reads
 
@@ -41,7 +42,7 @@ def loss(hidden: Tensor, groups: tuple[Group, ...], reads: Reads, base: Llama, e
     weights = torch.cat([target.weights for target in targets])
     canvas = functional.cross_entropy(logits.float(), tokens, reduction="none")
     known = torch.cat([target.base_knows for target in targets])
-    joined = logits[known].float() + _base(targets, reads, base, end)
+    joined = PRODUCT_SHARPNESS * (logits[known].float().log_softmax(-1) + _base(targets, reads, base, end))
     product = canvas.detach().clone()
     product_known = functional.cross_entropy(joined, tokens[known], reduction="none")
     total = CANVAS_WEIGHT * (weights * canvas).sum() + PRODUCT_WEIGHT * (

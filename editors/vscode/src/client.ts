@@ -63,7 +63,9 @@ function middleware(listener: Listener): Middleware {
         return null;
       }
       const answer = await next(document, position, context, token);
-      listener.offered(document.uri.toString(), offersOf(document, answer));
+      if (answer && !token.isCancellationRequested) {
+        listener.offered(document.uri.toString(), offersOf(document, answer));
+      }
       return answer;
     },
     provideCompletionItem: (document, position, context, token, next) =>

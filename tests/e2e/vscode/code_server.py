@@ -33,6 +33,8 @@ SETTINGS = {
     "chat.disableAIFeatures": True,
     "window.commandCenter": False,
     "editor.minimap.enabled": False,
+    "editor.lightbulb.enabled": "off",
+    "editor.scrollBeyondLastLine": False,
     "editor.fontSize": 18,
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
     "editor.suggestOnTriggerCharacters": False,
@@ -45,6 +47,8 @@ SETTINGS = {
 
 # What depends on the machine is read from its settings, not from the user's: the editor runs elsewhere than its window.
 OF_MACHINE = {"path", "model", "device", "dtype", "threads"}
+
+LACUNA = str(Path(sys.executable).with_name("lacuna"))
 
 
 class CodeServer:
@@ -121,7 +125,7 @@ class CodeServer:
         """The running `lacuna serve` of this editor."""
         assert self._process is not None, "it was entered"
         children = psutil.Process(self._process.pid).children(recursive=True)
-        return [child for child in children if "serve" in _command_line(child) and "python" in child.name()]
+        return [child for child in children if _command_line(child)[-2:] == [LACUNA, "serve"]]
 
     def counts(self) -> dict[str, int]:
         """What Lacuna's servers have counted, and written when they ended: the sum over all days."""
@@ -151,9 +155,8 @@ class CodeServer:
 
 def path_with_lacuna() -> str:
     """PATH with the `lacuna` of this test run first."""
-    folder = Path(sys.executable).parent
-    assert shutil.which("lacuna", path=str(folder)), "lacuna is installed where the tests run"
-    return os.pathsep.join([str(folder), setup_vscode.environment()["PATH"]])
+    assert shutil.which(LACUNA), "lacuna is installed where the tests run"
+    return os.pathsep.join([str(Path(LACUNA).parent), setup_vscode.environment()["PATH"]])
 
 
 def _free_port() -> int:

@@ -13,9 +13,10 @@ TEXT = "prices = [3, 5, 8]\n|\nprint(total)\n"
 def test_settings_take_effect_without_a_restart(window: Window, code_server: CodeServer) -> None:
     [before] = code_server.lacuna_processes()
     window.open("settings.py", TEXT)
-    code_server.configure(confidence=1.0)
     window.type("total = ")
-    assert window.stays_without_ghost()
+    window.wait_for_ghost("sum(prices)")
+    code_server.configure(confidence=1.0)
+    window.until(lambda: _ghost_after_typing(window) == "", "no ghost text", window.ghost)
     code_server.configure()
     window.until(lambda: _ghost_after_typing(window) == "sum(prices)", "ghost text", window.ghost)
     assert code_server.lacuna_processes() == [before]

@@ -64,18 +64,23 @@ class Window:
 
     def run(self, command: str) -> None:
         """A command of the palette, by its title."""
-        self.press("F1")
-        self.page.locator(".quick-input-widget input").fill(f">{command}")
+        palette = self.page.locator(".quick-input-widget input")
+        while not palette.is_visible():  # a view that is just closing swallows the key
+            self.press("F1")
+            self.page.wait_for_timeout(200)
+        palette.fill(f">{command}")
         row = self.page.locator(".quick-input-list .monaco-list-row").first
         self.until(lambda: command in row.inner_text(), f"found the command {command}")
         self.press("Enter")
 
     def close_all(self) -> None:
-        """Close all editors; nothing is kept."""
+        """Close all editors."""
         self.press("Escape")
         if self.page.locator(".tab").count():
-            self.run("View: Revert and Close Editor")
-            self.until(lambda: self.page.locator(".tab").count() == 0, "closed the editor")
+            self.run("File: Save All Files")
+            self.until(lambda: self.page.locator(".tab.dirty").count() == 0, "saved all files")
+            self.run("View: Close All Editors")
+            self.until(lambda: self.page.locator(".tab").count() == 0, "closed all editors")
 
     def ghost(self) -> str:
         """The ghost text that is shown; "" where there is none."""
