@@ -81,7 +81,8 @@ def from_client(settings: object, base: Config | None = None) -> tuple[Config, l
     """The settings with what the client sent, and what is wrong with the rest of it, in words for the user.
 
     `settings` is what came as initializationOptions or in didChangeConfiguration: names as above or in camelCase, at
-    the top or in a section "lacuna"; None for nothing. What is unknown or bad keeps the value it has in `base`.
+    the top or in a section "lacuna"; None for nothing. What is unknown, bad or
+    an empty text keeps the value it has in `base`.
     """
     config = base or Config()
     if settings is None or settings == []:  # Lua writes an empty table as either {} or []
@@ -95,10 +96,10 @@ def from_client(settings: object, base: Config | None = None) -> tuple[Config, l
     for key, value in settings.items():
         name = _snake_case(str(key))
         fault = _fault(name, str(key), value)
-        if fault is None:
-            values[name] = _converted(name, value)
-        else:
+        if fault is not None:
             problems.append(fault)
+        elif value != "":  # editors send every setting: no adapter there must not undo `serve --adapter`
+            values[name] = _converted(name, value)
     return replace(config, **values), problems  # type: ignore[arg-type]
 
 
