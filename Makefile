@@ -36,7 +36,7 @@ e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the test
 	$(BIN)/python tests/e2e/setup_vscode.py
 
 e2e: e2e-setup ## Test both clients in the real editors
-	$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --reruns 2 tests/e2e $(PYTEST_ARGS)
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check .

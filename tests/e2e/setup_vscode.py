@@ -50,6 +50,7 @@ def code_server() -> Path:
 def browser() -> str:
     """A Chromium. Raises CannotInstall."""
     if not (found := _find_browser()) and shutil.which("apt-get") and os.geteuid() == 0:
+        _run("apt-get", "update", "--quiet")  # a new machine knows no packages yet
         _run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "chromium")
         found = _find_browser()
     if not found:
