@@ -13,6 +13,7 @@ from enum import Enum
 from engine.gap import Features, Gap
 
 GAIN_LIMIT = 20.0  # nats; what is beyond says no more
+LEAST = -20.0  # of log probabilities; a token that the stub forces may have none at all
 
 
 class Place(Enum):
@@ -57,10 +58,10 @@ UNFITTED = Gate(0.5, {"canvas_mean": 0.5, "product_min": 0.9, "gain": 0.08, "une
 def inputs(features: Features, place: Place) -> dict[str, float]:
     """What the logistic model sees, by name."""
     return {
-        "canvas_mean": features.canvas_mean,
-        "canvas_min": features.canvas_min,
-        "product_min": features.product_min,
-        "judge_per_token": features.judge / (features.tokens + 1),
+        "canvas_mean": max(LEAST, features.canvas_mean),
+        "canvas_min": max(LEAST, features.canvas_min),
+        "product_min": max(LEAST, features.product_min),
+        "judge_per_token": max(LEAST, features.judge / (features.tokens + 1)),
         "gain": max(-GAIN_LIMIT, min(GAIN_LIMIT, features.judge - features.judge_empty)),
         "log_tokens": math.log1p(features.tokens),
         "unended": float(not features.ended),

@@ -15,13 +15,14 @@ from engine.evaluate.gate_rows import gate_rows
 from engine.evaluate.methods import Method
 
 CURVE = "risk-coverage.png"
+PRECISION, QUIET = 0.6, 0.95  # of what is shown unasked: a wrong suggestion costs a reader more than none
 
 
 def fit(model: str, adapter: Path, split: Path, limit: int = 0) -> Fit:
     """Answers the gaps of a split that are filled unasked, fits, writes. Raises as `evaluate` and `fit_gate` do."""
     plan = Plan(limit=limit, methods=(Method.CANVAS,), kinds=AUTOMATIC, ends=False)
     rows = gate_rows(evaluate(model, split, plan, adapter_at=adapter).outcomes)
-    fitted = fit_gate(rows)
+    fitted = fit_gate(rows, PRECISION, QUIET)
     _write(adapter / "adapter_config.json", fitted)
     risk_coverage.plot({"fitted": risk_coverage.risk_coverage(rows, fitted.held_out)}, fitted.figures, adapter / CURVE)
     return fitted

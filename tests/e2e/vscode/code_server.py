@@ -18,7 +18,7 @@ import platformdirs
 import psutil
 import setup_vscode
 
-PATIENCE = 180.0  # seconds; no test waits so long unless something is wrong
+PATIENCE = 60.0  # seconds; no test waits so long unless something is wrong
 SETTINGS = {
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",

@@ -1,4 +1,7 @@
-"""The picture of the README: the embedded model's ghost text in a small program. With LACUNA_SCREENSHOTS=1 it is made anew."""
+"""The picture of the README: the embedded model's ghost text in a small program.
+
+With LACUNA_SCREENSHOTS=1 it is made anew.
+"""
 
 from __future__ import annotations
 

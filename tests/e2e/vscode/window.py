@@ -67,7 +67,7 @@ class Window:
         palette = self.page.locator(".quick-input-widget input")
         while not palette.is_visible():  # a view that is just closing swallows the key
             self.press("F1")
-            self.page.wait_for_timeout(200)
+            self.page.wait_for_timeout(1000)
         palette.fill(f">{command}")
         row = self.page.locator(".quick-input-list .monaco-list-row").first
         self.until(lambda: command in row.inner_text(), f"found the command {command}")
