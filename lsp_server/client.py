@@ -16,7 +16,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
 from lsp_server.loader import State
-from lsp_server.messages import STATISTICS, STATUS
+from lsp_server.messages import COPILOT_STATUS, STATISTICS, STATUS
 from lsp_server.statistics import Outcome
 from lsp_server.suggestion import Reason
 from lsp_server.text import Place, Position, Text
@@ -79,6 +79,7 @@ class Editor:
         # pygls marks the functions that it is given, and a bound method cannot be marked.
         self._client.feature(types.WINDOW_SHOW_MESSAGE)(lambda message: self._show_message(message))
         self._client.feature(types.WINDOW_LOG_MESSAGE)(lambda message: None)  # pygls warns of what nobody listens to
+        self._client.feature(COPILOT_STATUS)(lambda status: None)  # says the same as STATUS
         self._client.feature(STATUS)(lambda status: self._show_status(status))
 
     async def start(self, directory: Path, settings: dict[str, object]) -> None:

@@ -42,7 +42,7 @@ def lora() -> Lora:
 
 @cache
 def window_and_batch() -> tuple[Window, Batch]:
-    window = gaps.cut(TEXT, 0, "python", 160, 3, base().tokenizer, random.Random(5))
+    window = gaps.cut(TEXT, 0, "python", 160, 6, base().tokenizer, random.Random(5))
     return window, batch(window, END, random.Random(2))
 
 

@@ -35,7 +35,7 @@ def train(model: Path, target: Path, gaps: int, config: TrainConfig = CONFIG) ->
 def test_it_learns(model: Path, tmp_path: Path) -> None:
     steps = list(train(model, tmp_path / "run", 1200))
     early, late = steps[: len(steps) // 5], steps[-len(steps) // 5 :]
-    assert _mean(late) < 0.8 * _mean(early)
+    assert _mean(late) < 0.9 * _mean(early)
     assert steps[-1].progress.gaps >= 1200
 
 

@@ -45,9 +45,6 @@ SETTINGS = {
     "git.enabled": False,
 }
 
-# What depends on the machine is read from its settings, not from the user's: the editor runs elsewhere than its window.
-OF_MACHINE = {"path", "model", "device", "dtype", "threads"}
-
 LACUNA = str(Path(sys.executable).with_name("lacuna"))
 
 
@@ -66,7 +63,7 @@ class CodeServer:
             **setup_vscode.environment(),
             "HOME": str(root),
             "XDG_CACHE_HOME": str(Path(platformdirs.user_cache_dir())),  # where the model is
-            "XDG_STATE_HOME": str(root / "state"),
+            "LACUNA_STATE": str(root / "state"),
             "SHELL": "/bin/bash",
         }
         root.mkdir(parents=True, exist_ok=True)
@@ -79,6 +76,7 @@ class CodeServer:
 
     def __enter__(self) -> CodeServer:
         self.workspace.mkdir(parents=True)
+        self._write("User", SETTINGS)
         self.configure()
         (self._root / "config.yaml").write_text("cert: false\n", encoding="utf-8")
         subprocess.run(self._command("--install-extension", str(self._vsix)), **self._options(), check=True)
@@ -101,11 +99,11 @@ class CodeServer:
         self._process.wait(PATIENCE)
 
     def configure(self, **settings: object) -> None:
-        """Lacuna's settings are these and those of the beginning, and no others. Names without `lacuna.`."""
-        named = {f"lacuna.{name}": value for name, value in {**self._initial, **settings}.items()}
-        of_machine = {name: value for name, value in named.items() if name.removeprefix("lacuna.") in OF_MACHINE}
-        self._write("User", {**SETTINGS, **{name: named[name] for name in named.keys() - of_machine.keys()}})
-        self._write("Machine", of_machine)
+        """Lacuna's settings are these and those of the beginning. Names without `lacuna.`.
+
+        They go into the machine's settings: changes of the user's are seen when the editor makes them itself only.
+        """
+        self._write("Machine", {f"lacuna.{name}": value for name, value in {**self._initial, **settings}.items()})
 
     def user_settings(self) -> dict[str, object]:
         """The user's settings, as they are now."""
@@ -129,7 +127,7 @@ class CodeServer:
 
     def counts(self) -> dict[str, int]:
         """What Lacuna's servers have counted, and written when they ended: the sum over all days."""
-        path = self._root / "state" / "lacuna" / "statistics.json"
+        path = self._root / "state" / "statistics.json"
         days = json.loads(path.read_text(encoding="utf-8"))["days"].values() if path.exists() else ()
         return dict(sum(map(Counter, days), Counter()))
 

@@ -31,12 +31,14 @@ def test_a_language_that_is_switched_off_asks_nothing(window: Window, code_serve
     window.wait_for_status("off .*javascript")
     assert code_server.user_settings()["lacuna.disabledLanguages"] == ["javascript"]
     asked = _requests(window, code_server)
+    assert asked > 0
     window.press("Backspace")
     window.type(" ")
     assert window.stays_without_ghost()
     assert _requests(window, code_server) == asked
-    window.open("language.py", TEXT)
+    window.run("Lacuna: Switch Suggestions On or Off for This Language")
     window.wait_for_status("ready")
+    window.open("language.py", TEXT)
     window.type("total = ")
     window.wait_for_ghost("sum(prices)")
 
@@ -95,6 +97,13 @@ def test_a_model_is_chosen_from_those_that_are_there(window: Window) -> None:
     labels = " ".join(rows.all_inner_texts())
     assert "smollm2-135m" in labels and taught_model().name in labels and "in a directory" in labels
     window.press("Escape")
+
+
+def test_a_model_is_pulled(window: Window) -> None:
+    window.run("Lacuna: Pull a Model")
+    window.page.locator(".quick-input-list .monaco-list-row", has_text="smollm2-135m").click()
+    window.page.locator(".notification-list-item", has_text="Lacuna: smollm2-135m is there.").wait_for()
+    window.run("Notifications: Clear All Notifications")
 
 
 def test_statistics_are_a_page_to_read(window: Window) -> None:

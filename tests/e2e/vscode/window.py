@@ -65,6 +65,7 @@ class Window:
     def run(self, command: str) -> None:
         """A command of the palette, by its title."""
         palette = self.page.locator(".quick-input-widget input")
+        palette.wait_for(state="hidden")  # the one before may still be closing
         while not palette.is_visible():  # a view that is just closing swallows the key
             self.press("F1")
             self.page.wait_for_timeout(1000)
