@@ -13,7 +13,7 @@ window.addEventListener("message", ({ data: frame }) => {
     request = frame.request;
     steps.replaceChildren();
   }
-  canvas.replaceChildren(span("around", frame.before), ...cells(frame), span("around", frame.after));
+  canvas.replaceChildren(span("around", frame.before.trimStart()), ...cells(frame), span("around", frame.after));
   document.getElementById("caption").textContent = caption(frame);
   if (frame.cells.some((cell) => cell.accepted)) {
     steps.append(row(frame));
