@@ -101,7 +101,7 @@ def test_the_picture_for_the_readme(start: Start, tmp_path: Path) -> None:
     terminal.until(lambda screen: "Waiting for a request" in screen)
     terminal.type("14Gzt22Go")
     terminal.until(lambda screen: ", done" in screen)
-    terminal.until(lambda screen: screen.count("item.price for item") >= 2)
+    terminal.until(lambda screen: screen.count("item.price") >= 4)
     picture = PICTURE if "LACUNA_SCREENSHOTS" in os.environ else tmp_path / "neovim.svg"
     terminal.draw(picture, "Neovim")
     assert "item.price" in picture.read_text(encoding="utf-8").replace("&#160;", " ")
