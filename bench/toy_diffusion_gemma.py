@@ -32,22 +32,18 @@ import tokenizers  # noqa: E402
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
+from toy_language import CANVAS, LONGEST, excerpt, hole  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 
 from engine import filler  # noqa: E402
 from engine.filler import Filler  # noqa: E402
-from engine.gap import Gap  # noqa: E402
 from engine.infill_layout import lengths  # noqa: E402
 from engine.models.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
 from engine.models.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
 
-CANVAS = 32
 HEAD = 24  # dimensions of an attention head
-LONGEST = 11  # tokens of a fill; with the stub before it a hole has 12
 BATCH = 32
 DRAFTS = (1, 2, 4)  # lengths denoised to the end, of those that one step looked at
-# Lengths of fills whose hole, with the stub's token before them, is one that the engine tries.
-FILLS = [length - 1 for length in lengths(LONGEST + 1, CANVAS) if length > 1]
 EMPTY_SHARE = 0.05  # holes without any context: what the engine measures lengths against is known, too
 LEARNING_RATE = 3e-3
 MOST_STEPS = 12  # of denoising, that a fill may take
@@ -56,14 +52,6 @@ PHRASE = f"[A-Z]?[a-z]+(?:[.{SPACE}]+[A-Z]?[a-z]+)*"  # the prompt's fixed words
 PHRASES = re.findall(PHRASE, f"{INSTRUCTION}\nuser\nmodel\n".replace(" ", SPACE))
 CHARACTERS = [*string.punctuation, *string.ascii_uppercase, SPACE, "\n"]
 VOCABULARY = {text: token for token, text in enumerate(dict.fromkeys([*SPECIAL, *CHARACTERS, *PHRASES]))}
-LETTERS = range(ord("A"), ord("Z") + 1)
-BRACKETS = {"(": ")", "[": "]", "{": "}"}
-
-
-@dataclass(frozen=True)
-class Hole:
-    gap: Gap
-    answer: str
 
 
 @dataclass(frozen=True)
@@ -104,36 +92,6 @@ def main() -> None:
             for drafts in DRAFTS
         }
     print(json.dumps(trained | results))
-
-
-def line(chance: random.Random) -> tuple[str, int]:
-    """A line of the toy language, and where its first letter behind the brackets stands."""
-    first, last = chance.choice(LETTERS), chance.choice(LETTERS)
-    while not 2 <= abs(first - last) <= 8:
-        last = chance.choice(LETTERS)
-    step = 1 if last > first else -1
-    run = "".join(map(chr, range(first, last + step, step)))
-    opening = "".join(chance.choice("([{") for _ in range(chance.randint(1, 2)))
-    closing = "".join(BRACKETS[bracket] for bracket in reversed(opening))
-    head = f"{chr(first)}{chr(last)}={opening}"
-    return f"{head}{run}{closing}\n", len(head)
-
-
-def hole(chance: random.Random) -> Hole:
-    """A file of a few lines with a hole in one of them, behind its opening brackets."""
-    before, after = (line(chance)[0] if chance.random() < 0.5 else "" for _ in range(2))
-    text, opened = line(chance)
-    length = chance.choice([length for length in FILLS if length < len(text) - opened])
-    start = chance.randint(opened, len(text) - 1 - length)
-    gap = Gap(before + text[:start], text[start + length :] + after, max_tokens=LONGEST)
-    return Hole(gap, text[start : start + length])
-
-
-def excerpt(chance: random.Random, length: int) -> str:
-    """What stands in holes, from anywhere behind a line's opening brackets."""
-    text, opened = line(chance)
-    start = chance.randint(opened, len(text) - 2)
-    return (text + line(chance)[0] + line(chance)[0])[start : start + length]
 
 
 def train(

@@ -11,7 +11,6 @@ from typing import Any
 from engine import adapter, gap_filler, runtime
 from engine.models.gap import GapConfig
 from engine.train import checkpoint, frozen
-from engine.train.batch import LENGTHS
 from engine.train.checkpoint import Progress
 from engine.train.documents import Document, Documents
 from engine.train.lora import STACKS, Lora
@@ -63,8 +62,7 @@ class Run:
         chosen = runtime.choose("cpu", "auto", threads)
         base = frozen.load(model, chosen)
         begun = adapter.load(start or gap_filler.adapter_directory(model), base.llama.config)
-        gap = {**begun.config["gap"], "canvas_lengths": list(LENGTHS)}
-        self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS, "gap": gap}
+        self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS}
         self._lora = Lora(base.layers, begun.config["r"], begun.config["lora_alpha"], begun)
         self._seed, self._target = seed, target
         self.trainer = Trainer(
