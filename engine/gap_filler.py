@@ -25,7 +25,7 @@ from engine.reading import Reading
 from engine.runtime import Runtime
 from engine.sampler import SamplerConfig
 from engine.scorer import Scorer
-from engine.session import CONTEXTS, Session
+from engine.session import CONTEXTS, PRODUCT, Session
 from engine.surprise import Passage, Surprise
 from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
@@ -41,7 +41,7 @@ class GapFiller:
     can_rewrite = False
 
     def __init__(
-        self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig | None = None
+        self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig = PRODUCT
     ) -> None:
         """`threads`: CPU threads to use at most; 0 where the passes run elsewhere."""
         self.denoiser = denoiser
@@ -67,7 +67,7 @@ class GapFiller:
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
 
-        return self._session(document).infill(gap, drafts, partial(self._check, stop), on_frame)
+        return self._session(document).infill(gap, drafts, partial(self._check, stop), on_frame, self._config)
 
     def patch(
         self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
@@ -97,7 +97,7 @@ class GapFiller:
             self._free_cores.update()
 
     def _session(self, document: str) -> Session:
-        session = self._sessions.pop(document, None) or Session(self.denoiser, self.tokenizer, self._config)
+        session = self._sessions.pop(document, None) or Session(self.denoiser, self.tokenizer)
         self._sessions[document] = session
         if len(self._sessions) > SESSIONS:
             self._sessions.popitem(last=False)

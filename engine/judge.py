@@ -6,8 +6,10 @@ By Bayes it ranks p(c | prefix, suffix); so no normalisation by length.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from engine.context import Context
 from engine.models.gap import GapDenoiser
@@ -21,22 +23,64 @@ class Judged:
     score: float  # S
     fill_score: float  # its first part, log p(c | prefix)
     tokens: list[int]  # the fill's, tokenised with what follows it
-    slot: int  # where the base's keys and values of these tokens begin
+    slot: int | None = None  # where the base's keys and values of these tokens begin; None where they are gone
 
 
-def judge(
-    denoiser: GapDenoiser, context: Context, fills: Sequence[bytes], suffix: Sequence[int], tokenizer: Tokenizer
-) -> list[Judged]:
-    """Scores fills, stub included, in one pass of the base. Their keys and values stay in the context's tail."""
-    head = _text(tokenizer.decode(suffix[:HEAD_TOKENS]))
-    drafts = [tokenizer.encode(_text(fill) + head) for fill in fills]
-    judged, slot = [], context.tail
-    for fill, draft, rows in zip(fills, drafts, denoiser.score(context, drafts), strict=True):
-        said = [float(rows[at, token]) for at, token in enumerate(draft)]
-        count = _tokens_of(tokenizer, draft, len(fill))
-        judged.append(Judged(sum(said), sum(said[:count]), draft[:count], slot))
-        slot += len(draft)
-    return judged
+class Judge:
+    """Scores the fills of one hole, stubs included.
+
+    It adds the suffix' head to the drafts that the sampler has the base read: a draft that turns out to be the fill is
+    judged already, and a pass is saved.
+    """
+
+    def __init__(
+        self,
+        denoiser: GapDenoiser,
+        context: Context,
+        suffix: Sequence[int],
+        tokenizer: Tokenizer,
+        waiting: Sequence[bytes] = (),
+    ) -> None:
+        """`waiting` are fills to score in the first pass that comes."""
+        self._denoiser, self._context, self._tokenizer = denoiser, context, tokenizer
+        self._head = _text(tokenizer.decode(suffix[:HEAD_TOKENS]))
+        self._waiting = waiting
+        self._known: dict[bytes, Judged] = {}
+
+    def score(self, drafts: Sequence[list[int]]) -> list[Tensor]:
+        """As `GapDenoiser.score`: log probabilities [tokens + 1, vocab] per draft."""
+        fills = [*map(self._tokenizer.decode, drafts), *self._waiting]
+        whole = [self._with_head(fill) for fill in fills]
+        # What is cut into other tokens with the suffix behind it can only be judged in a pass of its own.
+        read = [ids if ids[: len(draft)] == draft else draft for ids, draft in zip(whole, drafts, strict=False)]
+        read += whole[len(drafts) :]
+        rows = self._denoiser.score(self._context, read)
+        for fill, ids, wanted, row in zip(fills, read, whole, rows, strict=True):
+            if ids is wanted:
+                self._known[fill] = self._verdict(fill, ids, row)
+        self._waiting = []
+        return [row[: len(draft) + 1] for row, draft in zip(rows, drafts, strict=False)]
+
+    def judge(self, fills: Sequence[bytes], check: Callable[[], None] = lambda: None) -> list[Judged]:
+        """Scores fills, in one more pass of the base where some are not known; their keys and values stay in the
+        context's tail. `check` runs before the pass and may raise."""
+        unknown = [fill for fill in dict.fromkeys(fills) if fill not in self._known]
+        if unknown:
+            check()
+            drafts = [self._with_head(fill) for fill in unknown]
+            slot = self._context.tail
+            for fill, draft, rows in zip(unknown, drafts, self._denoiser.score(self._context, drafts), strict=True):
+                self._known[fill] = self._verdict(fill, draft, rows, slot)
+                slot += len(draft)
+        return [self._known[fill] for fill in fills]
+
+    def _with_head(self, fill: bytes) -> list[int]:
+        return self._tokenizer.encode(_text(fill) + self._head)
+
+    def _verdict(self, fill: bytes, ids: list[int], rows: Tensor, slot: int | None = None) -> Judged:
+        said = [float(rows[at, token]) for at, token in enumerate(ids)]
+        count = _tokens_of(self._tokenizer, ids, len(fill))
+        return Judged(sum(said), sum(said[:count]), ids[:count], slot)
 
 
 def _tokens_of(tokenizer: Tokenizer, draft: list[int], size: int) -> int:

@@ -27,6 +27,8 @@ class Lane:
         self.ended = False  # by the end token, or by the last line that was asked for
         self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one: the sampler's
         self.canvas_log_probabilities: list[float] = []  # the same by the canvas alone
+        # [vocab]: the base's log probabilities at the leftmost position, while it has read all that stands before it.
+        self.base_row: Tensor | None = None
         self._seam = seam
         self._tokenizer = tokenizer
         self._max_lines = max_lines
@@ -54,6 +56,10 @@ class Lane:
     def free(self) -> bool:
         """Whether more than the required bytes is spelled: what follows is the lane's own."""
         return len(self._tokenizer.decode(self.tokens)) > len(self._seam.required)
+
+    def closed_by(self, tokens: Sequence[int]) -> bool:
+        """Whether these tokens hold the end of the last line that was asked for."""
+        return self._line_end(self._tokenizer.decode(tokens)) is not None
 
     def hint(self, position: int) -> int | None:
         """The copied token for a position, while the copy holds."""
@@ -85,7 +91,7 @@ class Lane:
             return
         self.canvas.accept(position, token)
         self._fresh.add(position)
-        self.ended = self._line_end(self._tokenizer.decode(self.tokens)) is not None
+        self.ended = self.closed_by(self.tokens)
 
     def frame(self, step: int) -> Frame:
         """The canvas as text; what spells the required bytes again is left out, as it stands in the file already."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from engine import patch_layout, seams
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
 from engine.gap import Frame
-from engine.judge import HEAD_TOKENS, judge
+from engine.judge import HEAD_TOKENS, Judge
 from engine.models.gap import GapDenoiser
 from engine.patch import Patch, Patched, ranked
 from engine.patch_lane import PatchLane
@@ -115,12 +115,12 @@ class Patcher:
         scores: list[float | None] = [None] * len(fills)
         sizes = [len(self._tokenizer.encode(fill)) + HEAD_TOKENS for fill in fills]
         waiting = [at for at, size in enumerate(sizes) if size <= TAIL_TOKENS]
+        judge = Judge(self._denoiser, context, suffix, self._tokenizer)
         while waiting:
             count = next(n for n in range(len(waiting), 0, -1) if sum(sizes[at] for at in waiting[:n]) <= TAIL_TOKENS)
             some, waiting = waiting[:count], waiting[count:]
-            work.count()
             spelled = [fills[at].encode("utf-8", "replace") for at in some]
-            for at, verdict in zip(some, judge(self._denoiser, context, spelled, suffix, self._tokenizer), strict=True):
+            for at, verdict in zip(some, judge.judge(spelled, work.count), strict=True):
                 scores[at] = verdict.score
         return scores
 

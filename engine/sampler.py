@@ -1,14 +1,14 @@
 """Denoising with a left-to-right base at hand: the canvas drafts, the base checks the draft, their product decides.
 
-One step: (1) the canvas pass gives every masked position a distribution; (2) its best tokens make a draft, a copied
-draft's own tokens first; (3) one causal pass of the base reads the draft; (4) from the left, each position takes the
-best token of the product of both distributions: the leftmost always, further ones while that token is the drafted one
-and sure enough. Ending the hole is, to the base, saying the suffix's first token.
+One step: (1) the canvas pass gives every masked position a distribution; (2) where the base has read all that is
+decided, the leftmost position takes the best token of the product of both distributions at once; (3) the canvas' best
+tokens behind it make a draft, a copied draft's own tokens first; (4) one causal pass of the base reads the draft;
+(5) from the left, each position takes the product's best token: the leftmost always, further ones while that token is
+the drafted one and sure enough. Ending the hole is, to the base, saying the suffix's first token.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from engine.context import Context
 from engine.gap import Frame
+from engine.judge import Judge
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
 
@@ -32,39 +33,50 @@ class SamplerConfig:
 
 
 def denoise(
-    denoiser: GapDenoiser, context: Context, lanes: Sequence[Lane], config: SamplerConfig, check: Callable[[], None]
+    denoiser: GapDenoiser,
+    context: Context,
+    lanes: Sequence[Lane],
+    config: SamplerConfig,
+    judge: Judge,
+    check: Callable[[], None],
 ) -> Iterator[Frame]:
     """Decides all lanes, a frame of the first one after every step. `check` runs before every pass and may raise.
+
+    The base reads drafts by way of `judge`, which learns what it needs of them.
 
     Nothing here is random: lanes differ because each takes the best first token that no lane before it took.
     """
     chooser = _Chooser(denoiser.config.end_of_hole_token_id, context, config)
+    for lane in lanes:
+        lane.base_row = context.next_log_probabilities[0]
     for step in count(1):
         active = [lane for lane in lanes if not lane.finished]
         if not active:
             return
         check()
         proposals = denoiser.denoise(context, [lane.canvas for lane in active])
-        drafts = [propose(lane, row, chooser.end) for lane, row in zip(active, proposals, strict=True)]
-        check()
-        scores = denoiser.score(context, drafts)
-        for lane, draft, canvas, base in zip(active, drafts, proposals, scores, strict=True):
-            chooser.choose(lane, draft, canvas, base)
+        canvases = dict(zip(active, proposals, strict=True))
+        for lane, rows in canvases.items():
+            chooser.begin(lane, rows)
+        drafts = {lane: propose(lane, rows, chooser.end) for lane, rows in canvases.items() if not lane.finished}
+        if drafts:
+            check()
+            for lane, base in zip(drafts, judge.score(list(drafts.values())), strict=True):
+                chooser.choose(lane, drafts[lane], canvases[lane], base)
         yield lanes[0].frame(step)
 
 
 def propose(lane: Lane, canvas: Tensor, end: int) -> list[int]:
-    """Everything a lane might hold, from its first position to the end of the hole: decided tokens, hints, the canvas'
-    best.
+    """Everything a lane might hold, from its first position to what ends it: decided tokens, hints, the canvas' best.
 
-    `canvas` has shape [positions from the leftmost on, vocab].
+    `canvas` has shape [positions, vocab]: the last ones of the lane's canvas, those that were noise in the pass.
     """
     draft = lane.tokens
-    for row in canvas:
+    for row in canvas[len(draft) - len(lane.canvas) :]:
         token = lane.hint(len(draft))
         if token is None:
             token = int(lane.constrain(draft, row).argmax())
-        if token == end:
+        if token == end or lane.closed_by([*draft, token]):
             break
         draft.append(token)
     return draft
@@ -81,21 +93,33 @@ class _Chooser:
         self._config = config
         self._taken: set[tuple[int, ...]] = set()
 
+    def begin(self, lane: Lane, canvas: Tensor) -> None:
+        """Decides the leftmost position where the base has read all that stands before it."""
+        if lane.base_row is not None:
+            self._accept(lane, canvas[0], lane.base_row, least=0.0)
+
     def choose(self, lane: Lane, draft: list[int], canvas: Tensor, base: Tensor) -> None:
         """Accepts from the left. `base` has shape [len(draft) + 1, vocab]: before each drafted token and after the
         last."""
-        leftmost = lane.canvas.leftmost()
-        for at in range(leftmost, min(len(lane.canvas), len(draft) + 1)):
-            row = canvas[at - leftmost]
-            product = self._product(lane, row, base[at])
-            token = self._best(lane, product)
-            if at > leftmost and product[token] < math.log(self._config.threshold):
+        lane.base_row, leftmost = None, len(lane.canvas) - len(canvas)
+        for at in range(lane.canvas.leftmost(), min(len(lane.canvas), len(draft) + 1)):
+            least = self._config.threshold if at > leftmost else 0.0
+            token = self._accept(lane, canvas[at - leftmost], base[at], least)
+            if token is None:
+                lane.base_row = base[at]
+            if token is None or lane.finished or at == len(draft) or token != draft[at]:
                 return
-            if not lane.free:
-                self._taken.add((*lane.tokens, token))
-            lane.accept(at, token, float(product[token]), float(row[token]))
-            if lane.finished or at == len(draft) or token != draft[at]:
-                return
+
+    def _accept(self, lane: Lane, canvas: Tensor, base: Tensor, least: float) -> int | None:
+        """Decides the leftmost position by what canvas and base say there, if it is at least so probable."""
+        product = self._product(lane, canvas, base)
+        token = self._best(lane, product)
+        if product[token].exp() < least:
+            return None
+        if not lane.free:
+            self._taken.add((*lane.tokens, token))
+        lane.accept(lane.canvas.leftmost(), token, float(product[token]), float(canvas[token]))
+        return token
 
     def _product(self, lane: Lane, canvas: Tensor, base: Tensor) -> Tensor:
         base = base.clone()

@@ -11,7 +11,7 @@ from engine.context import Context
 from engine.copies import copied
 from engine.gap import Features, Frame, Gap, Infill
 from engine.gate import Place
-from engine.judge import Judged, judge
+from engine.judge import Judge, Judged
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
 from engine.sampler import SamplerConfig, denoise
@@ -22,6 +22,20 @@ from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
+
+
+PRODUCT = SamplerConfig()
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A gap whose two sides are read."""
+
+    gap: Gap
+    seam: Seam
+    prefix: list[int]  # tokens, of what is left by the seam
+    suffix: list[int]
+    context: Context
 
 
 @dataclass(frozen=True)
@@ -35,15 +49,19 @@ class Part:
 
 
 class Session:
-    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, config: SamplerConfig | None = None) -> None:
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer) -> None:
         self._denoiser = denoiser
         self._tokenizer = tokenizer
-        self._config = config or SamplerConfig()
         self._window = Window(tokenizer)
         self._contexts: list[Context] = []  # the latest used one last
 
     def infill(
-        self, gap: Gap, drafts: int, check: Callable[[], None], on_frame: Callable[[Frame], None] = lambda frame: None
+        self,
+        gap: Gap,
+        drafts: int,
+        check: Callable[[], None],
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+        config: SamplerConfig = PRODUCT,
     ) -> list[Infill]:
         """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and a copied one where
         there is one.
@@ -51,25 +69,23 @@ class Session:
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
         work = Work(check, on_frame)
-        text = self._window.cut(gap.prefix, gap.snippets)
-        seam, prefix = seams.normalise(text, gap.suffix, self._tokenizer)
-        suffix = self._tokenizer.encode(seam.suffix)
         with work.stage("encode"):
-            context = self._read(prefix, suffix, work)
-        lanes = self._lanes(gap, seam, prefix, suffix, drafts)
-        parts = self._fill(context, lanes, seam, suffix, work)
-        fills = [
-            self._longer(gap, context, [part], suffix, work) if rank == 0 else [part] for rank, part in enumerate(parts)
-        ]
+            hole = self.read(gap, work.check)
+        parts = self._fill(hole, self._lanes(hole, drafts), config, work)
+        fills = [self._longer(hole, [part], config, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
         infills = [self._infill(gap, fill, work) for fill in fills]
         return list({infill.text: infill for infill in reversed(infills)}.values())[::-1]
 
-    def _read(self, prefix: list[int], suffix: list[int], work: Work) -> Context:
+    def read(self, gap: Gap, check: Callable[[], None]) -> Hole:
+        """Reads both sides of a gap; what was read for the one before stays read."""
+        text = self._window.cut(gap.prefix, gap.snippets)
+        seam, prefix = seams.normalise(text, gap.suffix, self._tokenizer)
+        suffix = self._tokenizer.encode(seam.suffix)
         context = self._context(prefix)
-        context.read_prefix(prefix, work.check)
-        work.check()
+        context.read_prefix(prefix, check)
+        check()
         context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
-        return context
+        return Hole(gap, seam, prefix, suffix, context)
 
     def _context(self, prefix: Sequence[int]) -> Context:
         """The context that has read most of this prefix; another one where it would lose much that may be wanted
@@ -84,52 +100,56 @@ class Session:
         self._contexts = [*(context for context in self._contexts if context is not best), best]
         return best
 
-    def _lanes(self, gap: Gap, seam: Seam, prefix: list[int], suffix: list[int], drafts: int) -> list[Lane]:
-        length = self._denoiser.config.canvas_length(gap.max_tokens)
-        hints = self._copied(gap, seam, prefix, suffix, length)
-        lanes = [self._lane(gap, seam, length) for _ in range(drafts)]
-        return [*lanes, self._lane(gap, seam, length, hints)] if hints else lanes
+    def _lanes(self, hole: Hole, drafts: int) -> list[Lane]:
+        length = self._denoiser.config.canvas_length(hole.gap.max_tokens + self._respelled(hole.seam))
+        hints = self._copied(hole, length)
+        lanes = [self._lane(hole.gap, hole.seam, length) for _ in range(drafts)]
+        return [*lanes, self._lane(hole.gap, hole.seam, length, hints)] if hints else lanes
 
     def _lane(self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), lines: int = 0) -> Lane:
         remaining = gap.max_lines - lines if gap.max_lines else 0
         return Lane(length, seam, self._tokenizer, remaining, self._denoiser.config.end_of_hole_token_id, hints)
 
-    def _copied(self, gap: Gap, seam: Seam, prefix: list[int], suffix: list[int], length: int) -> list[int]:
-        if not prefix:
-            return []
-        sources = [self._tokenizer.encode(snippet) for snippet in gap.snippets] + [suffix, prefix]
-        tokens = copied(prefix, sources, length)
-        return tokens if self._tokenizer.decode(tokens).startswith(seam.required) else []
+    def _respelled(self, seam: Seam) -> int:
+        """How many tokens of a fill say again what stands in the file."""
+        return len(self._tokenizer.encode(seam.required.decode("utf-8", "ignore")))
 
-    def _fill(self, context: Context, lanes: list[Lane], seam: Seam, suffix: list[int], work: Work) -> list[Part]:
+    def _copied(self, hole: Hole, length: int) -> list[int]:
+        if not hole.prefix:
+            return []
+        sources = [self._tokenizer.encode(snippet) for snippet in hole.gap.snippets] + [hole.suffix, hole.prefix]
+        tokens = copied(hole.prefix, sources, length)
+        return tokens if self._tokenizer.decode(tokens).startswith(hole.seam.required) else []
+
+    def _fill(self, hole: Hole, lanes: list[Lane], config: SamplerConfig, work: Work) -> list[Part]:
         """Denoises and judges; the favourite first."""
+        context, seam = hole.context, hole.seam
+        judge = Judge(self._denoiser, context, hole.suffix, self._tokenizer, [seam.stub])
         with work.stage("denoise"):
-            for frame in denoise(self._denoiser, context, lanes, self._config, work.count):
+            for frame in denoise(self._denoiser, context, lanes, config, judge, work.count):
                 work.steps += 1
                 work.on_frame(frame)
         with work.stage("judge"):
-            work.count()
-            spelled = [lane.spelled for lane in lanes]
-            *judged, empty = judge(self._denoiser, context, [*spelled, seam.stub], suffix, self._tokenizer)
+            *judged, empty = judge.judge([*(lane.spelled for lane in lanes), seam.stub], work.count)
         parts = [Part(lane, seam, verdict, empty.score) for lane, verdict in zip(lanes, judged, strict=True)]
         parts.sort(key=lambda part: -part.judged.score)
-        context.keep(parts[0].judged.tokens, parts[0].judged.slot)
+        if (slot := parts[0].judged.slot) is not None:
+            context.keep(parts[0].judged.tokens, slot)
         return parts
 
-    def _longer(self, gap: Gap, context: Context, parts: list[Part], suffix: list[int], work: Work) -> list[Part]:
+    def _longer(self, hole: Hole, parts: list[Part], config: SamplerConfig, work: Work) -> list[Part]:
         """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the
         prefix."""
-        if gap.max_tokens <= self._denoiser.config.canvas_lengths[-1]:
-            return parts
-        stub = len(self._tokenizer.encode(parts[0].seam.required.decode("utf-8", "ignore")))
-        while not parts[-1].lane.ended and (missing := gap.max_tokens + stub - _tokens(parts)) > 0:
+        gap, context = hole.gap, hole.context
+        wanted = gap.max_tokens + self._respelled(hole.seam)
+        behind = replace(hole, seam=replace(hole.seam, stub=b"", newline=False))
+        while not parts[-1].lane.ended and (missing := wanted - _tokens(parts)) > 0:
             with work.stage("encode"):
                 context.read_prefix([*context.ids[1:], *parts[-1].lane.tokens], work.check)
-                context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
-            seam = replace(parts[0].seam, stub=b"", newline=False)
+                context.read_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
             lines = sum(part.lane.spelled[len(part.seam.required) :].count(b"\n") for part in parts)
-            lane = self._lane(gap, seam, self._denoiser.config.canvas_length(missing), (), lines)
-            parts = [*parts, *self._fill(context, [lane], seam, suffix, work)]
+            lane = self._lane(gap, behind.seam, self._denoiser.config.canvas_length(missing), (), lines)
+            parts = [*parts, *self._fill(behind, [lane], config, work)]
             if not lane.tokens:
                 break
         return parts

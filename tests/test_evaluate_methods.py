@@ -22,6 +22,7 @@ from engine.evaluate.reader import Reader
 from engine.evaluate.source_files import SourceFile
 from engine.evaluate.subject import Subject
 from engine.gap import Features, Gap
+from engine.judge import Judge
 from engine.lane import Lane
 from engine.sampler import SamplerConfig, denoise
 from engine.session import Session
@@ -110,7 +111,8 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
         gap = Gap("", suffix, max_tokens=12)
         read = reader.read(gap)
         lane = Lane(16, read.seam, loaded.tokenizer, 0, 0)
-        for _ in denoise(loaded.denoiser, read.context, [lane], SamplerConfig(threshold=2.0), lambda: None):
+        judge = Judge(loaded.denoiser, read.context, read.suffix, loaded.tokenizer)
+        for _ in denoise(loaded.denoiser, read.context, [lane], SamplerConfig(threshold=2.0), judge, lambda: None):
             pass
         text = read.seam.answer(lane.spelled)
         if lane.ended and (read.seam.required + text.encode()) == lane.spelled:  # bytes that are no text are lost

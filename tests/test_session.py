@@ -133,4 +133,4 @@ def test_every_step_shows_a_frame() -> None:
     frames: list[Frame] = []
     (infill,) = session().infill(GAP, 1, lambda: None, frames.append)
     assert [frame.step for frame in frames] == list(range(1, infill.steps + 1))
-    assert all(len(frame.cells) == 16 for frame in frames)
+    assert len({len(frame.cells) for frame in frames}) == 1

@@ -21,6 +21,7 @@ class Answer:
     text: str
     forwards: int  # passes through the network after both sides were read
     features: Features | None = None  # what the gate would judge it by; of the canvas' methods
+    one_line: bool = False  # nothing that was thought of has a second line: a limit of lines changes nothing
 
 
 class AnswerFile:
@@ -72,7 +73,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
 
 def from_json(value: dict[str, Any]) -> Answer:
     features = value["features"]
-    return Answer(value["text"], value["forwards"], None if features is None else Features(**features))
+    said = None if features is None else Features(**features)
+    return Answer(value["text"], value["forwards"], said, value["one_line"])
 
 
 def place(subject: str) -> Path:

@@ -14,69 +14,71 @@ from torch import Tensor
 from engine.copies import copied
 from engine.evaluate.answers import Answer
 from engine.evaluate.gaps import key
-from engine.evaluate.reader import Reader, ReadGap
-from engine.judge import judge
+from engine.evaluate.reader import Reader
+from engine.judge import Judge
 from engine.lane import Lane
+from engine.session import Hole
 
 SAMPLES = 8
 TEMPERATURE = 0.8
 
 
-def left_to_right(reader: Reader, gap: ReadGap) -> Answer:
+def left_to_right(reader: Reader, hole: Hole) -> Answer:
     """The base from the prefix, greedily. It never sees the suffix; only its own end of text ends it early."""
-    lane, context = reader.lane(gap), gap.context
+    lane, context = reader.lane(hole), hole.context
     forwards = 0
     while not lane.finished:
         row = lane.constrain(lane.tokens, context.next_log_probabilities[0])
         _accept(lane, int(row.argmax()))
         forwards += 1
         if not lane.finished:
-            context.read_prefix([*gap.prefix, *lane.tokens], reader.check)
-    return Answer(gap.seam.answer(lane.spelled), forwards)
+            context.read_prefix([*hole.prefix, *lane.tokens], reader.check)
+    return Answer(hole.seam.answer(lane.spelled), forwards)
 
 
-def ranked_samples(reader: Reader, gap: ReadGap) -> Answer:
+def ranked_samples(reader: Reader, hole: Hole) -> Answer:
     """Of samples from the prefix, the one that the judge puts first, which has seen the head of the suffix."""
-    chance = torch.Generator().manual_seed(int(key(gap.asked)[:12], 16))
-    length = len(reader.lane(gap).canvas)
+    chance = torch.Generator().manual_seed(int(key(hole.gap)[:12], 16))
+    length = len(reader.lane(hole).canvas)
     fills: set[bytes] = set()
     forwards = 0
-    for size in _groups(gap, SAMPLES, length):
-        lanes = [reader.lane(gap) for _ in range(size)]
-        forwards += _sample(reader, gap, lanes, chance)
+    for size in _groups(hole, SAMPLES, length):
+        lanes = [reader.lane(hole) for _ in range(size)]
+        forwards += _sample(reader, hole, lanes, chance)
         fills.update(lane.spelled for lane in lanes)
     scores: dict[bytes, float] = {}
-    for size in _groups(gap, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
+    judge = Judge(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
+    for size in _groups(hole, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
         some = sorted(fills - scores.keys())[:size]
-        judged = judge(reader.denoiser, gap.context, some, gap.suffix, reader.tokenizer)
+        judged = judge.judge(some)
         scores |= {fill: verdict.score for fill, verdict in zip(some, judged, strict=True)}
         forwards += 1
-    return Answer(gap.seam.answer(max(scores, key=lambda fill: scores[fill])), forwards)
+    return Answer(hole.seam.answer(max(scores, key=lambda fill: scores[fill])), forwards)
 
 
-def best_copy(reader: Reader, gap: ReadGap) -> Answer:
+def best_copy(reader: Reader, hole: Hole) -> Answer:
     """What followed the longest earlier match; nothing where there is none, or where it does not spell the stub."""
-    lane = reader.lane(gap)
-    sources = [gap.suffix, gap.prefix]
-    tokens = copied(gap.prefix, sources, len(lane.canvas)) if gap.prefix else []
+    lane = reader.lane(hole)
+    sources = [hole.suffix, hole.prefix]
+    tokens = copied(hole.prefix, sources, len(lane.canvas)) if hole.prefix else []
     for token in tokens:
         if not lane.finished:
             _accept(lane, token)
-    fits = lane.spelled.startswith(gap.seam.required)
-    return Answer(gap.seam.answer(lane.spelled) if fits else "", 0)
+    fits = lane.spelled.startswith(hole.seam.required)
+    return Answer(hole.seam.answer(lane.spelled) if fits else "", 0)
 
 
-def _groups(gap: ReadGap, lanes: int, length: int) -> list[int]:
+def _groups(hole: Hole, lanes: int, length: int) -> list[int]:
     """How many lanes to have in one pass after the other: the cache has room for so many tokens."""
-    at_once = min(lanes, (gap.context.cache.capacity - gap.context.tail) // length)
+    at_once = min(lanes, (hole.context.cache.capacity - hole.context.tail) // length)
     assert at_once > 0, f"no room for {length} tokens"
     return [at_once] * (lanes // at_once) + [lanes % at_once] * (lanes % at_once > 0)
 
 
-def _sample(reader: Reader, gap: ReadGap, lanes: Sequence[Lane], chance: torch.Generator) -> int:
+def _sample(reader: Reader, hole: Hole, lanes: Sequence[Lane], chance: torch.Generator) -> int:
     """Decides all lanes token by token, one pass for a token of each; returns the passes."""
-    tail = Tail(reader, gap, len(lanes))
-    rows = gap.context.next_log_probabilities.expand(len(lanes), -1)
+    tail = Tail(reader, hole, len(lanes))
+    rows = hole.context.next_log_probabilities.expand(len(lanes), -1)
     active = list(range(len(lanes)))
     for forwards in count(1):
         for at, row in zip(active, rows, strict=True):
@@ -92,8 +94,8 @@ def _sample(reader: Reader, gap: ReadGap, lanes: Sequence[Lane], chance: torch.G
 class Tail:
     """What the base read of several lanes behind one prefix: each sees the prefix and its own tokens."""
 
-    def __init__(self, reader: Reader, gap: ReadGap, lanes: int) -> None:
-        self._base, self._context = reader.denoiser.base, gap.context
+    def __init__(self, reader: Reader, hole: Hole, lanes: int) -> None:
+        self._base, self._context = reader.denoiser.base, hole.context
         self._slots: list[list[int]] = [[] for _ in range(lanes)]  # per lane, counted from the prefix' first on
         self._used = len(self._context.ids)
 

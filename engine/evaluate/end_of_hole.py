@@ -9,7 +9,8 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.evaluate.gaps import key
-from engine.evaluate.reader import Reader, ReadGap
+from engine.evaluate.reader import Reader
+from engine.session import Hole
 
 EARLIER = 3  # places before the end that are looked at in each gap, drawn by chance
 
@@ -23,19 +24,19 @@ class EndOfHole:
     places: int  # where one could have been
 
 
-def end_of_hole(reader: Reader, gap: ReadGap, truth: str, base_weight: float) -> EndOfHole | None:
+def end_of_hole(reader: Reader, hole: Hole, truth: str, base_weight: float) -> EndOfHole | None:
     """None for a hole that no canvas holds whole, and for one that no answer can spell."""
-    tokens = _right_tokens(reader, gap, truth)
+    tokens = _right_tokens(reader, hole, truth)
     config = reader.denoiser.config
     if tokens is None or len(tokens) >= config.canvas_lengths[-1]:
         return None
     length, end = config.canvas_length(len(tokens)), config.end_of_hole_token_id
-    earlier = [at for at in range(len(tokens)) if len(reader.tokenizer.decode(tokens[:at])) >= _required(gap)]
-    places = random.Random(key(gap.asked)).sample(earlier, min(EARLIER, len(earlier)))
+    earlier = [at for at in range(len(tokens)) if len(reader.tokenizer.decode(tokens[:at])) >= _required(hole)]
+    places = random.Random(key(hole.gap)).sample(earlier, min(EARLIER, len(earlier)))
     canvases = [_known(tokens[:at], length) for at in (*places, len(tokens))]
-    canvas = [rows[0] for rows in reader.denoiser.denoise(gap.context, canvases)]
-    (said,) = reader.denoiser.score(gap.context, [tokens])  # [tokens + 1, vocab]
-    base = [_with_end(said[at], gap, end) for at in (*places, len(tokens))]
+    canvas = [rows[0] for rows in reader.denoiser.denoise(hole.context, canvases)]
+    (said,) = reader.denoiser.score(hole.context, [tokens])  # [tokens + 1, vocab]
+    base = [_with_end(said[at], hole, end) for at in (*places, len(tokens))]
     ends = [
         (int(row.argmax()) == end, int((row + base_weight * own).argmax()) == end)
         for row, own in zip(canvas, base, strict=True)
@@ -44,9 +45,9 @@ def end_of_hole(reader: Reader, gap: ReadGap, truth: str, base_weight: float) ->
     return EndOfHole(ends[-1], false, len(places))
 
 
-def _right_tokens(reader: Reader, gap: ReadGap, truth: str) -> list[int] | None:
+def _right_tokens(reader: Reader, hole: Hole, truth: str) -> list[int] | None:
     """What a canvas must spell: the stub, and the right answer."""
-    seam = gap.seam
+    seam = hole.seam
     if seam.newline and truth:
         if not truth.endswith("\n"):
             return None
@@ -55,8 +56,8 @@ def _right_tokens(reader: Reader, gap: ReadGap, truth: str) -> list[int] | None:
     return reader.tokenizer.encode(required.decode("utf-8", "replace") + truth)
 
 
-def _required(gap: ReadGap) -> int:
-    return len(gap.seam.required)
+def _required(hole: Hole) -> int:
+    return len(hole.seam.required)
 
 
 def _known(tokens: list[int], length: int) -> Canvas:
@@ -66,8 +67,8 @@ def _known(tokens: list[int], length: int) -> Canvas:
     return canvas
 
 
-def _with_end(row: Tensor, gap: ReadGap, end: int) -> Tensor:
+def _with_end(row: Tensor, hole: Hole, end: int) -> Tensor:
     """The base ends a hole by saying the suffix's first token (see engine/sampler.py)."""
     row = row.clone()
-    row[end] = row[gap.suffix[0] if gap.suffix else end]
+    row[end] = row[hole.suffix[0] if hole.suffix else end]
     return row

@@ -12,11 +12,11 @@ from engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
 from engine.evaluate.base_alone import best_copy, left_to_right, ranked_samples
 from engine.evaluate.end_of_hole import EndOfHole, end_of_hole
 from engine.evaluate.gaps import EvaluationGap, key
-from engine.evaluate.reader import Reader, ReadGap
+from engine.evaluate.reader import Reader
 from engine.evaluate.subject import Subject
 from engine.gap import Gap
 from engine.sampler import SamplerConfig
-from engine.session import Session
+from engine.session import Hole
 
 # No probability reaches it, so that each step takes the leftmost token alone.
 ONE_TOKEN_A_STEP = 2.0
@@ -33,7 +33,7 @@ class Method(Enum):
 # Those that know of an end of the hole; the base has none of its own.
 ENDING = (Method.CANVAS, Method.STRICT)
 
-_CONTROLS: Mapping[Method, Callable[[Reader, ReadGap], Answer]] = {
+_CONTROLS: Mapping[Method, Callable[[Reader, Hole], Answer]] = {
     Method.PREFIX: left_to_right,
     Method.RANKED: ranked_samples,
     Method.COPY: best_copy,
@@ -65,11 +65,6 @@ class Answerer:
         self._known, self._known_of_base = known, known_of_base
         self._reader = Reader(subject.denoiser, subject.tokenizer, subject.check)
         self._decodings = {Method.CANVAS: decoding, Method.STRICT: decoding.one_by_one}
-        self._sessions = {
-            method: Session(subject.denoiser, subject.tokenizer, decoding.sampler)
-            for method, decoding in self._decodings.items()
-        }
-        self._subject = subject
 
     def answer(self, method: Method, gap: Gap) -> Answer:
         canvas = method in self._decodings
@@ -94,9 +89,10 @@ class Answerer:
         return EndOfHole(tuple(found["found"]), tuple(found["false"]), found["places"]) if found else None
 
     def _by_canvas(self, method: Method, gap: Gap) -> Answer:
-        drafts = self._decodings[method].drafts
-        best = self._sessions[method].infill(gap, drafts, self._subject.check)[0]
-        return Answer(best.text, best.forwards, best.features)
+        decoding, reader = self._decodings[method], self._reader
+        fills = reader.session.infill(gap, decoding.drafts, reader.check, config=decoding.sampler)
+        one_line = not any("\n" in fill.text for fill in fills)
+        return Answer(fills[0].text, fills[0].forwards, fills[0].features, one_line)
 
     def _by_control(self, method: Method, gap: Gap) -> Answer:
         with torch.inference_mode():

@@ -51,7 +51,10 @@ def outcome(
     end: EndOfHole | None,
 ) -> Outcome:
     """`answer` answers one of the gap's questions by a method; `count` counts tokens."""
-    answers = {method: answer(method, gap.gap) for method in methods}
     uncut = {method: answer(method, gap.questions[-1]) for method in methods if method in ENDING}
+    answers = {
+        method: uncut[method] if method in uncut and uncut[method].one_line else answer(method, gap.gap)
+        for method in methods
+    }
     right = {method: count(said.text) == count(gap.truth) for method, said in uncut.items()}
     return Outcome(gap, answers, uncut, right, end)

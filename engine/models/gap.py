@@ -34,8 +34,11 @@ class GapConfig:
         return GapConfig(lengths, gap["suffix_distance"], gap["sink_token_id"], gap["end_of_hole_token_id"], gate)
 
     def canvas_length(self, tokens: int) -> int:
-        """The shortest trained canvas for that many tokens and the end of the hole, or the longest there is."""
-        return next((length for length in self.canvas_lengths if length > tokens), self.canvas_lengths[-1])
+        """A canvas for that many tokens and the end of the hole, or the longest that was trained.
+
+        Any length up to it will do: noise sees no noise, so no position knows how long its canvas is.
+        """
+        return min(tokens + 1, self.canvas_lengths[-1])
 
 
 class GapDenoiser:
