@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import hub, weights
+from engine import user_cache, weights
 from engine.models.llama import LlamaConfig
 
 FILE = "adapter_model.safetensors"
@@ -56,15 +56,10 @@ def trained(name: str) -> Path:
 
     Raises ValueError where there is none.
     """
-    for directory in (Path(name).expanduser(), runs() / name):
+    for directory in (Path(name).expanduser(), user_cache.training() / name):
         if (directory / FILE).is_file():
             return directory
     raise ValueError(f"there is no adapter {name!r}: `lacuna train gap --name {name}` makes one")
-
-
-def runs() -> Path:
-    """Where training runs keep their state and what comes of them, in the user's cache."""
-    return hub.store().parent / "training"
 
 
 def in_words(directory: Path) -> str:

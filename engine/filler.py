@@ -82,11 +82,11 @@ def needed(model: str, runtime: Runtime) -> Memory:
     return gap_filler.needed(model, runtime)
 
 
-def adapter_in_words(model: str) -> str | None:
+def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
     if _model_type(hub.find(model)) == DIFFUSION_GEMMA:
         return None
-    return adapter.in_words(gap_filler.adapter_directory(model))
+    return adapter.in_words(adapter.trained(adapter_name) if adapter_name else gap_filler.adapter_directory(model))
 
 
 def _model_type(directory: Path) -> str:

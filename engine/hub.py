@@ -7,16 +7,15 @@ It is built in a hidden directory beside its place and renamed at the end, so wh
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock, Timeout
 
+from engine import user_cache
 from engine.fetch import (
     PullError,
     WheelModel,
@@ -47,12 +46,6 @@ WHEEL_MODELS = {
 
 class ModelMissing(Exception):
     """A model is not in the store, or not whole; the message says what to do."""
-
-
-def store() -> Path:
-    """Where the models are: the user's cache directory, or that of the environment variable LACUNA_CACHE."""
-    cache = os.environ.get("LACUNA_CACHE")
-    return (Path(cache).expanduser() if cache else platformdirs.user_cache_path("lacuna")) / "models"
 
 
 def find(model: str) -> Path:
@@ -123,7 +116,7 @@ def verify(directory: Path, *, contents: bool = True) -> list[str]:
 
 def stored() -> dict[str, Path]:
     """The directories of all models that were pulled, by name; some of them may be damaged."""
-    manifests = sorted(store().glob(f"[!.]*/{MANIFEST}"))
+    manifests = sorted(user_cache.models().glob(f"[!.]*/{MANIFEST}"))
     return {_name(manifest.parent): manifest.parent for manifest in manifests}
 
 
@@ -139,9 +132,9 @@ def _name(place: Path) -> str:
 def _place(model: str) -> Path | None:
     """The model's directory in the store; None for what cannot be a name there."""
     if model in WHEEL_MODELS:
-        return store() / model
+        return user_cache.models() / model
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?", model):
-        return store() / model.replace("/", "--")
+        return user_cache.models() / model.replace("/", "--")
     return None
 
 

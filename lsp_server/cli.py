@@ -28,6 +28,7 @@ MAX_DRAFTS = 6  # the engine's cache has room for seven and the empty one side b
 Model = Annotated[str, typer.Option(help="A model that was pulled, or a model directory.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+Adapter = Annotated[str, typer.Option(help="An adapter of your own, from `lacuna train gap`.")]
 Threads = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads; 0 chooses.")]
 
 main = typer.Typer(
@@ -67,7 +68,7 @@ def serve(
     tcp: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Listen there, as in 127.0.0.1:7777, and not on stdio.")
     ] = None,
-    adapter: Annotated[str, typer.Option(help="An adapter of your own, from `lacuna train gap`.")] = "",
+    adapter: Adapter = "",
 ) -> None:
     """Run the language server."""
     from lsp_server import server, transport
@@ -102,12 +103,14 @@ def doctor(
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = 0,
+    adapter: Adapter = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
     """Say what Lacuna finds on this machine, what it has chosen and why, and time a fill."""
     from lsp_server import doctor
+    from lsp_server.config import ModelChoice
 
-    report = doctor.examine(model, device, dtype, threads)
+    report = doctor.examine(ModelChoice(model, device, dtype, threads, adapter))
     print(doctor.as_json(report) if as_json else doctor.as_text(report))
     if report.problems:
         raise typer.Exit(1)

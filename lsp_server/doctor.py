@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import hub, runtime
+from engine import hub, runtime, user_cache
 from engine.gap import Gap
 from engine.languages import LANGUAGES
 from engine.runtime import Runtime
 from engine.syntax import MissingGrammar, grammar
+from lsp_server.config import ModelChoice
 
 if TYPE_CHECKING:
     from engine.filler import Filler
@@ -72,15 +73,15 @@ class Report:
     problems: tuple[str, ...]  # each says what is wrong and what to do; something is broken unless there are none
 
 
-def examine(model: str, device: str, dtype: str, threads: int) -> Report:
+def examine(choice: ModelChoice) -> Report:
     """Look at everything, also after something was found broken."""
-    problems: list[str] = []
-    chosen = _runtime(device, dtype, threads, problems)
+    model, problems = choice.model, list[str]()
+    chosen = _runtime(choice, problems)
     directory = _directory(model, problems)
     source = _source(directory, problems) if directory else None
     memory = _memory(model, chosen, problems) if chosen and directory else None
     start = time.perf_counter()
-    filler = _filler(model, chosen, problems) if chosen and directory and not problems else None
+    filler = _filler(choice, chosen, problems) if chosen and directory and not problems else None
     load_ms = (time.perf_counter() - start) * 1000
     return Report(
         lacuna=importlib.metadata.version("lacuna"),
@@ -88,12 +89,12 @@ def examine(model: str, device: str, dtype: str, threads: int) -> Report:
         system=platform.platform(),
         torch=_torch_version(),
         runtime=chosen,
-        store=str(hub.store()),
+        store=str(user_cache.models()),
         model=model,
         model_directory=str(directory) if directory else None,
         model_source=source,
         model_verified=source is not None,
-        adapter=_adapter(model) if filler else None,
+        adapter=_adapter(choice) if filler else None,
         memory=memory,
         load_ms=round(load_ms, 1) if filler else None,
         fills=tuple(_timed_fills(filler)) if filler else (),
@@ -174,9 +175,9 @@ def _torch_version() -> str | None:
         return None
 
 
-def _runtime(device: str, dtype: str, threads: int, problems: list[str]) -> Runtime | None:
+def _runtime(choice: ModelChoice, problems: list[str]) -> Runtime | None:
     try:
-        return runtime.choose(device, dtype, threads)
+        return runtime.choose(choice.device, choice.dtype, choice.threads)
     except ValueError as error:
         problems.append(str(error))
     except (ImportError, OSError) as error:  # OSError: a library of torch's own does not load
@@ -207,21 +208,21 @@ def _source(directory: Path, problems: list[str]) -> str | None:
     return str(json.loads(manifest.read_text(encoding="utf-8"))["source"])
 
 
-def _filler(model: str, chosen: Runtime, problems: list[str]) -> Filler | None:
+def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler | None:
     from engine import filler
     from engine.weights import WeightsError
 
     try:
-        return filler.load(model, chosen)
+        return filler.load(choice.model, chosen, choice.adapter)
     except (WeightsError, OSError, ValueError, LookupError, RuntimeError) as error:
-        problems.append(f"{model} cannot be loaded: {type(error).__name__}: {error}")
+        problems.append(f"{choice.model} cannot be loaded: {type(error).__name__}: {error}")
         return None
 
 
-def _adapter(model: str) -> str | None:
+def _adapter(choice: ModelChoice) -> str | None:
     from engine import filler
 
-    return filler.adapter_in_words(model)
+    return filler.adapter_in_words(choice.model, choice.adapter)
 
 
 def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | None:

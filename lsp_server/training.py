@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from engine import hub
+from engine import hub, user_cache
 
 if TYPE_CHECKING:
     from engine.train.documents import Document
@@ -40,7 +40,7 @@ def build(
     from engine.train.corpus.sources import CorpusError
 
     try:
-        build(directory or _corpus(), print, only or (), benchmark or ())
+        build(directory or user_cache.corpus(), print, only or (), benchmark or ())
     except (CorpusError, OSError) as error:
         _fail(str(error))
 
@@ -62,16 +62,15 @@ def gap(
     directory: Corpus = None,
 ) -> None:
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
-    from engine import adapter
     from engine.gap_filler import adapter_directory
     from engine.train import run
     from engine.train.trainer import TrainConfig
     from engine.weights import WeightsError
 
     try:
-        documents, held_out = _documents(repo, directory or _corpus())
+        documents, held_out = _documents(repo, directory or user_cache.corpus())
         name = name or (repo.resolve().name if repo else "main")
-        target = adapter.runs() / name
+        target = user_cache.training() / name
         config = TrainConfig(learning_rate=rate, decay=decay)
         begun = run.Run(
             model, documents, target, config, start=start or adapter_directory(model), seed=seed, threads=threads
@@ -98,7 +97,7 @@ def fit_gate(
     from engine.weights import WeightsError
 
     try:
-        print(fit(model, adapter, split or _corpus() / "validation.jsonl", limit))
+        print(fit(model, adapter, split or user_cache.corpus() / "validation.jsonl", limit))
     except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
         _fail(str(error))
 
@@ -170,10 +169,6 @@ def _plot(metrics: Path, target: Path) -> None:
     from engine.train import plots
 
     plots.plot(metrics, target)
-
-
-def _corpus() -> Path:
-    return hub.store().parent / "corpus"
 
 
 def _fail(message: str) -> NoReturn:

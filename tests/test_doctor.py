@@ -18,6 +18,8 @@ from engine import hub
 
 pytestmark = pytest.mark.weights
 
+PREVIEW = Path(__file__).parent / "data" / "preview_adapter"
+
 
 def check_problem(problem: str, *arguments: str, **environment: str) -> dict[str, Any]:
     """The report of a machine with that one problem."""
@@ -57,6 +59,19 @@ def test_all_is_well() -> None:
     for fill in (first, second):
         assert fill["stages_ms"].keys() == {"encode", "denoise", "judge"}
         assert fill["forwards"] > fill["steps"] > 0
+
+
+@pytest.mark.usefixtures("embedded_model")
+def test_an_adapter_of_ones_own() -> None:
+    done = lacuna("doctor", "--json", "--adapter", str(PREVIEW))
+    report = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert str(PREVIEW) in report["adapter"]
+    assert report["fills"][0]["text"] != ""
+
+
+def test_an_adapter_that_is_not_there(copied_store: Path) -> None:
+    check_problem("`lacuna train gap --name mine` makes one", "--adapter", "mine", LACUNA_CACHE=str(copied_store))
 
 
 @pytest.mark.usefixtures("embedded_model")

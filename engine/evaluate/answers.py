@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from engine import hub
+from engine import user_cache
 from engine.gap import Features
 
 
@@ -79,4 +79,4 @@ def from_json(value: dict[str, Any]) -> Answer:
 
 def place(subject: str) -> Path:
     """Where a subject's answers are kept: in the user's cache, beside the models."""
-    return hub.store().parent / "evaluations" / f"{subject}.jsonl"
+    return user_cache.evaluations() / f"{subject}.jsonl"

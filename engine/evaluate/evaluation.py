@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from engine import hub
+from engine import hub, user_cache
 from engine.evaluate import answers, subject
 from engine.evaluate.answers import AnswerFile
 from engine.evaluate.gaps import EvaluationGap, GapKind, cut_gaps
@@ -54,7 +54,7 @@ def evaluate(
     split that is none or holds no such gaps, ModelMissing, WeightsError.
     """
     evaluated = subject.load(model, adapter_at)
-    split = corpus or default_split()
+    split = corpus or user_cache.corpus() / "test.jsonl"
     gaps = cut_gaps(
         [file for file in read_split(split) if not plan.languages or file.language in plan.languages],
         plan.gaps,
@@ -67,11 +67,6 @@ def evaluate(
     with tqdm(total=len(gaps), unit="gap", disable=None if progress else True) as bar:
         outcomes = tuple(_outcomes(gaps, plan, evaluated, bar.update))
     return Report(outcomes, plan.methods, evaluated.denoiser.config.gate, plan.confidence)
-
-
-def default_split(name: str = "test") -> Path:
-    """A split of the corpus that `lacuna corpus build` makes."""
-    return hub.store().parent / "corpus" / f"{name}.jsonl"
 
 
 def _outcomes(
