@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from neovim import SERVE, Neovim, program, taught_settings
@@ -21,6 +22,27 @@ def shared(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     editor = Neovim(program(version), tmp_path_factory.mktemp(f"nvim-{version}"), options)
     yield editor
     editor.close()
+
+
+@pytest.fixture(scope="session")
+def embedded(version: str, embedded_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
+    """One Neovim for all tests that need the embedded model, which the taught one is no match for in next edits."""
+    options = {"cmd": SERVE, "settings": {"device": "cpu"}}  # its model is the default
+    editor = Neovim(program(version), tmp_path_factory.mktemp(f"embedded-{version}"), options)
+    yield editor
+    editor.close()
+
+
+@pytest.fixture
+def renamer(embedded: Neovim) -> Neovim:
+    """It, with the options that it was started with, no files but one, and the model loaded."""
+    embedded.keys("<C-c><C-\\><C-n>")
+    embedded.setup()
+    embedded.rpc.command("silent! %bwipeout!")
+    embedded.lua("_G.notified = nil")
+    embedded.visit("|", "first.py")
+    embedded.until_ready()
+    return embedded
 
 
 @pytest.fixture

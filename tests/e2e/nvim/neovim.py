@@ -92,6 +92,17 @@ class Neovim:
         self.rpc.current.window.cursor = (row + 1, column)
         self.keys("A" if at_end else "i")
 
+    def visit(self, text: str, name: str) -> None:
+        """Edit a file that has this text on disk, in Normal mode on what stands behind `|`."""
+        before, after = text.split("|")
+        path = self._home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(before + after, encoding="utf-8")
+        self.rpc.command("stopinsert")
+        self.rpc.command(f"edit! {path}")
+        self.until(lambda: self.lua("return require('lacuna.client').of(0) ~= nil"), "the server is attached")
+        self.rpc.current.window.cursor = (before.count("\n") + 1, len(before.rpartition("\n")[2].encode()))
+
     @property
     def text(self) -> str:
         """The buffer, with `|` for the cursor."""
@@ -114,6 +125,24 @@ class Neovim:
     def ghost(self) -> str:
         """What is shown that is not in the text, in the order of the screen."""
         return self.lua(GHOST, "lacuna")
+
+    @property
+    def preview(self) -> list[str]:
+        """What is drawn of an edit in the current buffer: "-" what goes, "+" what comes, a hint where it is."""
+        return self.lua(PREVIEW)
+
+    def previews(self, *drawn: str) -> None:
+        """Wait for this to be drawn of an edit; nothing: until it is gone."""
+        self.until(
+            lambda: self.preview == list(drawn), lambda: f"preview {drawn}; there is {self.preview} at {self.text!r}"
+        )
+
+    def goes_on_previewing(self, *drawn: str) -> None:
+        """Wait long enough for anything else to come, and see that nothing does."""
+        deadline = time.monotonic() + QUIET
+        while time.monotonic() < deadline:
+            assert self.preview == list(drawn)
+            time.sleep(0.05)
 
     @property
     def native_ghost(self) -> str:
@@ -193,6 +222,26 @@ for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { detai
   end
 end
 return table.concat(parts)
+"""
+
+PREVIEW = """
+local namespace = vim.api.nvim_get_namespaces()["lacuna.preview"]
+if not namespace then return {} end
+local parts = {}
+for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })) do
+  local row, col, details = mark[2], mark[3], mark[4]
+  if details.end_row then
+    local old = vim.api.nvim_buf_get_text(0, row, col, details.end_row, details.end_col, {})
+    table.insert(parts, "-" .. table.concat(old, "\\n"))
+  end
+  for _, chunk in ipairs(details.virt_text or {}) do
+    table.insert(parts, (chunk[2] == "LacunaEditAdd" and "+" or "") .. chunk[1])
+  end
+  for _, line in ipairs(details.virt_lines or {}) do
+    table.insert(parts, "+" .. table.concat(vim.tbl_map(function(chunk) return chunk[1] end, line)))
+  end
+end
+return parts
 """
 
 STATISTICS = """

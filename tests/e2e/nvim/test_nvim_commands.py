@@ -99,7 +99,8 @@ def test_completion_of_the_command(editor: Neovim) -> None:
 
     editor.open("|")
     assert completions("Lacuna ") == sorted(completions("Lacuna "))
-    assert len(completions("Lacuna ")) == 10
+    assert len(completions("Lacuna ")) == 13
+    assert completions("2,3Lacuna re") == ["restart", "rewrite"]
     assert completions("Lacuna st") == ["stats", "status"]
     assert completions("Lacuna watch ") == ["float", "split"]
     assert completions("Lacuna toggle b") == ["buffer"]
@@ -108,7 +109,7 @@ def test_completion_of_the_command(editor: Neovim) -> None:
 
 def test_an_unknown_subcommand_is_named(editor: Neovim) -> None:
     editor.rpc.command("Lacuna togle")
-    assert editor.notified[-1].startswith("Lacuna: there is no :Lacuna togle, but disable, doctor, ")
+    assert editor.notified[-1].startswith("Lacuna: there is no :Lacuna togle, but disable, dismiss, doctor, ")
 
 
 def test_checkhealth_finds_nothing_wrong(editor: Neovim) -> None:
@@ -119,6 +120,8 @@ def test_checkhealth_finds_nothing_wrong(editor: Neovim) -> None:
     assert "found by the option `cmd`" in report
     assert "running, ready" in report
     assert "<Tab>: accept" in report
+    assert "<Tab>: next edit" in report
+    assert "<Esc>: dismiss edit" in report
     assert "ERROR" not in report and "WARNING" not in report, report
     editor.rpc.command("close")
 

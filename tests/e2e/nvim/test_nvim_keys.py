@@ -47,6 +47,56 @@ def test_tab_falls_through_to_the_users_mapping(start: Start, mapping: str) -> N
     editor.becomes("amappedbmapped|")
 
 
+@pytest.mark.parametrize("count", ["", "2"])
+def test_tab_in_normal_mode_goes_on_in_the_jump_list(start: Start, count: str) -> None:
+    editor = start()
+    editor.open("|one\ntwo\nthree\nfour", name="plain", is_attached=False)
+    editor.keys("<Esc>2G3G4G")
+    editor.keys("<C-o><C-o>")
+    editor.until(lambda: editor.cursor[0] == 1, lambda: f"back; {editor.cursor}")
+    editor.keys(f"{count}<Tab>")
+    row = 1 + int(count or "1")
+    editor.until(lambda: editor.cursor[0] == row, lambda: f"row {row}; {editor.cursor}")
+
+
+@pytest.mark.parametrize("key", ["<Tab>", "<C-i>"])
+@pytest.mark.parametrize(
+    ("mapping", "text"),
+    [
+        ('vim.cmd("nnoremap {} Amapped<Esc>")', "amappe|d"),
+        ('vim.keymap.set("n", "{}", function() vim.cmd.normal(vim.v.count1 .. "Ab") end)', "abb|b"),
+        ("vim.cmd(\"nnoremap <expr> {} 'Ab<Esc>'\")", "abb|b"),
+    ],
+)
+def test_tab_in_normal_mode_falls_through_to_the_users_mapping(start: Start, mapping: str, text: str, key: str) -> None:
+    editor = start(mapping.format(key))
+    editor.open("|a", name="plain", is_attached=False)
+    editor.keys("<Esc>" + ("" if "mapped" in mapping else "3") + "<Tab>")
+    editor.becomes(text)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_escape_in_normal_mode_falls_through(start: Start, times: int) -> None:
+    editor = start('vim.cmd("nnoremap <Esc> <Cmd>nohlsearch<CR><Esc>")')
+    for _ in range(times - 1):
+        editor.setup()
+    editor.open("|a b a", name="plain", is_attached=False)
+    editor.keys("<Esc>/b<CR>")
+    editor.until(lambda: editor.lua("return vim.v.hlsearch") == 1, "something is searched for")
+    editor.keys("<Esc>")
+    editor.until(lambda: editor.lua("return vim.v.hlsearch") == 0, "the user's own mapping")
+    assert editor.lua("return vim.api.nvim_get_mode().mode") == "n"
+
+
+def test_keys_of_normal_mode_are_given_back(start: Start) -> None:
+    editor = start('vim.cmd("nnoremap <C-i> Amapped<Esc>")')
+    editor.setup(keys={"next_edit": False, "dismiss_edit": False})
+    editor.open("|a", name="plain", is_attached=False)
+    editor.keys("<Esc><Tab>")
+    editor.becomes("amappe|d")
+    assert editor.lua("return vim.fn.maparg('<Esc>', 'n')") == ""
+
+
 def test_tab_falls_through_to_an_indent(start: Start) -> None:
     editor = start()
     editor.open("|", name="plain", is_attached=False)

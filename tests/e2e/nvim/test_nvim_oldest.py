@@ -8,6 +8,7 @@ import signal
 import pytest
 from neovim import Neovim
 from setup_nvim import OLDEST
+from test_nvim_next_edit import TOTAL, line, rename
 
 pytestmark = pytest.mark.parametrize("version", [OLDEST], indirect=True)
 
@@ -31,6 +32,30 @@ def test_a_killed_server_is_restarted(editor: Neovim) -> None:
     editor.until_ready()
     editor.keys("total = ")
     editor.shows("sum(prices)")
+
+
+def test_next_edits(renamer: Neovim) -> None:
+    renamer.visit("|assert total([1, 2]) == 3\n", "calls.py")
+    rename(renamer)
+    renamer.previews("-handle", "+file")
+    renamer.keys("<Tab>")
+    renamer.until(lambda: line(renamer, 3) == "    data = json.load(file)", lambda: renamer.text)
+    renamer.keys("u")
+    renamer.until(lambda: line(renamer, 3) == "    data = json.load(handle)", lambda: renamer.text)
+    rename(renamer, TOTAL, "sum_of", "code.py")
+    renamer.until(lambda: renamer.preview, "a hint")
+    assert renamer.preview[0].endswith("calls.py:1")
+    renamer.keys("<Tab>")
+    renamer.previews("-total", "+sum_of")
+    renamer.keys("<Esc>")
+    renamer.previews()
+    assert renamer.line == "assert total([1, 2]) == 3"
+
+
+def test_an_instruction_needs_a_model_that_follows_it(renamer: Neovim) -> None:
+    renamer.keys("aa = 1<Esc>V:Lacuna rewrite add one<CR>")
+    renamer.until(lambda: renamer.notified, "the server's message")
+    assert "follows no instructions" in renamer.notified[0]
 
 
 def test_settings_and_health(editor: Neovim) -> None:

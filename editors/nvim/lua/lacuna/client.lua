@@ -181,6 +181,13 @@ function M.notify(client, method, params)
   M._call(client, "notify", method, params)
 end
 
+--- The version of a buffer's text as the server was told it: unlike the changedtick, writing a file leaves it as it is.
+---@param buf integer
+---@return integer? nil before the server was told of the buffer
+function M.version(buf)
+  return vim.lsp.util.buf_versions[buf]
+end
+
 --- Run a command of the server, if it has it.
 ---@param client vim.lsp.Client
 ---@param command string

@@ -8,8 +8,13 @@ local window = require("lacuna.window")
 local M = {}
 
 ---@class lacuna.Subcommand
----@field run fun(argument?: string)
+---@field run fun(argument?: string, span?: lacuna.Span)
 ---@field arguments? fun(): string[]
+---@field takes_text? boolean whether all words behind it are one argument, and lines may be given
+
+---@class lacuna.Span lines that the user gave, from 1, both included
+---@field first integer
+---@field last integer
 
 local BUFFER = function()
   return { "buffer" }
@@ -29,6 +34,23 @@ M.subcommands = {
   enable = switch("enable"),
   disable = switch("disable"),
   toggle = switch("toggle"),
+  next = {
+    run = function()
+      M._next()
+    end,
+  },
+  dismiss = {
+    run = function()
+      require("lacuna.next_edits").dismiss()
+    end,
+  },
+  rewrite = {
+    run = function(instruction, span)
+      local rewrite = require("lacuna.rewrite")
+      rewrite.run(rewrite.lines(span), instruction)
+    end,
+    takes_text = true,
+  },
   restart = { run = client.restart },
   doctor = {
     run = function()
@@ -69,14 +91,19 @@ M.subcommands = {
 }
 
 ---@param arguments string[]
-function M.run(arguments)
+---@param span? lacuna.Span
+function M.run(arguments, span)
   local name = arguments[1] or "status"
   local subcommand = M.subcommands[name]
-  if subcommand then
-    subcommand.run(arguments[2])
-  else
+  if not subcommand then
     local known = table.concat(M._names(), ", ")
     vim.notify(("Lacuna: there is no :Lacuna %s, but %s"):format(name, known), vim.log.levels.ERROR)
+  elseif subcommand.takes_text then
+    subcommand.run(arguments[2] and table.concat(arguments, " ", 2), span)
+  elseif span then
+    vim.notify(("Lacuna: :Lacuna %s takes no lines"):format(name), vim.log.levels.ERROR)
+  else
+    subcommand.run(arguments[2])
   end
 end
 
@@ -125,6 +152,20 @@ function M._session(done)
     end)
   if not is_asked then
     done({ "This session: no server runs" })
+  end
+end
+
+--- Take the next edit; where none is shown, look for one.
+function M._next()
+  local next_edits = require("lacuna.next_edits")
+  local function say(what)
+    vim.api.nvim_echo({ { "Lacuna: " .. what } }, true, {})
+  end
+  local function found_nothing()
+    say("nothing follows from the last edit")
+  end
+  if not next_edits.take() and not next_edits.ask(found_nothing) then
+    say("no next edits are looked for here; see :Lacuna status and the setting `next_edits`")
   end
 end
 

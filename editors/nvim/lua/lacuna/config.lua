@@ -11,16 +11,20 @@ local defaults = {
   project_venv = true,
   --- What marks the root of a project.
   root_markers = { ".git", "pyproject.toml", "package.json", "Cargo.toml", "go.mod" },
-  --- Whether suggestions come as you type. With `false` they come when you ask: |lacuna.suggest()|.
+  --- Whether suggestions and next edits come by themselves. With `false` they come when you ask: |lacuna.suggest()|,
+  --- |:Lacuna-next|.
   auto = true,
   --- Milliseconds without a key before the server is asked.
   wait_ms = 60,
+  --- Milliseconds without a key in Insert mode before the server is asked for a next edit. In Normal mode and after
+  --- Insert mode it is asked after `wait_ms`.
+  next_edit_wait_ms = 1000,
   --- Whether suggestions are shown while a completion menu is open (Neovim's own, nvim-cmp's or blink.cmp's).
   show_with_menu = false,
   --- Whether Neovim's own `vim.lsp.inline_completion` shows the suggestions (0.12 and newer), see |lacuna-native|.
   native = false,
-  --- Keys. All of them act in Insert mode, `toggle` in Normal mode. `false` leaves a key alone. Where there is
-  --- nothing to act on, a key does what it did before |lacuna.setup()|.
+  --- Keys. They act in Insert mode, but `next_edit`, `dismiss_edit` and `toggle` in Normal mode. `false` leaves a key
+  --- alone. Where there is nothing to act on, a key does what it did before |lacuna.setup()|.
   keys = {
     --- Take the whole suggestion.
     accept = "<Tab>", ---@type string|false
@@ -36,6 +40,10 @@ local defaults = {
     dismiss = "<C-]>", ---@type string|false
     --- Ask for suggestions now, also for those that the server is less sure of.
     suggest = "<M-Bslash>", ---@type string|false
+    --- Go to the next edit, or make it: |lacuna-next-edits|. In terminals <Tab> is <C-I> too.
+    next_edit = "<Tab>", ---@type string|false
+    --- Hide the next edit for good.
+    dismiss_edit = "<Esc>", ---@type string|false
     --- Switch Lacuna on and off.
     toggle = false, ---@type string|false
   },
@@ -76,7 +84,7 @@ local defaults = {
     completion = "inline",
     --- `.gitignore` patterns of files to leave alone; "!pattern" lets files in again.
     excluded = {}, ---@type string[]
-    --- Edits that follow from the last one, for plugins that ask for them.
+    --- Edits that follow from your last one: |lacuna-next-edits|.
     next_edits = true,
     --- Counts per day, without any text, in a file of yours; |:Lacuna-stats| shows them.
     statistics = true,
@@ -102,6 +110,16 @@ function M.set(user)
   end
   M.options, M.is_set_up = options, true
   return problems
+end
+
+--- Whether anything is to be suggested in a buffer.
+---@param buf integer
+---@return boolean
+function M.is_on(buf)
+  local settings = M.options.settings
+  return settings.enabled
+    and vim.b[buf].lacuna_enabled ~= false
+    and not vim.tbl_contains(settings.disabled_languages, vim.bo[buf].filetype)
 end
 
 --- The settings as the server reads them. JSON has to see an empty list as a list.

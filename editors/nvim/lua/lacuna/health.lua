@@ -69,7 +69,7 @@ end
 function M._check_keys()
   for name, key in vim.spairs(config.options.keys) do
     if key and name ~= "toggle" then
-      if keymap.owns(key) then
+      if keymap.owns(name) then
         vim.health.ok(("%s: %s"):format(key, name:gsub("_", " ")))
       elseif config.is_set_up then
         vim.health.warn(

@@ -15,10 +15,11 @@ function M.setup(options)
   require("lacuna.keymap").install(config.options.keys)
   if was_set_up then
     require("lacuna.client").configure()
-    require("lacuna.show").switch()
+    M._shown_anew()
     return
   end
   require("lacuna.show").start()
+  require("lacuna.next_edits").start()
   require("lacuna.client").enable()
 end
 
@@ -68,6 +69,25 @@ end
 ---@return boolean
 function M.is_visible()
   return require("lacuna.show").is_visible()
+end
+
+--- Make the edit that follows from the last one, or go there if it is not close by.
+---@return boolean
+function M.next_edit()
+  return require("lacuna.next_edits").take_soon()
+end
+
+--- Hide that edit for good.
+---@return boolean
+function M.dismiss_edit()
+  return require("lacuna.next_edits").dismiss()
+end
+
+--- Have the selection rewritten, in Normal mode the line of the cursor; what comes is shown before anything is edited.
+---@param instruction? string asked for if there is none
+function M.rewrite(instruction)
+  local rewrite = require("lacuna.rewrite")
+  rewrite.run(rewrite.selection(), instruction)
 end
 
 --- Switch Lacuna on, in all buffers or in one.
@@ -123,8 +143,14 @@ function M._switch(is_on, buf)
     require("lacuna.config").options.settings.enabled = is_on
     require("lacuna.client").configure()
   end
-  require("lacuna.show").switch()
+  M._shown_anew()
   vim.cmd.redrawstatus()
+end
+
+--- After a change of what is to be suggested.
+function M._shown_anew()
+  require("lacuna.show").switch()
+  require("lacuna.next_edits").show()
 end
 
 function M._highlights()
@@ -132,6 +158,8 @@ function M._highlights()
     LacunaGhost = "Comment",
     LacunaNote = "NonText",
     LacunaMoved = "Normal",
+    LacunaEditDelete = "DiffDelete",
+    LacunaEditAdd = "DiffAdd",
     LacunaNoise = "NonText",
     LacunaAccepted = "DiffAdd",
     LacunaDecided = "String",

@@ -105,13 +105,10 @@ end
 --- Whether there should be suggestions here and now.
 ---@return boolean
 function Inline:is_wanted()
-  local settings = config.options.settings
   return vim.api.nvim_get_current_buf() == self.buf
     and vim.startswith(vim.api.nvim_get_mode().mode, "i")
-    and settings.enabled
-    and settings.completion ~= "plain"
-    and vim.b[self.buf].lacuna_enabled ~= false
-    and not vim.tbl_contains(settings.disabled_languages, vim.bo[self.buf].filetype)
+    and config.is_on(self.buf)
+    and config.options.settings.completion ~= "plain"
     and vim.fn.reg_executing() == ""
     and (config.options.show_with_menu or not menu.is_visible())
 end

@@ -82,7 +82,7 @@ end
 ---@param missing string
 ---@return integer
 function Suggestion:accepted_length(missing)
-  return text.utf16_length(self.text:sub(1, #self.text - #missing))
+  return text.length(self.text:sub(1, #self.text - #missing), "utf-16")
 end
 
 return Suggestion

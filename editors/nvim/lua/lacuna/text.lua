@@ -26,13 +26,14 @@ function M.byte_index(line, units, encoding)
   return math.min(index, #line)
 end
 
---- How many UTF-16 units a text has.
+--- How many units of an encoding a text has.
 ---@param text string
+---@param encoding "utf-8"|"utf-16"|"utf-32"
 ---@return integer
-function M.utf16_length(text)
+function M.length(text, encoding)
   local index, units = 0, 0
   while index < #text do
-    local bytes, taken = character(text:byte(index + 1), "utf-16")
+    local bytes, taken = character(text:byte(index + 1), encoding)
     index, units = index + bytes, units + taken
   end
   return units
@@ -52,6 +53,37 @@ end
 function M.first_line(text)
   local line = text:match("^%s*[^\n]+")
   return line or text
+end
+
+--- How much of two texts is the same at their beginnings and at their ends, in bytes. No word is cut.
+---@param old string
+---@param new string
+---@return integer left
+---@return integer right
+function M.common_ends(old, new)
+  local shorter = math.min(#old, #new)
+  local left, right = 0, 0
+  while left < shorter and old:byte(left + 1) == new:byte(left + 1) do
+    left = left + 1
+  end
+  while left > 0 and (M._is_in_word(old, left) or M._is_in_word(new, left)) do
+    left = left - 1
+  end
+  while right < shorter - left and old:byte(#old - right) == new:byte(#new - right) do
+    right = right + 1
+  end
+  while right > 0 and (M._is_in_word(old, #old - right) or M._is_in_word(new, #new - right)) do
+    right = right - 1
+  end
+  return left, right
+end
+
+--- Whether a place between two bytes is inside of a word, or of a character.
+---@param text string
+---@param index integer
+---@return boolean
+function M._is_in_word(text, index)
+  return text:sub(index, index + 1):find("^[%w_\128-\255][%w_\128-\255]$") ~= nil
 end
 
 M.MAX_CLOSERS = 4 -- more than that right of the cursor was not put there by an editor that closes brackets itself

@@ -34,11 +34,13 @@ end
 ---@param name string
 ---@param lines string[]
 ---@param options? {at_end?: boolean}
+---@return integer buf
 function M.show(name, lines, options)
   local buf, win = M.open(name, "split")
   M.write(buf, lines)
   vim.api.nvim_set_current_win(win)
   vim.api.nvim_win_set_cursor(win, { options and options.at_end and vim.api.nvim_buf_line_count(buf) or 1, 0 })
+  return buf
 end
 
 --- Replace what a buffer of ours holds.
