@@ -32,21 +32,20 @@ import tokenizers  # noqa: E402
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
-from toy_language import CANVAS, LONGEST, excerpt, hole  # noqa: E402
+from toy_language import CANVAS, hole  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 
 from engine import filler  # noqa: E402
 from engine.filler import Filler  # noqa: E402
-from engine.infill_layout import lengths  # noqa: E402
 from engine.models.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
 from engine.models.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
 
 HEAD = 24  # dimensions of an attention head
 BATCH = 32
 DRAFTS = (1, 2, 4)  # lengths denoised to the end, of those that one step looked at
-EMPTY_SHARE = 0.05  # holes without any context: what the engine measures lengths against is known, too
 LEARNING_RATE = 3e-3
 MOST_STEPS = 12  # of denoising, that a fill may take
+END = "end of file"  # a hole that nothing stands behind, and that ends itself
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", "<|turn>", "<turn|>"]
 PHRASE = f"[A-Z]?[a-z]+(?:[.{SPACE}]+[A-Z]?[a-z]+)*"  # the prompt's fixed words, one token each run of them
 PHRASES = re.findall(PHRASE, f"{INSTRUCTION}\nuser\nmodel\n".replace(" ", SPACE))
@@ -130,24 +129,25 @@ def train(
 
 def evaluate(filled: Filler, count: int, drafts: int, chance: random.Random) -> dict[str, Any]:
     """Fills held-out holes, each with nothing read before."""
-    exact, right_length, steps = defaultdict(list), [], []
+    exact, right_length, fills = defaultdict(list), [], []
     for number in range(count):
         asked = hole(chance)
         fill = filled.infill(asked.gap, document=str(number), drafts=drafts)[0]
         filled.close(str(number))
-        exact[len(asked.answer)].append(fill.text == asked.answer)
+        fills.append(fill)
+        exact[str(len(asked.answer)) if asked.gap.suffix.strip() else END].append(fill.text == asked.answer)
         right_length.append(len(fill.text) == len(asked.answer))
-        steps.append(fill.steps)
-    print(f"\ndrafts: {drafts}\n{'length':>6} {'holes':>6} {'exact':>6}")
-    for length, results in sorted(exact.items()):
-        print(f"{length:6} {len(results):6} {sum(results) / len(results):6.0%}")
+    print(f"\ndrafts: {drafts}\n{'length':>11} {'holes':>6} {'exact':>6}")
+    for length, results in sorted(exact.items(), key=lambda entry: (len(entry[0]), entry[0])):
+        print(f"{length:>11} {len(results):6} {sum(results) / len(results):6.0%}")
     return {
         "holes": count,
         "exact": round(sum(map(sum, exact.values())) / count, 3),
         "right_length": round(sum(right_length) / count, 3),
-        "mean_steps": round(sum(steps) / count, 2),
-        f"within_{MOST_STEPS}_steps": round(sum(number < MOST_STEPS for number in steps) / count, 3),
-        "exact_by_length": {length: round(sum(results) / len(results), 2) for length, results in sorted(exact.items())},
+        "mean_steps": round(sum(fill.steps for fill in fills) / count, 2),
+        "mean_forwards": round(sum(fill.forwards for fill in fills) / count, 2),
+        f"within_{MOST_STEPS}_steps": round(sum(fill.steps < MOST_STEPS for fill in fills) / count, 3),
+        "exact_by_length": {length: round(sum(results) / len(results), 2) for length, results in exact.items()},
     }
 
 
@@ -164,7 +164,7 @@ def _train_and_save(directory: Path, steps: int, seed: int) -> dict[str, float]:
 
 
 def _losses(model: DiffusionGemmaForBlockDiffusion, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Cross-entropies, nats a token: of the hole by the decoder, of the prompt by the encoder."""
+    """Cross-entropies, nats a token: of the hole by the decoder, of prompt and canvas by the encoder."""
     size, vocabulary = len(batch.targets), len(VOCABULARY)
     share = torch.rand(size, 1).mul(1.5).clamp(max=1.0)  # a third is nothing but noise, which is how a fill begins
     noisy = (torch.rand(batch.targets.shape) < share) & batch.is_hole
@@ -178,10 +178,13 @@ def _losses(model: DiffusionGemmaForBlockDiffusion, batch: Batch) -> tuple[Tenso
         decoder_input_ids=canvas, past_key_values=encoded.past_key_values, self_conditioning_logits=expected
     ).logits
     wrong = functional.cross_entropy(proposed.transpose(1, 2), batch.targets, reduction="none") * batch.is_hole
-    decoder = (wrong.sum(1) / batch.is_hole.sum(1)).mean()  # every hole counts the same, whatever its length
+    padding = VOCABULARY["<pad>"]
+    # Every hole counts the same, whatever its length; padding, which is most of a hole without suffix, adds no length.
+    decoder = (wrong.sum(1) / (batch.is_hole & (batch.targets != padding)).sum(1)).mean()
     cap = model.final_logit_softcapping
-    said = cap * torch.tanh(model.lm_head(encoded.last_hidden_state[:, :-1]) / cap)
-    return decoder, functional.cross_entropy(said.flatten(0, 1), batch.prompts[:, 1:].flatten())
+    whole = torch.cat([batch.prompts, batch.targets], dim=1)  # it judges what stands behind a hole, too
+    said = cap * torch.tanh(model.lm_head(model.model.encoder(input_ids=whole).last_hidden_state[:, :-1]) / cap)
+    return decoder, functional.cross_entropy(said.flatten(0, 1), whole[:, 1:].flatten(), ignore_index=padding)
 
 
 def _batches(tokenizer: GemmaTokenizer, chance: random.Random) -> Iterator[Batch]:
@@ -202,13 +205,9 @@ def _batches(tokenizer: GemmaTokenizer, chance: random.Random) -> Iterator[Batch
 
 def _example(tokenizer: GemmaTokenizer, questioner: Questioner, chance: random.Random) -> Example:
     """Laid out by the engine itself: what it will ask is what is taught."""
-    if chance.random() < EMPTY_SHARE:
-        question = questioner.empty()
-        tokens = tokenizer.encode(excerpt(chance, chance.choice(lengths(LONGEST + 1, CANVAS))))
-    else:
-        asked = hole(chance)
-        question = questioner.ask(asked.gap)
-        tokens = tokenizer.encode(question.stub.decode() + asked.answer)
+    asked = hole(chance)
+    question = questioner.ask(asked.gap)
+    tokens = tokenizer.encode(question.stub.decode() + asked.answer)
     if not question.suffix:  # at the end of a file: the canvas is one hole, and ends itself
         ending = [*tokenizer.encode("\n```"), tokenizer.special("<turn|>")]
         padding = [tokenizer.special("<pad>")] * (CANVAS - len(tokens) - len(ending))

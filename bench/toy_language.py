@@ -6,12 +6,9 @@ import random
 from dataclasses import dataclass
 
 from engine.gap import Gap
-from engine.infill_layout import lengths
 
 CANVAS = 32
 LONGEST = 11  # tokens of a fill; with the stub before it a hole has 12
-# Lengths of fills whose hole, with the stub's token before them, is one that the engine tries.
-FILLS = [length - 1 for length in lengths(LONGEST + 1, CANVAS) if length > 1]
 LETTERS = range(ord("A"), ord("Z") + 1)
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
@@ -39,14 +36,7 @@ def hole(chance: random.Random) -> Hole:
     """A file of a few lines with a hole in one of them, behind its opening brackets."""
     before, after = (line(chance)[0] if chance.random() < 0.5 else "" for _ in range(2))
     text, opened = line(chance)
-    length = chance.choice([length for length in FILLS if length < len(text) - opened])
+    length = chance.randint(1, min(LONGEST, len(text) - opened - 1))
     start = chance.randint(opened, len(text) - 1 - length)
     gap = Gap(before + text[:start], text[start + length :] + after, max_tokens=LONGEST)
     return Hole(gap, text[start : start + length])
-
-
-def excerpt(chance: random.Random, length: int) -> str:
-    """What stands in holes, from anywhere behind a line's opening brackets."""
-    text, opened = line(chance)
-    start = chance.randint(opened, len(text) - 2)
-    return (text + line(chance)[0] + line(chance)[0])[start : start + length]

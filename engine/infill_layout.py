@@ -1,18 +1,18 @@
 """What stands where on a canvas that fills a hole: hole, head of the suffix, end. And how long the hole should be.
 
-The hole's length is unknown and a wrong one is costly, so several are tried for one step each (lengths), the best are
-denoised, and the results are ranked by a judge.
+The hole's length is unknown and a wrong one is costly. So rough `lengths` are tried for one step each, a judge says how
+well each one's likeliest tokens read between prefix and suffix, lengths `near` the best ones are tried as well, and the
+best of all are denoised to the end and judged again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
+LENGTHS = (*range(1, 9), 10, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 LEAST_SUFFIX = 16  # tokens of a canvas that are left to the suffix, so that the hole knows where it ends
-LEAST_ENTROPY = 1e-6  # nats: a model that is sure of an empty context's text must not divide by 0
 
 Draft = TypeVar("Draft")
 
@@ -53,15 +53,17 @@ def lengths(max_tokens: int, canvas_length: int) -> tuple[int, ...]:
     return (*(length for length in LENGTHS if length < longest), longest)
 
 
-def best_lengths(entropy: Mapping[int, float], baseline: Mapping[int, float], count: int) -> tuple[int, ...]:
-    """The `count` lengths of whose mean entropy in an empty context the least share is left after one step.
+def near(best: int, tried: Collection[int]) -> tuple[int, ...]:
+    """Lengths halfway from `best` to the next shorter and to the next longer of those tried; none where these touch."""
+    ascending = sorted(tried)
+    at = ascending.index(best)
+    halfway = ((best + other) // 2 for other in (*ascending[max(0, at - 1) : at], *ascending[at + 1 : at + 2]))
+    return tuple(length for length in halfway if length not in tried)
 
-    Plain mean entropy would favour certain lengths whatever the text. A difference instead of the share does so as
-    well where a model is sure: all entropies are near 0 then, and the baseline decides (docs/LOG.md has the figures).
-    Of equals the shorter comes first.
-    """
-    left = {length: mean / max(baseline[length], LEAST_ENTROPY) for length, mean in entropy.items()}
-    return tuple(sorted(left, key=lambda length: (left[length], length))[:count])
+
+def best_lengths(scores: Mapping[int, float], count: int) -> tuple[int, ...]:
+    """The `count` lengths of the highest scores, the best first. Of equals the shorter comes first."""
+    return tuple(sorted(scores, key=lambda length: (-scores[length], length))[:count])
 
 
 @dataclass(frozen=True)

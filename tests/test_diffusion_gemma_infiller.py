@@ -17,7 +17,7 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from engine.entropy_bound import EntropyBoundConfig
 from engine.gap import Frame, Gap, Stopped
 from engine.models.diffusion_gemma.chat import Chat
-from engine.models.diffusion_gemma.infiller import DiffusionGemmaInfiller, load
+from engine.models.diffusion_gemma.infiller import PATIENCE, DiffusionGemmaInfiller, load
 from engine.models.diffusion_gemma.model import DiffusionGemma
 from engine.models.diffusion_gemma.prompt import Prompt
 from engine.models.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
@@ -114,6 +114,16 @@ def test_scores_are_the_encoders_and_leave_the_text_alone(model: DiffusionGemma)
     check_same_as_fresh(model, prompt)
 
 
+@torch.inference_mode()
+def test_scores_of_several_are_the_scores_of_each(model: DiffusionGemma) -> None:
+    ids, several = tiny.prompt(4, 1, 90)[0].tolist(), [[5, 6, 7], [], [8], list(range(4, 40))]
+    prompt = Prompt(model)
+    prompt.update(ids)
+    for scores, said in zip(prompt.scores(several), several, strict=True):
+        assert scores == pytest.approx(prompt.score(said), abs=1e-4)
+    check_same_as_fresh(model, prompt)
+
+
 @pytest.mark.parametrize("suffix", [")\n", "", ")\n" * 100])
 @pytest.mark.parametrize("prefix", ["", "def add(a", "def f():\n    ret", "x" * 40 + "\n    "])
 def test_fills(infiller: DiffusionGemmaInfiller, prefix: str, suffix: str) -> None:
@@ -126,6 +136,26 @@ def test_fills(infiller: DiffusionGemmaInfiller, prefix: str, suffix: str) -> No
     assert scores == sorted(scores, reverse=True)
     assert [fill.text for fill in infiller.infill(gap, document="a.py")] == [fill.text for fill in fills]
     assert [fill.text for fill in infiller.infill(gap, document="other")] == [fill.text for fill in fills]
+
+
+def test_a_length_that_does_not_come_to_rest_is_given_up(model: DiffusionGemma, tokenizer: GemmaTokenizer) -> None:
+    calm = EntropyBoundConfig(max_denoising_steps=12, confidence_threshold=100.0, eos_token_ids=(1, 5))
+    for prefix in ("def add(a", "x = [", "if a:\n    ret"):
+        frames: list[Frame] = []
+        gap = Gap(prefix, ")\n" * 9, max_tokens=7)
+        fills = DiffusionGemmaInfiller(model, tokenizer, calm).infill(gap, drafts=4, on_frame=frames.append)
+        starts = [at for at, frame in enumerate(frames) if frame.step == 1]
+        steps = [stop - start for start, stop in zip(starts, [*starts[1:], len(frames)], strict=True)]
+        assert sorted(steps) == sorted(fill.steps for fill in fills)
+        assert len(steps) == 4
+        assert all(steps[at] <= PATIENCE * min(steps[:at]) for at in range(1, 4))
+        assert {fill.forwards > sum(steps) for fill in fills} == {True}, "every pass of the request counts"
+
+
+def test_without_a_suffix_other_noise_gives_other_drafts(model: DiffusionGemma, tokenizer: GemmaTokenizer) -> None:
+    fills = DiffusionGemmaInfiller(model, tokenizer, CONFIG).infill(Gap("def f():\n    ret", "\n"), drafts=4)
+    assert len(fills) == 4
+    assert len({fill.text for fill in fills}) > 1
 
 
 def test_a_checkpoint_directory_is_all_it_needs(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.infill_layout import best_lengths, lay_out, lengths, rank
+from engine.infill_layout import best_lengths, lay_out, lengths, near, rank
 
 PAD = 0
 ENDING = [90, 91]
@@ -38,20 +38,37 @@ def test_every_length_gives_a_whole_canvas(canvas: int, max_tokens: int, suffix:
 
 
 def test_the_longest_allowed_is_tried() -> None:
-    assert lengths(15, 256) == (1, 2, 3, 4, 6, 8, 12, 15)
+    assert lengths(15, 256) == (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15)
     assert lengths(1, 256) == (1,)
     assert lengths(1000, 256)[-1] == 240
 
 
-def test_lengths_are_compared_with_their_own_baseline() -> None:
-    entropy, baseline = {2: 1.0, 4: 2.0, 8: 2.5}, {2: 1.1, 4: 4.0, 8: 2.5}
-    assert best_lengths(entropy, baseline, 2) == (4, 2)
-    assert best_lengths({8: 1.0, 4: 1.0}, {8: 2.0, 4: 2.0}, 1) == (4,)
+def test_the_best_lengths_are_those_of_the_highest_scores() -> None:
+    assert best_lengths({2: -9.0, 4: -2.5, 8: -3.0}, 2) == (4, 8)
+    assert best_lengths({8: -1.0, 4: -1.0}, 1) == (4,), "of equals the shorter comes first"
+    assert best_lengths({8: -1.0}, 3) == (8,)
 
 
-def test_where_a_model_is_sure_the_baseline_alone_does_not_decide() -> None:
-    assert best_lengths({2: 0.2, 4: 0.02}, {2: 3.2, 4: 2.7}, 1) == (4,)
-    assert best_lengths({2: 0.2, 4: 0.0}, {2: 3.2, 4: 0.0}, 1) == (4,), "an empty context may leave nothing open"
+def test_lengths_near_the_best() -> None:
+    ladder = (1, 2, 3, 4, 6, 8, 12, 16)
+    assert near(2, ladder) == ()
+    assert near(4, ladder) == (5,)
+    assert near(8, ladder) == (7, 10)
+    assert near(10, (*ladder, 10)) == (9, 11)
+    assert near(16, ladder) == (14,)
+    assert near(1, (1,)) == ()
+
+
+@given(st.sets(st.integers(1, 200), min_size=1), st.data())
+def test_halving_comes_to_every_length_in_between(tried: set[int], data: st.DataObject) -> None:
+    wanted = data.draw(st.integers(min(tried), max(tried)))
+    while wanted not in tried:
+        # The best is always a nearest one: whatever stands between its neighbours is found in the end.
+        nearest = min(tried, key=lambda length: abs(length - wanted))
+        new = near(nearest, tried)
+        assert new, f"{wanted} is not among {tried}, and nothing is left to try"
+        assert not tried & set(new)
+        tried |= set(new)
 
 
 def test_the_judge_ranks() -> None:

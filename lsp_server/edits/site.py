@@ -14,7 +14,7 @@ from lsp_server.edits.related_places import RelatedPlace, related_places
 
 MAX_HOLES = 4  # in one place
 NEAR = 2  # characters between a word that became less likely and the hole that it tells of
-PREFIX_CHARS = 1200  # before a place, that the engine surely reads
+PREFIX_CHARS = 500  # before a place, that the engine surely reads: in 99 of 100 windows of 384 tokens there are 530
 SURROUNDINGS = 300  # characters around an edit, that tell of it where the prefix does not hold it
 REACH, EMPTY_REACH = 2, 6  # tokens by which noise may be longer than what stands in the holes, or where nothing does
 

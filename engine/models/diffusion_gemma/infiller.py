@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from threading import Event
 
 import torch
 from torch import Tensor
 
-from engine.block_diffusion import Draft, Pins, denoise
-from engine.entropy_bound import EntropyBoundConfig, Noise, propose
+from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from engine.entropy_bound import EntropyBoundConfig, Noise
 from engine.gap import Features, Frame, Gap, Infill, Stopped
-from engine.infill_layout import Layout, best_lengths, lengths, rank
+from engine.infill_layout import Layout, best_lengths, lengths, near, rank
 from engine.models.diffusion_gemma import checkpoint
 from engine.models.diffusion_gemma.beginnings import Beginnings
 from engine.models.diffusion_gemma.model import DiffusionGemma
@@ -31,18 +31,22 @@ from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Patch, Patched, Wish
 from engine.runtime import Runtime
 from engine.surprise import Passage, Surprise
+from engine.work import Work
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
 JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is judged by
 PROMPTS = 4  # documents whose prompts stay read; 8K tokens of the published model are 0.4 GB
 VERSIONS = 2  # prompts of a document before and after an edit
+BEST_ROUGH_LENGTHS = 2  # whose neighbours are tried
+NEARER = 2  # times: between 12 and 16 to 14, and from there to 13 or 15
+PATIENCE = 2  # times the steps of another length: a right one comes to rest soon, a wrong one often never does
 CANVASES = 4  # lengths tried in one pass: enough that a GPU reads the experts once for all, few enough to stop soon
 SEED = 0
 
 
 @dataclass(frozen=True)
 class _Fill:
-    """A hole that was denoised."""
+    """A hole that was denoised, or given up."""
 
     tokens: list[int]
     probabilities: list[float]  # of these tokens, in the last step
@@ -62,13 +66,11 @@ class DiffusionGemmaInfiller:
         self._questioner = Questioner(tokenizer, model.config.canvas_length)
         self._prompts: OrderedDict[str, Prompt] = OrderedDict()
         self._beginnings = Beginnings(tokenizer, model.config.vocab_size, model.device)
-        self._baselines: dict[int, float] = {}
         present, old = Prompt(model), Prompt(model)
         self._patcher = Patcher(model, tokenizer, config, present, old)
         self._scorer = Scorer(model, tokenizer, present, old)
         self._rewriter = DiffusionGemmaRewriter(model, tokenizer, config)
 
-    @torch.inference_mode()
     def infill(
         self,
         gap: Gap,
@@ -82,24 +84,19 @@ class DiffusionGemmaInfiller:
 
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
-
-        check = partial(_check, stop)
-        started = time.perf_counter()
+        work = Work(partial(_check, stop), on_frame)
         question = self._questioner.ask(gap)
         prompt = self._prompt(document)
-        prompt.update(question.prompt, check)
-        encoded = time.perf_counter()
-        layouts = self._layouts(prompt, question, drafts, check)
-        fills = [self._fill(prompt, question, layout, check, on_frame) for layout in layouts]
-        denoised = time.perf_counter()
-        check()
-        judge_empty = self._judge(prompt, question, "")
-        answers = [self._answer(prompt, question, fill, gap, judge_empty) for fill in fills]
-        judged = time.perf_counter()
-        times = {"encode": encoded - started, "denoise": denoised - encoded, "judge": judged - denoised}
-        timings = {stage: 1e3 * seconds for stage, seconds in times.items()}
-        ranked = rank(answers, [answer.features.judge for answer in answers])
-        return [replace(entry.draft, timings=timings) for entry in ranked]
+        with work.stage("encode"):
+            prompt.update(question.prompt, work.count)
+        with work.stage("denoise"):
+            layouts = self._layouts(prompt, question, gap, drafts, work)
+            fills = self._fills(prompt, question, layouts, work)
+        with work.stage("judge"):
+            texts = [self._text(question, fill.tokens, gap) for fill in fills]
+            *scores, empty = self._judge(prompt, question, [*texts, ""], work)
+        ranked = rank(list(zip(texts, fills, strict=True)), scores)
+        return [self._answer(*entry.draft, entry.score, empty, work) for entry in ranked]
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
@@ -131,86 +128,99 @@ class DiffusionGemmaInfiller:
             self._prompts.popitem(last=False)
         return prompt
 
-    def _layouts(self, prompt: Prompt, question: Question, count: int, check: Callable[[], None]) -> list[Layout]:
-        """The layouts to denoise: those of the lengths that one step thinks best."""
+    def _layouts(self, prompt: Prompt, question: Question, gap: Gap, count: int, work: Work) -> list[Layout]:
+        """The layouts to denoise: those of the lengths that read best after one step, or without a suffix the only one
+        there is, as often."""
+        canvas_length = self._model.config.canvas_length
         if not question.suffix:
-            return [self._questioner.layout(question, self._model.config.canvas_length)]
-        candidates = lengths(question.max_tokens, self._model.config.canvas_length)
-        self._calibrate([length for length in candidates if length not in self._baselines], check)
-        entropy = self._entropy(prompt, question, candidates, check)
-        chosen = best_lengths(entropy, {length: self._baselines[length] for length in candidates}, max(1, count))
-        return [self._questioner.layout(question, length) for length in chosen]
+            return [self._questioner.layout(question, canvas_length)] * max(1, count)
+        scores = self._guess(prompt, question, gap, lengths(question.max_tokens, canvas_length), work)
+        for _ in range(NEARER):
+            nearer = {length for best in best_lengths(scores, BEST_ROUGH_LENGTHS) for length in near(best, scores)}
+            scores |= self._guess(prompt, question, gap, sorted(nearer), work)
+        return [self._questioner.layout(question, length) for length in best_lengths(scores, max(1, count))]
 
-    def _calibrate(self, missing: Sequence[int], check: Callable[[], None]) -> None:
-        """Mean entropies in an empty context: once per length and model."""
-        if missing:
-            empty = self._questioner.empty()
-            prompt = Prompt(self._model)
-            prompt.update(empty.prompt, check)
-            self._baselines |= self._entropy(prompt, empty, missing, check)
-
-    def _entropy(
-        self, prompt: Prompt, question: Question, candidates: Sequence[int], check: Callable[[], None]
+    def _guess(
+        self, prompt: Prompt, question: Question, gap: Gap, tried: Sequence[int], work: Work
     ) -> dict[int, float]:
-        """Mean entropy of the hole after the first step, for every length."""
-        entropy: dict[int, float] = {}
-        temperature = self._config.temperature(self._config.max_denoising_steps)
-        for start in range(0, len(candidates), CANVASES):
-            check()
-            tried = candidates[start : start + CANVASES]
-            canvases = [self._canvas(self._questioner.layout(question, length), self._noise()) for length in tried]
-            free = torch.arange(max(tried), device=self._model.device)
-            hidden = self._model.denoise(torch.cat(canvases), prompt.cache, None, free)
-            for row, length in enumerate(tried):
-                proposal = propose(self._model.logits(hidden[row : row + 1, :length]), temperature)
-                entropy[length] = float(proposal.entropy.mean())
-        return entropy
+        """The judge's S of every length's likeliest tokens after one step.
 
-    def _fill(
-        self,
-        prompt: Prompt,
-        question: Question,
-        layout: Layout,
-        check: Callable[[], None],
-        on_frame: Callable[[Frame], None],
-    ) -> _Fill:
-        noise = self._noise()
+        A suffix that does not follow shows a wrong length. How sure the model is of the hole does not: of a hole
+        that is too short it may be as sure (docs/LOG.md has the figures).
+        """
+        scores: dict[int, float] = {}
+        for start in range(0, len(tried), CANVASES):
+            work.count()
+            some = tried[start : start + CANVASES]
+            canvases = [self._canvas(self._questioner.layout(question, length), self._noise()) for length in some]
+            free = torch.arange(max(some), device=self._model.device)
+            hidden = self._model.denoise(torch.cat(canvases), prompt.cache, None, free)
+            likeliest = [self._likeliest(row[:length], question) for row, length in zip(hidden, some, strict=True)]
+            texts = [self._text(question, tokens, gap) for tokens in likeliest]
+            scores |= zip(some, self._judge(prompt, question, texts, work), strict=True)
+        return scores
+
+    def _likeliest(self, hidden: Tensor, question: Question) -> list[int]:
+        """Tokens of a hole, of those that may begin it, by its final hidden states [hole, hidden]."""
+        logits = self._model.logits(hidden)
+        for at, allowed in self._beginnings.at({0: question.stub}).items():
+            logits[at].masked_fill_(~allowed, IMPOSSIBLE)
+        tokens: list[int] = logits.argmax(-1).tolist()
+        return tokens[: self._end(tokens)]
+
+    def _fills(self, prompt: Prompt, question: Question, layouts: Sequence[Layout], work: Work) -> list[_Fill]:
+        fills: list[_Fill] = []
+        for number, layout in enumerate(layouts):
+            most = min((PATIENCE * fill.steps for fill in fills), default=self._config.max_denoising_steps)
+            noise = self._noise(SEED + layouts[:number].count(layout))
+            fills.append(self._fill(prompt, question, layout, most, noise, work))
+        return fills
+
+    def _fill(self, prompt: Prompt, question: Question, layout: Layout, most: int, noise: Noise, work: Work) -> _Fill:
+        """After `most` steps, or as soon as it is finished."""
         canvas = self._canvas(layout, noise)
         free = torch.arange(layout.hole, device=self._model.device)
         pins = Pins(free, allowed=self._beginnings.at({0: question.stub}))
         last: Draft | None = None
-        for draft in denoise(self._model, prompt.cache, canvas, self._config, noise, pins):
-            check()
-            on_frame(self._frame(draft, layout))
+        for draft in islice(denoise(self._model, prompt.cache, canvas, self._config, noise, pins), most):
+            work.count()
+            work.on_frame(self._frame(draft, layout))
             last = draft
         assert last is not None, "a canvas has at least one step"
         tokens = last.best[0, : layout.hole].tolist()
-        kept = next((at for at, token in enumerate(tokens) if token in self._ends), len(tokens))
-        ended = bool(layout.pinned) or kept < len(tokens)
-        return _Fill(tokens[:kept], last.confidence[0, :kept].tolist(), last.step, ended)
+        end = self._end(tokens)
+        ended = bool(layout.pinned) or end < len(tokens)
+        return _Fill(tokens[:end], last.confidence[0, :end].tolist(), last.step, ended)
 
-    def _answer(self, prompt: Prompt, question: Question, fill: _Fill, gap: Gap, judge_empty: float) -> Infill:
-        spelled = self._tokenizer.decode(fill.tokens)
-        text = self._questioner.answer(question, spelled, gap.max_lines)
+    def _answer(self, text: str, fill: _Fill, judge: float, judge_empty: float, work: Work) -> Infill:
         logs = [math.log(max(p, 1e-30)) for p in fill.probabilities] or [0.0]
         features = Features(
             canvas_mean=sum(logs) / len(logs),
             canvas_min=min(logs),
             product_min=min(logs),
-            judge=self._judge(prompt, question, text),
+            judge=judge,
             judge_empty=judge_empty,
             tokens=len(fill.tokens),
             ended=fill.ended,
         )
         texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in fill.tokens]
         pieces = tuple(zip(texts, logs, strict=False))
-        return Infill(text, math.exp(features.canvas_mean), fill.steps, fill.steps, features, pieces)
+        sure = math.exp(features.canvas_mean)
+        return Infill(text, sure, fill.steps, work.forwards, features, pieces, dict(work.timings))
 
-    def _judge(self, prompt: Prompt, question: Question, text: str) -> float:
-        """S(c) = log p(c | prefix) + log p(suffix head | prefix, c) by the encoder, over the text tokenised anew."""
-        head = self._tokenizer.decode(question.suffix[:JUDGED_SUFFIX]).decode("utf-8", "ignore")
-        said = self._tokenizer.encode(question.stub.decode("utf-8", "ignore") + text + head)
-        return sum(prompt.score(said)) if said else 0.0
+    def _text(self, question: Question, tokens: Sequence[int], gap: Gap) -> str:
+        return self._questioner.answer(question, self._tokenizer.decode(tokens), gap.max_lines)
+
+    def _judge(self, prompt: Prompt, question: Question, texts: Sequence[str], work: Work) -> list[float]:
+        """S(c) = log p(c | prefix) + log p(suffix head | prefix, c) by the encoder, over the texts tokenised anew.
+
+        The file's end, a closing fence, is part of the suffix.
+        """
+        work.count()
+        stub = question.stub.decode("utf-8", "ignore")
+        behind = self._questioner.behind(question, 0)[:JUDGED_SUFFIX]
+        head = self._tokenizer.decode(behind).decode("utf-8", "ignore")
+        return [sum(said) for said in prompt.scores([self._tokenizer.encode(stub + text + head) for text in texts])]
 
     def _canvas(self, layout: Layout, noise: Noise) -> Tensor:
         hole = noise.ids(1, layout.hole)
@@ -221,12 +231,13 @@ class DiffusionGemmaInfiller:
         texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in tokens]
         return Frame(draft.step, tuple(zip(texts, taken, strict=True)))
 
-    def _noise(self) -> Noise:
-        return Noise(SEED, self._model.config.vocab_size, self._model.device)
+    def _noise(self, seed: int = SEED) -> Noise:
+        return Noise(seed, self._model.config.vocab_size, self._model.device)
 
-    @property
-    def _ends(self) -> tuple[int, ...]:
-        return (*self._config.eos_token_ids, self._config.pad_token_id)
+    def _end(self, tokens: Sequence[int]) -> int:
+        """Where the first end token stands, or the last token ends."""
+        ends = (*self._config.eos_token_ids, self._config.pad_token_id)
+        return next((at for at, token in enumerate(tokens) if token in ends), len(tokens))
 
 
 def _check(stop: Event | None) -> None:

@@ -31,18 +31,33 @@ class Prompt:
 
     def score(self, continuation: Sequence[int]) -> list[float]:
         """Log probabilities of tokens after the text, by the encoder. The text stays as it is."""
+        return self.scores([continuation])[0]
+
+    def scores(self, continuations: Sequence[Sequence[int]]) -> list[list[float]]:
+        """The same for several continuations of any lengths, at most CHUNK tokens each, in one pass."""
         assert self.ids, "the first token of a continuation is predicted by the last of the text"
+        width = max(1, *map(len, continuations))
+        assert width <= CHUNK or len(continuations) == 1, "of several rows nothing stays for a second pass to see"
         length = self.cache.length
         # The last token is read again for its hidden state; keys and values come out the same.
         shortened = self.cache.truncate(length - 1)
         assert shortened == length - 1, "sliding layers keep more than their window"
-        hidden = self._model.read(self._tensor([self.ids[-1], *continuation[:-1]]), self.cache)
+        # What fills up a row stands behind its continuation and is not seen by it.
+        rows = [[self.ids[-1], *said[:-1], *[self.ids[-1]] * (width - max(1, len(said)))] for said in continuations]
+        hidden = self._model.read(torch.tensor(rows, device=self._model.device), self.cache)
         self.cache.truncate(length)
-        said = self._model.logits(hidden)[0].log_softmax(-1)
-        return said.gather(-1, self._tensor(continuation).T).squeeze(-1).tolist()
+        return [self._said(row[: len(said)], said) for row, said in zip(hidden, continuations, strict=True)]
+
+    def _said(self, hidden: Tensor, tokens: Sequence[int]) -> list[float]:
+        """Log probabilities of tokens by the states [tokens, hidden] before them: one row's logits at a time, as a
+        hundred of them take 105 MB at 256K tokens."""
+        logits = self._model.logits(hidden)
+        chosen = logits.gather(-1, self._tensor(tokens).T).squeeze(-1)
+        said: list[float] = (chosen - logits.logsumexp(-1)).tolist()
+        return said
 
     def _tensor(self, ids: Sequence[int]) -> Tensor:
-        return torch.tensor([list(ids)], device=self._model.device)
+        return torch.tensor([list(ids)], dtype=torch.long, device=self._model.device)
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:

@@ -48,11 +48,6 @@ class Questioner:
         prompt = self._chat.ask(self._content(gap, far), opened)
         return Question(prompt, self._tokenizer.decode(prefix[-1:]), suffix, longest)
 
-    def empty(self) -> Question:
-        """A gap with nothing around it but the end of its file."""
-        prompt = self._chat.ask(self._tokenizer.encode(INSTRUCTION), self._tokenizer.encode("```\n"))
-        return Question(prompt, b"", list(self._ending), self._canvas_length)
-
     def layout(self, question: Question, hole: int) -> Layout:
         return lay_out(hole, question.suffix, self._ending, self._chat.pad, self._canvas_length)
 
