@@ -29,7 +29,7 @@ PRODUCT_SHARPNESS = 0.6
 @dataclass(frozen=True)
 class SamplerConfig:
     base_weight: float = 1.0  # exponent of the base's distribution in the product
-    threshold: float = 0.25  # probability from which a position right of the leftmost is accepted
+    threshold: float = 0.1  # probability from which a position right of the leftmost is accepted
 
 
 def denoise(

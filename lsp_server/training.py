@@ -14,6 +14,7 @@ import typer
 from engine import hub, user_cache
 
 if TYPE_CHECKING:
+    from engine.evaluate.gate_fit import Fit
     from engine.train.documents import Document
     from engine.train.run import Budget, Run
     from engine.train.trainer import Measure
@@ -97,9 +98,10 @@ def fit_gate(
     from engine.weights import WeightsError
 
     try:
-        print(fit(model, adapter, split or user_cache.corpus() / "validation.jsonl", limit))
+        fitted = fit(model, adapter, split or user_cache.corpus() / "validation.jsonl", limit)
     except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
         _fail(str(error))
+    print(_fitted(fitted))
 
 
 def evaluate(
@@ -162,6 +164,16 @@ def _gained(before: Measure, after: Measure) -> str:
         f"held-out text: leftmost token right {before.first_right:.1%} -> {after.first_right:.1%}, its cross-entropy "
         f"{before.product:.3f} -> {after.product:.3f}, whole fill in one step {before.all_right:.1%} -> "
         f"{after.all_right:.1%}"
+    )
+
+
+def _fitted(fit: Fit) -> str:
+    found = fit.figures
+    assert found is not None, "a gate without a threshold is not kept"
+    return (
+        f"{len(fit.held_out)} fills, each judged by a gate that saw nothing of its package: {found.precision:.0%} of "
+        f"what is shown is right; something is shown at {found.coverage:.0%} of the places where something is missing, "
+        f"nothing at {found.quiet:.0%} of the others"
     )
 
 

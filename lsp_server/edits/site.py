@@ -78,8 +78,6 @@ class Site:
             suffix=self.text[holes[-1][1] :],
             language=self.version.language,
             snippets=self._surroundings[1],
-            old_prefix=self._old_prefix,
-            old_snippets=self._surroundings[0],
             drafts=tuple(self._draft(holes, draft) for draft in self.place.drafts),
             reach=EMPTY_REACH if any(start == end for start, end in holes) else REACH,
         )

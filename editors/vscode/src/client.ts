@@ -18,13 +18,20 @@ import { isEnabledFor } from "./settings.ts";
 export type Progress = WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
 
 /** What a client tells of. */
-export interface Listener {
+export interface Listener extends GhostTextListener {
   /** The server's process is gone, and nobody asked it to go. */
   readonly closed: () => void;
-  /** Suggestions are handed to the editor. */
-  readonly offered: (document: string, offers: readonly Offer[]) => void;
   /** Something that takes long goes on. */
   readonly progressed: (progress: Progress) => void;
+}
+
+/** What a client tells of ghost text. */
+export interface GhostTextListener {
+  /** The editor asks for suggestions; `answered` follows, and `offered` before it where there is something to show. */
+  readonly asked: () => void;
+  /** Suggestions, or none, are handed to the editor. */
+  readonly offered: (document: string, offers: readonly Offer[]) => void;
+  readonly answered: () => void;
 }
 
 /** A client that is not started yet. `settings` is asked for at its start. */
@@ -62,11 +69,16 @@ function middleware(listener: Listener): Middleware {
       if (!isEnabledFor(document.languageId)) {
         return null;
       }
-      const answer = await next(document, position, context, token);
-      if (answer && !token.isCancellationRequested) {
-        listener.offered(document.uri.toString(), offersOf(document, answer));
+      listener.asked();
+      try {
+        const answer = await next(document, position, context, token);
+        if (answer && !token.isCancellationRequested) {
+          listener.offered(document.uri.toString(), offersOf(document, answer));
+        }
+        return answer;
+      } finally {
+        listener.answered();
       }
-      return answer;
     },
     provideCompletionItem: (document, position, context, token, next) =>
       isEnabledFor(document.languageId) ? next(document, position, context, token) : null,

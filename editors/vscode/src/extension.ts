@@ -3,8 +3,10 @@
 import * as vscode from "vscode";
 import { registerCommands } from "./commands.ts";
 import { findExecutable } from "./executable.ts";
+import { GhostText } from "./ghostText.ts";
 import { sayMissing } from "./missing.ts";
 import { Models } from "./models.ts";
+import { NextEdits } from "./nextEdits.ts";
 import { Offers } from "./offers.ts";
 import { ServerCommand } from "./protocol.ts";
 import { activeInterpreter, onDidChangeInterpreter } from "./python.ts";
@@ -19,17 +21,26 @@ let running: Server | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const channel = vscode.window.createOutputChannel("Lacuna", { log: true });
   const offers = new Offers();
+  const ghostText = new GhostText();
   const server = new Server({
     find,
     settings: () => serverSettings(context.extension),
     channel,
-    offered: (document, shown) => offers.replace(document, shown),
+    ghostText: {
+      asked: () => ghostText.asked(),
+      offered: (document, shown) => {
+        offers.replace(document, shown);
+        ghostText.offered(shown.length);
+      },
+      answered: () => ghostText.answered(),
+    },
   });
+  const nextEdits = new NextEdits(server, ghostText, channel);
   const models = new Models(server);
   const statistics = new StatisticsView(server);
   const watch = new Watch(server, context.extensionUri);
-  const commands = registerCommands({ server, models, statistics, watch, channel });
-  context.subscriptions.push(channel, statistics, watch, ...commands);
+  const commands = registerCommands({ server, models, nextEdits, statistics, watch, channel });
+  context.subscriptions.push(channel, nextEdits, statistics, watch, ...commands);
   context.subscriptions.push(...showStatus(server, context.extension), ...followSettings(server));
   context.subscriptions.push(reportPartialAcceptance(server, offers));
   running = server;

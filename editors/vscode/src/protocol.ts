@@ -3,6 +3,8 @@
 /** Commands of the server (workspace/executeCommand). The language client registers them with VS Code by itself. */
 export const ServerCommand = {
   partiallyAccepted: "lacuna.partiallyAccepted",
+  dismissed: "lacuna.dismissed",
+  rewrite: "lacuna.rewrite",
   statistics: "lacuna.statistics",
   frames: "lacuna.frames",
   pull: "lacuna.pull",
@@ -11,6 +13,8 @@ export const ServerCommand = {
 
 export const STATUS_NOTIFICATION = "lacuna/status";
 export const FRAMES_NOTIFICATION = "lacuna/frames";
+export const NEXT_EDIT_REQUEST = "textDocument/copilotInlineEdit";
+export const NEXT_EDIT_SHOWN_NOTIFICATION = "textDocument/didShowInlineEdit";
 
 export type State = "loading" | "ready" | "busy" | "error" | "off";
 
@@ -34,6 +38,25 @@ export interface Frame {
 export interface Cell {
   readonly text: string | null;
   readonly accepted: boolean;
+}
+
+/** What `NEXT_EDIT_REQUEST` answers: at most one edit. */
+export interface NextEditAnswer {
+  readonly edits: readonly NextEditItem[];
+}
+
+/** An edit of this version of a document; `command` is run when it was applied, its only argument is the edit's id. */
+export interface NextEditItem {
+  readonly text: string;
+  readonly textDocument: { readonly uri: string; readonly version: number };
+  readonly range: Range;
+  readonly command: { readonly title: string; readonly command: string; readonly arguments: readonly unknown[] };
+}
+
+/** As in LSP: from 0 on, in UTF-16 units. */
+export interface Range {
+  readonly start: { readonly line: number; readonly character: number };
+  readonly end: { readonly line: number; readonly character: number };
 }
 
 /** Something that can be chosen as `lacuna.model`. */

@@ -5,9 +5,10 @@ import {
   DidChangeConfigurationNotification,
   ExecuteCommandRequest,
   type LanguageClient,
+  type WorkspaceEdit,
 } from "vscode-languageclient/node";
 import { Backoff, LIMIT, WINDOW_MS } from "./backoff.ts";
-import { createClient, type Listener, type Progress } from "./client.ts";
+import { createClient, type GhostTextListener, type Progress } from "./client.ts";
 import { FRAMES_NOTIFICATION, type Frame, STATUS_NOTIFICATION, type Status } from "./protocol.ts";
 
 /** What the server needs to know of its surroundings. */
@@ -15,8 +16,10 @@ export interface Surroundings {
   readonly find: () => Promise<string | undefined>;
   readonly settings: () => unknown;
   readonly channel: vscode.LogOutputChannel;
-  readonly offered: Listener["offered"];
+  readonly ghostText: GhostTextListener;
 }
+
+const NEVER = new vscode.CancellationTokenSource().token;
 
 export const NOT_FOUND: Status = { state: "error", message: "the program lacuna was not found" };
 
@@ -79,11 +82,29 @@ export class Server implements vscode.Disposable {
 
   /** Runs one of the server's commands. Rejects with a message for people where it fails, or no server runs. */
   async execute<Result>(command: string, ...argument: unknown[]): Promise<Result> {
-    if (this.client === undefined) {
-      throw new Error("Lacuna's server is not running.");
-    }
-    const params = { command, arguments: argument };
-    return (await this.client.sendRequest(ExecuteCommandRequest.type, params)) as Result;
+    return this.request(ExecuteCommandRequest.method, { command, arguments: argument }, NEVER);
+  }
+
+  /** Sends a request. Rejects as `execute` does, and where it is cancelled. */
+  async request<Result>(method: string, params: unknown, token: vscode.CancellationToken): Promise<Result> {
+    return this.running().sendRequest<Result>(method, params, token);
+  }
+
+  /** Sends a notification; without a server there is nobody to tell. */
+  async notify(method: string, params: unknown): Promise<void> {
+    await this.client?.sendNotification(method, params);
+  }
+
+  /** Has the server work out a change of documents, and makes it the editor's. Rejects as `request` does. */
+  async workspaceEdit(
+    command: string,
+    argument: unknown,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.WorkspaceEdit> {
+    const client = this.running();
+    const params = { command, arguments: [argument] };
+    const edit = await client.sendRequest<WorkspaceEdit>(ExecuteCommandRequest.method, params, token);
+    return client.protocol2CodeConverter.asWorkspaceEdit(edit, token);
   }
 
   dispose(): void {
@@ -94,6 +115,13 @@ export class Server implements vscode.Disposable {
     });
   }
 
+  private running(): LanguageClient {
+    if (this.client === undefined) {
+      throw new Error("Lacuna's server is not running.");
+    }
+    return this.client;
+  }
+
   private enqueue(task: () => Promise<void>): Promise<void> {
     this.queue = this.queue.then(task).catch((error: unknown) => {
       this.say({ state: "error", message: String(error) });
@@ -102,7 +130,7 @@ export class Server implements vscode.Disposable {
   }
 
   private async startNow(): Promise<void> {
-    const { find, settings, channel, offered } = this.surroundings;
+    const { find, settings, channel, ghostText } = this.surroundings;
     this.executable = await find();
     if (this.executable === undefined) {
       this.say(NOT_FOUND);
@@ -111,7 +139,7 @@ export class Server implements vscode.Disposable {
     this.say({ state: "loading", message: "starting" });
     channel.info(`starting ${this.executable} serve`);
     const client = createClient(this.executable, settings, channel, {
-      offered,
+      ...ghostText,
       progressed: (progress) => this.progressed.fire(progress),
       closed: () => this.down(client),
     });

@@ -37,6 +37,11 @@ export function isEnabledFor(language: string): boolean {
   return isEnabled() && !disabledLanguages().includes(language);
 }
 
+/** Whether edits that follow from the last one are to be shown in this language. */
+export function areNextEditsWanted(language: string): boolean {
+  return isEnabledFor(language) && configuration().get("nextEdits", true);
+}
+
 /** Suggestions on or off, everywhere. */
 export async function toggle(): Promise<void> {
   await update("enabled", !isEnabled());

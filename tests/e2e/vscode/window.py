@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,27 @@ from playwright.sync_api import Page
 
 T = TypeVar("T")
 QUIET = 1.5  # seconds after which ghost text that has not come does not come
+# What decorations make of the text: struck words, and what stands behind them on a ground or without one.
+MARKS = """() => {
+  const marks = { goes: "", comes: "", hint: "" };
+  for (const span of document.querySelectorAll(".editor-instance .view-lines .view-line > span span")) {
+    if (getComputedStyle(span).textDecorationLine.includes("line-through")) marks.goes += span.textContent;
+    const { content, backgroundColor } = getComputedStyle(span, "::after");
+    if (!["none", "normal"].includes(content)) {
+      marks[backgroundColor === "rgba(0, 0, 0, 0)" ? "hint" : "comes"] += JSON.parse(content);
+    }
+  }
+  return marks;
+}"""
+
+
+@dataclass(frozen=True)
+class NextEdit:
+    """What is seen of a next edit in all visible editors; "" where there is nothing."""
+
+    goes: str = ""
+    comes: str = ""
+    hint: str = ""  # what Tab does
 
 
 class Window:
@@ -29,12 +51,13 @@ class Window:
         self.page.wait_for_selector(".monaco-workbench", timeout=PATIENCE * 1000)
         self.wait_for_status("ready")
 
-    def open(self, name: str, marked: str) -> None:
-        """Open a new file with this text, the cursor at `|`."""
+    def open(self, name: str, marked: str, *, beside_others: bool = False) -> None:
+        """Open a new file with this text, the cursor at `|`. The other files are closed, or not."""
         before, _, after = marked.partition("|")
         self._file = self._server.workspace / name
         self._file.write_text(before + after, encoding="utf-8")
-        self.close_all()
+        if not beside_others:
+            self.close_all()
         self.press("Control+p")
         self.page.locator(".quick-input-widget input").fill(str(self._file))
         self.page.locator(f'.quick-input-list .monaco-list-row[aria-label^="{name}"]').first.wait_for()
@@ -107,6 +130,24 @@ class Window:
                 return False
             self.page.wait_for_timeout(50)
         return True
+
+    def next_edit(self) -> NextEdit:
+        """The next edit that is shown."""
+        return NextEdit(**{kind: _plain(text) for kind, text in self.page.evaluate(MARKS).items()})
+
+    def wait_for_next_edit(self, wanted: NextEdit) -> None:
+        """Wait until exactly this is shown."""
+        self.until(lambda: self.next_edit() == wanted, f"{wanted}", lambda: f"{self.next_edit()}")
+
+    def lines(self) -> list[str]:
+        """The lines that are in view."""
+        lines = self.page.locator(".editor-instance .view-lines .view-line").all()
+        texts = [(float(line.evaluate("line => parseFloat(line.style.top)")), line.inner_text()) for line in lines]
+        return [_plain(text).rstrip("\n") for _, text in sorted(texts)]
+
+    def wait_for_lines(self, wanted: str) -> None:
+        """Wait until exactly this text is in view."""
+        self.until(lambda: self.lines() == wanted.split("\n"), f"{wanted!r}", lambda: f"{self.lines()}")
 
     def text(self) -> str:
         """What stands in the file, saved."""
