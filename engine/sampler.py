@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+import torch
 from torch import Tensor
 
 from engine.context import Context
@@ -132,4 +133,5 @@ class _Chooser:
             return int(product.argmax())
         decided = tuple(lane.tokens)
         order = product.topk(len(self._taken) + 1).indices.tolist()
-        return int(next(token for token in order if (*decided, token) not in self._taken))
+        possible = (token for token in order if product[token] > -torch.inf and (*decided, token) not in self._taken)
+        return int(next(possible, order[0]))  # where the stub leaves one token, lanes part later

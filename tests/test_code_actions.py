@@ -159,14 +159,14 @@ async def test_closed_and_secret_documents_get_nothing(client: EditsClient) -> N
 @pytest.mark.weights
 @in_module
 async def test_line_ends_and_positions_are_the_documents(client: EditsClient) -> None:
-    uri = opened(client, "name = '😀'; " + "total = sum([1, 2])\r\nprint(total)\r\n")
-    menu = await client.menu(uri, (0, 13), (0, 32))
+    uri = opened(client, "face = '😀'; faces = " + "zq3([7, 4])\r\nprint(faces)\r\n")
+    menu = await client.menu(uri, (0, 21), (0, 32))
     assert menu
     edit = (await client.resolve(menu[0])).edit
     assert edit is not None and edit.document_changes
     [change] = edit.document_changes
     assert isinstance(change, types.TextDocumentEdit)
-    assert change.edits[0].range == types.Range(types.Position(0, 13), types.Position(0, 32))
+    assert change.edits[0].range == types.Range(types.Position(0, 21), types.Position(0, 32))
 
 
 @pytest.mark.weights
