@@ -56,9 +56,9 @@ def test_a_model_that_follows_no_instructions(window: Window) -> None:
 
 
 def test_the_context_menu_has_it_where_something_is_selected(window: Window) -> None:
-    window.open("menu.py", CODE)
+    window.open("context_menu.py", CODE)
     assert not is_in_context_menu(window)
-    select_method(window, "menu.py")
+    select_method(window, "context_menu.py")
     assert is_in_context_menu(window)
 
 
