@@ -99,7 +99,7 @@ def test_undo_takes_it_back_in_one_step(window: Window) -> None:
 
 
 def test_escape_dismisses_it_for_good(window: Window) -> None:
-    rename(window, "dismiss.py", LOAD.replace("    print(handle.name)\n", ""))
+    rename(window, "unwanted.py", LOAD.replace("    print(handle.name)\n", ""))
     window.wait_for_next_edit(HERE)
     window.press("Escape")
     window.wait_for_next_edit(NOTHING)
