@@ -22,9 +22,7 @@ from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
-
-
-PRODUCT = SamplerConfig()
+PRODUCT = SamplerConfig()  # how fills are decoded where nobody measures other ways
 
 
 @dataclass(frozen=True)
