@@ -20,6 +20,7 @@ import torch  # noqa: E402 (after the environment is set)
 from engine import gap_filler, hub  # noqa: E402
 from engine.canvas import Canvas  # noqa: E402
 from engine.context import Context  # noqa: E402
+from engine.draft_tree import DraftTree  # noqa: E402
 from engine.gap_filler import GapFiller  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
@@ -66,7 +67,7 @@ def measure(filled: GapFiller) -> dict[str, float]:
         "typed_token": median_ms(
             lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)
         ),
-        "judge_draft": median_ms(lambda: denoiser.score(context, [[*draft, *head], head])),
+        "judge_draft": median_ms(lambda: denoiser.score(context, DraftTree([[*draft, *head], head]))),
         "left_to_right_12_tokens": median_ms(lambda: _left_to_right(context, prefix, 12), runs=5),
         "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
         "suffix_rerotated": median_ms(lambda: context.read_suffix(read, 64)),

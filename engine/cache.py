@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -30,8 +32,9 @@ class Cache:
         self.keys[layer, :, start:stop] = keys.transpose(0, 1)  # [kv_heads, tokens, head_dim]
         self.values[layer, :, start:stop] = values.transpose(0, 1)
 
-    def move(self, source: int, target: int, count: int) -> None:
-        """Copies `count` slots of every layer from source to target, within this buffer."""
-        if source != target:
-            self.keys[:, :, target : target + count] = self.keys[:, :, source : source + count].clone()
-            self.values[:, :, target : target + count] = self.values[:, :, source : source + count].clone()
+    def move(self, sources: Sequence[int], target: int) -> None:
+        """Copies slots of every layer, within this buffer, to the slots from `target` on."""
+        stop = target + len(sources)
+        if list(sources) != list(range(target, stop)):
+            self.keys[:, :, target:stop] = self.keys[:, :, sources]  # [layers, kv_heads, slots, head_dim], a copy
+            self.values[:, :, target:stop] = self.values[:, :, sources]

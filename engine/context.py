@@ -42,7 +42,10 @@ class Context:
         self._hidden = torch.empty(0)  # [1, hidden]: the base's final state at the last prefix token
         self._next: Tensor | None = None
         self._sink = sink
-        self._continuation: tuple[list[int], int] = ([], 0)  # tokens read after the prefix, and their first slot
+        self._continuation: tuple[Sequence[int], Sequence[int]] = (
+            [],
+            [],
+        )  # tokens read after the prefix, and their slots
 
     @property
     def last(self) -> int:
@@ -71,7 +74,7 @@ class Context:
         slots = slice(self.ORIGIN, self.ORIGIN + count)
         self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
         self.cache.values[:, :, slots] = source.cache.values[:, :, slots]
-        self._continuation = ([], 0)
+        self._continuation = ([], [])
 
     def read_prefix(self, prefix: Sequence[int], check: Callable[[], None]) -> int:
         """Makes this the context of `prefix`, reading only what is new; returns how many tokens were read.
@@ -85,7 +88,7 @@ class Context:
             known = self._take_continuation(wanted, known)
         elif known == len(wanted):
             known -= 1  # shortened: the last token is read again for its logits
-        self._continuation = ([], 0)
+        self._continuation = ([], [])
         del self.ids[known:]
         for at in range(known, len(wanted), CHUNK):
             check()
@@ -105,16 +108,16 @@ class Context:
         self.cache.keys[:, :, slots] = rope.rotate(suffix.keys, *turn)
         self.cache.values[:, :, slots] = suffix.values
 
-    def keep(self, tokens: list[int], slot: int) -> None:
-        """Remembers that the base has read these tokens after the prefix, from this slot of the tail on."""
-        self._continuation = (tokens, slot)
+    def keep(self, tokens: Sequence[int], slots: Sequence[int]) -> None:
+        """Remembers that the base has read these tokens after the prefix, into these slots of the tail."""
+        self._continuation = (tokens, slots)
 
     def _take_continuation(self, wanted: list[int], known: int) -> int:
-        tokens, slot = self._continuation
+        tokens, slots = self._continuation
         count = min(_common(tokens, wanted[known:]), len(wanted) - known - 1)  # the last one is read, for its logits
         if count <= 0:
             return known
-        self.cache.move(slot, self.tail, count)
+        self.cache.move(slots[:count], self.tail)
         self.ids += tokens[:count]
         return known + count
 

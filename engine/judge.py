@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.context import Context
+from engine.draft_tree import DraftTree
 from engine.models.gap import GapDenoiser
 from engine.tokenizer import Tokenizer
 
@@ -23,7 +24,7 @@ class Judged:
     score: float  # S
     fill_score: float  # its first part, log p(c | prefix)
     tokens: list[int]  # the fill's, tokenised with what follows it
-    slot: int | None = None  # where the base's keys and values of these tokens begin; None where they are gone
+    slots: tuple[int, ...] = ()  # where the base's keys and values of these tokens are; none where they are gone
 
 
 class Judge:
@@ -47,19 +48,20 @@ class Judge:
         self._waiting = waiting
         self._known: dict[bytes, Judged] = {}
 
-    def score(self, drafts: Sequence[list[int]]) -> list[Tensor]:
-        """As `GapDenoiser.score`: log probabilities [tokens + 1, vocab] per draft."""
+    def read(self, drafts: Sequence[list[int]], forks: Sequence[list[int]] = ()) -> dict[tuple[int, ...], Tensor]:
+        """Has the base read drafts, and `forks` that are no fills: its log probabilities [vocab] behind every
+        beginning of each."""
         fills = [*map(self._tokenizer.decode, drafts), *self._waiting]
         whole = [self._with_head(fill) for fill in fills]
         # What is cut into other tokens with the suffix behind it can only be judged in a pass of its own.
         read = [ids if ids[: len(draft)] == draft else draft for ids, draft in zip(whole, drafts, strict=False)]
-        read += whole[len(drafts) :]
-        rows = self._denoiser.score(self._context, read)
-        for fill, ids, wanted, row in zip(fills, read, whole, rows, strict=True):
+        read += [*whole[len(drafts) :], *forks]
+        rows = self._denoiser.score(self._context, DraftTree(read))
+        for fill, ids, wanted, row in zip(fills, read, whole, rows, strict=False):
             if ids is wanted:
                 self._known[fill] = self._verdict(fill, ids, row)
         self._waiting = []
-        return [row[: len(draft) + 1] for row, draft in zip(rows, drafts, strict=False)]
+        return {tuple(ids[:at]): after for ids, row in zip(read, rows, strict=True) for at, after in enumerate(row)}
 
     def judge(self, fills: Sequence[bytes], check: Callable[[], None] = lambda: None) -> list[Judged]:
         """Scores fills, in one more pass of the base where some are not known; their keys and values stay in the
@@ -67,20 +69,20 @@ class Judge:
         unknown = [fill for fill in dict.fromkeys(fills) if fill not in self._known]
         if unknown:
             check()
-            drafts = [self._with_head(fill) for fill in unknown]
-            slot = self._context.tail
-            for fill, draft, rows in zip(unknown, drafts, self._denoiser.score(self._context, drafts), strict=True):
-                self._known[fill] = self._verdict(fill, draft, rows, slot)
-                slot += len(draft)
+            whole = [self._with_head(fill) for fill in unknown]
+            tree = DraftTree(whole)
+            scores = self._denoiser.score(self._context, tree)
+            for fill, ids, rows, path in zip(unknown, whole, scores, tree.paths, strict=True):
+                self._known[fill] = self._verdict(fill, ids, rows, [self._context.tail + row for row in path])
         return [self._known[fill] for fill in fills]
 
     def _with_head(self, fill: bytes) -> list[int]:
         return self._tokenizer.encode(_text(fill) + self._head)
 
-    def _verdict(self, fill: bytes, ids: list[int], rows: Tensor, slot: int | None = None) -> Judged:
+    def _verdict(self, fill: bytes, ids: list[int], rows: Tensor, slots: Sequence[int] = ()) -> Judged:
         said = [float(rows[at, token]) for at, token in enumerate(ids)]
         count = _tokens_of(self._tokenizer, ids, len(fill))
-        return Judged(sum(said), sum(said[:count]), ids[:count], slot)
+        return Judged(sum(said), sum(said[:count]), ids[:count], tuple(slots[:count]))
 
 
 def _tokens_of(tokenizer: Tokenizer, draft: list[int], size: int) -> int:

@@ -15,6 +15,7 @@ from itertools import count
 from torch import Tensor
 
 from engine.context import Context
+from engine.draft_tree import DraftTree
 from engine.gap import Frame
 from engine.models.gap import GapDenoiser
 from engine.patch_lane import PatchLane
@@ -42,7 +43,7 @@ def denoise(
         proposals = denoiser.denoise(context, [lane.canvas for lane in active])
         drafts = [lane.draft(rows) for lane, rows in zip(active, proposals, strict=True)]
         check()
-        scores = denoiser.score(context, drafts)
+        scores = denoiser.score(context, DraftTree(drafts))
         for lane, draft, canvas, base in zip(active, drafts, proposals, scores, strict=True):
             _choose(lane, draft, canvas, base, config)
         yield lanes[0].frame(step)

@@ -8,6 +8,7 @@ import torch
 
 from engine import seams
 from engine.context import PREFIX_TOKENS, Context
+from engine.draft_tree import DraftTree
 from engine.models.gap import GapDenoiser
 from engine.reading import Before, Reading
 from engine.surprise import Passage, Said, Surprise, surprises
@@ -40,8 +41,8 @@ class Scorer:
         context.read_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], check)
         draft = self._tokenizer.encode(stub + text)[:PASSAGE_TOKENS]
         check()
-        (rows,) = self._denoiser.score(context, [draft])
-        context.keep(draft, context.tail)
+        (rows,) = self._denoiser.score(context, DraftTree([draft]))
+        context.keep(draft, [context.tail + at for at in range(len(draft))])
         logs = rows[torch.arange(len(draft)), torch.tensor(draft)].tolist()
         return self._without_stub(draft, logs, len(stub.encode("utf-8", "replace")))
 

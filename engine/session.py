@@ -131,8 +131,8 @@ class Session:
             *judged, empty = judge.judge([*(lane.spelled for lane in lanes), seam.stub], work.count)
         parts = [Part(lane, seam, verdict, empty.score) for lane, verdict in zip(lanes, judged, strict=True)]
         parts.sort(key=lambda part: -part.judged.score)
-        if (slot := parts[0].judged.slot) is not None:
-            context.keep(parts[0].judged.tokens, slot)
+        if parts[0].judged.slots:
+            context.keep(parts[0].judged.tokens, parts[0].judged.slots)
         return parts
 
     def _longer(self, hole: Hole, parts: list[Part], config: SamplerConfig, work: Work) -> list[Part]:

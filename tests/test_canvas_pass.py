@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine import adapter, gap_filler, hub, runtime
 from engine.canvas import Canvas
+from engine.draft_tree import DraftTree
 from engine.train import frozen, gaps, reads
 from engine.train.batch import Batch, batch
 from engine.train.canvas_pass import CanvasPass
@@ -83,7 +84,7 @@ def test_the_base_is_asked_what_the_sampler_asks_it() -> None:
                 continue
             context = read(embedded(), list(window.ids[:anchor]), list(window.suffixes[int(group.suffixes[at])]))
             with torch.inference_mode():
-                (expected,) = embedded().denoiser.score(context, [group.tokens[at, :end].tolist()])
+                (expected,) = embedded().denoiser.score(context, DraftTree([group.tokens[at, :end].tolist()]))
             found = base().llama.log_probabilities(read_window.hidden[anchor : anchor + end + 1])
             torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-4)
 

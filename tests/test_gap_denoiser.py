@@ -8,6 +8,7 @@ import pytest
 import torch
 from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
 
+from engine.draft_tree import DraftTree
 from engine.gap import Gap
 from engine.lane import Lane
 from engine.seams import Seam
@@ -111,9 +112,10 @@ def test_lanes_in_one_pass_equal_lanes_alone() -> None:
     together = filled.denoiser.denoise(context, canvases)
     for canvas, rows in zip(canvases, together, strict=True):
         torch.testing.assert_close(filled.denoiser.denoise(context, [canvas])[0], rows, atol=1e-3, rtol=0)
-    drafts = [[262, 30], [], [198, 472, 12]]
-    for draft, rows in zip(drafts, filled.denoiser.score(context, drafts), strict=True):
-        torch.testing.assert_close(filled.denoiser.score(context, [draft])[0], rows, atol=1e-3, rtol=0)
+    drafts = [[262, 30], [], [198, 472, 12], [262, 472, 12], [262, 30, 9]]
+    for draft, rows in zip(drafts, filled.denoiser.score(context, DraftTree(drafts)), strict=True):
+        (alone,) = filled.denoiser.score(context, DraftTree([draft]))
+        torch.testing.assert_close(alone, rows, atol=1e-3, rtol=0)
 
 
 @torch.inference_mode()
@@ -122,8 +124,10 @@ def test_an_accepted_draft_is_not_read_again() -> None:
     filled, case = embedded(), preview_cases()[0]
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     draft = [7221, 30, 1440, 24]
-    filled.denoiser.score(context, [[5, 6], draft])
-    context.keep(draft, context.tail + 2)
+    tree = DraftTree([[7221, 6], draft])  # the first token is read once for both
+    filled.denoiser.score(context, tree)
+    assert tree.paths[1] == [0, 2, 3, 4]
+    context.keep(draft, [context.tail + row for row in tree.paths[1]])
     assert context.read_prefix([*case["prefix_ids"], *draft, 9], lambda: None) == 1
     fresh = read(filled, [*case["prefix_ids"], *draft, 9], case["suffix_ids"])
     torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)

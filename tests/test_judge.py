@@ -6,6 +6,7 @@ import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
 
+from engine.draft_tree import DraftTree
 from engine.judge import Judge, Judged
 
 pytestmark = pytest.mark.weights
@@ -32,10 +33,12 @@ def same(heard: Judged, said: Judged) -> bool:
 def test_what_the_base_read_for_the_sampler_is_judged() -> None:
     listening = judge(FILLS[2])
     drafts = [tokenizer().encode(fill.decode()) for fill in FILLS[:2]]
-    rows = listening.score(drafts)
-    for draft, row, expected in zip(drafts, rows, listening._denoiser.score(listening._context, drafts), strict=True):
-        assert row.shape[0] == len(draft) + 1
-        torch.testing.assert_close(row, expected, atol=1e-3, rtol=0)
+    fork = [*drafts[0][:-1], 30]
+    said = listening.read(drafts, [fork])
+    for draft in (*drafts, fork):
+        (expected,) = listening._denoiser.score(listening._context, DraftTree([draft]))
+        rows = torch.stack([said[tuple(draft[:count])] for count in range(len(draft) + 1)])
+        torch.testing.assert_close(rows, expected, atol=1e-3, rtol=0)
     heard, said = listening.judge(FILLS, never), judge().judge(FILLS)
     assert all(map(same, heard, said))
 
@@ -46,7 +49,7 @@ def test_a_draft_of_other_tokens_than_its_text_has_is_judged_by_its_text() -> No
     listening = judge()
     pieces = [*tokenizer().encode("pa"), *tokenizer().encode("th")]
     assert tokenizer().encode("path") != pieces
-    listening.score([pieces])
+    listening.read([pieces])
     with pytest.raises(AssertionError, match="no pass"):
         listening.judge([b"path"], never)
     assert same(listening.judge([b"path"])[0], judge().judge([b"path"])[0])

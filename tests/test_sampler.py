@@ -8,6 +8,8 @@ import pytest
 import torch
 from embedded import canvas_of, embedded, preview_cases, read, tokenizer
 
+from engine import sampler
+from engine.draft_tree import DraftTree
 from engine.judge import Judge
 from engine.lane import Lane
 from engine.sampler import PRODUCT_SHARPNESS, SamplerConfig, denoise
@@ -43,7 +45,7 @@ def test_one_token_a_step_is_the_products_best_each_time(case: dict[str, Any]) -
     end = filled.denoiser.config.end_of_hole_token_id
     while len(decided) < 12:
         context = read(filled, case["prefix_ids"], case["suffix_ids"])
-        base = filled.denoiser.score(context, [decided])[0][len(decided)].clone()
+        base = filled.denoiser.score(context, DraftTree([decided]))[0][len(decided)].clone()
         base[end] = base[case["suffix_ids"][0]]
         canvas = filled.denoiser.denoise(context, [canvas_of(dict(enumerate(decided)), 12)])[0][0]
         token = int((PRODUCT_SHARPNESS * (canvas + base)).argmax())
@@ -54,6 +56,21 @@ def test_one_token_a_step_is_the_products_best_each_time(case: dict[str, Any]) -
     assert tokens == decided
     # A canvas pass and a base pass a token; the last decision, the end or the twelfth token, needs no base pass.
     assert passes == 2 * (len(decided) + (len(decided) < 12)) - 1
+
+
+@torch.inference_mode()
+def test_forks_save_passes_and_change_no_fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With forks fills are the same in fewer passes."""
+
+    def fills() -> tuple[list[list[int]], int]:
+        each = [sampled(case["prefix_ids"], case["suffix_ids"], SamplerConfig()) for case in preview_cases()]
+        return [tokens for tokens, _ in each], sum(passes for _, passes in each)
+
+    tokens, passes = fills()
+    monkeypatch.setattr(sampler, "FORKS", 0)
+    tokens_without, passes_without = fills()
+    assert tokens == tokens_without
+    assert passes < passes_without
 
 
 @torch.inference_mode()

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.canvas import Canvas
-from engine.context import Context, SuffixReader, causal
+from engine.context import Context, SuffixReader
+from engine.draft_tree import DraftTree
 from engine.gate import UNFITTED, Gate
 from engine.models.llama import Layer, Llama
 
@@ -69,24 +70,22 @@ class GapDenoiser:
         wanted = torch.tensor([row for span in spans for row in span], device=self.base.device)
         return list(self.base.log_probabilities(hidden[wanted]).split([len(span) for span in spans]))
 
-    def score(self, context: Context, drafts: Sequence[Sequence[int]]) -> list[Tensor]:
+    def score(self, context: Context, drafts: DraftTree) -> list[Tensor]:
         """Per draft, the base's log probabilities [tokens + 1, vocab] before each of its tokens and after the last.
 
-        One causal pass for all drafts. Their keys and values stay in the tail, draft after draft.
+        One causal pass for all drafts. Their keys and values stay in the tail, in the order of the tree's rows.
         """
-        tokens = [token for draft in drafts for token in draft]
         start = context.next_log_probabilities  # [1, vocab]
-        if not tokens:
-            return [start for _ in drafts]
-        own = torch.block_diag(*(causal(len(draft), self.base.device) for draft in drafts if draft))
-        mask = torch.cat([own.new_ones(len(tokens), len(context.ids)), own], dim=1)  # [tokens, prefix + tokens]
-        places = [context.last + 1 + at for draft in drafts for at in range(len(draft))]
-        positions = torch.tensor(places, device=self.base.device)
+        if not drafts.tokens:
+            return [start for _ in drafts.paths]
+        own = drafts.mask(self.base.device)
+        mask = torch.cat([own.new_ones(len(own), len(context.ids)), own], dim=1)  # [rows, prefix + rows]
+        positions = context.last + 1 + torch.tensor(drafts.depths, device=self.base.device)
         hidden = self.base.forward(
-            self.base.embed(tokens), positions, context.cache, context.ORIGIN, context.tail, mask
+            self.base.embed(drafts.tokens), positions, context.cache, context.ORIGIN, context.tail, mask
         )
-        rows = self.base.log_probabilities(hidden).split([len(draft) for draft in drafts])
-        return [torch.cat([start, after]) for after in rows]
+        after = self.base.log_probabilities(hidden)  # [rows, vocab]
+        return [torch.cat([start, after[path]]) for path in drafts.paths]
 
     def _embed(self, context: Context, canvas: Canvas) -> Tensor:
         """Anchor and canvas, [1 + positions, hidden]; the learned vector stands where there is noise."""
