@@ -15,8 +15,8 @@ from engine.tokenizer import Tokenizer
 # The modules of engine/ that decide what is answered: when one changes, everything is answered anew. The gate is not
 # among them: it is asked when answers are counted.
 _DECIDING = (
-    "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "models/gap", "sampler", "seams", "session", "tokenizer",
-    "window", "evaluate/base_alone", "evaluate/end_of_hole", "evaluate/reader",
+    "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "models/gap", "sampler", "seams", "session",
+    "tokenizer", "window", "evaluate/base_alone", "evaluate/end_of_hole", "evaluate/reader",
 )  # fmt: skip
 
 
