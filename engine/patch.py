@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-# Nats by which the judge should prefer a revision to the text as it is before anyone is shown it.
-MARGIN = 2.0
-
 
 @dataclass(frozen=True)
 class Hole:

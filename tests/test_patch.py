@@ -15,7 +15,7 @@ from tiny_model import write_tiny_model
 from engine import filler
 from engine.filler import Filler
 from engine.gap import Frame, Stopped
-from engine.patch import MARGIN, Hole, Patch, Wish
+from engine.patch import Hole, Patch, Wish
 from engine.runtime import Runtime
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
@@ -143,7 +143,7 @@ def test_two_names_that_no_longer_fit_are_renamed_together() -> None:
     pieces = (Hole("path"), ") as handle:\n        return json.load(", Hole("f"), ")")
     revisions = embedded().patch(Patch(RENAMED, pieces, AFTER, "python", drafts=(("file_name", "handle"),))).revisions
     assert revisions[0].texts == ("file_name", "handle")
-    assert revisions[0].gain > MARGIN
+    assert revisions[0].gain > 2.0
     assert any(revision.texts[1] == "handle" and not revision.drafted for revision in revisions), "noise finds it too"
 
 
@@ -158,4 +158,4 @@ def test_noise_alone_finds_a_longer_name() -> None:
 def test_what_fits_is_preferred_to_what_does_not() -> None:
     prefix = RENAMED.replace("file_name", "path")
     patch = Patch(prefix, (Hole("path"),), ") as f:\n" + AFTER, "python", drafts=(("file_name",),))
-    assert all(revision.gain < MARGIN for revision in embedded().patch(patch).revisions)
+    assert all(revision.gain < 2.0 for revision in embedded().patch(patch).revisions)

@@ -10,7 +10,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from engine.patch import MARGIN, Hole, Patch, Patched, Revision
+from engine.patch import Hole, Patch, Patched, Revision
 from engine.surprise import Passage, Surprise
 from lsp_server.edits.change import change_of
 from lsp_server.edits.objections import changes_only_comments, has_objection
@@ -37,11 +37,15 @@ class Ask(Protocol):
 
 @dataclass(frozen=True)
 class Thresholds:
-    """How sure the engine has to be. In nats."""
+    """How sure the engine has to be. In nats; docs/LOG.md has what others would show.
 
-    fall: float = 1.0  # by which a word must have become less likely
-    drafted: float = 1.0  # by which the judge must prefer what the edit speaks for
-    noise: float = 2 * MARGIN  # and what nothing but the canvas speaks for
+    A revision's gain alone asks too much where the base finds the old text likely for itself, and the lift alone too
+    little: they are added.
+    """
+
+    fall: float = 0.5  # by which a word must have become less likely
+    drafted: float = 4.0  # gain and lift of what the edit speaks for
+    noise: float = 16.0  # and of what nothing but the canvas speaks for
 
 
 @dataclass(frozen=True)
@@ -121,11 +125,13 @@ class Search:
         return None
 
     def _is_sure(self, site: Site, patch: Patch, revision: Revision) -> bool:
-        """Whether the judge prefers it by enough; noise has to say what the edit said, or fill an empty hole."""
+        """Whether the judge prefers it by enough, because of the edit; noise has to say what the edit said, or fill an
+        empty hole."""
+        preferred = revision.gain + revision.lift
         if revision.drafted:
-            return revision.gain >= self._thresholds.drafted
+            return preferred >= self._thresholds.drafted
         speaks_of_it = bool(site.change.come & {token.text for text in revision.texts for token in tokens(text)})
-        return revision.gain >= self._thresholds.noise and (speaks_of_it or any(not one.text for one in patch.holes))
+        return preferred >= self._thresholds.noise and (speaks_of_it or any(not one.text for one in patch.holes))
 
 
 def _surprises(passage: Passage, filler: Filler, stop: Event) -> tuple[Surprise, ...]:

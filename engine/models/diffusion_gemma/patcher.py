@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from engine import patch_layout
-from engine.block_diffusion import Draft, Pins, denoise
-from engine.entropy_bound import EntropyBoundConfig, Noise, propose
+from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from engine.entropy_bound import EntropyBoundConfig, Noise
 from engine.gap import Frame, Gap
 from engine.models.diffusion_gemma.beginnings import Beginnings
-from engine.models.diffusion_gemma.model import DiffusionGemma
+from engine.models.diffusion_gemma.model import CHUNK, DiffusionGemma
 from engine.models.diffusion_gemma.prompt import Prompt
 from engine.models.diffusion_gemma.question import Question, Questioner
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
@@ -20,7 +21,9 @@ from engine.patch import Patch, Patched, ranked
 from engine.patch_layout import Layout, Segments
 from engine.work import Work
 
-DRAFTED = 3  # choices of lengths that are denoised to the end: the present ones, and those that one step thinks best
+DRAFTED = (
+    3  # choices of lengths that are denoised to the end: the present ones, and those that read best after one step
+)
 JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is judged by
 SEED = 0
 
@@ -49,7 +52,7 @@ class Patcher:
         with work.stage("encode"):
             self._present.update(question.prompt, work.check)
         with work.stage("denoise"):
-            layouts = self._layouts(holes, segments, patch.reach, question, work)
+            layouts = self._layouts(patch, segments, question, work)
             noise = [self._denoised(layout, question, work) for layout in layouts]
         with work.stage("judge"):
             tried = list(dict.fromkeys([holes, *patch.drafts, *noise]))
@@ -73,24 +76,28 @@ class Patcher:
             tuple(int(bool(stub)) for stub in stubs),
         )
 
-    def _layouts(self, holes: Texts, segments: Segments, reach: int, question: Question, work: Work) -> list[Layout]:
-        """The present lengths, and those that leave the least entropy after one step."""
-        room = self._model.config.canvas_length - 1
-        tried = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, reach, room)]
+    def _layouts(self, patch: Patch, segments: Segments, question: Question, work: Work) -> list[Layout]:
+        """The present lengths, and those whose likeliest tokens after one step the judge prefers, as for a gap."""
+        room, holes = self._model.config.canvas_length - 1, [hole.text for hole in patch.holes]
+        tried = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, patch.reach, room)]
         if len(tried) <= DRAFTED:
             return tried
         present, *others = tried
-        entropy = [self._entropy(layout, question, work) for layout in others]
-        best = sorted(range(len(others)), key=lambda at: (entropy[at], at))[: DRAFTED - 1]
+        scores = self._scores(
+            self._present, question, patch, [self._likeliest(layout, question, work) for layout in others], work
+        )
+        best = sorted(range(len(others)), key=lambda at: (-scores[at], at))[: DRAFTED - 1]
         return [present, *(others[at] for at in best)]
 
-    def _entropy(self, layout: Layout, question: Question, work: Work) -> float:
-        """Mean over the holes, in nats, after the first step."""
+    def _likeliest(self, layout: Layout, question: Question, work: Work) -> Texts:
+        """What the holes hold after one step without noise in its choice."""
         work.count()
-        temperature = self._config.temperature(self._config.max_denoising_steps)
         canvas, pins = self._canvas(layout, question, self._noise())
-        hidden = self._model.denoise(canvas, self._present.cache, None, pins.free)
-        return float(propose(self._model.logits(hidden), temperature).entropy.mean())
+        logits = self._model.logits(self._model.denoise(canvas, self._present.cache, None, pins.free))
+        for at, allowed in pins.allowed.items():
+            logits[:, at].masked_fill_(~allowed, IMPOSSIBLE)
+        canvas[:, pins.free] = logits.argmax(-1)
+        return self._texts(canvas, layout)
 
     def _denoised(self, layout: Layout, question: Question, work: Work) -> Texts:
         noise = self._noise()
@@ -102,7 +109,11 @@ class Patcher:
             work.on_frame(self._frame(draft, layout, pins))
             last = draft
         assert last is not None, "a canvas has at least one step"
-        tokens: list[int] = last.best[0].tolist()
+        return self._texts(last.best, layout)
+
+    def _texts(self, canvas: Tensor, layout: Layout) -> Texts:
+        """What the holes of a canvas [1, canvas] spell."""
+        tokens: list[int] = canvas[0].tolist()
         assert all(tokens[at] == token for at, token in layout.pins.items()), "a pinned token never changes"
         return tuple(
             self._spelled(tokens[span.positions.start : span.positions.stop], span.stub) for span in layout.holes
@@ -135,15 +146,16 @@ class Patcher:
     def _scores(
         self, prompt: Prompt, question: Question, patch: Patch, tried: Sequence[Texts], work: Work
     ) -> list[float]:
-        """S per filling by the encoder, over the text tokenised anew."""
+        """S per filling by the encoder, over the text tokenised anew; in one pass where none is longer than that."""
         between = [question.stub.decode("utf-8", "ignore"), *patch.texts[1:-1]]
         head = self._tokenizer.decode(question.suffix[:JUDGED_SUFFIX]).decode("utf-8", "ignore")
-        scores = []
-        for texts in tried:
+        wholes = ["".join(chain(*zip(between, texts, strict=True))) + head for texts in tried]
+        said = [self._tokenizer.encode(whole) for whole in wholes]
+        at_once = len(said) if max(map(len, said)) <= CHUNK else 1
+        scores: list[float] = []
+        for start in range(0, len(said), at_once):
             work.count()
-            whole = "".join(pinned + text for pinned, text in zip(between, texts, strict=True)) + head
-            said = self._tokenizer.encode(whole)
-            scores.append(sum(prompt.score(said)) if said else 0.0)
+            scores += map(sum, prompt.scores(said[start : start + at_once]))
         return scores
 
     def _frame(self, draft: Draft, layout: Layout, pins: Pins) -> Frame:
