@@ -23,7 +23,8 @@ from lsp_server.text import Place, Position, Text
 
 T = TypeVar("T")
 
-PATIENCE = 30.0  # seconds; longer than loading a model or any answer takes
+PATIENCE = 30.0  # seconds; longer than any answer takes
+LOADING_PATIENCE = 600.0  # 18 GB from a slow disk
 
 
 class ServerFailed(Exception):
@@ -99,11 +100,11 @@ class Editor:
 
     async def ready(self) -> None:
         """Wait until the server says that the model is loaded. Raises ServerFailed."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LOADING_PATIENCE
         while self._state is not State.READY:
             self._raise_what_failed()
             if time.monotonic() > deadline:
-                raise ServerFailed(f"the model was not ready after {PATIENCE:.0f} s")
+                raise ServerFailed(f"the model was not ready after {LOADING_PATIENCE:.0f} s")
             await asyncio.sleep(0.01)
 
     def open(self, path: Path, text: str, cursor: int) -> OpenText:
