@@ -52,6 +52,7 @@ def test_every_option_is_described() -> None:
 def test_the_help_file_is_up_to_date() -> None:
     text = HELP.HELP.read_text(encoding="utf-8")
     assert HELP.page(HELP.CONFIG.read_text(encoding="utf-8"), text) == text, "run editors/nvim/scripts/help.py"
+    assert HELP.TAGS.read_text(encoding="utf-8") == HELP.tags(text), "run editors/nvim/scripts/help.py"
 
 
 def test_every_command_and_function_is_in_the_help() -> None:

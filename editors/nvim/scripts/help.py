@@ -1,6 +1,6 @@
-"""Writes the options of lua/lacuna/config.lua, with their comments and defaults, into doc/lacuna.txt.
+"""Writes the options of lua/lacuna/config.lua, with their comments and defaults, into doc/lacuna.txt, and doc/tags.
 
-`python scripts/help.py` writes; with `--check` it only says whether the file is up to date.
+`python scripts/help.py` writes; with `--check` it only says whether the files are up to date.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 PLUGIN = Path(__file__).parent.parent
 CONFIG = PLUGIN / "lua" / "lacuna" / "config.lua"
 HELP = PLUGIN / "doc" / "lacuna.txt"
+TAGS = PLUGIN / "doc" / "tags"  # committed, so that :help works in a checkout for which nobody has run :helptags
 WIDTH = 78
 START, END = "OPTIONS", "=" * WIDTH
 
 _ENTRY = re.compile(r"(\w+) = (.+?),?(?:\s*---@type (.+))?$")
+_TAG = re.compile(r"(?<!\S)\*([^*|\s]+)\*(?!\S)")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ def page(source: str, before: str) -> str:
     return f"{head}\n{heading}\n\n{entries}\n{END}{tail}"
 
 
+def tags(page: str) -> str:
+    """What `:helptags` makes of the help file."""
+    return "".join(f"{tag}\t{HELP.name}\t/*{tag}*\n" for tag in sorted(_TAG.findall(page)))
+
+
 def _entry(option: Option) -> str:
     left = option.name if option.default is None else f"{option.name}  `{option.default}`"
     tag = f"*lacuna-option-{option.name}*"
@@ -73,14 +80,15 @@ def _entry(option: Option) -> str:
 
 
 def main() -> int:
-    before = HELP.read_text(encoding="utf-8")
-    after = page(CONFIG.read_text(encoding="utf-8"), before)
-    if after == before:
-        return 0
+    after = page(CONFIG.read_text(encoding="utf-8"), HELP.read_text(encoding="utf-8"))
+    wanted = {HELP: after, TAGS: tags(after)}
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
-        print(f"{HELP} is not up to date: run python {Path(__file__).name}")
-        return 1
-    HELP.write_text(after, encoding="utf-8")
+        for path in stale:
+            print(f"{path} is not up to date: run python {Path(__file__).name}")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(wanted[path], encoding="utf-8")
     return 0
 
 

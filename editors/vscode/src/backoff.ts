@@ -1,7 +1,8 @@
 /** How soon a server that went down is started again, and when that has happened too often. */
 
 export const LIMIT = 5;
-export const WINDOW_MS = 180_000;
+/** A large model takes minutes to load: one that crashes at the end of its load must not be started for ever. */
+export const WINDOW_MS = 30 * 60_000;
 const FIRST_DELAY_MS = 250;
 
 export class Backoff {

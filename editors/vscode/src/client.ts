@@ -8,6 +8,7 @@ import {
   LanguageClient,
   type LanguageClientOptions,
   type Middleware,
+  RevealOutputChannelOn,
   type WorkDoneProgressBegin,
   type WorkDoneProgressEnd,
   type WorkDoneProgressReport,
@@ -45,6 +46,7 @@ export function createClient(
     documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { notebook: "*" }],
     initializationOptions: settings,
     outputChannel: channel,
+    revealOutputChannelOn: RevealOutputChannelOn.Never, // else each request that fails while somebody types is a popup
     errorHandler: errorHandler(listener),
     middleware: middleware(listener),
     initializationFailedHandler: () => false,

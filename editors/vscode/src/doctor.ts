@@ -1,11 +1,11 @@
 /** `lacuna doctor` in a terminal. */
 
 import * as vscode from "vscode";
-import { model } from "./settings.ts";
+import { modelArguments } from "./settings.ts";
 
 /** Runs it for the model that is set; its report stays in the terminal. */
 export async function runDoctor(executable: string): Promise<void> {
-  const execution = new vscode.ProcessExecution(executable, ["doctor", "--model", model()]);
+  const execution = new vscode.ProcessExecution(executable, ["doctor", ...modelArguments()]);
   const definition = { type: "process", task: "lacuna doctor" };
   const task = new vscode.Task(definition, vscode.TaskScope.Workspace, "doctor", "Lacuna", execution, []);
   task.presentationOptions = { clear: true, echo: false, focus: true };

@@ -22,6 +22,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const channel = vscode.window.createOutputChannel("Lacuna", { log: true });
   const offers = new Offers();
   const ghostText = new GhostText();
+  const find = () => findProgram(channel);
   const server = new Server({
     find,
     settings: () => serverSettings(context.extension),
@@ -41,28 +42,32 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const watch = new Watch(server, context.extensionUri);
   const commands = registerCommands({ server, models, nextEdits, statistics, watch, channel });
   context.subscriptions.push(channel, nextEdits, statistics, watch, ...commands);
-  context.subscriptions.push(...showStatus(server, context.extension), ...followSettings(server));
+  context.subscriptions.push(...showStatus(server, context.extension), ...followSettings(server, find));
   context.subscriptions.push(reportPartialAcceptance(server, offers));
   running = server;
   await server.restart();
-  const following = await onDidChangeInterpreter(() => void startIfElsewhere(server));
-  context.subscriptions.push(...(following ? [following] : []));
+  void onDidChangeInterpreter(channel, () => void startIfElsewhere(server, find)).then(
+    (following) => following && context.subscriptions.push(following),
+  );
 }
 
 export async function deactivate(): Promise<void> {
   await running?.stop();
 }
 
-/** In a workspace that is not trusted, nothing of it is run. */
-async function find(): Promise<string | undefined> {
+type Find = () => Promise<string | undefined>;
+
+/** Nothing is run of a workspace that is not trusted; no other extension is waited for where the path is set. */
+async function findProgram(channel: vscode.LogOutputChannel): Promise<string | undefined> {
+  const setting = programPath();
   const trusted = vscode.workspace.isTrusted;
   const folders = trusted ? (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath) : [];
-  const interpreter = trusted ? await activeInterpreter() : undefined;
-  return findExecutable({ setting: programPath(), interpreter, folders, searchPath: process.env["PATH"] ?? "" });
+  const interpreter = trusted && setting === "" ? await activeInterpreter(channel) : undefined;
+  return findExecutable({ setting, interpreter, folders, searchPath: process.env["PATH"] ?? "" });
 }
 
 /** Another environment is active: starts the server anew if it holds another program. */
-async function startIfElsewhere(server: Server): Promise<void> {
+async function startIfElsewhere(server: Server, find: Find): Promise<void> {
   if ((await find()) !== server.executable) {
     await server.restart();
   }
@@ -92,7 +97,7 @@ async function offerRestart(why: string): Promise<void> {
   }
 }
 
-function followSettings(server: Server): vscode.Disposable[] {
+function followSettings(server: Server, find: Find): vscode.Disposable[] {
   return [
     vscode.workspace.onDidChangeConfiguration(async (event) => {
       if (event.affectsConfiguration("lacuna.path")) {
@@ -101,7 +106,7 @@ function followSettings(server: Server): vscode.Disposable[] {
         await server.configure();
       }
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => startIfElsewhere(server)),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => startIfElsewhere(server, find)),
   ];
 }
 

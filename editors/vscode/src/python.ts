@@ -11,19 +11,32 @@ interface PythonExtension {
   };
 }
 
-/** The interpreter of the first workspace folder's environment; undefined where that extension is not installed. */
-export async function activeInterpreter(): Promise<string | undefined> {
-  const python = await pythonExtension();
-  const active = python?.environments.getActiveEnvironmentPath(vscode.workspace.workspaceFolders?.[0]?.uri);
-  const resolved = active && (await python?.environments.resolveEnvironment(active));
-  return resolved?.executable.uri?.fsPath;
+/** The interpreter of the first workspace folder's environment; undefined where that extension has none to tell. */
+export async function activeInterpreter(channel: vscode.LogOutputChannel): Promise<string | undefined> {
+  return ask(channel, async ({ environments }) => {
+    const active = environments.getActiveEnvironmentPath(vscode.workspace.workspaceFolders?.[0]?.uri);
+    return (await environments.resolveEnvironment(active))?.executable.uri?.fsPath;
+  });
 }
 
 /** Calls back when another environment becomes the active one. */
-export async function onDidChangeInterpreter(listener: () => void): Promise<vscode.Disposable | undefined> {
-  return (await pythonExtension())?.environments.onDidChangeActiveEnvironmentPath(listener);
+export async function onDidChangeInterpreter(
+  channel: vscode.LogOutputChannel,
+  listener: () => void,
+): Promise<vscode.Disposable | undefined> {
+  return ask(channel, ({ environments }) => environments.onDidChangeActiveEnvironmentPath(listener));
 }
 
-async function pythonExtension(): Promise<PythonExtension | undefined> {
-  return vscode.extensions.getExtension<PythonExtension>("ms-python.python")?.activate();
+/** Undefined where that extension is not installed, or fails: that must not keep the server from starting. */
+async function ask<Answer>(
+  channel: vscode.LogOutputChannel,
+  question: (python: PythonExtension) => Answer | Promise<Answer>,
+): Promise<Answer | undefined> {
+  try {
+    const python = await vscode.extensions.getExtension<PythonExtension>("ms-python.python")?.activate();
+    return python && (await question(python));
+  } catch (error) {
+    channel.warn(`the Python extension does not tell its environment: ${String(error)}`);
+    return undefined;
+  }
 }

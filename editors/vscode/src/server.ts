@@ -151,11 +151,16 @@ export class Server implements vscode.Disposable {
     this.started.fire();
   }
 
+  /** Never rejects: a server that does not end in time is killed by its client, and the next one can be started. */
   private async stopNow(): Promise<void> {
     clearTimeout(this.timer);
     const client = this.client;
     this.client = undefined;
-    await client?.dispose();
+    try {
+      await client?.dispose();
+    } catch (error) {
+      this.surroundings.channel.warn(`the server did not end as it should: ${String(error)}`);
+    }
   }
 
   private down(client: LanguageClient): void {

@@ -27,6 +27,16 @@ export function model(): string {
   return configuration().get("model", "");
 }
 
+/** What the settings say of the model, for the program's command line. */
+export function modelArguments(): string[] {
+  const settings = configuration();
+  const adapter = settings.get<string>("adapter", "");
+  return [
+    ...["model", "device", "dtype", "threads"].flatMap((name) => [`--${name}`, String(settings.get(name))]),
+    ...(adapter === "" ? [] : ["--adapter", adapter]),
+  ];
+}
+
 /** Whether there are to be suggestions at all. */
 export function isEnabled(): boolean {
   return configuration().get("enabled", true);

@@ -22,3 +22,9 @@ test("a start that was asked for begins anew", () => {
   backoff.reset();
   assert.equal(backoff.next(2), 250);
 });
+
+test("a server that takes a minute to go down is not started for ever", () => {
+  const backoff = new Backoff();
+  const delays = Array.from({ length: LIMIT }, (_, at) => backoff.next(at * 60_000));
+  assert.equal(delays.at(-1), undefined);
+});

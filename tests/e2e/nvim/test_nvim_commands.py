@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from neovim import Neovim
+import shutil
+from pathlib import Path
+
+from neovim import PLUGIN, Neovim
 
 
 def lines_of(editor: Neovim, name: str) -> list[str]:
@@ -85,6 +88,31 @@ def test_stats_doctor_and_log(editor: Neovim) -> None:
         editor.rpc.command("close")
 
 
+def test_a_report_takes_the_focus_once_and_is_not_opened_again(editor: Neovim) -> None:
+    editor.open("|")
+    editor.rpc.command("stopinsert")
+    file = editor.rpc.current.buffer.name
+    editor.rpc.command("Lacuna stats")
+    assert editor.rpc.current.buffer.name.endswith("lacuna://stats")
+    editor.rpc.command("wincmd p")
+    editor.until(lambda: "This session" in lines_of(editor, "stats"), lambda: str(lines_of(editor, "stats")))
+    assert editor.rpc.current.buffer.name == file
+    editor.rpc.command("wincmd p")
+    editor.rpc.command("close")
+    editor.lua("require('lacuna.program').show('stats', {}, function(done) done({ 'more' }); _G.is_done = true end)")
+    editor.rpc.command("close")
+    editor.until(lambda: editor.lua("return _G.is_done"), "the report")
+    assert lines_of(editor, "stats") == []
+    assert editor.rpc.current.buffer.name == file
+
+
+def test_the_doctor_is_told_of_the_model_that_is_set(editor: Neovim) -> None:
+    command = "return table.concat(require('lacuna.command')._model_arguments(), ' ')"
+    assert "--adapter" not in editor.lua(command)
+    editor.lua("require('lacuna.config').options.settings.adapter = 'mine'")
+    assert editor.lua(command).endswith(" --device cpu --dtype float32 --threads 1 --adapter mine")
+
+
 def test_status(editor: Neovim) -> None:
     editor.open("|")
     assert editor.rpc.command_output("Lacuna").startswith("Lacuna: ready")
@@ -128,9 +156,12 @@ def test_checkhealth_finds_nothing_wrong(editor: Neovim) -> None:
 
 def test_help_is_there(editor: Neovim) -> None:
     editor.rpc.command("stopinsert")
-    editor.rpc.command(
-        "helptags ++t " + editor.lua("return vim.api.nvim_get_runtime_file('doc/lacuna.txt', false)[1]")[:-10]
-    )
     editor.rpc.command("help lacuna-option-keys.accept")
     assert editor.line.startswith("keys.accept")
     editor.rpc.command("close")
+
+
+def test_its_tags_are_those_that_neovim_makes(editor: Neovim, tmp_path: Path) -> None:
+    shutil.copy(PLUGIN / "doc" / "lacuna.txt", tmp_path)
+    editor.rpc.command(f"helptags {tmp_path}")
+    assert (tmp_path / "tags").read_text(encoding="utf-8") == (PLUGIN / "doc" / "tags").read_text(encoding="utf-8")

@@ -21,6 +21,29 @@ def test_ghost_text_appears_and_tab_inserts_exactly_it(editor: Neovim) -> None:
     editor.until(lambda: editor.line == "total = ", lambda: f"undone the suggestion alone; {editor.line!r}")
 
 
+def test_it_comes_by_itself_where_insert_mode_begins(editor: Neovim) -> None:
+    """Without a typed letter, at a place where the cursor was for a while already."""
+    editor.open("prices = [3, 5, 8]\ntotal = sum(prices)\nprint(|)")
+    editor.keys("<Esc>")
+    editor.until(lambda: editor.lua("return vim.api.nvim_get_mode().mode") == "n", "Normal mode")
+    editor.keys("l")
+    editor.becomes("prices = [3, 5, 8]\ntotal = sum(prices)\nprint(|)")
+    editor.shows_nothing()
+    editor.keys("i")
+    editor.shows("total")
+
+
+def test_taking_it_leaves_the_global_undolevels(editor: Neovim) -> None:
+    editor.open("|")
+    before = editor.lua("return vim.go.undolevels")
+    editor.rpc.command("setlocal undolevels=7")
+    editor.keys("total = ")
+    editor.shows("sum(prices)")
+    editor.keys("<Tab>")
+    editor.becomes("total = sum(prices)|")
+    assert editor.lua("return { vim.go.undolevels, vim.bo.undolevels }") == [before, 7]
+
+
 def test_what_was_accepted_is_counted(editor: Neovim) -> None:
     editor.open("|")
     before = editor.statistics()["accepted"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -97,6 +98,13 @@ def test_keys_of_normal_mode_are_given_back(start: Start) -> None:
     assert editor.lua("return vim.fn.maparg('<Esc>', 'n')") == ""
 
 
+def test_asking_falls_through_where_lacuna_is_off(start: Start) -> None:
+    editor = start('vim.cmd("inoremap <M-Bslash> mapped")')
+    editor.open("|")
+    editor.keys("a<M-Bslash>b")
+    editor.becomes("amappedb|")
+
+
 def test_tab_falls_through_to_an_indent(start: Start) -> None:
     editor = start()
     editor.open("|", name="plain", is_attached=False)
@@ -166,3 +174,18 @@ def test_a_server_that_is_not_there_is_said_once(start: Start) -> None:
     editor.until(lambda: editor.notified, "a message")
     assert editor.notified == ['Lacuna: the option `cmd` names "/nowhere/lacuna", which cannot be run']
     assert editor.status["state"] == "error"
+
+
+@pytest.mark.parametrize("by_command", [True, False])
+def test_a_server_that_is_there_later_is_started(start: Start, tmp_path: Path, by_command: bool) -> None:
+    later = tmp_path / "lacuna"
+    editor = start(cmd=[str(later)])
+    editor.open("|", is_attached=False)
+    editor.until(lambda: editor.notified, "a message")
+    later.write_text(f"#!/bin/sh\nexec {shlex.join(SERVE)}\n", encoding="utf-8")
+    later.chmod(0o755)
+    if by_command:
+        editor.rpc.command("Lacuna restart")
+    else:
+        editor.setup()
+    editor.until(lambda: editor.lua("return require('lacuna.client').of(0) ~= nil"), "the server is attached")

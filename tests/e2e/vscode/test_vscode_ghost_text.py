@@ -96,6 +96,13 @@ def test_on_demand_where_nothing_came_by_itself(window: Window) -> None:
     window.wait_for_ghost("sum(prices)")
 
 
+def test_on_demand_by_its_key(window: Window) -> None:
+    window.open("key.py", "prices = [3, 5, 8]\ntotal = |\n")
+    assert window.stays_without_ghost()
+    window.press("Alt+\\")
+    window.wait_for_ghost("sum(prices)")
+
+
 def test_in_a_line_with_more_behind_the_cursor(window: Window) -> None:
     window.open("middle.py", "prices = [3, 5, 8]\n|  # of all\n")
     window.type("total = ")

@@ -12,22 +12,12 @@ M.NAME = "lacuna"
 local HAS_METHODS = vim.fn.has("nvim-0.11") == 1 -- before, a client's functions know their client already
 local HAS_CONFIGS = vim.lsp.config ~= nil -- since 0.11
 local STOP_MS = 3000 -- after which a server that was told to end is killed
-local MAX_CRASHES, WITHIN_MS = 3, 60000
+-- A large model takes minutes to load: one that crashes at the end of its load must not be started again for ever.
+local MAX_CRASHES, WITHIN_MS = 3, 30 * 60000
 
-local attached = {} ---@type table<integer, true> buffers, also while no server runs
 local stopping = {} ---@type table<integer, fun()> what to do once a client has ended, by its id
 local crashes = {} ---@type integer[] when, in milliseconds
 local notified = {} ---@type table<string, true>
-
-vim.api.nvim_create_autocmd("LspAttach", {
-  group = vim.api.nvim_create_augroup("lacuna.client", {}),
-  callback = function(event)
-    local client = vim.lsp.get_client_by_id(event.data.client_id)
-    if client and client.name == M.NAME then
-      attached[event.buf] = true
-    end
-  end,
-})
 
 --- What `vim.lsp.config("lacuna")` is, and `lsp/lacuna.lua` returns.
 ---@return vim.lsp.Config
@@ -73,11 +63,7 @@ function M.enable()
       M.start(event.buf)
     end,
   })
-  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_is_loaded(buf) and vim.bo[buf].filetype ~= "" then
-      M.start(buf)
-    end
-  end
+  M._start_all()
 end
 
 --- Attach a buffer, to a server that is started if none runs.
@@ -100,11 +86,17 @@ end
 
 --- Restart the server, or start it. While that is under way nothing more is done.
 function M.restart()
-  crashes = {}
-  local client = M.any()
-  if client then
+  crashes, notified = {}, {} -- who asks wants to be told again of what is still wrong
+  if M.any() then
     M.stop(M._start_all)
-  elseif next(stopping) == nil then
+  else
+    M.ensure()
+  end
+end
+
+--- Start a server unless one runs, or is about to end: its program may not have been there before.
+function M.ensure()
+  if not M.any() and next(stopping) == nil then
     M._start_all()
   end
 end
@@ -248,12 +240,13 @@ function M._notify_once(message)
   end
 end
 
+--- Attach all buffers that are to have a server, whether they ever had one or not.
 function M._start_all()
-  for buf in pairs(attached) do
-    if vim.api.nvim_buf_is_loaded(buf) then
+  local filetypes = HAS_CONFIGS and vim.lsp.config[M.NAME].filetypes or nil -- the user may have set some
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    local filetype = vim.bo[buf].filetype
+    if filetype ~= "" and (not filetypes or vim.list_contains(filetypes, filetype)) then
       M.start(buf)
-    else
-      attached[buf] = nil
     end
   end
 end

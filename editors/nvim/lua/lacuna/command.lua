@@ -138,7 +138,8 @@ function M._model_arguments()
   for _, name in ipairs({ "model", "device", "dtype", "threads" }) do
     vim.list_extend(arguments, { "--" .. name, tostring(config.options.settings[name]) })
   end
-  return arguments
+  local adapter = config.options.settings.adapter
+  return adapter == "" and arguments or vim.list_extend(arguments, { "--adapter", adapter })
 end
 
 --- The counts of the server that runs, for `:Lacuna stats`.

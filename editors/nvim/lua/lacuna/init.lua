@@ -15,6 +15,7 @@ function M.setup(options)
   require("lacuna.keymap").install(config.options.keys)
   if was_set_up then
     require("lacuna.client").configure()
+    require("lacuna.client").ensure()
     M._shown_anew()
     return
   end

@@ -48,8 +48,16 @@ function M.attach(buf)
   local function on(events, callback)
     vim.api.nvim_create_autocmd(events, { group = group, buffer = buf, callback = callback })
   end
-  on({ "InsertEnter", "CursorMovedI", "TextChangedI", "TextChangedP", "CompleteDone", "CompleteChanged" }, function()
+  on({ "CursorMovedI", "TextChangedI", "TextChangedP", "CompleteDone", "CompleteChanged" }, function()
     inline:changed()
+  end)
+  -- The mode is Insert only after this event, and no other event follows where the cursor stays where it was.
+  on({ "InsertEnter" }, function()
+    vim.schedule(function()
+      if by_buffer[buf] == inline and not inline.pending then -- else a key has asked meanwhile
+        inline:changed()
+      end
+    end)
   end)
   on({ "InsertLeave", "BufLeave" }, function()
     inline:clear()

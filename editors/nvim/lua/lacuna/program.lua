@@ -33,9 +33,11 @@ function M.show(subcommand, arguments, more)
     return
   end
   vim.list_extend(command, arguments)
-  window.show(subcommand, { "Running " .. table.concat(command, " ") .. " …" })
+  local buf = window.show(subcommand, { "Running " .. table.concat(command, " ") .. " …" })
   local function finish(lines, below)
-    window.show(subcommand, below and vim.list_extend(vim.list_extend(lines, { "" }), below) or lines)
+    if vim.api.nvim_buf_is_loaded(buf) then -- else the user has closed it
+      window.write(buf, below and vim.list_extend(vim.list_extend(lines, { "" }), below) or lines)
+    end
   end
   vim.system(command, { text = true, env = { NO_COLOR = "1", COLUMNS = "100" } }, function(result)
     vim.schedule(function()

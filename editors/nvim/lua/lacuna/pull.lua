@@ -59,14 +59,20 @@ end
 ---@param value {kind: "begin"|"report"|"end", message?: string, percentage?: integer}
 function M._show_progress(value)
   if value.kind == "report" then
-    M._say(("%s, %d %%"):format(value.message or "fetching", value.percentage or 0))
+    M._echo({ ("Lacuna: %s, %d %%"):format(value.message or "fetching", value.percentage or 0) }, false)
   end
 end
 
 ---@param message string
 ---@param highlight? string
 function M._say(message, highlight)
-  vim.api.nvim_echo({ { "Lacuna: " .. message, highlight } }, true, {})
+  M._echo({ "Lacuna: " .. message, highlight }, true)
+end
+
+---@param chunk [string, string?]
+---@param is_kept boolean whether `:messages` shows it later, which each percent of a download is not worth
+function M._echo(chunk, is_kept)
+  vim.api.nvim_echo({ chunk }, is_kept, {})
   vim.cmd.redraw()
 end
 

@@ -67,7 +67,7 @@ function M.take(piece)
   if not M.is_visible() then
     return false
   end
-  vim.cmd("let &undolevels = &undolevels") -- so that it is undone alone
+  vim.cmd("let &l:undolevels = &l:undolevels") -- so that it is undone alone
   if M._is_native() then
     return native.take(piece)
   end
@@ -97,7 +97,7 @@ end
 ---@return boolean
 function M.suggest()
   local current = inline.of()
-  if not current or M._is_native() or not client.of(current.buf) then
+  if not current or M._is_native() or not client.of(current.buf) or not current:is_wanted() then
     return false
   end
   current:ask("invoked")
