@@ -34,7 +34,8 @@ class Adapter:
         adapted = dict(base)
         for name, weight in base.items():
             if name.split(".")[-1] in self.config["target_modules"]:
-                lora_a, lora_b = (self.tensors[peft_name(f"{layer}.{name}", side)].float() for side in "AB")
+                factors = (self.tensors[peft_name(f"{layer}.{name}", side)] for side in "AB")
+                lora_a, lora_b = (factor.to(weight.device, torch.float32) for factor in factors)
                 adapted[name] = torch.addmm(weight.float(), lora_b, lora_a, alpha=scale).to(weight.dtype)
         return adapted
 

@@ -39,7 +39,8 @@ class Context:
         self.cache = base.cache(SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
         self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
         self.suffix: SuffixRead | None = None
-        self._hidden = torch.empty(0)  # [1, hidden]: the base's final state at the last prefix token
+        self._hidden = torch.empty(0)  # [1, hidden]: the base's final state at the token that `_said` counts last
+        self._said = 0  # how many tokens were read when `_hidden` was computed
         self._next: Tensor | None = None
         self._sink = sink
         self._continuation: tuple[Sequence[int], Sequence[int]] = (
@@ -70,7 +71,7 @@ class Context:
 
     def copy(self, source: Context, count: int) -> None:
         """Takes over the first `count` tokens that another context has read."""
-        self.ids = source.ids[:count]
+        self.ids, self._said = source.ids[:count], 0
         slots = slice(self.ORIGIN, self.ORIGIN + count)
         self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
         self.cache.values[:, :, slots] = source.cache.values[:, :, slots]
@@ -84,10 +85,12 @@ class Context:
         wanted = [self._sink, *prefix]
         assert len(wanted) <= PREFIX_TOKENS, f"a prefix of {len(wanted)} tokens is longer than {PREFIX_TOKENS}"
         known = _common(self.ids, wanted)
-        if known == len(self.ids):
+        if known < len(self.ids):
+            self._said = 0  # what is left was read for another text, and its end's state is gone
+        else:
             known = self._take_continuation(wanted, known)
-        elif known == len(wanted):
-            known -= 1  # shortened: the last token is read again for its logits
+        if known == len(wanted) != self._said:
+            known -= 1  # shortened, or stopped while it was: the last token is read again for its logits
         self._continuation = ([], [])
         del self.ids[known:]
         for at in range(known, len(wanted), CHUNK):
@@ -127,7 +130,7 @@ class Context:
         positions = torch.arange(start, start + count, device=self._base.device)
         hidden = self._base.forward(self._base.embed(ids), positions, self.cache, self.ORIGIN, self.tail, mask)
         self.ids += ids
-        self._hidden, self._next = hidden[-1:], None
+        self._hidden, self._next, self._said = hidden[-1:], None, len(self.ids)
 
 
 class SuffixReader:

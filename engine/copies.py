@@ -10,10 +10,10 @@ LEAST = 3  # tokens that must match: shorter matches are chance
 def copied(prefix: Sequence[int], sources: Sequence[Sequence[int]], length: int) -> list[int]:
     """Up to `length` tokens that followed the longest match, the latest of equally long ones; none without a match.
 
-    `sources` are token sequences, the file's own prefix among them.
+    `sources` are token sequences, the most useful last: the file's own prefix.
     """
     best, found = LEAST - 1, []
-    for source in sources:
+    for source in reversed(sources):
         for end in range(len(source) - 1, 0, -1):
             if source[end - 1] == prefix[-1] and (matched := _matched(prefix, source, end)) > best:
                 best, found = matched, list(source[end : end + length])

@@ -79,8 +79,8 @@ class Judge:
     def _with_head(self, fill: bytes) -> list[int]:
         return self._tokenizer.encode(_text(fill) + self._head)
 
-    def _verdict(self, fill: bytes, ids: list[int], rows: Tensor, slots: Sequence[int] = ()) -> Judged:
-        said = [float(rows[at, token]) for at, token in enumerate(ids)]
+    def _verdict(self, fill: bytes, ids: list[int], rows: Sequence[Tensor], slots: Sequence[int] = ()) -> Judged:
+        said = [float(row[token]) for row, token in zip(rows, ids, strict=False)]
         count = _tokens_of(self._tokenizer, ids, len(fill))
         return Judged(sum(said), sum(said[:count]), ids[:count], tuple(slots[:count]))
 

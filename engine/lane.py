@@ -16,15 +16,25 @@ from engine.tokenizer import Tokenizer
 class Lane:
     """Tokens are decided from the left; the hole ends only where everything left of its end is decided.
 
-    `hints` are tokens to try before the denoiser's own, as long as all that was decided agrees with them (a copied
-    draft).
+    `hints` are a copied draft's tokens, tried before the denoiser's own as long as all that was decided agrees with
+    them. An `extra` lane takes them if they are at all possible, for the judge to compare; without them it needs a
+    first token of its own that is not too improbable, or is given up.
     """
 
     def __init__(
-        self, length: int, seam: Seam, tokenizer: Tokenizer, max_lines: int, end: int, hints: Sequence[int] = ()
+        self,
+        length: int,
+        seam: Seam,
+        tokenizer: Tokenizer,
+        max_lines: int,
+        end: int,
+        hints: Sequence[int] = (),
+        extra: bool = False,
     ) -> None:
         self.canvas = Canvas(length)
         self.ended = False  # by the end token, or by the last line that was asked for
+        self.given_up = False
+        self.extra = extra
         self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one: the sampler's
         self.canvas_log_probabilities: list[float] = []  # the same by the canvas alone
         # [vocab]: the base's log probabilities at the leftmost position, while it has read all that stands before it.
@@ -38,7 +48,7 @@ class Lane:
 
     @property
     def finished(self) -> bool:
-        return self.ended or self.canvas.leftmost() == len(self.canvas)
+        return self.ended or self.given_up or self.canvas.leftmost() == len(self.canvas)
 
     @property
     def tokens(self) -> list[int]:

@@ -49,10 +49,11 @@ def denoise(
         yield lanes[0].frame(step)
 
 
-def _choose(lane: PatchLane, draft: list[int], canvas: Tensor, base: Tensor, config: SamplerConfig) -> None:
+def _choose(lane: PatchLane, draft: list[int], canvas: Tensor, base: Sequence[Tensor], config: SamplerConfig) -> None:
     """Accepts from the left in every hole, until a token is not the one that the base has read.
 
-    `canvas` has shape [positions from the leftmost noise on, vocab], `base` [len(draft) + 1, vocab].
+    `canvas` has shape [positions from the leftmost noise on, vocab], `base` has a row [vocab] before each token of the
+    draft and after the last.
     """
     leftmost = lane.canvas.leftmost()
     for hole in lane.layout.holes:

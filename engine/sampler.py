@@ -29,6 +29,8 @@ from engine.models.gap import GapDenoiser
 # gaps: cross-entropy 3.07 for the plain product, 2.45 with its log probabilities times 0.6 (the base alone: 2.74).
 PRODUCT_SHARPNESS = 0.6
 FORKS = 4  # of a lane's draft; 106 gaps took 819 passes with none, 750 with 4, 738 with 8, in 441, 442 and 466 ms each
+DOUBT = 0.2  # probability of another first token from which an extra lane is worth its time
+POSSIBLE = 0.02  # probability from which an extra lane takes a copied token
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def denoise(
 
     The base reads drafts by way of `judge`, which learns what it needs of them.
 
-    Nothing here is random: lanes differ because each takes the best first token that no lane before it took.
+    Nothing here is random: lanes differ because each takes the best first token that no lane before it took. An extra
+    lane takes its copy, or is given up where there is none and no other first token is in doubt.
     """
     chooser = _Chooser(denoiser.config.end_of_hole_token_id, context, config)
     for lane in lanes:
@@ -59,8 +62,7 @@ def denoise(
         if not active:
             return
         check()
-        proposals = denoiser.denoise(context, [lane.canvas for lane in active])
-        canvases = dict(zip(active, proposals, strict=True))
+        canvases = _canvas_pass(denoiser, context, active)
         for lane, rows in canvases.items():
             chooser.begin(lane, rows)
         proposed = {lane: propose(lane, rows, chooser.end) for lane, rows in canvases.items() if not lane.finished}
@@ -71,6 +73,13 @@ def denoise(
             for lane, one in proposed.items():
                 chooser.choose(lane, one.draft, canvases[lane], said)
         yield lanes[0].frame(step)
+
+
+def _canvas_pass(denoiser: GapDenoiser, context: Context, lanes: Sequence[Lane]) -> dict[Lane, Tensor]:
+    """Per lane as `GapDenoiser.denoise`; lanes that hold the same so far, as all do at first, share a canvas."""
+    alike = {tuple(lane.tokens): lane.canvas for lane in lanes}
+    rows = dict(zip(alike, denoiser.denoise(context, list(alike.values())), strict=True))
+    return {lane: rows[tuple(lane.tokens)] for lane in lanes}
 
 
 @dataclass(frozen=True)
@@ -134,8 +143,11 @@ class _Chooser:
     def _accept(self, lane: Lane, canvas: Tensor, base: Tensor, least: float) -> int | None:
         """Decides the leftmost position by what canvas and base say there, if it is at least so probable."""
         product = self._product(lane, canvas, base)
-        token = self._best(lane, product)
-        if product[token].exp() < least:
+        token = self._copied(lane, product)
+        if token is None:
+            token = self._best(lane, product)
+            lane.given_up = lane.extra and not lane.free and float(product[token].exp()) < DOUBT
+        if lane.given_up or product[token].exp() < least:
             return None
         if not lane.free:
             self._taken.add((*lane.tokens, token))
@@ -147,6 +159,11 @@ class _Chooser:
         base[self.end] = base[self._end_in_base]
         product = PRODUCT_SHARPNESS * (canvas + self._config.base_weight * base)
         return lane.constrain(lane.tokens, product).log_softmax(-1)
+
+    def _copied(self, lane: Lane, product: Tensor) -> int | None:
+        """What an extra lane's copy says next, if it is possible."""
+        token = lane.hint(len(lane.tokens)) if lane.extra else None
+        return token if token is not None and product[token].exp() >= POSSIBLE else None
 
     def _best(self, lane: Lane, product: Tensor) -> int:
         if lane.free:

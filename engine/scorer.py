@@ -43,7 +43,7 @@ class Scorer:
         check()
         (rows,) = self._denoiser.score(context, DraftTree([draft]))
         context.keep(draft, [context.tail + at for at in range(len(draft))])
-        logs = rows[torch.arange(len(draft)), torch.tensor(draft)].tolist()
+        logs = [float(row[token]) for row, token in zip(rows, draft, strict=False)]
         return self._without_stub(draft, logs, len(stub.encode("utf-8", "replace")))
 
     def _without_stub(self, draft: Sequence[int], logs: Sequence[float], stub: int) -> list[Said]:

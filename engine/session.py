@@ -61,8 +61,8 @@ class Session:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         config: SamplerConfig = PRODUCT,
     ) -> list[Infill]:
-        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and a copied one where
-        there is one.
+        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and one more where
+        there is something to copy or the first token is in doubt.
 
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
@@ -72,7 +72,7 @@ class Session:
         parts = self._fill(hole, self._lanes(hole, drafts), config, work)
         fills = [self._longer(hole, [part], config, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
         infills = [self._infill(gap, fill, work) for fill in fills]
-        return list({infill.text: infill for infill in reversed(infills)}.values())[::-1]
+        return _distinct(infills)
 
     def read(self, gap: Gap, check: Callable[[], None]) -> Hole:
         """Reads both sides of a gap; what was read for the one before stays read."""
@@ -101,12 +101,14 @@ class Session:
     def _lanes(self, hole: Hole, drafts: int) -> list[Lane]:
         length = self._denoiser.config.canvas_length(hole.gap.max_tokens + self._respelled(hole.seam))
         hints = self._copied(hole, length)
-        lanes = [self._lane(hole.gap, hole.seam, length) for _ in range(drafts)]
-        return [*lanes, self._lane(hole.gap, hole.seam, length, hints)] if hints else lanes
+        return [self._lane(hole.gap, hole.seam, length, hints, extra) for extra in (*[False] * drafts, True)]
 
-    def _lane(self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), lines: int = 0) -> Lane:
+    def _lane(
+        self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), extra: bool = False, lines: int = 0
+    ) -> Lane:
         remaining = gap.max_lines - lines if gap.max_lines else 0
-        return Lane(length, seam, self._tokenizer, remaining, self._denoiser.config.end_of_hole_token_id, hints)
+        end = self._denoiser.config.end_of_hole_token_id
+        return Lane(length, seam, self._tokenizer, remaining, end, hints, extra)
 
     def _respelled(self, seam: Seam) -> int:
         """How many tokens of a fill say again what stands in the file."""
@@ -127,6 +129,7 @@ class Session:
             for frame in denoise(self._denoiser, context, lanes, config, judge, work.count):
                 work.steps += 1
                 work.on_frame(frame)
+        lanes = [lane for lane in lanes if not lane.given_up]
         with work.stage("judge"):
             *judged, empty = judge.judge([*(lane.spelled for lane in lanes), seam.stub], work.count)
         parts = [Part(lane, seam, verdict, empty.score) for lane, verdict in zip(lanes, judged, strict=True)]
@@ -140,13 +143,15 @@ class Session:
         prefix."""
         gap, context = hole.gap, hole.context
         wanted = gap.max_tokens + self._respelled(hole.seam)
-        behind = replace(hole, seam=replace(hole.seam, stub=b"", newline=False))
         while not parts[-1].lane.ended and (missing := wanted - _tokens(parts)) > 0:
+            spelled = b"".join(part.lane.spelled for part in parts)
+            # A stub of many tokens, a line of Chinese, may take more than one canvas.
+            behind = replace(hole, seam=replace(hole.seam, stub=hole.seam.required[len(spelled) :], newline=False))
             with work.stage("encode"):
                 context.read_prefix([*context.ids[1:], *parts[-1].lane.tokens], work.check)
                 context.read_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
             lines = sum(part.lane.spelled[len(part.seam.required) :].count(b"\n") for part in parts)
-            lane = self._lane(gap, behind.seam, self._denoiser.config.canvas_length(missing), (), lines)
+            lane = self._lane(gap, behind.seam, self._denoiser.config.canvas_length(missing), lines=lines)
             parts = [*parts, *self._fill(behind, [lane], config, work)]
             if not lane.tokens:
                 break
@@ -174,8 +179,8 @@ class Session:
         seam = parts[0].seam
         skip = len(seam.required)
         pieces: list[tuple[str, float]] = []
+        decoder = codecs.getincrementaldecoder("utf-8")("ignore")  # a canvas' edge may cut a character
         for part in parts:
-            decoder = codecs.getincrementaldecoder("utf-8")("ignore")
             room = len(part.lane.spelled)
             for token, value in zip(part.lane.tokens, part.lane.log_probabilities, strict=False):
                 spelled = self._tokenizer.decode([token])[:room]
@@ -184,6 +189,14 @@ class Session:
                 if piece and len(pieces) < gap.max_tokens:
                     pieces.append((piece, value))
         return [*pieces, ("\n", 0.0)] if seam.newline and pieces else pieces
+
+
+def _distinct(infills: Sequence[Infill]) -> list[Infill]:
+    """The first of each text, in order."""
+    found: dict[str, Infill] = {}
+    for infill in infills:
+        found.setdefault(infill.text, infill)
+    return list(found.values())
 
 
 def _tokens(parts: Sequence[Part]) -> int:

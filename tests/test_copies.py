@@ -23,6 +23,10 @@ def test_the_latest_of_equal_matches_wins() -> None:
     check("abc", ["abc1--abc2"], "2")
 
 
+def test_of_equal_matches_the_most_useful_source_wins() -> None:
+    check("abc", ["abc1", "abc2"], "2")
+
+
 def test_a_short_match_is_chance() -> None:
     check("xbc", ["abcd"], "")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 from embedded import embedded, preview, tokenizer
 
 from engine.context import CHUNK
-from engine.gap import Frame, Gap, Stopped
-from engine.session import Session
+from engine.gap import Frame, Gap, Infill, Stopped
+from engine.session import Part, Session, _distinct
 
 pytestmark = pytest.mark.weights
 
@@ -93,6 +94,40 @@ def test_the_stop_flag_is_seen_between_chunks_and_what_was_read_stays() -> None:
         at.infill(long, 1, check)
     assert len(at._contexts[-1].ids) == 2 * CHUNK
     assert fill(long, at) == fill(long)
+
+
+@torch.inference_mode()
+def test_a_prefix_that_was_shortened_and_stopped_is_read_to_its_end_again() -> None:
+    def stop() -> None:
+        raise Stopped
+
+    context, fresh = embedded().denoiser.context(), embedded().denoiser.context()
+    context.read_prefix([100, 200, 300], lambda: None)
+    with pytest.raises(Stopped):
+        context.read_prefix([100, 200], stop)
+    for each in (context, fresh):
+        each.read_prefix([100], lambda: None)
+    torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)
+
+
+def test_a_stub_may_take_more_than_one_canvas() -> None:
+    """A word is what has no white space in it: of Chinese it may be a line."""
+    at, stub = session(), "\u5b57\u7b26" * 20
+    gap = Gap(f"# {stub}", "\n", "python", max_lines=1)
+    assert len(tokenizer().encode(stub)) > 32
+    parts: list[Part] = []
+    longer = at._longer
+    at._longer = lambda *given: parts.extend(longer(*given)) or parts  # type: ignore[method-assign, func-returns-value]
+    at.infill(gap, 1, lambda: None)
+    assert len(parts) > 1
+    spelled, required = b"".join(part.lane.spelled for part in parts), parts[0].seam.required
+    assert spelled.startswith(required) or required.startswith(spelled)  # it may run out of tokens
+
+
+def test_of_fills_that_read_alike_the_best_one_stays_where_it_is() -> None:
+    features = session().infill(GAP, 1, lambda: None)[0].features
+    best, other, again = (Infill(text, sure, 1, 1, features) for text, sure in (("a", 0.9), ("b", 0.5), ("a", 0.1)))
+    assert _distinct([best, other, again]) == [best, other]
 
 
 def test_a_long_hole_is_filled_canvas_after_canvas() -> None:

@@ -36,7 +36,7 @@ def end_of_hole(reader: Reader, hole: Hole, truth: str, base_weight: float) -> E
     places = random.Random(key(hole.gap)).sample(earlier, min(EARLIER, len(earlier)))
     canvases = [_known(tokens[:at], length) for at in (*places, len(tokens))]
     canvas = [rows[0] for rows in reader.denoiser.denoise(hole.context, canvases)]
-    (said,) = reader.denoiser.score(hole.context, DraftTree([tokens]))  # [tokens + 1, vocab]
+    (said,) = reader.denoiser.score(hole.context, DraftTree([tokens]))
     base = [_with_end(said[at], hole, end) for at in (*places, len(tokens))]
     ends = [
         (int(row.argmax()) == end, int((row + base_weight * own).argmax()) == end)

@@ -70,14 +70,14 @@ class GapDenoiser:
         wanted = torch.tensor([row for span in spans for row in span], device=self.base.device)
         return list(self.base.log_probabilities(hidden[wanted]).split([len(span) for span in spans]))
 
-    def score(self, context: Context, drafts: DraftTree) -> list[Tensor]:
-        """Per draft, the base's log probabilities [tokens + 1, vocab] before each of its tokens and after the last.
+    def score(self, context: Context, drafts: DraftTree) -> list[list[Tensor]]:
+        """Per draft, the base's log probabilities [vocab] before each of its tokens and after the last.
 
         One causal pass for all drafts. Their keys and values stay in the tail, in the order of the tree's rows.
         """
-        start = context.next_log_probabilities  # [1, vocab]
+        start = context.next_log_probabilities[0]
         if not drafts.tokens:
-            return [start for _ in drafts.paths]
+            return [[start] for _ in drafts.paths]
         own = drafts.mask(self.base.device)
         mask = torch.cat([own.new_ones(len(own), len(context.ids)), own], dim=1)  # [rows, prefix + rows]
         positions = context.last + 1 + torch.tensor(drafts.depths, device=self.base.device)
@@ -85,7 +85,7 @@ class GapDenoiser:
             self.base.embed(drafts.tokens), positions, context.cache, context.ORIGIN, context.tail, mask
         )
         after = self.base.log_probabilities(hidden)  # [rows, vocab]
-        return [torch.cat([start, after[path]]) for path in drafts.paths]
+        return [[start, *(after[row] for row in path)] for path in drafts.paths]
 
     def _embed(self, context: Context, canvas: Canvas) -> Tensor:
         """Anchor and canvas, [1 + positions, hidden]; the learned vector stands where there is noise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections import OrderedDict
@@ -96,7 +97,7 @@ class DiffusionGemmaInfiller:
             texts = [self._text(question, fill.tokens, gap) for fill in fills]
             *scores, empty = self._judge(prompt, question, [*texts, ""], work)
         ranked = rank(list(zip(texts, fills, strict=True)), scores)
-        return [self._answer(*entry.draft, entry.score, empty, work) for entry in ranked]
+        return [self._answer(question, *entry.draft, entry.score, empty, work) for entry in ranked]
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
@@ -192,7 +193,9 @@ class DiffusionGemmaInfiller:
         ended = bool(layout.pinned) or end < len(tokens)
         return _Fill(tokens[:end], last.confidence[0, :end].tolist(), last.step, ended)
 
-    def _answer(self, text: str, fill: _Fill, judge: float, judge_empty: float, work: Work) -> Infill:
+    def _answer(
+        self, question: Question, text: str, fill: _Fill, judge: float, judge_empty: float, work: Work
+    ) -> Infill:
         logs = [math.log(max(p, 1e-30)) for p in fill.probabilities] or [0.0]
         features = Features(
             canvas_mean=sum(logs) / len(logs),
@@ -203,10 +206,23 @@ class DiffusionGemmaInfiller:
             tokens=len(fill.tokens),
             ended=fill.ended,
         )
-        texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in fill.tokens]
-        pieces = tuple(zip(texts, logs, strict=False))
+        pieces = self._pieces(question, fill.tokens, logs, len(text))
         sure = math.exp(features.canvas_mean)
         return Infill(text, sure, fill.steps, work.forwards, features, pieces, dict(work.timings))
+
+    def _pieces(
+        self, question: Question, tokens: Sequence[int], logs: Sequence[float], length: int
+    ) -> tuple[tuple[str, float], ...]:
+        """The first `length` characters behind the stub, per token."""
+        decoder, skip = codecs.getincrementaldecoder("utf-8")("ignore"), len(question.stub)
+        pieces = []
+        for token, log in zip(tokens, logs, strict=False):
+            spelled = self._tokenizer.decode([token])
+            piece, skip = decoder.decode(spelled[skip:])[:length], max(0, skip - len(spelled))
+            length -= len(piece)
+            if piece:
+                pieces.append((piece, log))
+        return tuple(pieces)
 
     def _text(self, question: Question, tokens: Sequence[int], gap: Gap) -> str:
         return self._questioner.answer(question, self._tokenizer.decode(tokens), gap.max_lines)
