@@ -62,7 +62,8 @@ class GapFiller:
         stop: Event | None = None,
         on_frame: Callable[[Frame], None] = lambda frame: None,
     ) -> list[Infill]:
-        """Fills for a gap, the best first and at least one. The same gap gives the same fills.
+        """Fills for a gap, the best first and at least one. The same gap gives the same fills, as long as
+        the window that is read begins where it did (engine/window.py).
 
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """

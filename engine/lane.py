@@ -81,13 +81,10 @@ class Lane:
         out."""
         spelled = self._tokenizer.decode(tokens)
         rest = self._seam.required[len(spelled) :]
-        may_end = self._seam.may_end(spelled)
-        if not rest and may_end:
+        if not rest:
             return scores
-        possible = [
-            *(self._tokenizer.spelling(rest) if rest else range(len(scores))),
-            *([self._end] if may_end else []),
-        ]
+        ends = [self._end] if self._seam.may_end(spelled) else []
+        possible = [*self._tokenizer.spelling(rest), *ends]
         allowed = torch.tensor(possible, device=scores.device)
         return torch.full_like(scores, -torch.inf).index_copy_(0, allowed, scores[allowed])
 

@@ -15,8 +15,9 @@ from engine.tokenizer import Tokenizer
 # The modules of engine/ that decide what is answered: when one changes, everything is answered anew. The gate is not
 # among them: it is asked when answers are counted.
 _DECIDING = (
-    "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "models/gap", "sampler", "seams", "session",
-    "tokenizer", "window", "evaluate/base_alone", "evaluate/end_of_hole", "evaluate/reader",
+    "adapter", "cache", "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "linear", "models/gap",
+    "models/llama", "rope", "sampler", "seams", "session", "tokenizer", "window", "evaluate/base_alone",
+    "evaluate/end_of_hole", "evaluate/reader",
 )  # fmt: skip
 
 
@@ -44,8 +45,9 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
     for name in _DECIDING:
         code.update((Path(gap_filler.__file__).parent / f"{name}.py").read_bytes())
     weights = fetch.sha256(hub.find(model) / "model.safetensors")
-    base_name = _short(chosen.dtype, code.hexdigest(), weights)
-    adapted = fetch.sha256((adapter_at or gap_filler.adapter_directory(model)) / adapter.FILE)
+    base_name = _short(chosen.device, chosen.dtype, code.hexdigest(), weights)
+    directory = adapter_at or gap_filler.adapter_directory(model)
+    adapted = fetch.sha256(directory / adapter.FILE) + repr(filler.denoiser.config.canvas_lengths)
     cores = FreeCores(chosen.threads) if chosen.threads else None
 
     def check() -> None:

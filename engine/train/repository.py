@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ def read_repository(root: Path) -> tuple[list[Document], list[Document]]:
     for path in _tracked(root):
         document = _document(root, path)
         if document is not None:
-            digest = hashlib.sha256(path.encode()).digest()
+            digest = hashlib.sha256(os.fsencode(path)).digest()
             (held_out if digest[0] % HELD_OUT == 0 else train).append(document)
     if not train:
         raise ValueError(f"{root} holds no source files that git tracks and that could be learned from")
