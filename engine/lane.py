@@ -17,8 +17,7 @@ class Lane:
     """Tokens are decided from the left; the hole ends only where everything left of its end is decided.
 
     `hints` are a copied draft's tokens, tried before the denoiser's own as long as all that was decided agrees with
-    them. An `extra` lane takes them if they are at all possible, for the judge to compare; without them it needs a
-    first token of its own that is not too improbable, or is given up.
+    them. A lane that `copies` takes them if they are at all possible, for the judge to compare, or is given up.
     """
 
     def __init__(
@@ -29,12 +28,12 @@ class Lane:
         max_lines: int,
         end: int,
         hints: Sequence[int] = (),
-        extra: bool = False,
+        copies: bool = False,
     ) -> None:
         self.canvas = Canvas(length)
         self.ended = False  # by the end token, or by the last line that was asked for
         self.given_up = False
-        self.extra = extra
+        self.copies = copies
         self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one: the sampler's
         self.canvas_log_probabilities: list[float] = []  # the same by the canvas alone
         # [vocab]: the base's log probabilities at the leftmost position, while it has read all that stands before it.

@@ -29,8 +29,7 @@ from engine.models.gap import GapDenoiser
 # gaps: cross-entropy 3.07 for the plain product, 2.45 with its log probabilities times 0.6 (the base alone: 2.74).
 PRODUCT_SHARPNESS = 0.6
 FORKS = 4  # of a lane's draft; 106 gaps took 819 passes with none, 750 with 4, 738 with 8, in 441, 442 and 466 ms each
-DOUBT = 0.2  # probability of another first token from which an extra lane is worth its time
-POSSIBLE = 0.02  # probability from which an extra lane takes a copied token
+POSSIBLE = 0.02  # probability from which a lane that copies takes a copied token
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def denoise(
 
     The base reads drafts by way of `judge`, which learns what it needs of them.
 
-    Nothing here is random: lanes differ because each takes the best first token that no lane before it took. An extra
-    lane takes its copy, or is given up where there is none and no other first token is in doubt.
+    Nothing here is random: lanes differ because each takes the best first token that no lane before it took. A lane
+    that copies takes its copy, or is given up where that cannot begin.
     """
     chooser = _Chooser(denoiser.config.end_of_hole_token_id, context, config)
     for lane in lanes:
@@ -146,7 +145,7 @@ class _Chooser:
         token = self._copied(lane, product)
         if token is None:
             token = self._best(lane, product)
-            lane.given_up = lane.extra and not lane.free and float(product[token].exp()) < DOUBT
+            lane.given_up = lane.copies and not lane.free
         if lane.given_up or product[token].exp() < least:
             return None
         if not lane.free:
@@ -161,8 +160,8 @@ class _Chooser:
         return lane.constrain(lane.tokens, product).log_softmax(-1)
 
     def _copied(self, lane: Lane, product: Tensor) -> int | None:
-        """What an extra lane's copy says next, if it is possible."""
-        token = lane.hint(len(lane.tokens)) if lane.extra else None
+        """What the copy of a lane that copies says next, if it is possible."""
+        token = lane.hint(len(lane.tokens)) if lane.copies else None
         return token if token is not None and product[token].exp() >= POSSIBLE else None
 
     def _best(self, lane: Lane, product: Tensor) -> int:

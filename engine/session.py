@@ -61,8 +61,8 @@ class Session:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         config: SamplerConfig = PRODUCT,
     ) -> list[Infill]:
-        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and one more where
-        there is something to copy or the first token is in doubt.
+        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and a copied one where
+        there is one.
 
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
@@ -101,14 +101,15 @@ class Session:
     def _lanes(self, hole: Hole, drafts: int) -> list[Lane]:
         length = self._denoiser.config.canvas_length(hole.gap.max_tokens + self._respelled(hole.seam))
         hints = self._copied(hole, length)
-        return [self._lane(hole.gap, hole.seam, length, hints, extra) for extra in (*[False] * drafts, True)]
+        kinds = [False] * drafts + [True] * bool(hints)
+        return [self._lane(hole.gap, hole.seam, length, hints, copies) for copies in kinds]
 
     def _lane(
-        self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), extra: bool = False, lines: int = 0
+        self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), copies: bool = False, lines: int = 0
     ) -> Lane:
         remaining = gap.max_lines - lines if gap.max_lines else 0
         end = self._denoiser.config.end_of_hole_token_id
-        return Lane(length, seam, self._tokenizer, remaining, end, hints, extra)
+        return Lane(length, seam, self._tokenizer, remaining, end, hints, copies)
 
     def _respelled(self, seam: Seam) -> int:
         """How many tokens of a fill say again what stands in the file."""

@@ -85,10 +85,10 @@ def from_client(settings: object, base: Config | None = None) -> tuple[Config, l
     an empty text keeps the value it has in `base`.
     """
     config = base or Config()
+    if isinstance(settings, Mapping):
+        settings = settings.get("lacuna", settings)
     if settings is None or settings == []:  # Lua writes an empty table as either {} or []
         return config, []
-    if isinstance(settings, Mapping) and isinstance(settings.get("lacuna"), Mapping):
-        settings = settings["lacuna"]
     if not isinstance(settings, Mapping):
         return config, [f"the settings are an object of names and values, not {settings!r}"]
     values: dict[str, object] = {}

@@ -24,8 +24,8 @@ MAX_LINE = 2000  # longer lines are minified or data
 PROSE = ("", "markdown")  # languages without calls and blocks
 
 _CELL_GAP = "\n\n"
-_AUTOMATIC_TOKENS = 15  # one canvas of 16 with its end
-_LINE_TOKENS = 31  # two
+_AUTOMATIC_TOKENS = 15  # with their end half of the longest canvas, which has 32
+_LINE_TOKENS = 31  # with their end all of it
 _BLOCK_TOKENS = 60
 _BLOCK_LINES = 8
 

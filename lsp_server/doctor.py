@@ -83,6 +83,7 @@ def examine(choice: ModelChoice) -> Report:
     start = time.perf_counter()
     filler = _filler(choice, chosen, problems) if chosen and directory and not problems else None
     load_ms = (time.perf_counter() - start) * 1000
+    fills = _timed_fills(model, filler, problems) if filler else []
     return Report(
         lacuna=importlib.metadata.version("lacuna"),
         python=platform.python_version(),
@@ -97,7 +98,7 @@ def examine(choice: ModelChoice) -> Report:
         adapter=_adapter(choice) if filler else None,
         memory=memory,
         load_ms=round(load_ms, 1) if filler else None,
-        fills=tuple(_timed_fills(filler)) if filler else (),
+        fills=tuple(fills),
         peak_memory_mb=_peak_memory_mb(),
         missing_grammars=_missing_grammars(),
         problems=tuple(problems),
@@ -215,7 +216,7 @@ def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler
     try:
         return filler.load(choice.model, chosen, choice.adapter)
     except (WeightsError, OSError, ValueError, LookupError, RuntimeError) as error:
-        problems.append(f"{choice.model} cannot be loaded: {type(error).__name__}: {error}")
+        problems.append(f"{choice.model} cannot be loaded: {_named(error)}")
         return None
 
 
@@ -232,7 +233,7 @@ def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | 
     try:
         needed = filler.needed(model, chosen)
     except (OSError, ValueError, LookupError) as error:
-        problems.append(f"{model} cannot be loaded: {type(error).__name__}: {error}")
+        problems.append(f"{model} cannot be loaded: {_named(error)}")
         return None
     found = MemoryReport(needed.weights, needed.cache, needed.activations, needed.total, memory.available(chosen))
     if found.needed > found.available:
@@ -243,14 +244,18 @@ def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | 
     return found
 
 
-def _timed_fills(filler: Filler) -> list[TimedFill]:
+def _timed_fills(model: str, filler: Filler, problems: list[str]) -> list[TimedFill]:
     """Two keystrokes: the first reads the whole context, the second what is new of it."""
-    timed = []
+    timed: list[TimedFill] = []
     prefix = _PREFIX
     for key in _KEYSTROKES:
         prefix += key
         start = time.perf_counter()
-        fill = filler.infill(Gap(prefix, _SUFFIX, "python"))[0]
+        try:
+            fill = filler.infill(Gap(prefix, _SUFFIX, "python"))[0]
+        except RuntimeError as error:  # torch's: out of memory, or something that the device cannot compute
+            problems.append(f"{model} fails at its work, choose another device, dtype or model: {_named(error)}")
+            return timed
         milliseconds = round((time.perf_counter() - start) * 1000, 1)
         stages = {stage: round(ms, 1) for stage, ms in fill.timings.items()}
         timed.append(TimedFill(fill.text, fill.steps, fill.forwards, milliseconds, stages))
@@ -259,6 +264,10 @@ def _timed_fills(filler: Filler) -> list[TimedFill]:
 
 def _missing_grammars() -> tuple[str, ...]:
     return tuple(found.reason for found in map(grammar, LANGUAGES) if isinstance(found, MissingGrammar))
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _gigabytes(size: int) -> str:

@@ -168,6 +168,10 @@ class DocumentStore:
             raise UnknownDocument(f"the document is not open: {uri}")
         return self._documents[uri]
 
+    def has(self, text: Text) -> bool:
+        """Whether an open document is as it was when it had this text."""
+        return any(document.text is text for document in self._documents.values())
+
     def open(self, uri: str, language_id: str, version: int, text: str) -> Document:
         """A document or a cell was opened; one that was open already starts afresh."""
         self._documents.pop(uri, None)

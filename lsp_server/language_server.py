@@ -113,9 +113,9 @@ class LacunaServer(LanguageServer):
         return None
 
     def changed(self, start: float) -> None:
-        """Documents were opened or changed since `start`, a time.perf_counter()."""
+        """Documents were opened, changed or closed since `start`, a time.perf_counter()."""
         self._sync_ms = (time.perf_counter() - start) * 1000.0
-        self.edits.next_edits.notice()
+        self.edits.notice()
         self._parsing.wake()
 
     def show(self, message: str, kind: types.MessageType) -> None:

@@ -44,33 +44,34 @@ class Loader:
         self._choice: ModelChoice | None = None
         self._failed_at: float | None = None  # when loading it did; monotonic seconds
         self._task: asyncio.Task[None] | None = None
+        self._asking = 0  # requests that are in `at_work`
 
     def load(self, choice: ModelChoice) -> None:
         """Have this model. Returns at once."""
         if choice != self._choice:
             self._choice = choice
-            self._say(Status(State.LOADING, f"loading {choice.model}"))
-            self._start(self._load(choice))
+            self._load_anew(choice)
 
     def unload(self) -> None:
         """Have none. Returns at once."""
-        self._choice = self._failed_at = None
+        self._choice = None
         self._start(self._worker.unload())
         self._say(Status(State.OFF, "switched off"))
 
     def retry(self) -> None:
-        """A model is wanted: if it could not be loaded, and that is some time ago, try again."""
-        if self._choice is None or self._failed_at is None or time.monotonic() - self._failed_at < RETRY_SECONDS:
+        """A model is wanted: if it could not be loaded, and that is some time ago, or it was lost, try again."""
+        if self._choice is None:
             return
-        self._failed_at = None
-        self._start(self._load(self._choice))
+        if self._failed_at is None:
+            if self._has_lost_it:
+                self._load_anew(self._choice)
+        elif time.monotonic() - self._failed_at >= RETRY_SECONDS:
+            self._start(self._load(self._choice))  # nothing is said until it is there
 
     def look_again(self) -> None:
         """A model was pulled: if ours could not be loaded, or was not whole, try again at once."""
         if self._choice is not None and self._failed_at is not None:
-            self._failed_at = None
-            self._say(Status(State.LOADING, f"loading {self._choice.model}"))
-            self._start(self._load(self._choice))
+            self._load_anew(self._choice)
 
     def stop(self) -> None:
         """Nobody waits for what is being loaded any more."""
@@ -81,15 +82,37 @@ class Loader:
     def at_work(self) -> Iterator[None]:
         """While the model is asked: says so if that takes long, and what is wrong if the model fails."""
         timer = asyncio.get_running_loop().call_later(BUSY_SECONDS, self._say_busy)
+        self._asking += 1
         try:
             yield
         except ModelError as error:
-            self._fail(error)
+            if self._failed_at is None:  # else there is no model, and what was said of that tells what to do
+                self._fail(error)
         else:
-            if self._worker.is_ready:
+            if self._worker.is_ready and not self._is_busy:  # after an error
                 self._say(self._ready)
         finally:
             timer.cancel()
+            self._asking -= 1
+            if self._is_busy and not self._asking:
+                self._say(self._ready)
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._told is not None and self._told.state is State.BUSY
+
+    @property
+    def _has_lost_it(self) -> bool:
+        """Whether our model was loaded and is there no more.
+
+        Another connection switched it off, or left while it had another one loaded.
+        """
+        was_loaded = self._task is not None and self._task.done()
+        return was_loaded and not self._worker.is_ready and not self._worker.is_changing
+
+    def _load_anew(self, choice: ModelChoice) -> None:
+        self._say(Status(State.LOADING, f"loading {choice.model}"))
+        self._start(self._load(choice))
 
     async def _load(self, choice: ModelChoice) -> None:
         reason = await self._worker.load(choice)
@@ -99,6 +122,7 @@ class Loader:
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         self.stop()
+        self._failed_at = None
         self._task = asyncio.create_task(work)
         self._task.add_done_callback(self._ended)
 

@@ -39,22 +39,29 @@ class _Chunk:
 
 
 class Snippets:
-    """Chooses snippets once per window, so that typing on leaves the head of what the engine has read as it is."""
+    """Chooses snippets once per window, so that typing on leaves the head of what the engine has read as it is.
+
+    Where there were none, the next request looks again: what is typed meanwhile may be spoken of elsewhere.
+    """
 
     def __init__(self, exclusion: Exclusion) -> None:
         self._exclusion = exclusion
-        self._chunks: dict[str, tuple[int, list[_Chunk]]] = {}  # by URI, of a version
+        self._chunks: dict[str, tuple[Text, list[_Chunk]]] = {}  # by URI, of a text
         self._chosen: dict[tuple[str, int, frozenset[str]], tuple[str, ...]] = {}
 
     def choose(self, snapshot: Snapshot, documents: Iterable[Document]) -> tuple[str, ...]:
         """At most MAX_SNIPPETS pieces of other documents (the one used last first), the most useful last."""
         others = list(islice((other for other in documents if other.uri != snapshot.uri), _MAX_DOCUMENTS))
         window = (snapshot.uri, snapshot.offset // PREFIX_JUMP, frozenset(other.uri for other in others))
-        if window not in self._chosen:
+        known = self._chosen.get(window)
+        if known is not None:
+            return known
+        chosen = _best(self._all_chunks(snapshot, others), _words_near(snapshot))
+        if chosen:
             if len(self._chosen) >= _REMEMBERED:
                 del self._chosen[next(iter(self._chosen))]
-            self._chosen[window] = _best(self._all_chunks(snapshot, others), _words_near(snapshot))
-        return self._chosen[window]
+            self._chosen[window] = chosen
+        return chosen
 
     def _all_chunks(self, snapshot: Snapshot, others: list[Document]) -> list[_Chunk]:
         usable = [
@@ -66,11 +73,13 @@ class Snippets:
         self._chunks = {other.uri: self._chunks_of(other) for other in usable}
         return [chunk for _, chunks in self._chunks.values() for chunk in chunks]
 
-    def _chunks_of(self, other: Document) -> tuple[int, list[_Chunk]]:
+    def _chunks_of(self, other: Document) -> tuple[Text, list[_Chunk]]:
         known = self._chunks.get(other.uri)
-        if known is not None and known[0] == other.version:
+        if (
+            known is not None and known[0] is other.text
+        ):  # its version says less: a document that is opened again begins anew
             return known
-        return other.version, [_Chunk(text, _words(text)) for text in _pieces(other.text)]
+        return other.text, [_Chunk(text, _words(text)) for text in _pieces(other.text)]
 
 
 def _best(chunks: list[_Chunk], query: frozenset[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""From a snapshot to the model's suggestions: context, engine, selection. Remembers nothing of the text."""
+"""From a snapshot to the model's suggestions: context, engine, selection. Remembers no text but snippets."""
 
 from __future__ import annotations
 

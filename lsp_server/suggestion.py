@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Reason(Enum):
-    """Why there is no suggestion. The value is what logs and `lacuna doctor` say."""
+    """Why there is no suggestion. The value is what logs and messages say."""
 
     # Before the model is asked (context.py).
     EXCLUDED = "the file is left alone"

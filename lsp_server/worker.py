@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -44,6 +44,7 @@ class Worker:
         self._filler: Filler | None = None  # the thread's own
         self._loaded: ModelChoice | None = None
         self._reason = ""  # for device, dtype and threads
+        self._change: Future[str] | Future[None] | None = None  # of the model: the one that was asked for last
         self.is_ready = False  # whether there is a model to ask
         self.can_rewrite = False  # whether that model follows instructions
         self.finished = 0  # questions that were worked out
@@ -54,15 +55,22 @@ class Worker:
 
         When this is cancelled the model is loaded all the same, but not asked. Raises ModelError.
         """
-        self.is_ready = False
-        reason = await asyncio.get_running_loop().run_in_executor(self._executor, self._load, choice)
+        self.is_ready = self.is_ready and choice == self._loaded  # another connection may have it already
+        loading = self._change = self._executor.submit(self._load, choice)
+        reason = await asyncio.wrap_future(loading)
         self.is_ready = True
         return reason
 
     async def unload(self) -> None:
         """Give the model's memory back."""
         self.is_ready = False
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._unload)
+        unloading = self._change = self._executor.submit(self._unload)
+        await asyncio.wrap_future(unloading)
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether a model is being loaded or given up, or is going to be."""
+        return self._change is not None and not self._change.done()
 
     async def fill(self, gap: Gap, *, document: str, drafts: int = 1, on_frame: OnFrame | None = None) -> Filled:
         """Fill a gap; what is read of `document` is kept. Cancelling this makes the engine stop before its next pass.

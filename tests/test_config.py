@@ -16,7 +16,7 @@ def accepted(settings: object, base: Config | None = None) -> Config:
     return config
 
 
-@pytest.mark.parametrize("settings", [None, {}, [], {"lacuna": {}}])
+@pytest.mark.parametrize("settings", [None, {}, [], {"lacuna": {}}, {"lacuna": []}, {"lacuna": None}])
 def test_nothing_needs_to_be_set(settings: object) -> None:
     assert accepted(settings) == Config()
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.languages import Kind
+from engine.syntax import spans
+from lsp_server.edits import objections
 from lsp_server.edits.change import change_of
 from lsp_server.edits.objections import changes_only_comments, has_objection
 from lsp_server.edits.recent_edits import PAUSE_SECONDS, RecentEdits, difference, plain
@@ -133,6 +137,23 @@ def test_twin_branches() -> None:
     check("a.open(1, True)\nb.open(1, True)\n", "(1, True)", "(1, False)", ["b.open(1, False)"])
 
 
+def test_the_words_of_a_twin_stand_together() -> None:
+    text = "if x + y > 0 and z:\n    a()\nelif x * 2 + y > 0 and z:\n    b()\n"
+    check(text, "if x + y", "if w", [])
+    check(text.replace("x * 2 + y", "x + y"), "if x + y", "if w", ["elif w > 0 and z:"])
+
+
+def test_holes_of_a_place_stand_apart() -> None:
+    now = "def move(y):\n    pass\n\n\nmove(f(move(a, b), move(c, d)), e)\n"
+    edit = difference(now.replace("(y)", "(x, y)"), now)
+    assert edit is not None
+    change = change_of(edit, now)
+    assert change is not None
+    [place] = related_places(change, now, "python", 0)
+    assert all(first[1] <= second[0] for first, second in pairwise(place.holes))
+    assert place.drafts == (("",),), "the outermost call"
+
+
 @pytest.mark.parametrize(
     ("old", "new"), [("total = 0", "total  =  0"), ("    total = 0\n", "\n    total = 0\n"), ("\n", "\r\n")]
 )
@@ -149,6 +170,25 @@ def test_comments_are_no_change() -> None:
         assert edit is not None
         change = change_of(edit, now)
         assert change is not None and changes_only_comments(change, "python")
+
+
+def test_only_what_is_near_an_edit_is_read_for_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def measured(language: str, text: str, kinds: Sequence[Kind]) -> dict[Kind, list[tuple[int, int]]]:
+        read.append(len(text))
+        return spans(language, text, kinds)
+
+    monkeypatch.setattr(objections, "spans", measured)
+    filler = "value = 1\n" * 5000
+    for old, new, expected in (("# total", "# sum", True), ("total = 0", "amount = 0", False)):
+        before = filler + MEAN + filler
+        now = after(before, old, new)
+        edit = difference(before, now)
+        assert edit is not None
+        change = change_of(edit, now)
+        assert change is not None and changes_only_comments(change, "python") == expected
+    assert read and max(read) < 5000
 
 
 def test_what_should_not_be_offered() -> None:

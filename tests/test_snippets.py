@@ -68,6 +68,21 @@ def test_a_document_that_is_opened_is_looked_at() -> None:
     assert snippets.choose(snapshot_at(HERE), [document("file:///w/billing.py", PARSER)]) == (PARSER,)
 
 
+def test_where_there_was_nothing_the_next_request_looks_again() -> None:
+    snippets = Snippets(Exclusion())
+    other = document("file:///w/billing.py", PARSER)
+    assert snippets.choose(snapshot_at("|\n"), [other]) == ()
+    assert snippets.choose(snapshot_at(HERE), [other]) == (PARSER,)
+
+
+def test_a_document_that_was_closed_and_opened_again_is_read_again() -> None:
+    snippets = Snippets(Exclusion())
+    snippets.choose(snapshot_at(HERE), [document("file:///w/billing.py", PARSER)])
+    again = document("file:///w/billing.py", PARSER.replace("header", "heading"))
+    far = snapshot_at("# more\n" * PREFIX_JUMP + HERE)
+    assert snippets.choose(far, [again]) == (str(again.text),)
+
+
 def test_line_ends_are_plain() -> None:
     other = document("file:///w/billing.py", PARSER.replace("\n", "\r\n"))
     assert Snippets(Exclusion()).choose(snapshot_at(HERE), [other]) == (PARSER,)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,38 @@ async def test_another_model_takes_the_place_of_the_first(worker: Worker, tiny: 
     assert not worker.is_ready
     with pytest.raises(ModelError, match="no model"):
         await texts(worker)
+
+
+class Pretender(Worker):
+    """Loads nothing, and is done with that when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+        self.released.set()
+
+    def _load(self, choice: ModelChoice) -> str:
+        self.released.wait(10.0)
+        self._loaded = choice
+        return ""
+
+
+async def test_who_has_the_same_model_loaded_takes_it_from_nobody() -> None:
+    worker = Pretender()
+    await worker.load(choice("a"))
+    worker.released.clear()
+    loading = asyncio.create_task(worker.load(choice("a")))
+    await asyncio.sleep(0.01)
+    assert worker.is_ready and worker.is_changing
+    loading.cancel()
+    assert worker.is_ready
+    other = asyncio.create_task(worker.load(choice("b")))
+    await asyncio.sleep(0.01)
+    assert not worker.is_ready and worker.is_changing
+    worker.released.set()
+    await other
+    assert worker.is_ready and not worker.is_changing
+    worker.close()
 
 
 async def test_closing_a_document_loses_nothing_but_time(worker: Worker, tiny: Path) -> None:

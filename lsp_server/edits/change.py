@@ -36,6 +36,8 @@ class Change:
     old: tuple[Token, ...]  # of the lines as they were
     new: tuple[Token, ...]
     replacements: tuple[Replacement, ...]  # from left to right
+    start: int  # where the lines begin, in both versions
+    end: int  # where they end in the one after the edit; all behind it is the same in both
 
     @property
     def come(self) -> set[str]:
@@ -53,7 +55,7 @@ def change_of(edit: RecentEdit, after: str) -> Change | None:
         return None
     old, new = tokens(before, start, old_end), tokens(after, start, end)
     replacements = tuple(_replacements(before, after, old, new))
-    return Change(before, after, tuple(old), tuple(new), replacements) if replacements else None
+    return Change(before, after, tuple(old), tuple(new), replacements, start, end) if replacements else None
 
 
 def _replacements(before: str, after: str, old: list[Token], new: list[Token]) -> list[Replacement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.patch import Hole, Patch, Patched, Revision
 from engine.surprise import Passage, Surprise
-from lsp_server.edits.change import change_of
+from lsp_server.edits.change import Change, change_of
 from lsp_server.edits.objections import changes_only_comments, has_objection
 from lsp_server.edits.offer import Quiet
 from lsp_server.edits.site import Other, Site, Version, sites
@@ -95,10 +96,12 @@ class Search:
         return result
 
     async def _searched(self, version: Version, around: int, others: Sequence[Other], trace: _Trace) -> Found | Quiet:
-        change = change_of(version.edit, version.text)
-        if change is None or changes_only_comments(change, version.language):
+        # In other threads: to parse and scan a large document takes up to a second, in which keys would wait.
+        change = await asyncio.to_thread(_change_of_code, version)
+        if change is None:
             return Quiet.NO_EDIT
-        for site in sites(version, change, around, others, MAX_PLACES):
+        found_sites = sites(version, change, around, others, MAX_PLACES)
+        while (site := await asyncio.to_thread(next, found_sites, None)) is not None:
             trace.places += 1
             patch = site.patch(await self._ask(partial(_surprises, site.passage(self._thresholds.fall))))
             if patch is not None:
@@ -132,6 +135,12 @@ class Search:
             return preferred >= self._thresholds.drafted
         speaks_of_it = bool(site.change.come & {token.text for text in revision.texts for token in tokens(text)})
         return preferred >= self._thresholds.noise and (speaks_of_it or any(not one.text for one in patch.holes))
+
+
+def _change_of_code(version: Version) -> Change | None:
+    """What an edit changed; None where nothing can follow from it."""
+    change = change_of(version.edit, version.text)
+    return None if change is None or changes_only_comments(change, version.language) else change
 
 
 def _surprises(passage: Passage, filler: Filler, stop: Event) -> tuple[Surprise, ...]:

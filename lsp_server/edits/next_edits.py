@@ -38,6 +38,8 @@ class NextEdits:
         """Documents were opened, changed or closed."""
         open_now = {document.uri: document.text for document in self._documents}
         self._recent.keep(open_now)
+        if self._uri not in open_now:  # nobody waits for what is looked for in a closed document
+            self._newest.cancel()
         for uri, text in open_now.items():
             if self._texts.get(uri) is not text:
                 self._recent.notice(uri, text)

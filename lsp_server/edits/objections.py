@@ -18,16 +18,24 @@ def has_objection(text: str, start: int, end: int, new: str, language: str, chan
         return True
     if isinstance(grammar(language), MissingGrammar):
         return False
-    first, last = text.rfind("\n", 0, max(start - _NEAR, 0)) + 1, text.find("\n", end + _NEAR)
-    before, after = text[first:start], text[end : len(text) if last < 0 else last]
+    first, last = _lines_near(text, start, end)
+    before, after = text[first:start], text[end:last]
     return _parses_worse(language, before, old, new, after) or _is_comment(language, before, old, new, after)
 
 
 def changes_only_comments(change: Change, language: str) -> bool:
-    """Whether an edit left all code as it was."""
+    """Whether an edit left the code around it as it was."""
     if isinstance(grammar(language), MissingGrammar):
         return False
-    return _code(language, change.before) == _code(language, change.after)
+    first, last = _lines_near(change.after, change.start, change.end)
+    last_before = last + len(change.before) - len(change.after)
+    return _code(language, change.before[first:last_before]) == _code(language, change.after[first:last])
+
+
+def _lines_near(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the lines begin and end that are near enough to a piece of a text to be parsed with it."""
+    first, last = text.rfind("\n", 0, max(start - _NEAR, 0)) + 1, text.find("\n", end + _NEAR)
+    return first, len(text) if last < 0 else last
 
 
 def _said(text: str) -> list[str]:

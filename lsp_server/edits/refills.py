@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lsp_server.documents import Document, Snapshot
+from lsp_server.documents import DocumentStore, Snapshot
 from lsp_server.edits.block import Block, without
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.refill import Refill, context_of
+from lsp_server.edits.text_work import TextWork
 from lsp_server.exclude import Exclusion
-from lsp_server.newest import Newest
 from lsp_server.suggestion import Reason, Rejected
 from lsp_server.text import Text
 from lsp_server.worker import Worker
@@ -28,12 +27,12 @@ _Key = tuple[str, Text, Block]  # a `Text` equals itself alone: what was edited 
 class Refills:
     """One draft at a time: who asks for another one is not interested in the one before."""
 
-    def __init__(self, documents: Iterable[Document], worker: Worker, exclusion: Exclusion, drafts: int) -> None:
+    def __init__(self, documents: DocumentStore, worker: Worker, exclusion: Exclusion, drafts: int) -> None:
         self._documents = documents
         self._worker = worker
         self._exclusion = exclusion
         self._drafts = drafts
-        self._newest: Newest[Draft | Reason] = Newest()
+        self._work: TextWork[Draft | Reason] = TextWork(documents)
         self._refills: OrderedDict[_Key, Refill] = OrderedDict()
 
     def count(self, snapshot: Snapshot, block: Block) -> int:
@@ -42,7 +41,10 @@ class Refills:
         return refill.count if refill is not None else 0
 
     async def draft(self, snapshot: Snapshot, block: Block, number: int) -> Draft | Reason | None:
-        """A draft for a block, or why there is none; None when another is asked for meanwhile. Raises ModelError."""
+        """A draft for a block, or why there is none. Raises ModelError.
+
+        None when another is asked for, or the document is edited, meanwhile.
+        """
         key = (snapshot.uri, snapshot.text, block)
         if key not in self._refills:
             refill = self._refill(snapshot, block)
@@ -52,11 +54,15 @@ class Refills:
             if len(self._refills) > REMEMBERED:
                 self._refills.popitem(last=False)
         refill = self._refills[key]
-        return await self._newest.run((*key, number), lambda: refill.draft(number, self._worker))
+        return await self._work.run(snapshot.text, (*key, number), lambda: refill.draft(number, self._worker))
+
+    def notice(self) -> None:
+        """Documents were opened, changed or closed."""
+        self._work.notice()
 
     def cancel(self) -> None:
         """Stop what is worked on."""
-        self._newest.cancel()
+        self._work.cancel()
 
     def _refill(self, snapshot: Snapshot, block: Block) -> Refill | Rejected:
         hollow = without(snapshot, block)

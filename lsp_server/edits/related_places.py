@@ -78,7 +78,10 @@ class _Quiet:
 def _place(text: str, start: int, end: int, ways: list[list[Filling]]) -> RelatedPlace:
     """One place for a line, however many ways there are to change it: all have the holes of all."""
     holes = sorted({(one.start, one.end) for way in ways for one in way})
-    apart = [hole for at, hole in enumerate(holes) if at == 0 or hole[0] >= holes[at - 1][1]]
+    apart: list[_Span] = []
+    for hole in holes:
+        if not apart or hole[0] >= apart[-1][1]:
+            apart.append(hole)
     fitting = [way for way in ways if all((one.start, one.end) in apart for one in way)]
     return RelatedPlace(start, end, tuple(apart), tuple(dict.fromkeys(_texts(text, apart, way) for way in fitting)))
 

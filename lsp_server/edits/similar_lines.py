@@ -56,8 +56,9 @@ def _followed(change: Change, text: str, matcher: SequenceMatcher[str], others: 
 
 
 def _says(others: list[Token], at: list[int], one: Replacement) -> bool:
-    """Whether the other line has the words that were replaced."""
-    return all(place >= 0 and others[place].text == old.text for place, old in zip(at, one.old, strict=True))
+    """Whether the other line has the words that were replaced, and nothing between them."""
+    in_a_row = at[0] >= 0 and at == list(range(at[0], at[0] + len(at)))
+    return in_a_row and all(others[place].text == old.text for place, old in zip(at, one.old, strict=True))
 
 
 def _spaced(change: Change, one: Replacement) -> str:

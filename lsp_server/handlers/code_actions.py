@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
-from lsp_server.documents import Snapshot, UnknownDocument
+from lsp_server.documents import Snapshot
 from lsp_server.edits import code_actions
 from lsp_server.edits.block import TREE_MS, Block, Unit
 from lsp_server.edits.code_actions import Action, Mark, Menu
@@ -50,12 +50,12 @@ async def _resolve(ls: LacunaServer, asked: types.CodeAction) -> types.CodeActio
     if snapshot is None:
         return _without_edit(ls, asked, "the document has changed since: ask for the action anew")
     draft = await ls.at_work(ls.edits.refills.draft(snapshot, block, data["draft"]))
+    if not ls.documents.has(snapshot.text):
+        return _without_edit(ls, asked, "the document has changed meanwhile: nothing was edited")
     if draft is None:
         return _without_edit(ls, asked, "something else was asked for meanwhile, or the model failed")
     if isinstance(draft, Reason):
         return _without_edit(ls, asked, f"there is no {'other ' if data['draft'] else ''}draft: {draft.value}")
-    if not _is_as_it_was(ls, snapshot):
-        return _without_edit(ls, asked, "the document has changed meanwhile: nothing was edited")
     asked.edit = confirmed_edit(ls, snapshot.uri, draft, asked.title)
     return asked
 
@@ -97,13 +97,6 @@ def _snapshot(ls: LacunaServer, uri: str, version: int, block: Block) -> Snapsho
         return None
     position = ls.documents.get(uri).text.position(block.start, ls.documents.encoding)
     return ls.documents.snapshot(uri, position, TREE_MS)
-
-
-def _is_as_it_was(ls: LacunaServer, snapshot: Snapshot) -> bool:
-    try:
-        return ls.documents.get(snapshot.uri).text is snapshot.text
-    except UnknownDocument:
-        return False
 
 
 def _places(ls: LacunaServer, snapshot: Snapshot, range: types.Range) -> tuple[Place, Place]:

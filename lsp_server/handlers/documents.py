@@ -25,8 +25,10 @@ def _did_change(ls: LacunaServer, params: types.DidChangeTextDocumentParams) -> 
 
 
 def _did_close(ls: LacunaServer, params: types.DidCloseTextDocumentParams) -> None:
+    start = time.perf_counter()
     ls.documents.close(params.text_document.uri)
     ls.completer.closed(params.text_document.uri)
+    ls.changed(start)
 
 
 def _notebook_did_open(ls: LacunaServer, params: types.DidOpenNotebookDocumentParams) -> None:
@@ -56,9 +58,11 @@ def _notebook_did_change(ls: LacunaServer, params: types.DidChangeNotebookDocume
 
 
 def _notebook_did_close(ls: LacunaServer, params: types.DidCloseNotebookDocumentParams) -> None:
+    start = time.perf_counter()
     ls.documents.close_notebook(params.notebook_document.uri)
     for cell in params.cell_text_documents:
         ls.completer.closed(cell.uri)
+    ls.changed(start)
 
 
 def _open(ls: LacunaServer, document: types.TextDocumentItem) -> None:

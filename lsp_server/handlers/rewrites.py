@@ -9,7 +9,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from lsp_server.documents import Document
-from lsp_server.edits.rewrite import Rewrite, rewritten
+from lsp_server.edits.rewrite import Rewrite
 from lsp_server.handlers.workspace_edits import confirmed_edit
 from lsp_server.language_server import LacunaServer
 from lsp_server.text import Place, Position
@@ -34,13 +34,13 @@ async def _rewrite(ls: LacunaServer, arguments: Any) -> types.WorkspaceEdit:
     if rewrite is None:
         raise _failed("there is nothing to rewrite: select some code")
     text = document.text
-    draft = await ls.at_work(rewritten(rewrite, instruction, ls.edits.ask))
-    if draft is None:
-        raise _failed("the model failed, or left the code as it is")
-    if document.text is not text:
+    draft = await ls.at_work(ls.edits.rewrite(text, rewrite, instruction))
+    if not ls.documents.has(text):
         raise JsonRpcException(
             "the document has changed meanwhile: nothing was edited", types.LSPErrorCodes.ContentModified
         )
+    if draft is None:
+        raise _failed("the model failed or left the code as it is, or something else was asked for meanwhile")
     return confirmed_edit(ls, uri, draft, f"Lacuna: {instruction.strip()[:_LABEL]}")
 
 

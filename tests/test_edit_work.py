@@ -1,0 +1,178 @@
+"""What edit suggestions do when documents change, close or get other settings while they are worked on. No model."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from lsprotocol import types
+
+from lsp_server.config import Config
+from lsp_server.documents import DocumentStore
+from lsp_server.edits import next_edit
+from lsp_server.edits.block import Block, Unit
+from lsp_server.edits.offer import Quiet
+from lsp_server.edits.rewrite import Rewrite
+from lsp_server.edits.suggestions import EditSuggestions
+from lsp_server.handlers import documents as handlers
+from lsp_server.server import create_server
+from lsp_server.text import Edit, Place, Position
+from lsp_server.worker import Worker
+
+URI = "untitled:a.py"
+CODE = "size = 1\nprint(size)\n"
+
+
+class Waiting(Worker):
+    """Is asked, and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_ready = True
+        self.asked = asyncio.Event()
+        self.cancelled = 0
+
+    async def ask(self, work: Callable[..., Any]) -> Any:
+        self.asked.set()
+        try:
+            await asyncio.sleep(60.0)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    async def fill(self, *_: Any, **__: Any) -> Any:
+        return await self.ask(lambda: None)
+
+
+class User:
+    """Has one document open."""
+
+    def __init__(self) -> None:
+        self.worker = Waiting()
+        self.documents = DocumentStore()
+        self.edits = EditSuggestions(self.documents, self.worker)
+        self.open(CODE)
+
+    def open(self, text: str) -> None:
+        self.documents.open(URI, "python", 1, text)
+        self.edits.notice()
+
+    def rename(self) -> None:
+        self.documents.change(URI, 2, [Edit(Position(0, 0), Position(0, 4), "width")])
+        self.edits.notice()
+
+    def close(self) -> None:
+        self.documents.close(URI)
+        self.edits.notice()
+
+    async def refill(self) -> asyncio.Task[Any]:
+        snapshot = self.documents.snapshot(URI, Position(1, 0))
+        block = Block(Unit.LINE, Place(1, 0), Place(1, 11))
+        return await self._begun(self.edits.refills.draft(snapshot, block, 0))
+
+    async def rewrite(self, instruction: str = "shorter") -> asyncio.Task[Any]:
+        document = self.documents.get(URI)
+        rewrite = Rewrite.of(document, Place(0, 0), Place(1, 0))
+        assert rewrite is not None
+        return await self._begun(self.edits.rewrite(document.text, rewrite, instruction))
+
+    async def next_edit(self) -> asyncio.Task[Any]:
+        return await self._begun(self.edits.next_edits.next(URI, Position(0, 5)))
+
+    async def _begun(self, work: Any) -> asyncio.Task[Any]:
+        self.worker.asked.clear()
+        task = asyncio.create_task(work)
+        await asyncio.wait_for(self.worker.asked.wait(), 10.0)
+        return task
+
+
+@pytest.fixture
+async def user() -> AsyncIterator[User]:
+    user = User()
+    yield user
+    user.edits.cancel()
+    user.worker.close()
+
+
+@pytest.mark.parametrize("end", [User.rename, User.close, lambda user: user.edits.configure(Config(drafts=2))])
+@pytest.mark.parametrize("begin", [User.refill, User.rewrite])
+async def test_work_ends_with_what_it_is_about(user: User, begin: Any, end: Callable[[User], None]) -> None:
+    task = await begin(user)
+    end(user)
+    assert await asyncio.wait_for(task, 5.0) is None
+    assert user.worker.cancelled == 1
+
+
+async def test_other_documents_change_nothing(user: User) -> None:
+    task = await user.refill()
+    user.documents.open("untitled:b.py", "python", 1, "b = 1\n")
+    user.edits.notice()
+    await asyncio.sleep(0.01)
+    assert not task.done()
+
+
+async def test_the_newest_instruction_counts(user: User) -> None:
+    first = await user.rewrite()
+    await user.rewrite("longer")
+    assert await asyncio.wait_for(first, 5.0) is None
+
+
+async def test_a_search_ends_when_its_document_is_closed(user: User) -> None:
+    user.rename()
+    task = await user.next_edit()
+    user.close()
+    assert await asyncio.wait_for(task, 5.0) is Quiet.SUPERSEDED
+    user.open(CODE)
+    user.rename()
+    waiting = asyncio.create_task(user.edits.next_edits.next(URI, Position(0, 5)))
+    await asyncio.sleep(0.01)
+    user.close()
+    assert await asyncio.wait_for(waiting, 5.0) is Quiet.SUPERSEDED, "also before it has begun"
+
+
+async def test_large_documents_are_not_scanned_where_requests_wait(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def noted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            threads.append(threading.current_thread())
+            return function(*arguments)
+
+        return run
+
+    monkeypatch.setattr(next_edit, "change_of", noted(next_edit.change_of))
+    monkeypatch.setattr(next_edit, "changes_only_comments", noted(next_edit.changes_only_comments))
+    monkeypatch.setattr("lsp_server.edits.site.related_places", noted(lambda *_: []))
+    user.rename()
+    assert await user.edits.next_edits.next(URI, Position(0, 5)) is Quiet.NO_PLACE
+    assert len(threads) == 3 and threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize("is_notebook", [False, True])
+async def test_what_is_opened_again_was_not_edited(is_notebook: bool) -> None:
+    worker = Waiting()
+    server = create_server(worker)
+
+    def tell(method: str, params: object) -> None:
+        handlers.FEATURES[method](server, params)
+
+    for text in (CODE, CODE.replace("size", "width")):
+        item = types.TextDocumentItem(URI, "python", 1, text)
+        if is_notebook:
+            cell = types.NotebookCell(types.NotebookCellKind.Code, URI)
+            notebook = types.NotebookDocument("untitled:n.ipynb", "jupyter-notebook", 1, [cell])
+            tell(types.NOTEBOOK_DOCUMENT_DID_OPEN, types.DidOpenNotebookDocumentParams(notebook, [item]))
+        else:
+            tell(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
+        assert await server.edits.next_edits.next(URI, Position(0, 0)) is Quiet.NO_EDIT
+        identifier = types.TextDocumentIdentifier(URI)
+        if is_notebook:
+            closed = types.NotebookDocumentIdentifier("untitled:n.ipynb")
+            tell(types.NOTEBOOK_DOCUMENT_DID_CLOSE, types.DidCloseNotebookDocumentParams(closed, [identifier]))
+        else:
+            tell(types.TEXT_DOCUMENT_DID_CLOSE, types.DidCloseTextDocumentParams(identifier))
+    server._parsing.stop()
+    worker.close()
