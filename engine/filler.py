@@ -9,7 +9,7 @@ from threading import Event
 from typing import Protocol
 
 from engine import adapter, gap_filler, hub
-from engine.gap import Frame, Gap, Infill
+from engine.gap import Extent, Frame, Gap, Infill
 from engine.memory import Memory
 from engine.models.diffusion_gemma import infiller, memory
 from engine.patch import Patch, Patched, Wish
@@ -25,6 +25,7 @@ class Filler(Protocol):
     """Fills gaps and patches, one at a time: it is used from one thread."""
 
     can_rewrite: bool  # whether `rewrite` may be called: the model follows instructions
+    extent: Extent
 
     def infill(
         self,

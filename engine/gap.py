@@ -6,6 +6,17 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much of a gap's sides a model reads, in characters and a little generously: more need not be sent."""
+
+    prefix: int
+    suffix: int
+
+
+NEAR = Extent(4_000, 600)  # 512 and 64 tokens, at 3 to 4 characters each, and more
+
+
+@dataclass(frozen=True)
 class Gap:
     """A hole between two pieces of text, with what may help to fill it.
 

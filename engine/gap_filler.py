@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine import adapter, hub, reading, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
-from engine.gap import Frame, Gap, Infill, Stopped
+from engine.gap import NEAR, Frame, Gap, Infill, Stopped
 from engine.linear import Linear
 from engine.memory import Memory
 from engine.models.gap import GapConfig, GapDenoiser
@@ -39,6 +39,7 @@ class GapFiller:
     """Fills gaps, one at a time: it is used from one thread."""
 
     can_rewrite = False
+    extent = NEAR
 
     def __init__(
         self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig = PRODUCT

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from engine.gap import Gap
+from engine.gap import NEAR, Extent, Gap
 from engine.languages import Kind
 from engine.syntax import enclosing
 from lsp_server.brackets import Brackets, brackets_around
@@ -16,9 +16,7 @@ from lsp_server.indentation import expected_after, leading, opens_block, unit_of
 from lsp_server.suggestion import Reason, Rejected
 from lsp_server.text import Text
 
-PREFIX_CHARS = 4000  # more than the engine's 512 tokens, at 3 to 4 characters each
-PREFIX_JUMP = 1000  # a window's start stands still while so many characters are typed, and what was read of it stays
-SUFFIX_CHARS = 600  # more than the engine's 64 tokens
+JUMPS = 4  # in a window: its start stands still while a quarter of it is typed, and what was read of it stays
 BRACKET_CHARS = 2400  # after the cursor, in which brackets are matched
 MAX_LINE = 2000  # longer lines are minified or data
 PROSE = ("", "markdown")  # languages without calls and blocks
@@ -90,14 +88,16 @@ class Context:
         return replace(self, gap=replace(self.gap, snippets=snippets))
 
 
-def build_context(snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion) -> Context | Rejected:
-    """The question to ask at a snapshot's cursor, or why none should be asked."""
+def build_context(
+    snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion, extent: Extent = NEAR
+) -> Context | Rejected:
+    """The question to ask at a snapshot's cursor, or why none should be asked. `extent` is what the model reads."""
     if exclusion.reason(snapshot.uri) is not None:
         return Rejected(Reason.EXCLUDED)
     if len(snapshot.current_line) > MAX_LINE:
         return Rejected(Reason.LINE_TOO_LONG)
-    prefix, after = _prefix(snapshot), snapshot.suffix(BRACKET_CHARS)
-    suffix = _plain(after[:SUFFIX_CHARS])
+    prefix, after = _prefix(snapshot, extent.prefix), snapshot.suffix(BRACKET_CHARS)
+    suffix = _plain(snapshot.suffix(extent.suffix))
     brackets = brackets_around(prefix, _plain(after), len(after) == BRACKET_CHARS, snapshot.language)
     reason = _reason_not_to_ask(prefix, suffix, brackets, trigger)
     if reason is not None:
@@ -120,27 +120,27 @@ def build_context(snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion) ->
     )
 
 
-def _prefix(snapshot: Snapshot) -> str:
+def _prefix(snapshot: Snapshot, length: int) -> str:
     """The window before the cursor: from a line start, that moves in jumps, and not from inside a string or comment."""
-    text = snapshot.prefix(PREFIX_CHARS)
+    text = snapshot.prefix(length)
     first = snapshot.offset - len(text)
     if first == 0 and snapshot.cells_before:
-        text, first = _with_cells(text, snapshot.cells_before)
+        text, first = _with_cells(text, snapshot.cells_before, length)
     if first > 0:
-        text = text[-first % PREFIX_JUMP :]
+        text = text[-first % (length // JUMPS) :]
         text = text[text.find("\n") + 1 :]
         text = text[_outside_string(snapshot, text) :]
     return _plain(text)
 
 
-def _with_cells(text: str, cells: tuple[Text, ...]) -> tuple[str, int]:
-    """A notebook reads as one text. Also the offset in it at which the window begins."""
+def _with_cells(text: str, cells: tuple[Text, ...], length: int) -> tuple[str, int]:
+    """A notebook reads as one text. Also the offset in it at which the window of that length begins."""
     total = sum(len(cell) + len(_CELL_GAP) for cell in cells) + len(text)
     for cell in reversed(cells):
-        if len(text) >= PREFIX_CHARS:
+        if len(text) >= length:
             break
-        text = cell.before(cell.end, PREFIX_CHARS) + _CELL_GAP + text
-    text = text[-PREFIX_CHARS:]
+        text = cell.before(cell.end, length) + _CELL_GAP + text
+    text = text[-length:]
     return text, total - len(text)
 
 

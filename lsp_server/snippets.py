@@ -9,13 +9,13 @@ from itertools import islice
 
 import bm25s
 
-from lsp_server.context import PREFIX_JUMP
 from lsp_server.documents import Document, Snapshot
 from lsp_server.exclude import Exclusion
 from lsp_server.text import Text
 
 MAX_SNIPPETS = 3
 MAX_CHARS = 600  # of one snippet
+WINDOW = 1000  # characters that are typed before snippets are chosen anew
 _MAX_DOCUMENTS = 8
 _MAX_CHUNKS = 60  # per document; indexing 480 chunks takes 20 ms, once per window
 _QUERY_CHARS = 1500
@@ -52,7 +52,7 @@ class Snippets:
     def choose(self, snapshot: Snapshot, documents: Iterable[Document]) -> tuple[str, ...]:
         """At most MAX_SNIPPETS pieces of other documents (the one used last first), the most useful last."""
         others = list(islice((other for other in documents if other.uri != snapshot.uri), _MAX_DOCUMENTS))
-        window = (snapshot.uri, snapshot.offset // PREFIX_JUMP, frozenset(other.uri for other in others))
+        window = (snapshot.uri, snapshot.offset // WINDOW, frozenset(other.uri for other in others))
         known = self._chosen.get(window)
         if known is not None:
             return known

@@ -39,7 +39,7 @@ class Suggester:
         Raises ModelError. Cancelling it stops the engine.
         """
         with record.stage("context"):
-            context = build_context(snapshot, trigger, self._exclusion)
+            context = build_context(snapshot, trigger, self._exclusion, self._worker.extent)
         if isinstance(context, Rejected):
             return context.reason
         record.kind = context.scope.value

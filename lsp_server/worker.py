@@ -12,7 +12,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.gap import Frame, Gap, Infill, Stopped
+from engine.gap import NEAR, Frame, Gap, Infill, Stopped
 from lsp_server.config import ModelChoice
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Worker:
         self._change: Future[str] | Future[None] | None = None  # of the model: the one that was asked for last
         self.is_ready = False  # whether there is a model to ask
         self.can_rewrite = False  # whether that model follows instructions
+        self.extent = NEAR  # what it reads of a document
         self.finished = 0  # questions that were worked out
         self.stopped = 0  # questions that were taken up, and left when the stop flag was seen
 
@@ -114,7 +115,7 @@ class Worker:
         try:
             chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
             self._filler = filler.load(choice.model, chosen, choice.adapter)
-            self.can_rewrite = self._filler.can_rewrite
+            self.can_rewrite, self.extent = self._filler.can_rewrite, self._filler.extent
         except (hub.ModelMissing, weights.WeightsError) as error:
             raise ModelError(str(error)) from error
         except (OSError, ValueError, LookupError, RuntimeError) as error:

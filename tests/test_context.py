@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lsp_server.context import PREFIX_CHARS, PREFIX_JUMP, SUFFIX_CHARS, Context, Scope, Trigger, build_context
+from engine.gap import NEAR, Extent
+from lsp_server.context import JUMPS, Context, Scope, Trigger, build_context
 from lsp_server.document_tree import NO_TREE
 from lsp_server.documents import DocumentStore
 from lsp_server.exclude import Exclusion
@@ -217,16 +218,18 @@ LONG = "".join(f"value_{number} = compute({number})\n" for number in range(2000)
 
 
 def test_windows_are_bounded_and_begin_at_a_line() -> None:
-    context = asked(LONG + "x = |\n" + LONG)
-    assert PREFIX_CHARS - PREFIX_JUMP - 100 < len(context.gap.prefix) <= PREFIX_CHARS
-    assert ("\n" + LONG).endswith("\n" + context.gap.prefix.removesuffix("x = "))
-    assert len(context.gap.suffix) == SUFFIX_CHARS
+    for extent in (NEAR, Extent(16_000, 3_000)):
+        context = build_context(snapshot_at(LONG + "x = |\n" + LONG), Trigger.INVOKED, Exclusion(), extent)
+        assert isinstance(context, Context), context
+        assert extent.prefix - extent.prefix // JUMPS - 100 < len(context.gap.prefix) <= extent.prefix
+        assert ("\n" + LONG).endswith("\n" + context.gap.prefix.removesuffix("x = "))
+        assert len(context.gap.suffix) == extent.suffix
 
 
 def test_the_window_stands_still_while_one_types() -> None:
     typed = "".join(f"y{number} = {number}\n" for number in range(90))
     starts = {asked(LONG + typed[:length] + "|").gap.prefix[:40] for length in range(0, len(typed), 7)}
-    assert len(starts) <= len(typed) // PREFIX_JUMP + 2
+    assert len(starts) <= len(typed) // (NEAR.prefix // JUMPS) + 2
 
 
 def test_a_window_does_not_begin_inside_a_string() -> None:

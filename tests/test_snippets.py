@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lsp_server.context import PREFIX_JUMP
 from lsp_server.documents import Document, DocumentStore
 from lsp_server.exclude import Exclusion
-from lsp_server.snippets import MAX_CHARS, MAX_SNIPPETS, Snippets
+from lsp_server.snippets import MAX_CHARS, MAX_SNIPPETS, WINDOW, Snippets
 from lsp_server.text import Position
 from tests.marked_text import snapshot_at
 
@@ -58,7 +57,7 @@ def test_they_are_chosen_once_per_window() -> None:
     first = snippets.choose(snapshot_at(HERE), [other])
     changed = document("file:///w/billing.py", PARSER.replace("header", "heading"), version=2)
     assert snippets.choose(snapshot_at(HERE.replace("|", "x|")), [changed]) == first
-    far = snapshot_at("# more\n" * PREFIX_JUMP + HERE)
+    far = snapshot_at("# more\n" * WINDOW + HERE)
     assert snippets.choose(far, [changed]) == (PARSER.replace("header", "heading"),)
 
 
@@ -79,7 +78,7 @@ def test_a_document_that_was_closed_and_opened_again_is_read_again() -> None:
     snippets = Snippets(Exclusion())
     snippets.choose(snapshot_at(HERE), [document("file:///w/billing.py", PARSER)])
     again = document("file:///w/billing.py", PARSER.replace("header", "heading"))
-    far = snapshot_at("# more\n" * PREFIX_JUMP + HERE)
+    far = snapshot_at("# more\n" * WINDOW + HERE)
     assert snippets.choose(far, [again]) == (str(again.text),)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.gap import Gap, Infill
+from engine.gap import NEAR, Extent, Gap, Infill
 from lsp_server.context import Context, Scope, Trigger, build_context
 from lsp_server.documents import Snapshot
 from lsp_server.edits.block import Block, Unit, text_of
@@ -75,9 +75,11 @@ class Refill:
         return text if is_whole else text.rpartition("\n")[0]
 
 
-def context_of(snapshot: Snapshot, block: Block, hollow: Snapshot, exclusion: Exclusion) -> Context | Rejected:
+def context_of(
+    snapshot: Snapshot, block: Block, hollow: Snapshot, exclusion: Exclusion, extent: Extent = NEAR
+) -> Context | Rejected:
     """The question whose answer takes the block's place; `hollow` is the document without it."""
-    context = build_context(hollow, Trigger.INVOKED, exclusion)
+    context = build_context(hollow, Trigger.INVOKED, exclusion, extent)
     if isinstance(context, Rejected):
         return context
     text = text_of(snapshot, block)

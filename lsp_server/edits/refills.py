@@ -66,7 +66,7 @@ class Refills:
 
     def _refill(self, snapshot: Snapshot, block: Block) -> Refill | Rejected:
         hollow = without(snapshot, block)
-        context = context_of(snapshot, block, hollow, self._exclusion)
+        context = context_of(snapshot, block, hollow, self._exclusion, self._worker.extent)
         if isinstance(context, Rejected):
             return context
         context = context.with_snippets(self._snippets.choose(hollow, self._documents))

@@ -25,7 +25,7 @@ from engine.models.diffusion_gemma.beginnings import Beginnings
 from engine.models.diffusion_gemma.model import DiffusionGemma
 from engine.models.diffusion_gemma.patcher import Patcher
 from engine.models.diffusion_gemma.prompt import Prompt
-from engine.models.diffusion_gemma.question import Question, Questioner
+from engine.models.diffusion_gemma.question import EXTENT, Question, Questioner
 from engine.models.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.models.diffusion_gemma.scorer import Scorer
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
@@ -59,6 +59,7 @@ class DiffusionGemmaInfiller:
     """Fills gaps, one at a time: it is used from one thread."""
 
     can_rewrite = True
+    extent = EXTENT
 
     def __init__(self, model: DiffusionGemma, tokenizer: GemmaTokenizer, config: EntropyBoundConfig) -> None:
         self._model = model

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.gap import Gap
+from engine.gap import Extent, Gap
 from engine.infill_layout import Layout, behind, lay_out, lengths
 from engine.models.diffusion_gemma.chat import Chat
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
@@ -16,6 +16,7 @@ from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 PREFIX_CHARACTERS = 16_384
 PREFIX_JUMP = 4_096  # the prefix's beginning moves in such steps, so that it does not slide on every key
 FAR_SUFFIX_TOKENS = 512
+EXTENT = Extent(PREFIX_CHARACTERS, 3_072)  # the far suffix and one canvas, at 4 characters a token
 INSTRUCTION = (
     "Write the whole file. Only the code between the last line you are given and the rest of the file is missing."
 )
