@@ -87,7 +87,7 @@ def followed(change: ListChange, text: str, other: ArgumentList) -> list[list[Fi
     if len(old) != len(items) - offset:
         return []
     items = items[offset:]
-    if len(new) == len(old):
+    if sorted(old) == sorted(new):
         return [_reordered(old, new, text, items)]
     if len(new) == len(old) + 1:
         return _added(change, old, new, other, items)
