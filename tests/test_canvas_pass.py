@@ -86,7 +86,7 @@ def test_the_base_is_asked_what_the_sampler_asks_it() -> None:
             with torch.inference_mode():
                 (expected,) = embedded().denoiser.score(context, DraftTree([group.tokens[at, :end].tolist()]))
             found = base().llama.log_probabilities(read_window.hidden[anchor : anchor + end + 1])
-            torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-4)
+            torch.testing.assert_close(found, torch.stack(expected), atol=2e-3, rtol=1e-4)
 
 
 def test_gradients_of_merged_factors_are_those_of_unmerged_ones() -> None:

@@ -38,7 +38,7 @@ def test_what_the_base_read_for_the_sampler_is_judged() -> None:
     for draft in (*drafts, fork):
         (expected,) = listening._denoiser.score(listening._context, DraftTree([draft]))
         rows = torch.stack([said[tuple(draft[:count])] for count in range(len(draft) + 1)])
-        torch.testing.assert_close(rows, expected, atol=1e-3, rtol=0)
+        torch.testing.assert_close(rows, torch.stack(expected), atol=1e-3, rtol=0)
     heard, said = listening.judge(FILLS, never), judge().judge(FILLS)
     assert all(map(same, heard, said))
 

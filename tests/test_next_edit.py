@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from edits_client import EditsClient, editing
+from language_client import PATIENCE
 from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
 
 from lsp_server.edits.draft import Draft
@@ -215,6 +216,9 @@ async def test_the_setting_and_the_status() -> None:
     async with editing({"next_edits": False}) as (client, _):
         await client.until("ready")
         assert {"loading", "ready"} <= set(client.states)
+        async with asyncio.timeout(PATIENCE):
+            while len(client.copilot) < 2:  # it follows our own status
+                await asyncio.sleep(0.01)
         assert [status.busy for status in client.copilot] == [True, False]
         assert {status.kind for status in client.copilot} == {"Normal"}
         editor = Editor(client)

@@ -97,6 +97,10 @@ def test_what_was_moved_was_not_renamed() -> None:
     check("swap(first, second)\nprint(first)\n", "first, second", "second, first", [])
 
 
+def test_a_receiver_that_changed_places_says_nothing_of_calls() -> None:
+    check("class A:\n    def move(self, x):\n        pass\n\n\nA().move(1)\n", "(self, x)", "(x, self)", [])
+
+
 def test_a_literal_that_became_a_constant() -> None:
     text = "LIMIT = 3600\nif a > 3600:\n    wait(3600)\nprint('3600')\n"
     check(text, "a > 3600", "a > LIMIT", ["wait(LIMIT)"])
