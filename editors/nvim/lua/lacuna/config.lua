@@ -118,6 +118,7 @@ end
 function M.is_on(buf)
   local settings = M.options.settings
   return settings.enabled
+    and vim.bo[buf].modifiable -- Neovim 0.12 attaches to help, too
     and vim.b[buf].lacuna_enabled ~= false
     and not vim.tbl_contains(settings.disabled_languages, vim.bo[buf].filetype)
 end
