@@ -43,10 +43,8 @@ class Context:
         self._said = 0  # how many tokens were read when `_hidden` was computed
         self._next: Tensor | None = None
         self._sink = sink
-        self._continuation: tuple[Sequence[int], Sequence[int]] = (
-            [],
-            [],
-        )  # tokens read after the prefix, and their slots
+        # Tokens read after the prefix, and their slots.
+        self._continuation: tuple[Sequence[int], Sequence[int]] = ([], [])
 
     @property
     def last(self) -> int:

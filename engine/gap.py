@@ -35,9 +35,7 @@ class Gap:
 class Features:
     """What the gate judges a fill by. Log probabilities are natural logarithms."""
 
-    canvas_mean: (
-        float  # mean log probability that the canvas gave the fill's tokens, and its end, when they were accepted
-    )
+    canvas_mean: float  # mean log probability by the canvas of the fill's tokens, and its end, when accepted
     canvas_min: float  # the least of them
     product_min: float  # the least that canvas and base together gave
     judge: float  # S(c) = log p(c | prefix) + log p(suffix head | prefix, c), by the base alone

@@ -75,9 +75,8 @@ class Snippets:
 
     def _chunks_of(self, other: Document) -> tuple[Text, list[_Chunk]]:
         known = self._chunks.get(other.uri)
-        if (
-            known is not None and known[0] is other.text
-        ):  # its version says less: a document that is opened again begins anew
+        # Its version says less: a document that is opened again begins anew.
+        if known is not None and known[0] is other.text:
             return known
         return other.text, [_Chunk(text, _words(text)) for text in _pieces(other.text)]
 

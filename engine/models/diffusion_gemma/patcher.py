@@ -21,9 +21,7 @@ from engine.patch import Patch, Patched, ranked
 from engine.patch_layout import Layout, Segments
 from engine.work import Work
 
-DRAFTED = (
-    3  # choices of lengths that are denoised to the end: the present ones, and those that read best after one step
-)
+DRAFTED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step
 JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is judged by
 SEED = 0
 
@@ -83,9 +81,8 @@ class Patcher:
         if len(tried) <= DRAFTED:
             return tried
         present, *others = tried
-        scores = self._scores(
-            self._present, question, patch, [self._likeliest(layout, question, work) for layout in others], work
-        )
+        likeliest = [self._likeliest(layout, question, work) for layout in others]
+        scores = self._scores(self._present, question, patch, likeliest, work)
         best = sorted(range(len(others)), key=lambda at: (-scores[at], at))[: DRAFTED - 1]
         return [present, *(others[at] for at in best)]
 
