@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from engine import hub, runtime
 runtime.prepare_environment()  # as every command does, before any test imports torch
 _state = tempfile.TemporaryDirectory()
 os.environ["LACUNA_STATE"] = _state.name  # what tests accept does not count as what the user does
+# A shell's background jobs ignore interrupts, and so would the programs that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # A change is to fail for what it did, not for what chance found in what was there before. To look further:
 # `pytest --hypothesis-profile=search`.
 hypothesis.settings.register_profile("fixed", derandomize=True)
