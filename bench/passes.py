@@ -18,7 +18,7 @@ runtime.prepare_environment()
 import torch  # noqa: E402 (after the environment is set)
 
 from engine import gap_filler, hub  # noqa: E402
-from engine.canvas import Canvas  # noqa: E402
+from engine.canvas_tree import CanvasTree  # noqa: E402
 from engine.context import Context  # noqa: E402
 from engine.draft_tree import DraftTree  # noqa: E402
 from engine.gap_filler import GapFiller  # noqa: E402
@@ -60,14 +60,15 @@ def measure(filled: GapFiller) -> dict[str, float]:
     context.read_prefix(prefix, _go)
     read = denoiser.suffixes.read(suffix)
     context.read_suffix(read, denoiser.config.suffix_distance)
-    canvas = Canvas(16)
-    head = tokenizer.encode(TEXT)[:8]
+    noise = CanvasTree([], {(): 16})
+    step = CanvasTree([draft[:10]], {tuple(draft[:10]): 8, tuple(draft[:4]): 8})
     return {
-        "canvas_step_16": median_ms(lambda: denoiser.denoise(context, [canvas])),
+        "canvas_step_16": median_ms(lambda: denoiser.denoise(context, noise)),
+        "sampler_step_10_16": median_ms(lambda: denoiser.denoise(context, step)),
         "typed_token": median_ms(
             lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)
         ),
-        "judge_draft": median_ms(lambda: denoiser.score(context, DraftTree([[*draft, *head], head]))),
+        "judge_draft_20": median_ms(lambda: denoiser.score(context, DraftTree([ids[384:404]]))),
         "left_to_right_12_tokens": median_ms(lambda: _left_to_right(context, prefix, 12), runs=5),
         "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
         "suffix_rerotated": median_ms(lambda: context.read_suffix(read, 64)),
@@ -85,9 +86,10 @@ def shares(filled: GapFiller, times: dict[str, float], peak: float) -> dict[str,
     )
     head = 2e-9 * config.vocab_size * config.hidden_size
     tokens = {
-        "canvas_step_16": (17, 16),
+        "canvas_step_16": (17, 17),
+        "sampler_step_10_16": (27, 27),
         "typed_token": (1, 1),
-        "judge_draft": (28, 28),
+        "judge_draft_20": (20, 20),
         "suffix_read_64": (65, 0),
         "cold_prefix_512": (513, 1),
     }

@@ -35,11 +35,10 @@ class Gap:
 class Features:
     """What the gate judges a fill by. Log probabilities are natural logarithms."""
 
-    canvas_mean: float  # mean log probability by the canvas of the fill's tokens, and its end, when accepted
-    canvas_min: float  # the least of them
-    product_min: float  # the least that canvas and base together gave
-    judge: float  # S(c) = log p(c | prefix) + log p(suffix head | prefix, c), by the base alone
-    judge_empty: float  # S of the empty fill
+    mean: float  # mean log probability of the fill's tokens, and its end, when accepted
+    least: float  # the least of them
+    score: float  # what drafts of one gap are ranked by: the log probability of all of it, between both sides
+    score_empty: float  # the same of the empty fill
     tokens: int  # length of the fill
     ended: bool  # the hole was closed by its end token, not by the canvas' edge
 
@@ -51,7 +50,7 @@ class Infill:
     text: str
     confidence: float  # 0..1, what the gate makes of the features
     steps: int  # denoising steps
-    forwards: int  # passes through the network, of the canvas and of the base
+    forwards: int  # passes through the network
     features: Features
     pieces: tuple[tuple[str, float], ...] = ()  # (text, log probability) per token, in order; joined they are `text`
     timings: dict[str, float] = field(default_factory=dict)  # milliseconds per stage: encode, denoise, judge

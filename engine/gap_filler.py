@@ -51,7 +51,7 @@ class GapFiller:
         self._free_cores = FreeCores(threads) if threads else None
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         versions = Reading(denoiser, tokenizer)
-        self._patcher = Patcher(denoiser, tokenizer, versions, config)
+        self._patcher = Patcher(denoiser, tokenizer, versions)
         self._scorer = Scorer(denoiser, tokenizer, versions)
 
     def infill(

@@ -1,4 +1,4 @@
-"""The gate: how sure a fill is to be exactly right, from what canvas, base and judge said of it.
+"""The gate: how sure a fill is to be exactly right, from how likely its tokens were.
 
 A logistic model; its weights are fitted on held-out gaps (`lacuna train fit-gate`) and stand in the adapter's metadata.
 """
@@ -12,7 +12,7 @@ from enum import Enum
 
 from engine.gap import Features, Gap
 
-GAIN_LIMIT = 20.0  # nats; what is beyond says no more
+LIMIT = 20.0  # nats; what is beyond says no more
 LEAST = -20.0  # of log probabilities; a token that the stub forces may have none at all
 
 
@@ -38,11 +38,17 @@ class Gate:
 
     @staticmethod
     def from_adapter(gate: Mapping[str, object] | None) -> Gate:
-        """The part "gate" of an adapter's metadata; weights set by hand where it has none."""
+        """The part "gate" of an adapter's metadata; weights set by hand where it has none. Raises ValueError for a gate
+        that was fitted to what an earlier version said of fills."""
         if gate is None:
             return UNFITTED
         weights = gate["weights"]
         assert isinstance(weights, Mapping), "the gate's weights are numbers by name"
+        if strange := weights.keys() - INPUTS:
+            raise ValueError(
+                f"the adapter's gate weighs {', '.join(sorted(strange))}, which this version of Lacuna does not know: "
+                "it was made by another one; train the adapter anew with `lacuna train gap`"
+            )
         return Gate(float(str(gate["bias"])), {str(name): float(weight) for name, weight in weights.items()})
 
     def confidence(self, features: Features, place: Place) -> float:
@@ -52,19 +58,21 @@ class Gate:
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, score))))
 
 
-UNFITTED = Gate(0.5, {"canvas_mean": 0.5, "product_min": 0.9, "gain": 0.08, "unended": -1.5})
+UNFITTED = Gate(0.5, {"mean": 0.5, "least": 0.9, "gain": 0.08, "unended": -1.5})
 
 
 def inputs(features: Features, place: Place) -> dict[str, float]:
     """What the logistic model sees, by name."""
     return {
-        "canvas_mean": max(LEAST, features.canvas_mean),
-        "canvas_min": max(LEAST, features.canvas_min),
-        "product_min": max(LEAST, features.product_min),
-        "judge_per_token": max(LEAST, features.judge / (features.tokens + 1)),
-        "gain": max(-GAIN_LIMIT, min(GAIN_LIMIT, features.judge - features.judge_empty)),
+        "mean": max(LEAST, features.mean),
+        "least": max(LEAST, features.least),
+        "score": max(-LIMIT, features.score),
+        "gain": max(-LIMIT, min(LIMIT, features.score - features.score_empty)),
         "log_tokens": math.log1p(features.tokens),
         "unended": float(not features.ended),
         "blank_line": float(place is Place.BLANK_LINE),
         "mid_line": float(place is Place.MID_LINE),
     }
+
+
+INPUTS = frozenset(inputs(Features(0.0, 0.0, 0.0, 0.0, 0, True), Place.LINE_END))

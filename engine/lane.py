@@ -14,11 +14,7 @@ from engine.tokenizer import Tokenizer
 
 
 class Lane:
-    """Tokens are decided from the left; the hole ends only where everything left of its end is decided.
-
-    `hints` are a copied draft's tokens, tried before the denoiser's own as long as all that was decided agrees with
-    them. A lane that `copies` takes them if they are at all possible, for the judge to compare, or is given up.
-    """
+    """Tokens are decided from the left; the hole ends only where everything left of its end is decided."""
 
     def __init__(
         self,
@@ -27,27 +23,26 @@ class Lane:
         tokenizer: Tokenizer,
         max_lines: int,
         end: int,
-        hints: Sequence[int] = (),
-        copies: bool = False,
+        copy: Sequence[int] = (),
     ) -> None:
+        """`copy`: tokens that followed the same text elsewhere, to be tried."""
         self.canvas = Canvas(length)
         self.ended = False  # by the end token, or by the last line that was asked for
-        self.given_up = False
-        self.copies = copies
-        self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one: the sampler's
-        self.canvas_log_probabilities: list[float] = []  # the same by the canvas alone
-        # [vocab]: the base's log probabilities at the leftmost position, while it has read all that stands before it.
-        self.base_row: Tensor | None = None
+        self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one
+        self.score = 0.0  # log probability of all that was decided, its end included
+        self.empty_score = 0.0  # the same of the empty fill
+        self.guesses: dict[int, Tensor] = {}  # by position, log probabilities [vocab] of what is still noise
         self._seam = seam
         self._tokenizer = tokenizer
         self._max_lines = max_lines
         self._end = end
-        self._hints = list(hints)
+        self._copy = tuple(copy)
+        self.empty = tuple(tokenizer.encode(seam.stub.decode("utf-8", "replace")))  # the tokens of the empty fill
         self._fresh: set[int] = set()  # positions decided in this step
 
     @property
     def finished(self) -> bool:
-        return self.ended or self.given_up or self.canvas.leftmost() == len(self.canvas)
+        return self.ended or self.canvas.leftmost() == len(self.canvas)
 
     @property
     def tokens(self) -> list[int]:
@@ -70,10 +65,14 @@ class Lane:
         """Whether these tokens hold the end of the last line that was asked for."""
         return self._line_end(self._tokenizer.decode(tokens)) is not None
 
-    def hint(self, position: int) -> int | None:
-        """The copied token for a position, while the copy holds."""
-        decided = self.tokens
-        return self._hints[position] if decided == self._hints[: len(decided)] and position < len(self._hints) else None
+    def open(self, tokens: Sequence[int]) -> bool:
+        """Whether anything could follow these tokens."""
+        return len(tokens) < len(self.canvas) and not self.closed_by(tokens)
+
+    def copied(self, tokens: Sequence[int]) -> int | None:
+        """What followed these tokens elsewhere."""
+        at = len(tokens)
+        return self._copy[at] if at < len(self._copy) and tuple(tokens) == self._copy[:at] else None
 
     def constrain(self, tokens: Sequence[int], scores: Tensor) -> Tensor:
         """Scores [vocab] for the token after `tokens`: what cannot spell the stub, or ends the hole too early, is
@@ -87,11 +86,12 @@ class Lane:
         allowed = torch.tensor(possible, device=scores.device)
         return torch.full_like(scores, -torch.inf).index_copy_(0, allowed, scores[allowed])
 
-    def accept(self, position: int, token: int, log_probability: float, canvas_log_probability: float) -> None:
-        """Decides the leftmost position; the end token ends the hole there."""
+    def accept(self, position: int, token: int, log_probability: float, score: float) -> None:
+        """Decides the leftmost position; the end token ends the hole there. `log_probability` is among the tokens that
+        were possible, `score` among all."""
         assert position == self.canvas.leftmost() and not self.ended, "lanes are decided from the left"
         self.log_probabilities.append(log_probability)
-        self.canvas_log_probabilities.append(canvas_log_probability)
+        self.score += score
         if token == self._end:
             self.ended = True
             return

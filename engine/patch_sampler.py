@@ -1,9 +1,11 @@
-"""Denoising several holes in one canvas, with a left-to-right base at hand (see engine/sampler.py).
+"""Denoising several holes in one canvas, with a left-to-right base at hand.
 
-A step is a gap's: a canvas pass, a draft, one base pass over the draft with what is pinned in it, and the product of
-both. Each hole is decided from the left. The leftmost noise takes its best token in any case; a position right of it
-where that token is the drafted one and sure enough; and a hole is begun before those left of it are done only where
-there is hardly a doubt, since the base has read a draft there.
+A step: (1) the canvas pass, in which all that is known is seen from both sides; (2) its best tokens make a draft; (3)
+one base pass reads the draft with what is pinned in it; (4) the product of both decides.
+
+Each hole is decided from the left. The leftmost noise takes its best token in any case; a position right of it where
+that token is the drafted one and sure enough; and a hole is begun before those left of it are done only where there is
+hardly a doubt, since the base has read a draft there.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from engine.draft_tree import DraftTree
 from engine.gap import Frame
 from engine.models.gap import GapDenoiser
 from engine.patch_lane import PatchLane
-from engine.sampler import SamplerConfig
 
+SURE = 0.1  # probability from which a position right of the leftmost noise is accepted
 AHEAD = 0.9  # probability from which a token is accepted while there is noise left of its hole
 
 
@@ -28,7 +30,6 @@ def denoise(
     denoiser: GapDenoiser,
     context: Context,
     lanes: Sequence[PatchLane],
-    config: SamplerConfig,
     check: Callable[[], None],
 ) -> Iterator[Frame]:
     """Decides all lanes, whose canvases are of one length; a frame of the first one after every step.
@@ -40,16 +41,16 @@ def denoise(
         if not active:
             return
         check()
-        proposals = denoiser.denoise(context, [lane.canvas for lane in active])
+        proposals = denoiser.denoise_between(context, [lane.canvas for lane in active])
         drafts = [lane.draft(rows) for lane, rows in zip(active, proposals, strict=True)]
         check()
         scores = denoiser.score(context, DraftTree(drafts))
         for lane, draft, canvas, base in zip(active, drafts, proposals, scores, strict=True):
-            _choose(lane, draft, canvas, base, config)
+            _choose(lane, draft, canvas, base)
         yield lanes[0].frame(step)
 
 
-def _choose(lane: PatchLane, draft: list[int], canvas: Tensor, base: Sequence[Tensor], config: SamplerConfig) -> None:
+def _choose(lane: PatchLane, draft: list[int], canvas: Tensor, base: Sequence[Tensor]) -> None:
     """Accepts from the left in every hole, until a token is not the one that the base has read.
 
     `canvas` has shape [positions from the leftmost noise on, vocab], `base` has a row [vocab] before each token of the
@@ -60,10 +61,10 @@ def _choose(lane: PatchLane, draft: list[int], canvas: Tensor, base: Sequence[Te
         for at in hole.positions:
             if lane.canvas.token(at) is not None:
                 continue
-            scores = canvas[at - leftmost] + config.base_weight * base[at]
+            scores = canvas[at - leftmost] + base[at]
             product = lane.constrain(hole, draft[hole.positions.start : at], scores).log_softmax(-1)
             token = int(product.argmax())
-            least = config.threshold if lane.canvas.leftmost() == at else AHEAD
+            least = SURE if lane.canvas.leftmost() == at else AHEAD
             if at > leftmost and product[token] < math.log(least):
                 break
             lane.accept(at, token)

@@ -15,7 +15,6 @@ from engine.patch_lane import PatchLane
 from engine.patch_layout import Segments
 from engine.patch_sampler import denoise
 from engine.reading import Before, Reading
-from engine.sampler import SamplerConfig
 from engine.spelling import Spelling
 from engine.tokenizer import Tokenizer
 from engine.work import Work
@@ -26,13 +25,10 @@ Texts = tuple[str, ...]  # one per hole
 
 
 class Patcher:
-    def __init__(
-        self, denoiser: GapDenoiser, tokenizer: Tokenizer, reading: Reading, config: SamplerConfig | None = None
-    ) -> None:
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, reading: Reading) -> None:
         self._denoiser = denoiser
         self._tokenizer = tokenizer
         self._reading = reading
-        self._config = config or SamplerConfig()
         self._spelling = Spelling(tokenizer)
 
     def patch(self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None]) -> Patched:
@@ -93,7 +89,7 @@ class Patcher:
         at_once = TAIL_TOKENS // (length + 1)
         for first in range(0, len(lanes), at_once):
             some = lanes[first : first + at_once]
-            for frame in denoise(self._denoiser, self._reading.present, some, self._config, work.count):
+            for frame in denoise(self._denoiser, self._reading.present, some, work.count):
                 work.steps += 1
                 work.on_frame(frame)
         return lanes
@@ -120,8 +116,9 @@ class Patcher:
             count = next(n for n in range(len(waiting), 0, -1) if sum(sizes[at] for at in waiting[:n]) <= TAIL_TOKENS)
             some, waiting = waiting[:count], waiting[count:]
             spelled = [fills[at].encode("utf-8", "replace") for at in some]
-            for at, verdict in zip(some, judge.judge(spelled, work.count), strict=True):
-                scores[at] = verdict.score
+            work.count()
+            for at, score in zip(some, judge.judge(spelled), strict=True):
+                scores[at] = score
         return scores
 
 

@@ -1,4 +1,4 @@
-"""A session: one open document's contexts, and the way of a gap through reading, denoising and judging."""
+"""A session: one open document's contexts, and the way of a gap through reading and denoising."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from engine.context import Context
 from engine.copies import copied
 from engine.gap import Features, Frame, Gap, Infill
 from engine.gate import Place
-from engine.judge import Judge, Judged
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
 from engine.sampler import SamplerConfig, denoise
@@ -42,8 +41,6 @@ class Part:
 
     lane: Lane
     seam: Seam
-    judged: Judged
-    empty: float  # the judge's score of adding nothing
 
 
 class Session:
@@ -61,8 +58,7 @@ class Session:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         config: SamplerConfig = PRODUCT,
     ) -> list[Infill]:
-        """Fills for a gap, the judge's favourite first, at least one; `drafts` lanes are tried, and a copied one where
-        there is one.
+        """Fills for a gap, the likeliest first, at least one; `drafts` lanes are tried.
 
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
@@ -100,16 +96,13 @@ class Session:
 
     def _lanes(self, hole: Hole, drafts: int) -> list[Lane]:
         length = self._denoiser.config.canvas_length(hole.gap.max_tokens + self._respelled(hole.seam))
-        hints = self._copied(hole, length)
-        kinds = [False] * drafts + [True] * bool(hints)
-        return [self._lane(hole.gap, hole.seam, length, hints, copies) for copies in kinds]
+        copy = self._copied(hole, length)
+        return [self._lane(hole.gap, hole.seam, length, copy) for _ in range(drafts)]
 
-    def _lane(
-        self, gap: Gap, seam: Seam, length: int, hints: Sequence[int] = (), copies: bool = False, lines: int = 0
-    ) -> Lane:
+    def _lane(self, gap: Gap, seam: Seam, length: int, copy: Sequence[int] = (), lines: int = 0) -> Lane:
         remaining = gap.max_lines - lines if gap.max_lines else 0
         end = self._denoiser.config.end_of_hole_token_id
-        return Lane(length, seam, self._tokenizer, remaining, end, hints, copies)
+        return Lane(length, seam, self._tokenizer, remaining, end, copy)
 
     def _respelled(self, seam: Seam) -> int:
         """How many tokens of a fill say again what stands in the file."""
@@ -123,21 +116,12 @@ class Session:
         return tokens if self._tokenizer.decode(tokens).startswith(hole.seam.required) else []
 
     def _fill(self, hole: Hole, lanes: list[Lane], config: SamplerConfig, work: Work) -> list[Part]:
-        """Denoises and judges; the favourite first."""
-        context, seam = hole.context, hole.seam
-        judge = Judge(self._denoiser, context, hole.suffix, self._tokenizer, [seam.stub])
+        """Denoises; the likeliest first."""
         with work.stage("denoise"):
-            for frame in denoise(self._denoiser, context, lanes, config, judge, work.count):
+            for frame in denoise(self._denoiser, hole.context, lanes, config, work.count):
                 work.steps += 1
                 work.on_frame(frame)
-        lanes = [lane for lane in lanes if not lane.given_up]
-        with work.stage("judge"):
-            *judged, empty = judge.judge([*(lane.spelled for lane in lanes), seam.stub], work.count)
-        parts = [Part(lane, seam, verdict, empty.score) for lane, verdict in zip(lanes, judged, strict=True)]
-        parts.sort(key=lambda part: -part.judged.score)
-        if parts[0].judged.slots:
-            context.keep(parts[0].judged.tokens, parts[0].judged.slots)
-        return parts
+        return [Part(lane, hole.seam) for lane in sorted(lanes, key=lambda lane: -lane.score)]
 
     def _longer(self, hole: Hole, parts: list[Part], config: SamplerConfig, work: Work) -> list[Part]:
         """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the
@@ -160,14 +144,12 @@ class Session:
 
     def _infill(self, gap: Gap, parts: list[Part], work: Work) -> Infill:
         pieces = self._pieces(gap, parts)
-        canvas = [value for part in parts for value in part.lane.canvas_log_probabilities]
-        product = [value for part in parts for value in part.lane.log_probabilities]
+        logs = [value for part in parts for value in part.lane.log_probabilities]
         features = Features(
-            canvas_mean=sum(canvas) / len(canvas),
-            canvas_min=min(canvas),
-            product_min=min(product),
-            judge=sum(part.judged.fill_score for part in parts[:-1]) + parts[-1].judged.score,
-            judge_empty=parts[0].empty,
+            mean=sum(logs) / len(logs),
+            least=min(logs),
+            score=sum(part.lane.score for part in parts),
+            score_empty=parts[0].lane.empty_score,
             tokens=_tokens(parts),
             ended=parts[-1].lane.ended,
         )

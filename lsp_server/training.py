@@ -155,15 +155,15 @@ def _train(run: Run, budget: Budget) -> None:
             seconds = max(1e-9, step.progress.seconds - start.seconds)
             bar.set_postfix_str(
                 f"{step.progress.gaps} gaps, {(step.progress.gaps - start.gaps) / seconds:.1f}/s, "
-                f"loss {step.measure.product:.2f}, first token {step.measure.first_right:.0%}"
+                f"loss {step.measure.reader:.2f}, tokens right {step.measure.read_right:.0%}"
             )
 
 
 def _gained(before: Measure, after: Measure) -> str:
     return (
-        f"held-out text: leftmost token right {before.first_right:.1%} -> {after.first_right:.1%}, its cross-entropy "
-        f"{before.product:.3f} -> {after.product:.3f}, whole fill in one step {before.all_right:.1%} -> "
-        f"{after.all_right:.1%}"
+        f"held-out text: next token right {before.read_right:.1%} -> {after.read_right:.1%}, its cross-entropy "
+        f"{before.reader:.3f} -> {after.reader:.3f}, whole fill right {before.all_right:.1%} -> {after.all_right:.1%}; "
+        f"leftmost noise right {before.first_right:.1%} -> {after.first_right:.1%}"
     )
 
 

@@ -132,7 +132,7 @@ def test_fills(infiller: DiffusionGemmaInfiller, prefix: str, suffix: str) -> No
     fills = infiller.infill(gap, document="a.py", on_frame=frames.append)
     assert frames
     assert {len(fills)} <= {1, 2}
-    scores = [fill.features.judge for fill in fills]
+    scores = [fill.features.score for fill in fills]
     assert scores == sorted(scores, reverse=True)
     assert [fill.text for fill in infiller.infill(gap, document="a.py")] == [fill.text for fill in fills]
     assert [fill.text for fill in infiller.infill(gap, document="other")] == [fill.text for fill in fills]

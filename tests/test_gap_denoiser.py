@@ -8,6 +8,7 @@ import pytest
 import torch
 from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
 
+from engine.canvas_tree import CanvasTree
 from engine.draft_tree import DraftTree
 from engine.gap import Gap
 from engine.lane import Lane
@@ -24,7 +25,7 @@ OPEN = Seam("", "", b"", False)  # the preview's cases have no seam
 def test_first_pass_is_the_previews(case: dict[str, Any]) -> None:
     filled = preview()
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
-    logits = filled.denoiser.denoise(context, [canvas_of({})])[0]
+    logits = filled.denoiser.denoise_between(context, [canvas_of({})])[0]
     assert logits.argmax(-1).tolist() == case["first_pass_argmax"]
     # Log probabilities are logits less a constant, so differences between the five best must agree.
     best = logits[0, case["first_pass_top_at_0"]]
@@ -54,7 +55,7 @@ def fill(case: dict[str, Any], threshold: float) -> tuple[str, int]:
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     canvas, forwards = canvas_of({}), 0
     while (leftmost := canvas.leftmost()) < len(canvas):
-        probabilities, tokens = filled.denoiser.denoise(context, [canvas])[0].exp().max(-1)
+        probabilities, tokens = filled.denoiser.denoise_between(context, [canvas])[0].exp().max(-1)
         forwards += 1
         for at in range(leftmost, len(canvas)):
             sure = probabilities[at - leftmost] >= threshold and int(tokens[at - leftmost]) != end
@@ -83,8 +84,8 @@ def test_cached_passes_equal_uncached(case: dict[str, Any]) -> None:
         worn.read_prefix(ids, lambda: None)
     worn.read_suffix(filled.denoiser.suffixes.read(suffix), filled.denoiser.config.suffix_distance)
     canvas = canvas_of({0: 262, 3: 30})
-    for a, b in zip(filled.denoiser.denoise(fresh, [canvas]), filled.denoiser.denoise(worn, [canvas]), strict=True):
-        torch.testing.assert_close(a, b, atol=1e-3, rtol=0)
+    (a,), (b,) = (filled.denoiser.denoise_between(context, [canvas]) for context in (fresh, worn))
+    torch.testing.assert_close(a, b, atol=1e-3, rtol=0)
     torch.testing.assert_close(fresh.next_log_probabilities, worn.next_log_probabilities, atol=1e-3, rtol=0)
 
 
@@ -109,9 +110,15 @@ def test_lanes_in_one_pass_equal_lanes_alone() -> None:
     filled, case = embedded(), preview_cases()[1]
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     canvases = [canvas_of({}), canvas_of({0: 198, 1: 472}), canvas_of({5: 30})]
-    together = filled.denoiser.denoise(context, canvases)
+    together = filled.denoiser.denoise_between(context, canvases)
     for canvas, rows in zip(canvases, together, strict=True):
-        torch.testing.assert_close(filled.denoiser.denoise(context, [canvas])[0], rows, atol=1e-3, rtol=0)
+        torch.testing.assert_close(filled.denoiser.denoise_between(context, [canvas])[0], rows, atol=1e-3, rtol=0)
+    apart = {(): 3, (262, 30): 5, (262,): 2}
+    said = filled.denoiser.denoise(context, CanvasTree([(262, 30), (198, 472)], apart))
+    for beginning, length in apart.items():
+        alone = filled.denoiser.denoise(context, CanvasTree([beginning], {beginning: length}))
+        torch.testing.assert_close(said.noise[beginning], alone.noise[beginning], atol=1e-3, rtol=0)
+        torch.testing.assert_close(said.following[beginning], alone.following[beginning], atol=1e-3, rtol=0)
     drafts = [[262, 30], [], [198, 472, 12], [262, 472, 12], [262, 30, 9]]
     for draft, rows in zip(drafts, filled.denoiser.score(context, DraftTree(drafts)), strict=True):
         (alone,) = filled.denoiser.score(context, DraftTree([draft]))
@@ -142,7 +149,7 @@ def test_the_number_of_threads_changes_nothing(dtype: str) -> None:
     for count in (1, 2):
         torch.set_num_threads(count)
         context = read(filled, case["prefix_ids"], case["suffix_ids"])
-        rows.append(filled.denoiser.denoise(context, [canvas_of({0: 198})])[0])
+        rows.append(filled.denoiser.denoise_between(context, [canvas_of({0: 198})])[0])
     torch.set_num_threads(threads)
     assert torch.equal(*rows)
 

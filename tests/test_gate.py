@@ -10,21 +10,19 @@ import pytest
 from engine.gap import Features, Gap
 from engine.gate import UNFITTED, Gate, Place, inputs
 
-MIDDLING = Features(-0.5, -1.0, -0.7, -20.0, -18.0, 5, True)
+MIDDLING = Features(-0.5, -1.0, -20.0, -18.0, 5, True)
 
 
 def test_it_is_a_probability() -> None:
     for features in (
         MIDDLING,
-        replace(MIDDLING, product_min=-400.0, canvas_mean=-9000.0),
-        replace(MIDDLING, judge=900.0),
+        replace(MIDDLING, least=-400.0, mean=-9000.0),
+        replace(MIDDLING, score=900.0),
     ):
         assert 0.0 <= UNFITTED.confidence(features, Place.LINE_END) <= 1.0
 
 
-@pytest.mark.parametrize(
-    "better", [{"canvas_mean": -0.1}, {"product_min": -0.1}, {"judge": -10.0}, {"judge_empty": -30.0}]
-)
+@pytest.mark.parametrize("better", [{"mean": -0.1}, {"least": -0.1}, {"score": -10.0}, {"score_empty": -30.0}])
 def test_better_features_are_surer(better: dict[str, float]) -> None:
     def sure(features: Features) -> float:
         return UNFITTED.confidence(features, Place.LINE_END)
@@ -52,3 +50,8 @@ def test_an_adapter_brings_its_own() -> None:
     assert gate.confidence(MIDDLING, Place.MID_LINE) < gate.confidence(MIDDLING, Place.LINE_END)
     assert Gate.from_adapter(None) is UNFITTED
     assert set(UNFITTED.weights) <= set(inputs(MIDDLING, Place.LINE_END))
+
+
+def test_a_gate_of_an_earlier_version_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"canvas_min.*train gap"):
+        Gate.from_adapter({"bias": 0.0, "weights": {"gain": 0.5, "canvas_min": 1.0}})

@@ -27,7 +27,7 @@ JSON = st.recursive(
 def echo(gap: Gap) -> Infill:
     """A fill that says what was asked."""
     text = f"{gap.prefix}|{gap.suffix}|{gap.language}|{gap.max_tokens}"
-    return Infill(text, 0.5, 2, 5, Features(-1.0, -1.0, -1.0, -1.0, -1.0, 3, True))
+    return Infill(text, 0.5, 2, 5, Features(-1.0, -1.0, -1.0, -1.0, 3, True))
 
 
 def check_malformed(line: bytes, error: str, id: object = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from embedded import tokenizer
 
@@ -11,8 +12,8 @@ from engine.seams import Seam
 END = 0
 
 
-def lane_of(seam: Seam, max_lines: int = 0, hints: str = "") -> Lane:
-    return Lane(16, seam, tokenizer(), max_lines, END, tokenizer().encode(hints))
+def lane_of(seam: Seam, max_lines: int = 0, copy: str = "") -> Lane:
+    return Lane(16, seam, tokenizer(), max_lines, END, tokenizer().encode(copy))
 
 
 def write(lane: Lane, text: str) -> None:
@@ -61,14 +62,20 @@ def test_lines_end_the_fill_and_cut_it() -> None:
     assert lane.spelled == b"\na = 1"
 
 
-def test_hints_hold_until_something_else_is_decided() -> None:
-    lane = lane_of(Seam("", "", b"", False), hints="a = b")
-    first, second, _ = tokenizer().encode("a = b")
-    assert lane.hint(0) == first
-    lane.accept(0, first, 0.0, 0.0)
-    assert lane.hint(1) == second
-    lane.accept(1, tokenizer().encode("(")[0], 0.0, 0.0)
-    assert lane.hint(2) is None
+def test_a_copy_holds_until_something_else_is_written() -> None:
+    lane = lane_of(Seam("", "", b"", False), copy="a = b")
+    first, second, third = tokenizer().encode("a = b")
+    assert [lane.copied(tokens) for tokens in ([], [first], [first, second])] == [first, second, third]
+    assert lane.copied([second]) is None
+    assert lane.copied([first, second, third]) is None
+
+
+def test_a_lane_knows_its_score() -> None:
+    lane = lane_of(Seam("", "", b"", False))
+    write(lane, "a = b")
+    lane.accept(3, END, 0.0, -1.0)
+    assert lane.score == pytest.approx(-1.6)
+    assert lane.log_probabilities == [-0.1, -0.1, -0.1, 0.0]
 
 
 def test_frames_show_what_is_fresh() -> None:

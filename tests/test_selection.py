@@ -12,7 +12,7 @@ from lsp_server.selection import select
 from lsp_server.statistics import Outcome
 from lsp_server.suggestion import Reason, Suggestion
 
-FEATURES = Features(-1.0, -1.0, -1.0, -1.0, -1.0, tokens=1, ended=True)
+FEATURES = Features(-1.0, -1.0, -1.0, -1.0, tokens=1, ended=True)
 AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED
 
 

@@ -139,10 +139,10 @@ def test_a_long_hole_is_filled_canvas_after_canvas() -> None:
     assert len(infill.pieces) <= gap.max_tokens + 1  # the line end that the seam moved
 
 
-def test_drafts_differ_and_the_judge_orders_them() -> None:
+def test_drafts_differ_and_the_likeliest_comes_first() -> None:
     infills = session().infill(GAP, 3, lambda: None)
     assert len({infill.text for infill in infills}) == len(infills) >= 2
-    scores = [infill.features.judge for infill in infills]
+    scores = [infill.features.score for infill in infills]
     assert scores == sorted(scores, reverse=True)
 
 

@@ -97,4 +97,4 @@ def _warm(config: TrainConfig) -> TrainConfig:
 
 
 def _mean(steps: list[Step]) -> float:
-    return sum(step.measure.product for step in steps) / len(steps)
+    return sum(step.measure.reader for step in steps) / len(steps)

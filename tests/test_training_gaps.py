@@ -51,7 +51,6 @@ def test_prefix_fill_and_suffix_are_the_file(seed: int) -> None:
     for gap in cut.gaps:
         there = bytes_of(cut.ids[: gap.left]) + bytes_of(gap.tokens) + bytes_of(cut.suffixes[gap.suffix])
         assert TEXT.encode().startswith(there)
-        assert cut.ids[gap.left : gap.left + gap.from_document] == gap.tokens[: gap.from_document]
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -94,8 +93,27 @@ def test_canvases_hold_the_fill_and_its_end(seed: int) -> None:
                 for left, suffix, fill in by_place
             )
             assert (group.tokens[at, end:] == 0).all()
+            if group.read:
+                assert group.known[at].all()
+                assert group.weights[at].tolist() == [float(place <= end) for place in range(group.length)]
+                continue
             assert not group.known[at, end:].any() and not group.known[at].all()
             assert (group.weights[at][group.known[at]] == 0).all()
+            known = group.known[at].tolist()
+            assert known == sorted(known, reverse=True) or not group.from_left[at]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_every_right_cut_the_longest_gap_is_read(seed: int) -> None:
+    cut = window(seed)
+    longest = {gap.suffix: max(len(g.tokens) for g in cut.gaps if g.suffix == gap.suffix) for gap in cut.gaps}
+    read = {
+        (suffix, end)
+        for group in batch(cut, 0, random.Random(seed)).groups
+        if group.read
+        for suffix, end in zip(group.suffixes.tolist(), group.ends.tolist(), strict=True)
+    }
+    assert {(suffix, min(size, LENGTHS[-1])) for suffix, size in longest.items()} <= read
 
 
 def test_a_file_without_lines_or_grammar_gives_what_it_can() -> None:

@@ -50,8 +50,7 @@ def ranked_samples(reader: Reader, hole: Hole) -> Answer:
     judge = Judge(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
     for size in _groups(hole, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
         some = sorted(fills - scores.keys())[:size]
-        judged = judge.judge(some)
-        scores |= {fill: verdict.score for fill, verdict in zip(some, judged, strict=True)}
+        scores |= dict(zip(some, judge.judge(some), strict=True))
         forwards += 1
     return Answer(hole.seam.answer(max(scores, key=lambda fill: scores[fill])), forwards)
 

@@ -18,9 +18,6 @@ from engine.gap import Gap
 from engine.sampler import SamplerConfig
 from engine.session import Hole
 
-# No probability reaches it, so that each step takes the leftmost token alone.
-ONE_TOKEN_A_STEP = 2.0
-
 
 class Method(Enum):
     CANVAS = "canvas"
@@ -49,7 +46,7 @@ class Decoding:
 
     @property
     def one_by_one(self) -> Decoding:
-        return replace(self, sampler=replace(self.sampler, threshold=ONE_TOKEN_A_STEP))
+        return replace(self, sampler=SamplerConfig(parallel=False))
 
 
 PRODUCT = Decoding()
@@ -78,15 +75,14 @@ class Answerer:
 
     def end_of_hole(self, gap: EvaluationGap) -> EndOfHole | None:
         """Teacher-forced, in an uncut hole."""
-        weight = self._decodings[Method.CANVAS].sampler.base_weight
-        name = f"end of hole {weight} {gap.truth!r}"
+        name = f"end of hole {gap.truth!r}"
         found = self._known.get(name, key(gap.uncut))
         if found is None:
             with torch.inference_mode():
-                ends = end_of_hole(self._reader, self._reader.read(gap.uncut), gap.truth, weight)
+                ends = end_of_hole(self._reader, self._reader.read(gap.uncut), gap.truth)
             found = {} if ends is None else asdict(ends)
             self._known.put(name, key(gap.uncut), found)
-        return EndOfHole(tuple(found["found"]), tuple(found["false"]), found["places"]) if found else None
+        return EndOfHole(**found) if found else None
 
     def _by_canvas(self, method: Method, gap: Gap) -> Answer:
         decoding, reader = self._decodings[method], self._reader

@@ -110,17 +110,12 @@ class Report:
         return _average([score(outcome, method) for outcome in outcomes])
 
     def _ends(self) -> dict[str, float | None]:
-        """Ends of holes, teacher-forced: by canvas times base, as in the sampler, and by the canvas alone."""
+        """Ends of holes, teacher-forced."""
         ends = [outcome.end for outcome in self.outcomes if outcome.end is not None]
         places = sum(end.places for end in ends)
-        names = {"end_found": 1, "end_found_by_canvas": 0}
-        false = {"end_false": 1, "end_false_by_canvas": 0}
         return {
-            **{name: _percent(_average([end.found[which] for end in ends])) for name, which in names.items()},
-            **{
-                name: _percent(sum(end.false[which] for end in ends) / places if places else math.nan)
-                for name, which in false.items()
-            },
+            "end_found": _percent(_average([end.found for end in ends])),
+            "end_false": _percent(sum(end.false for end in ends) / places if places else math.nan),
         }
 
 

@@ -15,9 +15,9 @@ from engine.tokenizer import Tokenizer
 # The modules of engine/ that decide what is answered: when one changes, everything is answered anew. The gate is not
 # among them: it is asked when answers are counted.
 _DECIDING = (
-    "adapter", "cache", "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "linear", "models/gap",
-    "models/llama", "rope", "sampler", "seams", "session", "tokenizer", "window", "evaluate/base_alone",
-    "evaluate/end_of_hole", "evaluate/reader",
+    "adapter", "cache", "canvas", "canvas_tree", "context", "copies", "draft_tree", "drafting", "gap", "judge", "lane",
+    "linear", "models/gap", "models/llama", "rope", "sampler", "seams", "session", "tokenizer", "window",
+    "evaluate/base_alone", "evaluate/end_of_hole", "evaluate/reader",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.canvas import Canvas
+from engine.canvas_tree import CanvasTree
 from engine.context import Context, SuffixReader
 from engine.draft_tree import DraftTree
 from engine.gate import UNFITTED, Gate
@@ -42,6 +43,14 @@ class GapConfig:
         return min(tokens + 1, self.canvas_lengths[-1])
 
 
+@dataclass(frozen=True)
+class Said:
+    """Log probabilities by beginning of a fill: of what follows it, and of each position that its noise is about."""
+
+    following: Mapping[tuple[int, ...], Tensor]  # [vocab]
+    noise: Mapping[tuple[int, ...], Tensor]  # [positions, vocab], the first one behind what follows
+
+
 class GapDenoiser:
     """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in."""
 
@@ -55,16 +64,24 @@ class GapDenoiser:
     def context(self) -> Context:
         return Context(self.base, self.config.sink_token_id)
 
-    def denoise(self, context: Context, canvases: Sequence[Canvas]) -> list[Tensor]:
-        """Per canvas, log probabilities [positions, vocab] of its positions from the leftmost noise on. One pass for
-        all."""
+    def denoise(self, context: Context, tree: CanvasTree) -> Said:
+        """Reads drafts of one hole with both sides in view, and denoises what stands behind them. One pass for all."""
+        x = self.base.embed([context.ids[-1], *tree.drafts.tokens])
+        x = torch.cat([x, self._mask_embedding.expand(len(tree.depths) - len(x), -1)])  # [rows, hidden]
+        positions = context.last + torch.tensor(tree.depths, device=self.base.device)
+        rows = self.base.log_probabilities(self._canvas_pass(context, x, positions, tree.mask()))  # [rows, vocab]
+        return Said(
+            {beginning: rows[row] for beginning, row in tree.rows_after.items()},
+            {beginning: rows[span.start : span.stop] for beginning, span in tree.noise_rows().items()},
+        )
+
+    def denoise_between(self, context: Context, canvases: Sequence[Canvas]) -> list[Tensor]:
+        """Canvases with known tokens right of noise too, which then see each other in both directions. Per canvas, log
+        probabilities [positions, vocab] of its positions from the leftmost noise on. One pass for all."""
         width = len(canvases[0]) + 1  # the anchor and the canvas
-        rows = len(canvases) * width
         positions = context.last + torch.arange(width, device=self.base.device).repeat(len(canvases))
-        mask = self._canvas_mask(context, canvases)  # [rows, suffix + prefix + rows]
-        first = context.tail + rows - mask.shape[1]
         x = torch.cat([self._embed(context, canvas) for canvas in canvases])  # [rows, hidden]
-        hidden = self.base.forward(x, positions, context.cache, first, context.tail, mask, self._canvas_layers)
+        hidden = self._canvas_pass(context, x, positions, _canvas_mask(canvases))
         # Row i of a canvas' block predicts its position i: the base's own shift.
         spans = [range(at * width + canvas.leftmost(), (at + 1) * width - 1) for at, canvas in enumerate(canvases)]
         wanted = torch.tensor([row for span in spans for row in span], device=self.base.device)
@@ -94,15 +111,21 @@ class GapDenoiser:
         x[[1 + at for at, token in enumerate(known) if token is None]] = self._mask_embedding
         return x
 
-    def _canvas_mask(self, context: Context, canvases: Sequence[Canvas]) -> Tensor:
-        """[rows, suffix + prefix + rows]. All see both sides and what is known of their own canvas; noise is seen by
-        nobody but itself. The anchor's own entry is hidden: its row in this pass stands for it."""
+    def _canvas_pass(self, context: Context, x: Tensor, positions: Tensor, own: Tensor) -> Tensor:
+        """Final states [rows, hidden] of embeddings [rows, hidden]. All rows see both sides, and of each other what
+        `own` says, bool [rows, rows]. The anchor's own entry is hidden: its row in this pass stands for it."""
         assert context.suffix is not None, "the suffix is read before the canvas"
-        blocks = []
-        for canvas in canvases:
-            known = torch.tensor([True, *(canvas.token(at) is not None for at in range(len(canvas)))])
-            blocks.append(known | torch.eye(len(known), dtype=torch.bool))
-        own = torch.block_diag(*blocks)
-        sides = torch.ones(own.shape[0], len(context.suffix.ids) + len(context.ids), dtype=torch.bool)
+        sides = torch.ones(len(own), len(context.suffix.ids) + len(context.ids), dtype=torch.bool)
         sides[:, -1] = False
-        return torch.cat([sides, own], dim=1).to(self.base.device)
+        mask = torch.cat([sides, own], dim=1).to(self.base.device)  # [rows, suffix + prefix + rows]
+        first = context.tail + len(own) - mask.shape[1]
+        return self.base.forward(x, positions, context.cache, first, context.tail, mask, self._canvas_layers)
+
+
+def _canvas_mask(canvases: Sequence[Canvas]) -> Tensor:
+    """bool [rows, rows]: all see what is known of their own canvas; noise is seen by nobody but itself."""
+    blocks = []
+    for canvas in canvases:
+        known = torch.tensor([True, *(canvas.token(at) is not None for at in range(len(canvas)))])
+        blocks.append(known | torch.eye(len(known), dtype=torch.bool))
+    return torch.block_diag(*blocks)

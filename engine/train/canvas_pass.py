@@ -112,6 +112,7 @@ class _Side:
         suffix = torch.arange(reads.suffix_ids.shape[1]) < reads.suffix_sizes[group.suffixes][:, None]
         sides = torch.cat([window, suffix], dim=1)[:, None].expand(-1, self.width, -1)
         known = functional.pad(group.known, (1, 0), value=True)[:, None]
-        own = known | torch.eye(self.width, dtype=torch.bool)  # [canvases, width, width]
+        left = torch.ones(self.width, self.width, dtype=torch.bool).tril() | ~group.from_left[:, None, None]
+        own = known & left | torch.eye(self.width, dtype=torch.bool)  # [canvases, width, width]
         seen = torch.cat([sides, own], dim=-1).repeat_interleave(self._group, dim=1)
         return torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)

@@ -39,7 +39,6 @@ class TrainingGap:
     shape: Shape
     left: int  # how many of the window's tokens stand before it
     tokens: tuple[int, ...]
-    from_document: int  # so many of `tokens`, from the first on, are the window's own
     suffix: int
 
 
@@ -87,7 +86,7 @@ class _Cutter:
         first, last = self._token_at(left), self._token_at(right)
         whole = self._ids[first:last]
         rest = self._tokenizer.encode(self._text[self._starts[last] : right])
-        return TrainingGap(shape, first, (*whole, *rest), len(whole), suffix)
+        return TrainingGap(shape, first, (*whole, *rest), suffix)
 
     def _token_at(self, offset: int) -> int:
         """The token that begins there, or that runs on there; of a character in several tokens, the first one."""

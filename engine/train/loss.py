@@ -1,8 +1,4 @@
-"""What training minimises: the canvas' own cross-entropy, and that of its product with the base.
-
-The product is what decides in the sampler (engine/sampler.py). Where the base says already what comes next, the canvas
-has only to add what the suffix says, and to end the hole in time.
-"""
+"""What training minimises: the cross-entropy of noise that is denoised, and that of tokens read from the left."""
 
 from __future__ import annotations
 
@@ -13,99 +9,78 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.models.llama import Llama
-from engine.sampler import PRODUCT_SHARPNESS
 from engine.train.batch import Group
-from engine.train.reads import Reads
 
-CANVAS_WEIGHT, PRODUCT_WEIGHT = 0.5, 1.0
+CANVAS_WEIGHT, READER_WEIGHT = 0.5, 1.0  # the reader decides, the canvas only drafts
 
 
 @dataclass(frozen=True)
 class Loss:
     total: Tensor  # scalar, summed over positions
     tokens: int  # positions that were learned
-    canvas: float  # mean cross-entropy at the leftmost hidden positions, of the canvas alone and of the product
-    product: float
-    first_right: int  # leftmost hidden positions that the product gets right
+    canvas: float  # mean cross-entropy at the leftmost hidden positions
+    first_right: int  # of these, how many are right
     firsts: int
-    all_right: int  # canvases without anything known whose every position up to the end the product gets right
+    reader: float  # mean cross-entropy of what is read from the left
+    read_right: int  # of these tokens, how many are right
+    reads: int
+    all_right: int  # readings whose every token is right: greedily, the hole would be filled exactly
     alls: int
 
 
-def loss(hidden: Tensor, groups: tuple[Group, ...], reads: Reads, base: Llama, end: int) -> Loss:
+def loss(hidden: Tensor, groups: tuple[Group, ...], base: Llama) -> Loss:
     """`hidden` has shape [rows, hidden], as the canvas pass gives it."""
-    targets = [_Targets(group, reads) for group in groups]
+    targets = [_Targets(group) for group in groups]
     rows = hidden.split([group.tokens.shape[0] * (1 + group.length) for group in groups])
     picked = torch.cat([target.states(row) for target, row in zip(targets, rows, strict=True)])
     logits = base.logits(picked)  # [positions, vocab]
     tokens = torch.cat([target.tokens for target in targets])
     weights = torch.cat([target.weights for target in targets])
-    canvas = functional.cross_entropy(logits.float(), tokens, reduction="none")
-    known = torch.cat([target.base_knows for target in targets])
-    joined = PRODUCT_SHARPNESS * (logits[known].float().log_softmax(-1) + _base(targets, reads, base, end))
-    product = canvas.detach().clone()
-    product_known = functional.cross_entropy(joined, tokens[known], reduction="none")
-    total = CANVAS_WEIGHT * (weights * canvas).sum() + PRODUCT_WEIGHT * (
-        (weights[known] * product_known).sum() + (weights[~known] * canvas[~known]).sum()
-    )
-    product[known] = product_known.detach()
+    entropy = functional.cross_entropy(logits.float(), tokens, reduction="none")
     right = logits.detach().argmax(-1) == tokens
-    right[known] = joined.detach().argmax(-1) == tokens[known]
-    first = torch.cat([target.first for target in targets])
-    fulls = [
-        result
-        for target, part in zip(targets, right.split([len(t.tokens) for t in targets]), strict=True)
-        for result in target.full(part)
+    found, first, read = entropy.detach(), _joined(targets, "first"), _joined(targets, "read")
+    wholes = [
+        whole
+        for target, part in zip(targets, right.split([len(target.tokens) for target in targets]), strict=True)
+        for whole in target.wholes(part)
     ]
     return Loss(
-        total=total,
+        total=(weights * entropy).sum(),
         tokens=len(tokens),
-        canvas=float(canvas.detach()[first].mean()),
-        product=float(product[first].mean()),
+        canvas=float(found[first].mean()),
         first_right=int(right[first].sum()),
         firsts=int(first.sum()),
-        all_right=sum(fulls),
-        alls=len(fulls),
+        reader=float(found[read].mean()),
+        read_right=int(right[read].sum()),
+        reads=int(read.sum()),
+        all_right=sum(wholes),
+        alls=len(wholes),
     )
 
 
-def _base(targets: list[_Targets], reads: Reads, base: Llama, end: int) -> Tensor:
-    """The base's log probabilities [positions that it knows, vocab]; its suffix's first token is the hole's end."""
-    with torch.no_grad():
-        places = torch.cat([target.base_rows[target.base_knows] for target in targets])
-        unique, back = places.unique(return_inverse=True)
-        said = base.log_probabilities(reads.hidden[unique])[back]
-        suffixes = torch.cat([target.suffixes[target.base_knows] for target in targets])
-        ends = reads.suffix_ids[suffixes, 0].where(reads.suffix_sizes[suffixes] > 0, end)
-        said[:, end] = said.gather(1, ends[:, None])[:, 0]
-        return said
+def _joined(targets: list[_Targets], name: str) -> Tensor:
+    return torch.cat([getattr(target, name) for target in targets])
 
 
 class _Targets:
     """The positions of one group that are learned, [positions] each, row by row."""
 
-    def __init__(self, group: Group, reads: Reads) -> None:
+    def __init__(self, group: Group) -> None:
         learned = group.weights > 0
         self._learned = learned
+        self._group = group
         self.tokens = group.tokens[learned]
-        self.weights = group.weights[learned]
-        places = torch.arange(group.length).expand_as(group.tokens)
-        rows = group.anchors[:, None] + places
-        self.base_rows = rows.clamp(max=len(reads.ids) - 1)[learned]
-        # What is known right of a position tells the canvas, and not the base, whether the hole can end: still exact.
-        self.base_knows = (group.base_knows & (rows < len(reads.ids)))[learned]
-        self.suffixes = group.suffixes[:, None].expand_as(group.tokens)[learned]
+        self.weights = group.weights[learned] * (READER_WEIGHT if group.read else CANVAS_WEIGHT)
+        self.read = torch.full_like(self.tokens, group.read, dtype=torch.bool)
         self.first = ((~group.known).cumsum(1) == 1)[learned] & (~group.known)[learned]
-        self._counts = (places <= group.ends[:, None]) & group.all_hidden[:, None]
-        self._whole = group.all_hidden
 
     def states(self, rows: Tensor) -> Tensor:
-        """States that predict the learned positions: row i of a canvas' block predicts position i."""
+        """States that predict the learned positions: row i of a block predicts position i."""
         count, length = self._learned.shape
         return rows.unflatten(0, (count, length + 1))[:, :-1][self._learned]
 
-    def full(self, right: Tensor) -> list[bool]:
-        """Per canvas that was all noise, whether all up to its end is right."""
+    def wholes(self, right: Tensor) -> list[bool]:
+        """Per reading, whether all of it is right."""
         grid = torch.ones(self._learned.shape, dtype=torch.bool)
         grid[self._learned] = right
-        return [bool(row) for row in (grid | ~self._counts).all(1)[self._whole]]
+        return grid.all(1).tolist() if self._group.read else []

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 SMOOTHED = 40  # steps that a point is the mean of
 
 _PANELS = (
-    ("cross-entropy, leftmost token", (("canvas", "canvas alone"), ("product", "canvas and base"))),
-    ("leftmost token right", (("first_right", "canvas and base"),)),
-    ("whole fill right in one step", (("all_right", "canvas and base"),)),
+    ("cross-entropy", (("canvas", "leftmost noise"), ("reader", "read from the left"))),
+    ("token right", (("first_right", "leftmost noise"), ("read_right", "read from the left"))),
+    ("whole fill right, read from the left", (("all_right", ""),)),
 )
 
 

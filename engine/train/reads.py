@@ -18,7 +18,6 @@ TOGETHER = 4  # suffixes in one pass: more would attend over each other for noth
 @dataclass(frozen=True)
 class Reads:
     ids: Tensor  # [1 + tokens]: the sink and the window
-    hidden: Tensor  # [1 + tokens, hidden]: final states
     keys: Tensor  # [layers, kv_heads, 1 + tokens, head_dim], rotated to their positions; and the values
     values: Tensor
     suffix_keys: Tensor  # [layers, kv_heads, suffixes, longest one, head_dim], rotated to 1 ..; and the values
@@ -31,14 +30,13 @@ class Reads:
 def read(window: Window, base: Llama, sink: int) -> Reads:
     ids = [sink, *window.ids]
     cache = base.cache(len(ids))
-    hidden = base.forward(base.embed(ids), torch.arange(len(ids)), cache, 0, 0, causal(len(ids), base.device))
+    base.forward(base.embed(ids), torch.arange(len(ids)), cache, 0, 0, causal(len(ids), base.device))
     longest = max(1, *map(len, window.suffixes))
     padded = [[*suffix, *[0] * (longest - len(suffix))] for suffix in window.suffixes]  # seen by nobody
     chunks = [_suffixes(padded[at : at + TOGETHER], base, sink) for at in range(0, len(padded), TOGETHER)]
     keys, values = (torch.cat(sides, dim=2) for sides in zip(*chunks, strict=True))
     return Reads(
         ids=torch.tensor(ids),
-        hidden=hidden,
         keys=cache.keys,
         values=cache.values,
         suffix_keys=keys,

@@ -44,9 +44,10 @@ class TrainConfig:
 class Measure:
     """How well gaps are denoised; see `loss.Loss`."""
 
-    canvas: float  # cross-entropy at the leftmost hidden position: the canvas alone, and with the base
-    product: float
+    canvas: float  # cross-entropy at the leftmost hidden position
     first_right: float  # shares
+    reader: float  # cross-entropy of what is read from the left
+    read_right: float
     all_right: float
 
 
@@ -125,7 +126,7 @@ class Trainer:
         end = self._gap.end_of_hole_token_id
         drawn = batch(window, end, random.Random(number))
         read = reads.read(window, self._frozen.llama, self._gap.sink_token_id)
-        return loss(self._pass(drawn.groups, read), drawn.groups, read, self._frozen.llama, end)
+        return loss(self._pass(drawn.groups, read), drawn.groups, self._frozen.llama)
 
     @torch.no_grad()
     def measure(self, documents: Documents, windows: int) -> Measure:
@@ -155,7 +156,8 @@ def _measure(losses: Sequence[Loss]) -> Measure:
     count = max(1, len(losses))
     return Measure(
         canvas=sum(one.canvas for one in losses) / count,
-        product=sum(one.product for one in losses) / count,
         first_right=sum(one.first_right for one in losses) / max(1, sum(one.firsts for one in losses)),
+        reader=sum(one.reader for one in losses) / count,
+        read_right=sum(one.read_right for one in losses) / max(1, sum(one.reads for one in losses)),
         all_right=sum(one.all_right for one in losses) / max(1, sum(one.alls for one in losses)),
     )

@@ -199,16 +199,15 @@ class DiffusionGemmaInfiller:
     ) -> Infill:
         logs = [math.log(max(p, 1e-30)) for p in fill.probabilities] or [0.0]
         features = Features(
-            canvas_mean=sum(logs) / len(logs),
-            canvas_min=min(logs),
-            product_min=min(logs),
-            judge=judge,
-            judge_empty=judge_empty,
+            mean=sum(logs) / len(logs),
+            least=min(logs),
+            score=judge,
+            score_empty=judge_empty,
             tokens=len(fill.tokens),
             ended=fill.ended,
         )
         pieces = self._pieces(question, fill.tokens, logs, len(text))
-        sure = math.exp(features.canvas_mean)
+        sure = math.exp(features.mean)
         return Infill(text, sure, fill.steps, work.forwards, features, pieces, dict(work.timings))
 
     def _pieces(

@@ -1,0 +1,67 @@
+"""Drafting: which continuations of a lane the next pass should read, and behind which of them it should denoise.
+
+A lane's guesses are distributions, one per position, each made without knowing what the others become. The drafts are
+the tree of the likeliest continuations under their product, grown best first (as in EAGLE-2, arXiv 2406.16858). Noise
+stands where reading is likeliest to part from all drafts, as its guesses are then what the next drafts are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush, nlargest
+from math import exp, inf, log
+
+from engine.lane import Lane
+
+TOKENS = 10  # of a lane's drafts
+WIDTH = 4  # likeliest tokens of a position that are tried
+STRETCHES = 2  # beginnings that noise stands behind
+STRETCH = 8  # positions of noise behind each
+COPIED = log(0.5)  # what a copied token counts at least
+
+Beginning = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Drafts:
+    beginnings: list[Beginning]  # to be read; what is decided is the first
+    noise: Mapping[Beginning, int]  # how many positions of it stand behind which
+
+
+def draft(lane: Lane, end: int) -> Drafts:
+    """`end` is the end-of-hole token, which is never read: behind it there is nothing."""
+    reached = dict[Beginning, float]()  # log probabilities
+    parting = dict[Beginning, float]()  # probability of getting there and on to what no draft has
+    waiting = [(0.0, tuple(lane.tokens))]
+    while waiting and len(reached) <= TOKENS:
+        cost, beginning = heappop(waiting)
+        reached[beginning] = -cost
+        parting[beginning] = exp(-cost)
+        if len(beginning) > len(lane.tokens):
+            parting[beginning[:-1]] -= exp(-cost)
+        for token, score in _next(lane, beginning):
+            if token == end:
+                parting[beginning] -= exp(score - cost)
+            elif lane.open((*beginning, token)):
+                heappush(waiting, (cost - score, (*beginning, token)))
+    length = {beginning: min(STRETCH, len(lane.canvas) - 1 - len(beginning)) for beginning in reached}
+    behind = nlargest(STRETCHES, parting, key=lambda beginning: parting[beginning])
+    return Drafts(list(reached), {beginning: length[beginning] for beginning in behind if length[beginning]})
+
+
+def _next(lane: Lane, beginning: Beginning) -> list[tuple[int, float]]:
+    """The likeliest tokens behind a beginning, with their log probabilities."""
+    scores = dict[int, float]()
+    guess = lane.guesses.get(len(beginning))
+    if guess is not None:
+        best = lane.constrain(beginning, guess).topk(WIDTH)
+        scores = {
+            token: score
+            for token, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            if score > -inf
+        }
+    copied = lane.copied(beginning)
+    if copied is not None:
+        scores[copied] = max(scores.get(copied, -inf), COPIED)
+    return list(scores.items())
