@@ -61,7 +61,7 @@ def measure(filled: GapFiller) -> dict[str, float]:
     read = denoiser.suffixes.read(suffix)
     context.read_suffix(read, denoiser.config.suffix_distance)
     noise = CanvasTree([], {(): 16})
-    step = CanvasTree([draft[:10]], {tuple(draft[:10]): 8, tuple(draft[:4]): 8})
+    step = CanvasTree([tuple(draft[:10])], {tuple(draft[:10]): 8, tuple(draft[:4]): 8})
     return {
         "canvas_step_16": median_ms(lambda: denoiser.denoise(context, noise)),
         "sampler_step_10_16": median_ms(lambda: denoiser.denoise(context, step)),

@@ -16,7 +16,7 @@ from itertools import count
 
 from torch import Tensor
 
-from engine.canvas_tree import CanvasTree
+from engine.canvas_tree import Beginning, CanvasTree
 from engine.context import Context
 from engine.drafting import Drafts, draft
 from engine.gap import Frame
@@ -37,6 +37,7 @@ def denoise(
     Nothing here is random: lanes differ because each takes the best first token that no lane before it took.
     """
     chooser = _Chooser(denoiser.config.end_of_hole_token_id)
+    kept = list[Beginning]()
     for lane in lanes:
         lane.guesses = {0: context.next_log_probabilities[0]}
     for step in count(1):
@@ -44,17 +45,27 @@ def denoise(
         if not active:
             return
         check()
-        said = denoiser.denoise(context, _tree(active, chooser.end, config))
+        tree = _tree(active, kept, chooser.end, config)
+        said = denoiser.denoise(context, tree)
         for lane in active:
             chooser.choose(lane, said, config)
+        kept = _keep(context, tree, active)
         yield lanes[0].frame(step)
 
 
-def _tree(lanes: Sequence[Lane], end: int, config: SamplerConfig) -> CanvasTree:
+def _tree(lanes: Sequence[Lane], kept: Sequence[Beginning], end: int, config: SamplerConfig) -> CanvasTree:
     drafts = [draft(lane, end) if config.parallel else Drafts([tuple(lane.tokens)], {}) for lane in lanes]
     noise = {beginning: length for one in drafts for beginning, length in one.noise.items()}
     empty = [lane.empty for lane in lanes if not lane.tokens]
-    return CanvasTree([beginning for one in drafts for beginning in one.beginnings] + empty, noise)
+    return CanvasTree([beginning for one in drafts for beginning in one.beginnings] + empty, noise, kept)
+
+
+def _keep(context: Context, tree: CanvasTree, lanes: Sequence[Lane]) -> list[Beginning]:
+    """Moves what was read of the decided tokens to where the tail begins, but for the last, which predicts the next."""
+    beginnings = (tuple(lane.tokens[:count]) for lane in lanes for count in range(len(lane.tokens)))
+    kept = [beginning for beginning in dict.fromkeys(beginnings) if beginning in tree.columns]
+    context.cache.move([context.tail + tree.columns[beginning] for beginning in kept], context.tail)
+    return kept
 
 
 class _Chooser:

@@ -43,7 +43,7 @@ def test_each_token_is_the_best_behind_those_before_it(case: dict[str, Any]) -> 
     end = filled.denoiser.config.end_of_hole_token_id
     while len(decided) < 12:
         context = read(filled, case["prefix_ids"], case["suffix_ids"])
-        row = filled.denoiser.denoise(context, CanvasTree([decided], {})).following[tuple(decided)]
+        row = filled.denoiser.denoise(context, CanvasTree([tuple(decided)], {})).following[tuple(decided)]
         token = int(row.argmax())
         score += float(row[token])
         if token == end:
@@ -86,6 +86,6 @@ def test_the_empty_fill_is_scored_too() -> None:
         pass
     ids, expected = tokenizer().encode(" con"), 0.0
     for at, token in enumerate([*ids, end]):
-        said = embedded().denoiser.denoise(context, CanvasTree([ids[:at]], {})).following
+        said = embedded().denoiser.denoise(context, CanvasTree([tuple(ids[:at])], {})).following
         expected += float(said[tuple(ids[:at])][token])
     assert lane.empty_score == pytest.approx(expected, abs=1e-2)

@@ -30,7 +30,7 @@ def end_of_hole(reader: Reader, hole: Hole, truth: str) -> EndOfHole | None:
         return None
     earlier = [at for at in range(len(tokens)) if len(reader.tokenizer.decode(tokens[:at])) >= _required(hole)]
     places = random.Random(key(hole.gap)).sample(earlier, min(EARLIER, len(earlier)))
-    said = reader.denoiser.denoise(hole.context, CanvasTree([tokens], {})).following
+    said = reader.denoiser.denoise(hole.context, CanvasTree([tuple(tokens)], {})).following
     *false, found = (
         int(said[tuple(tokens[:at])].argmax()) == config.end_of_hole_token_id for at in (*places, len(tokens))
     )

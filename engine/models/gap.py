@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.canvas import Canvas
-from engine.canvas_tree import CanvasTree
+from engine.canvas_tree import Beginning, CanvasTree
 from engine.context import Context, SuffixReader
 from engine.draft_tree import DraftTree
 from engine.gate import UNFITTED, Gate
@@ -47,8 +47,8 @@ class GapConfig:
 class Said:
     """Log probabilities by beginning of a fill: of what follows it, and of each position that its noise is about."""
 
-    following: Mapping[tuple[int, ...], Tensor]  # [vocab]
-    noise: Mapping[tuple[int, ...], Tensor]  # [positions, vocab], the first one behind what follows
+    following: Mapping[Beginning, Tensor]  # [vocab]
+    noise: Mapping[Beginning, Tensor]  # [positions, vocab], the first one behind what follows
 
 
 class GapDenoiser:
@@ -65,13 +65,17 @@ class GapDenoiser:
         return Context(self.base, self.config.sink_token_id)
 
     def denoise(self, context: Context, tree: CanvasTree) -> Said:
-        """Reads drafts of one hole with both sides in view, and denoises what stands behind them. One pass for all."""
-        x = self.base.embed([context.ids[-1], *tree.drafts.tokens])
-        x = torch.cat([x, self._mask_embedding.expand(len(tree.depths) - len(x), -1)])  # [rows, hidden]
+        """Reads drafts of one hole with both sides in view, and denoises what stands behind them. One pass for all.
+
+        Keys and values of what is read stay in the tail, behind those that the tree has kept.
+        """
+        ids = [beginning[-1] if beginning else context.ids[-1] for beginning in tree.read]
+        noise = self._mask_embedding.expand(len(tree.depths) - len(ids), -1)
+        x = torch.cat([self.base.embed(ids), noise])  # [rows, hidden]
         positions = context.last + torch.tensor(tree.depths, device=self.base.device)
         rows = self.base.log_probabilities(self._canvas_pass(context, x, positions, tree.mask()))  # [rows, vocab]
         return Said(
-            {beginning: rows[row] for beginning, row in tree.rows_after.items()},
+            dict(zip(tree.read, rows, strict=False)),
             {beginning: rows[span.start : span.stop] for beginning, span in tree.noise_rows().items()},
         )
 
@@ -112,14 +116,16 @@ class GapDenoiser:
         return x
 
     def _canvas_pass(self, context: Context, x: Tensor, positions: Tensor, own: Tensor) -> Tensor:
-        """Final states [rows, hidden] of embeddings [rows, hidden]. All rows see both sides, and of each other what
-        `own` says, bool [rows, rows]. The anchor's own entry is hidden: its row in this pass stands for it."""
+        """Final states [rows, hidden] of embeddings [rows, hidden]. All rows see both sides, and of the tail what `own`
+        says, bool [rows, kept + rows]. The anchor's own entry is hidden: its row in the canvas stands for it."""
         assert context.suffix is not None, "the suffix is read before the canvas"
-        sides = torch.ones(len(own), len(context.suffix.ids) + len(context.ids), dtype=torch.bool)
+        sides = torch.ones(len(x), len(context.suffix.ids) + len(context.ids), dtype=torch.bool)
         sides[:, -1] = False
-        mask = torch.cat([sides, own], dim=1).to(self.base.device)  # [rows, suffix + prefix + rows]
-        first = context.tail + len(own) - mask.shape[1]
-        return self.base.forward(x, positions, context.cache, first, context.tail, mask, self._canvas_layers)
+        mask = torch.cat([sides, own], dim=1).to(self.base.device)  # [rows, suffix + prefix + kept + rows]
+        start = context.tail + own.shape[1] - len(x)
+        return self.base.forward(
+            x, positions, context.cache, start + len(x) - mask.shape[1], start, mask, self._canvas_layers
+        )
 
 
 def _canvas_mask(canvases: Sequence[Canvas]) -> Tensor:
