@@ -1,16 +1,41 @@
-"""Copied drafts: what followed the longest earlier match of the last tokens, in this file or an open one."""
+"""Copies: what followed the same tokens elsewhere, in this file or an open one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-LEAST = 3  # tokens that must match: shorter matches are chance
+LEAST = 3  # tokens that must match for a draft of its own: shorter matches are chance
+
+# How often what followed the latest match of so many tokens is the next token, and how many have such a match, over
+# 3,011 tokens of 600 rests of lines of held-out Python: 0.72 (672), 0.54 (252), 0.46 (427), 0.24 (899).
+RIGHT = {4: 0.7, 3: 0.5, 2: 0.45, 1: 0.25}
+LONGEST = max(RIGHT)
+
+
+class Copies:
+    """The latest token after every run of up to four tokens, for drafts (prompt lookup decoding)."""
+
+    def __init__(self, sources: Sequence[Sequence[int]]) -> None:
+        """`sources` are token sequences, the most useful last: the file's own prefix."""
+        self._next: dict[tuple[int, ...], int] = {}
+        for source in sources:
+            for size in RIGHT:
+                for end in range(size, len(source)):
+                    self._next[tuple(source[end - size : end])] = source[end]
+
+    def following(self, tokens: Sequence[int]) -> tuple[int, float] | None:
+        """What followed the longest match of the last tokens, and how probable that makes it; None without a match."""
+        for size, right in RIGHT.items():
+            last = tuple(tokens[-size:])
+            if len(last) == size and last in self._next:
+                return self._next[last], right
+        return None
 
 
 def copied(prefix: Sequence[int], sources: Sequence[Sequence[int]], length: int) -> list[int]:
     """Up to `length` tokens that followed the longest match, the latest of equally long ones; none without a match.
 
-    `sources` are token sequences, the most useful last: the file's own prefix.
+    `sources` as above.
     """
     best, found = LEAST - 1, []
     for source in reversed(sources):

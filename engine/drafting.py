@@ -1,18 +1,20 @@
 """Drafting: which continuations of a lane the next pass should read, and behind which of them it should denoise.
 
-A lane's guesses are distributions, one per position, each made without knowing what the others become. The drafts are
-the tree of the likeliest continuations under their product, grown best first (as in EAGLE-2, arXiv 2406.16858). Noise
-stands where reading is likeliest to part from all drafts, as its guesses are then what the next drafts are made of.
+A lane's guesses are distributions, one per position, each made without knowing what the others become; beside them
+stands what followed the same tokens elsewhere. The drafts are the tree of the likeliest continuations under their
+product, grown best first (as in EAGLE-2, arXiv 2406.16858). Noise stands where reading is likeliest to part from all
+drafts, as its guesses are then what the next drafts are made of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush, nlargest
 from math import exp, inf, log
 
 from engine.canvas_tree import Beginning
+from engine.copies import LONGEST, Copies
 from engine.lane import Lane
 
 # A pass takes 12 ms, and 0.75 a row (2 threads of an AMD EPYC, bfloat16): only what is likely to be of use pays.
@@ -20,52 +22,58 @@ LEAST = log(0.1)  # log probability from which a draft is read
 TOKENS = 10  # of a lane's drafts at most
 WIDTH = 4  # likeliest tokens of a position that are tried
 STRETCHES = (3, 2)  # positions of noise behind the likeliest beginning, and behind the next
-COPIED = log(0.5)  # what a copied token counts at least
 
 
 @dataclass(frozen=True)
 class Drafts:
+    """What one lane wants of a pass."""
+
     beginnings: list[Beginning]  # to be read; what is decided is the first
     noise: Mapping[Beginning, int]  # how many positions of it stand behind which
 
 
-def draft(lane: Lane, end: int) -> Drafts:
-    """`end` is the end-of-hole token, which is never read: behind it there is nothing."""
-    reached = dict[Beginning, float]()  # log probabilities
-    parting = dict[Beginning, float]()  # probability of getting there and on to what no draft has
-    waiting = [(0.0, tuple(lane.tokens))]
-    while waiting and len(reached) <= TOKENS:
-        cost, beginning = heappop(waiting)
-        reached[beginning] = -cost
-        parting[beginning] = exp(-cost)
-        if len(beginning) > len(lane.tokens):
-            parting[beginning[:-1]] -= exp(-cost)
-        for token, score in _next(lane, beginning):
-            if token == end:
-                parting[beginning] -= exp(score - cost)
-            elif score - cost >= LEAST and lane.open((*beginning, token)):
-                heappush(waiting, (cost - score, (*beginning, token)))
+class Drafter:
+    """Drafts for the lanes of one hole."""
+
+    def __init__(self, before: Sequence[int], copies: Copies, end: int) -> None:
+        """`before` are the tokens left of the hole; `end` is the end-of-hole token, which is never read: behind it
+        there is nothing."""
+        self._before, self._copies, self._end = list(before[-LONGEST:]), copies, end
+
+    def draft(self, lane: Lane) -> Drafts:
+        reached = dict[Beginning, float]()  # log probabilities
+        parting = dict[Beginning, float]()  # probability of getting there and on to what no draft has
+        waiting = [(0.0, tuple(lane.tokens))]
+        while waiting and len(reached) <= TOKENS:
+            cost, beginning = heappop(waiting)
+            reached[beginning] = -cost
+            parting[beginning] = exp(-cost)
+            if len(beginning) > len(lane.tokens):
+                parting[beginning[:-1]] -= exp(-cost)
+            for token, score in self._next(lane, beginning).items():
+                if token == self._end:
+                    parting[beginning] -= exp(score - cost)
+                elif score - cost >= LEAST and lane.open((*beginning, token)):
+                    heappush(waiting, (cost - score, (*beginning, token)))
+        return Drafts(list(reached), _noise(lane, parting))
+
+    def _next(self, lane: Lane, beginning: Beginning) -> dict[int, float]:
+        """The likeliest tokens behind a beginning, with their log probabilities."""
+        scores = dict[int, float]()
+        guess = lane.guesses.get(len(beginning))
+        if guess is not None:
+            possible = lane.constrain(beginning, guess)
+            best = (possible if possible is guess else possible.log_softmax(-1)).topk(WIDTH)
+            found = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            scores = {token: score for token, score in found if score > -inf}
+        copied = self._copies.following([*self._before, *beginning])
+        if copied is not None and copied[0] in (lane.possible(beginning) or copied):
+            scores[copied[0]] = max(scores.get(copied[0], -inf), log(copied[1]))
+        return scores
+
+
+def _noise(lane: Lane, parting: Mapping[Beginning, float]) -> dict[Beginning, int]:
     behind = nlargest(len(STRETCHES), parting, key=lambda beginning: parting[beginning])
-    noise = {
-        beginning: min(length, len(lane.canvas) - 1 - len(beginning))
-        for beginning, length in zip(behind, STRETCHES, strict=False)
-    }
-    return Drafts(list(reached), {beginning: length for beginning, length in noise.items() if length})
-
-
-def _next(lane: Lane, beginning: Beginning) -> list[tuple[int, float]]:
-    """The likeliest tokens behind a beginning, with their log probabilities."""
-    scores = dict[int, float]()
-    guess = lane.guesses.get(len(beginning))
-    if guess is not None:
-        possible = lane.constrain(beginning, guess)
-        best = (possible if possible is guess else possible.log_softmax(-1)).topk(WIDTH)
-        scores = {
-            token: score
-            for token, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            if score > -inf
-        }
-    copied = lane.copied(beginning)
-    if copied is not None:
-        scores[copied] = max(scores.get(copied, -inf), COPIED)
-    return list(scores.items())
+    room = {beginning: len(lane.canvas) - 1 - len(beginning) for beginning in behind}
+    lengths = zip(behind, STRETCHES, strict=False)
+    return {beginning: min(length, room[beginning]) for beginning, length in lengths if room[beginning]}

@@ -23,9 +23,8 @@ from engine.patch import Patch, Patched, Wish
 from engine.patcher import Patcher
 from engine.reading import Reading
 from engine.runtime import Runtime
-from engine.sampler import SamplerConfig
 from engine.scorer import Scorer
-from engine.session import CONTEXTS, PRODUCT, Session
+from engine.session import CONTEXTS, Session
 from engine.surprise import Passage, Surprise
 from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
@@ -41,13 +40,10 @@ class GapFiller:
     can_rewrite = False
     extent = NEAR
 
-    def __init__(
-        self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, config: SamplerConfig = PRODUCT
-    ) -> None:
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int) -> None:
         """`threads`: CPU threads to use at most; 0 where the passes run elsewhere."""
         self.denoiser = denoiser
         self.tokenizer = tokenizer
-        self._config = config
         self._free_cores = FreeCores(threads) if threads else None
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         versions = Reading(denoiser, tokenizer)
@@ -69,7 +65,7 @@ class GapFiller:
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
 
-        return self._session(document).infill(gap, drafts, partial(self._check, stop), on_frame, self._config)
+        return self._session(document).infill(gap, drafts, partial(self._check, stop), on_frame)
 
     def patch(
         self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None

@@ -23,9 +23,7 @@ class Lane:
         tokenizer: Tokenizer,
         max_lines: int,
         end: int,
-        copy: Sequence[int] = (),
     ) -> None:
-        """`copy`: tokens that followed the same text elsewhere, to be tried."""
         self.canvas = Canvas(length)
         self.ended = False  # by the end token, or by the last line that was asked for
         self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one
@@ -36,7 +34,6 @@ class Lane:
         self._tokenizer = tokenizer
         self._max_lines = max_lines
         self._end = end
-        self._copy = tuple(copy)
         self.empty = tuple(tokenizer.encode(seam.stub.decode("utf-8", "replace")))  # the tokens of the empty fill
         self._fresh: set[int] = set()  # positions decided in this step
 
@@ -69,20 +66,19 @@ class Lane:
         """Whether anything could follow these tokens."""
         return len(tokens) < len(self.canvas) and not self.closed_by(tokens)
 
-    def copied(self, tokens: Sequence[int]) -> int | None:
-        """What followed these tokens elsewhere."""
-        at = len(tokens)
-        return self._copy[at] if at < len(self._copy) and tuple(tokens) == self._copy[:at] else None
-
-    def constrain(self, tokens: Sequence[int], scores: Tensor) -> Tensor:
-        """Scores [vocab] for the token after `tokens`: what cannot spell the stub, or ends the hole too early, is
-        out."""
+    def possible(self, tokens: Sequence[int]) -> list[int] | None:
+        """The tokens that may follow `tokens`: those that spell the stub, and the end where it may be; None for any."""
         spelled = self._tokenizer.decode(tokens)
         rest = self._seam.required[len(spelled) :]
         if not rest:
+            return None
+        return [*self._tokenizer.spelling(rest), *([self._end] if self._seam.may_end(spelled) else [])]
+
+    def constrain(self, tokens: Sequence[int], scores: Tensor) -> Tensor:
+        """Scores [vocab] for the token after `tokens`: what is not possible is out."""
+        possible = self.possible(tokens)
+        if possible is None:
             return scores
-        ends = [self._end] if self._seam.may_end(spelled) else []
-        possible = [*self._tokenizer.spelling(rest), *ends]
         allowed = torch.tensor(possible, device=scores.device)
         return torch.full_like(scores, -torch.inf).index_copy_(0, allowed, scores[allowed])
 

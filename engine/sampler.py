@@ -11,28 +11,28 @@ first guess is the base's, which has read the prefix.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 
 from torch import Tensor
 
 from engine.canvas_tree import Beginning, CanvasTree
 from engine.context import Context
-from engine.drafting import Drafts, draft
+from engine.drafting import Drafter, Drafts
 from engine.gap import Frame
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser, Said
 
 
-@dataclass(frozen=True)
-class SamplerConfig:
-    parallel: bool = True  # False: one token a pass, and no noise
-
-
 def denoise(
-    denoiser: GapDenoiser, context: Context, lanes: Sequence[Lane], config: SamplerConfig, check: Callable[[], None]
+    denoiser: GapDenoiser,
+    context: Context,
+    lanes: Sequence[Lane],
+    drafter: Drafter | None,
+    check: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Decides all lanes, a frame of the first one after every step. `check` runs before every pass and may raise.
+    """Decides all lanes, a frame of the first one after every step; without a drafter one token a pass.
+
+    `check` runs before every pass and may raise.
 
     Nothing here is random: lanes differ because each takes the best first token that no lane before it took.
     """
@@ -45,16 +45,20 @@ def denoise(
         if not active:
             return
         check()
-        tree = _tree(active, kept, chooser.end, config)
+        tree = _tree(active, [drafter.draft(lane) if drafter else _undrafted(lane) for lane in active], kept)
         said = denoiser.denoise(context, tree)
         for lane in active:
-            chooser.choose(lane, said, config)
+            chooser.choose(lane, said, more=drafter is not None)
         kept = _keep(context, tree, active)
         yield lanes[0].frame(step)
 
 
-def _tree(lanes: Sequence[Lane], kept: Sequence[Beginning], end: int, config: SamplerConfig) -> CanvasTree:
-    drafts = [draft(lane, end) if config.parallel else Drafts([tuple(lane.tokens)], {}) for lane in lanes]
+def _undrafted(lane: Lane) -> Drafts:
+    return Drafts([tuple(lane.tokens)], {})
+
+
+def _tree(lanes: Sequence[Lane], drafts: Sequence[Drafts], kept: Sequence[Beginning]) -> CanvasTree:
+    """All drafts, and before anything is decided the empty fill, which is scored beside them."""
     noise = {beginning: length for one in drafts for beginning, length in one.noise.items()}
     empty = [lane.empty for lane in lanes if not lane.tokens]
     return CanvasTree([beginning for one in drafts for beginning in one.beginnings] + empty, noise, kept)
@@ -75,8 +79,8 @@ class _Chooser:
         self.end = end
         self._taken: set[tuple[int, ...]] = set()
 
-    def choose(self, lane: Lane, said: Said, config: SamplerConfig) -> None:
-        """Accepts from the left, as far as was read."""
+    def choose(self, lane: Lane, said: Said, more: bool) -> None:
+        """Accepts from the left: one token, or as far as was read."""
         if not lane.tokens:
             lane.empty_score = _score([*lane.empty, self.end], said)
         while not lane.finished and (row := said.following.get(tuple(lane.tokens))) is not None:
@@ -85,7 +89,7 @@ class _Chooser:
             if not lane.free:
                 self._taken.add((*lane.tokens, token))
             lane.accept(lane.canvas.leftmost(), token, float(scores[token]), float(row[token]))
-            if not config.parallel:
+            if not more:
                 return
         for beginning in sorted(said.noise, key=len):  # what stood behind more of what is decided knows better
             if tuple(lane.tokens[: len(beginning)]) == beginning:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from engine import seams
 from engine.context import Context
-from engine.copies import copied
+from engine.copies import Copies
+from engine.drafting import Drafter
 from engine.gap import Features, Frame, Gap, Infill
 from engine.gate import Place
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
-from engine.sampler import SamplerConfig, denoise
+from engine.sampler import denoise
 from engine.seams import Seam
 from engine.tokenizer import Tokenizer
 from engine.window import Window
@@ -21,7 +22,6 @@ from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
-PRODUCT = SamplerConfig()  # how fills are decoded where nobody measures other ways
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Session:
         drafts: int,
         check: Callable[[], None],
         on_frame: Callable[[Frame], None] = lambda frame: None,
-        config: SamplerConfig = PRODUCT,
+        parallel: bool = True,
     ) -> list[Infill]:
         """Fills for a gap, the likeliest first, at least one; `drafts` lanes are tried.
 
@@ -65,8 +65,8 @@ class Session:
         work = Work(check, on_frame)
         with work.stage("encode"):
             hole = self.read(gap, work.check)
-        parts = self._fill(hole, self._lanes(hole, drafts), config, work)
-        fills = [self._longer(hole, [part], config, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
+        parts = self._fill(hole, self._lanes(hole, drafts), parallel, work)
+        fills = [self._longer(hole, [part], parallel, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
         infills = [self._infill(gap, fill, work) for fill in fills]
         return _distinct(infills)
 
@@ -96,34 +96,32 @@ class Session:
 
     def _lanes(self, hole: Hole, drafts: int) -> list[Lane]:
         length = self._denoiser.config.canvas_length(hole.gap.max_tokens + self._respelled(hole.seam))
-        copy = self._copied(hole, length)
-        return [self._lane(hole.gap, hole.seam, length, copy) for _ in range(drafts)]
+        return [self._lane(hole.gap, hole.seam, length) for _ in range(drafts)]
 
-    def _lane(self, gap: Gap, seam: Seam, length: int, copy: Sequence[int] = (), lines: int = 0) -> Lane:
+    def _lane(self, gap: Gap, seam: Seam, length: int, lines: int = 0) -> Lane:
         remaining = gap.max_lines - lines if gap.max_lines else 0
         end = self._denoiser.config.end_of_hole_token_id
-        return Lane(length, seam, self._tokenizer, remaining, end, copy)
+        return Lane(length, seam, self._tokenizer, remaining, end)
 
     def _respelled(self, seam: Seam) -> int:
         """How many tokens of a fill say again what stands in the file."""
         return len(self._tokenizer.encode(seam.required.decode("utf-8", "ignore")))
 
-    def _copied(self, hole: Hole, length: int) -> list[int]:
-        if not hole.prefix:
-            return []
-        sources = [self._tokenizer.encode(snippet) for snippet in hole.gap.snippets] + [hole.suffix, hole.prefix]
-        tokens = copied(hole.prefix, sources, length)
-        return tokens if self._tokenizer.decode(tokens).startswith(hole.seam.required) else []
+    def _drafter(self, hole: Hole) -> Drafter:
+        snippets = [self._tokenizer.encode(snippet) for snippet in hole.gap.snippets]
+        before = hole.context.ids[1:]
+        return Drafter(before, Copies([*snippets, hole.suffix, before]), self._denoiser.config.end_of_hole_token_id)
 
-    def _fill(self, hole: Hole, lanes: list[Lane], config: SamplerConfig, work: Work) -> list[Part]:
+    def _fill(self, hole: Hole, lanes: list[Lane], parallel: bool, work: Work) -> list[Part]:
         """Denoises; the likeliest first."""
         with work.stage("denoise"):
-            for frame in denoise(self._denoiser, hole.context, lanes, config, work.count):
+            drafter = self._drafter(hole) if parallel else None
+            for frame in denoise(self._denoiser, hole.context, lanes, drafter, work.count):
                 work.steps += 1
                 work.on_frame(frame)
         return [Part(lane, hole.seam) for lane in sorted(lanes, key=lambda lane: -lane.score)]
 
-    def _longer(self, hole: Hole, parts: list[Part], config: SamplerConfig, work: Work) -> list[Part]:
+    def _longer(self, hole: Hole, parts: list[Part], parallel: bool, work: Work) -> list[Part]:
         """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the
         prefix."""
         gap, context = hole.gap, hole.context
@@ -137,7 +135,7 @@ class Session:
                 context.read_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
             lines = sum(part.lane.spelled[len(part.seam.required) :].count(b"\n") for part in parts)
             lane = self._lane(gap, behind.seam, self._denoiser.config.canvas_length(missing), lines=lines)
-            parts = [*parts, *self._fill(behind, [lane], config, work)]
+            parts = [*parts, *self._fill(behind, [lane], parallel, work)]
             if not lane.tokens:
                 break
         return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.copies import copied
+from engine.copies import RIGHT, Copies, copied
 
 
 def check(prefix: str, sources: list[str], expected: str) -> None:
@@ -34,3 +34,13 @@ def test_a_short_match_is_chance() -> None:
 def test_a_file_matches_its_own_earlier_text_but_not_itself() -> None:
     check("abcd-abc", ["abcd-abc"], "d-ab")
     check("abc", ["abc"], "")
+
+
+def test_what_followed_the_longest_match_comes_next_and_the_latest_of_them() -> None:
+    copies = Copies([[9, 1, 2, 3, 4, 50], [1, 2, 3, 60, 2, 3, 70]])
+    assert copies.following([1, 2, 3, 4]) == (50, RIGHT[4])
+    assert copies.following([8, 1, 2, 3]) == (60, RIGHT[3])
+    assert copies.following([2, 3]) == (70, RIGHT[2])
+    assert copies.following([9]) == (1, RIGHT[1])
+    assert copies.following([70]) is None
+    assert copies.following([]) is None

@@ -23,7 +23,7 @@ from engine.evaluate.source_files import SourceFile
 from engine.evaluate.subject import Subject
 from engine.gap import Features, Gap
 from engine.lane import Lane
-from engine.sampler import SamplerConfig, denoise
+from engine.sampler import denoise
 from engine.session import Session
 
 GAP = Gap("def scale(values, factor):\n    return [value * fac", "\n\n\nprint(scale([1], 2))\n", max_tokens=12)
@@ -110,7 +110,7 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
         gap = Gap("", suffix, max_tokens=12)
         read = reader.read(gap)
         lane = Lane(16, read.seam, loaded.tokenizer, 0, 0)
-        for _ in denoise(loaded.denoiser, read.context, [lane], SamplerConfig(parallel=False), lambda: None):
+        for _ in denoise(loaded.denoiser, read.context, [lane], None, lambda: None):
             pass
         text = read.seam.answer(lane.spelled)
         if lane.ended and (read.seam.required + text.encode()) == lane.spelled:  # bytes that are no text are lost

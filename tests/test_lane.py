@@ -12,8 +12,8 @@ from engine.seams import Seam
 END = 0
 
 
-def lane_of(seam: Seam, max_lines: int = 0, copy: str = "") -> Lane:
-    return Lane(16, seam, tokenizer(), max_lines, END, tokenizer().encode(copy))
+def lane_of(seam: Seam, max_lines: int = 0) -> Lane:
+    return Lane(16, seam, tokenizer(), max_lines, END)
 
 
 def write(lane: Lane, text: str) -> None:
@@ -60,14 +60,6 @@ def test_lines_end_the_fill_and_cut_it() -> None:
     write(lane, "\na = 1\n")
     assert lane.ended
     assert lane.spelled == b"\na = 1"
-
-
-def test_a_copy_holds_until_something_else_is_written() -> None:
-    lane = lane_of(Seam("", "", b"", False), copy="a = b")
-    first, second, third = tokenizer().encode("a = b")
-    assert [lane.copied(tokens) for tokens in ([], [first], [first, second])] == [first, second, third]
-    assert lane.copied([second]) is None
-    assert lane.copied([first, second, third]) is None
 
 
 def test_a_lane_knows_its_score() -> None:

@@ -9,28 +9,30 @@ import torch
 from embedded import embedded, preview_cases, read, tokenizer
 
 from engine.canvas_tree import CanvasTree
+from engine.copies import Copies
+from engine.drafting import Drafter
 from engine.lane import Lane
-from engine.sampler import SamplerConfig, denoise
+from engine.sampler import denoise
 from engine.seams import Seam
 
 pytestmark = pytest.mark.weights
 CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])
 OPEN = Seam("", "", b"", False)  # the cases have no seam
-ONE_A_PASS = SamplerConfig(parallel=False)
 
 
-def sampled(case: dict[str, Any], config: SamplerConfig, lanes: int = 1, copy: str = "") -> tuple[list[Lane], int]:
-    """Fills, and the passes they took."""
+def sampled(case: dict[str, Any], lanes: int = 1, drafts: bool = True, copy: str = "") -> tuple[list[Lane], int]:
+    """Fills, and the passes they took. `copy` stands elsewhere behind what is left of the hole."""
     filled, passes = embedded(), 0
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     end = filled.denoiser.config.end_of_hole_token_id
-    made = [Lane(12, OPEN, tokenizer(), 0, end, tokenizer().encode(copy)) for _ in range(lanes)]
+    made = [Lane(12, OPEN, tokenizer(), 0, end) for _ in range(lanes)]
+    drafter = Drafter(context.ids, Copies([[*context.ids, *tokenizer().encode(copy)]]), end)
 
     def count() -> None:
         nonlocal passes
         passes += 1
 
-    for _ in denoise(filled.denoiser, context, made, config, count):
+    for _ in denoise(filled.denoiser, context, made, drafter if drafts else None, count):
         pass
     return made, passes
 
@@ -49,8 +51,8 @@ def test_each_token_is_the_best_behind_those_before_it(case: dict[str, Any]) -> 
         if token == end:
             break
         decided.append(token)
-    for config in (ONE_A_PASS, SamplerConfig()):
-        (lane,), passes = sampled(case, config)
+    for drafts in (False, True):
+        (lane,), passes = sampled(case, drafts=drafts)
         assert lane.tokens == decided
         assert lane.score == pytest.approx(score, abs=1e-2)
         assert passes <= len(decided) + lane.ended
@@ -60,8 +62,8 @@ def test_each_token_is_the_best_behind_those_before_it(case: dict[str, Any]) -> 
 @CASES
 @torch.inference_mode()
 def test_lanes_part_at_the_first_token_and_the_first_is_what_it_is_alone(case: dict[str, Any]) -> None:
-    lanes, _ = sampled(case, SamplerConfig(), lanes=3)
-    (alone,), _ = sampled(case, SamplerConfig())
+    lanes, _ = sampled(case, lanes=3)
+    (alone,), _ = sampled(case)
     assert lanes[0].tokens == alone.tokens
     assert len({tuple(lane.tokens[:1]) for lane in lanes}) == 3
 
@@ -69,11 +71,11 @@ def test_lanes_part_at_the_first_token_and_the_first_is_what_it_is_alone(case: d
 @torch.inference_mode()
 def test_a_copy_saves_passes_and_changes_no_fill() -> None:
     case = preview_cases()[0]
-    (plain,), passes = sampled(case, SamplerConfig())
-    (copied,), fewer = sampled(case, SamplerConfig(), copy=plain.spelled.decode())
+    (plain,), passes = sampled(case)
+    (copied,), fewer = sampled(case, copy=plain.spelled.decode())
     assert copied.tokens == plain.tokens
     assert fewer < passes
-    (misled,), _ = sampled(case, SamplerConfig(), copy="return None  # as nobody would go on here")
+    (misled,), _ = sampled(case, copy="return None  # as nobody would go on here")
     assert misled.tokens == plain.tokens
 
 
@@ -82,7 +84,7 @@ def test_the_empty_fill_is_scored_too() -> None:
     case, end = preview_cases()[1], embedded().denoiser.config.end_of_hole_token_id
     context = read(embedded(), case["prefix_ids"], case["suffix_ids"])
     lane = Lane(12, Seam("", "", b" con", False), tokenizer(), 0, end)
-    for _ in denoise(embedded().denoiser, context, [lane], SamplerConfig(), lambda: None):
+    for _ in denoise(embedded().denoiser, context, [lane], None, lambda: None):
         pass
     ids, expected = tokenizer().encode(" con"), 0.0
     for at, token in enumerate([*ids, end]):

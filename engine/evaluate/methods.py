@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 
 import torch
@@ -15,7 +15,6 @@ from engine.evaluate.gaps import EvaluationGap, key
 from engine.evaluate.reader import Reader
 from engine.evaluate.subject import Subject
 from engine.gap import Gap
-from engine.sampler import SamplerConfig
 from engine.session import Hole
 
 
@@ -42,11 +41,11 @@ class Decoding:
     """How the canvas is decoded; the default is the product's."""
 
     drafts: int = 1  # what a busy machine affords an automatic request; a copied one comes on top
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    parallel: bool = True
 
     @property
     def one_by_one(self) -> Decoding:
-        return replace(self, sampler=SamplerConfig(parallel=False))
+        return replace(self, parallel=False)
 
 
 PRODUCT = Decoding()
@@ -86,7 +85,7 @@ class Answerer:
 
     def _by_canvas(self, method: Method, gap: Gap) -> Answer:
         decoding, reader = self._decodings[method], self._reader
-        fills = reader.session.infill(gap, decoding.drafts, reader.check, config=decoding.sampler)
+        fills = reader.session.infill(gap, decoding.drafts, reader.check, parallel=decoding.parallel)
         one_line = not any("\n" in fill.text for fill in fills)
         return Answer(fills[0].text, fills[0].forwards, fills[0].features, one_line)
 

@@ -12,13 +12,13 @@ from engine.models.gap import GapDenoiser
 from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
 
-# The modules of engine/ that decide what is answered: when one changes, everything is answered anew. The gate is not
-# among them: it is asked when answers are counted.
-_DECIDING = (
-    "adapter", "cache", "canvas", "canvas_tree", "context", "copies", "draft_tree", "drafting", "gap", "judge", "lane",
-    "linear", "models/gap", "models/llama", "rope", "sampler", "seams", "session", "tokenizer", "window",
-    "evaluate/base_alone", "evaluate/end_of_hole", "evaluate/reader",
+# The modules of engine/ that decide what is answered: when one changes, everything is answered anew, or what the canvas
+# answers alone. The gate is not among them: it is asked when answers are counted.
+_OF_ALL = (
+    "adapter", "cache", "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "linear", "models/gap",
+    "models/llama", "rope", "seams", "session", "tokenizer", "window", "evaluate/base_alone", "evaluate/reader",
 )  # fmt: skip
+_OF_THE_CANVAS = ("canvas_tree", "drafting", "sampler", "evaluate/end_of_hole")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Subject:
     denoiser: GapDenoiser
     tokenizer: Tokenizer
     check: Callable[[], None]  # before every pass: leaves cores to programs that need them
-    base_name: str  # hashes: of the base and the code, and of the adapter too
+    base_name: str  # hashes: of the base and its code, and of the adapter and the canvas' code too
     name: str
 
     def count(self, text: str) -> int:
@@ -41,11 +41,8 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
     """
     chosen = runtime.choose(device, dtype)
     filler = gap_filler.load(model, chosen, adapter_at)
-    code = hashlib.sha256()
-    for name in _DECIDING:
-        code.update((Path(gap_filler.__file__).parent / f"{name}.py").read_bytes())
     weights = fetch.sha256(hub.find(model) / "model.safetensors")
-    base_name = _short(chosen.device, chosen.dtype, code.hexdigest(), weights)
+    base_name = _short(chosen.device, chosen.dtype, _code(_OF_ALL), weights)
     directory = adapter_at or gap_filler.adapter_directory(model)
     adapted = fetch.sha256(directory / adapter.FILE) + repr(filler.denoiser.config.canvas_lengths)
     cores = FreeCores(chosen.threads) if chosen.threads else None
@@ -54,7 +51,16 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
         if cores is not None:
             cores.update()
 
-    return Subject(filler.denoiser, filler.tokenizer, check, base_name, _short(base_name, adapted))
+    return Subject(
+        filler.denoiser, filler.tokenizer, check, base_name, _short(base_name, _code(_OF_THE_CANVAS), adapted)
+    )
+
+
+def _code(names: tuple[str, ...]) -> str:
+    code = hashlib.sha256()
+    for name in names:
+        code.update((Path(gap_filler.__file__).parent / f"{name}.py").read_bytes())
+    return code.hexdigest()
 
 
 def _short(*parts: str) -> str:

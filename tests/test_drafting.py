@@ -1,0 +1,78 @@
+"""Drafts: the likeliest continuations, best first, and noise where reading will part from them."""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from embedded import tokenizer
+
+from engine import drafting
+from engine.copies import Copies
+from engine.drafting import Drafter
+from engine.lane import Lane
+from engine.seams import Seam
+
+END = 0
+A, B, C, D = (tokenizer().encode(letter)[0] for letter in "abcd")
+NOTHING = Copies([])
+
+
+def lane(*guesses: dict[int, float], length: int = 12, stub: bytes = b"", lines: int = 0) -> Lane:
+    """`guesses`: probabilities per position from the first on."""
+    made = Lane(length, Seam("", "", stub, False), tokenizer(), lines, END)
+    for position, probabilities in enumerate(guesses):
+        row = torch.full((49152,), -30.0)
+        for token, probability in probabilities.items():
+            row[token] = log(probability)
+        made.guesses[position] = row
+    return made
+
+
+def drafts(of: Lane, copies: Copies = NOTHING, before: tuple[int, ...] = ()) -> drafting.Drafts:
+    return Drafter(before, copies, END).draft(of)
+
+
+def test_the_likeliest_continuations_are_read_best_first() -> None:
+    found = drafts(lane({A: 0.7, B: 0.2}, {C: 0.6, D: 0.35}))
+    assert found.beginnings == [(), (A,), (A, C), (A, D), (B,), (B, C)]  # 1, 0.7, 0.42, 0.245, 0.2, 0.12; (B, D) 0.07
+
+
+def test_noise_stands_where_reading_will_part_from_the_drafts() -> None:
+    sure = drafts(lane({A: 0.95}, {B: 0.95}))
+    assert next(iter(sure.noise)) == (A, B)  # nothing is known of what follows
+    unsure = drafts(lane({A: 0.5, B: 0.02}, {C: 0.97}, {D: 0.97}))
+    assert set(unsure.noise) == {(), (A, C, D)}
+
+
+def test_the_end_is_never_read_and_needs_no_noise() -> None:
+    found = drafts(lane({A: 0.9}, {END: 0.99}))
+    assert found.beginnings == [(), (A,)]
+    assert next(iter(found.noise)) == ()
+
+
+def test_what_stands_elsewhere_is_tried() -> None:
+    copies = Copies([[9, A, B, C, D, 7]])
+    found = drafts(lane(), copies, before=(9, A, B, C))
+    assert (D,) in found.beginnings
+    assert (D, 7) in found.beginnings
+
+
+def test_what_cannot_spell_the_stub_is_not_tried() -> None:
+    found = drafts(lane({A: 0.9}, stub=b"d"), Copies([[9, A]]), before=(9,))
+    assert found.beginnings == [()]
+    assert (D,) in drafts(lane({A: 0.9, D: 0.001}, stub=b"d")).beginnings  # nothing else is possible
+
+
+def test_nothing_is_read_where_a_lane_has_ended() -> None:
+    newline = tokenizer().encode("\n")[0]
+    assert drafts(lane({newline: 0.9}, {A: 0.9}, lines=1)).beginnings == [()]
+    full = drafts(lane({A: 0.9}, {B: 0.9}, length=2))
+    assert full.beginnings == [(), (A,)]
+    assert not full.noise.get((A,))
+
+
+def test_decided_tokens_are_where_drafts_begin() -> None:
+    made = lane({A: 0.9}, {B: 0.9}, {C: 0.9})
+    made.accept(0, A, 0.0, 0.0)
+    assert drafts(made).beginnings == [(A,), (A, B), (A, B, C)]
