@@ -52,3 +52,14 @@ class Linear:
 
     def _binary(self, x: Tensor, other: Tensor, function: str) -> Tensor:
         return cast(Tensor, torch.ops.mkldnn._linear_pointwise.binary(x, other, self._weight, None, function))
+
+
+def mixed_rows(shares: Tensor, rows: Tensor) -> Tensor:
+    """shares @ rows, [tokens, width], for [tokens, count] and a matrix [count, width] that is not packed.
+
+    On CPU by oneDNN too: torch's own product is MKL's, which on AMD keeps to AVX2 in float32. 256 tokens and 12,288
+    rows of 512 numbers, 2 threads of an AMD EPYC (Zen 5): 7.4 ms, torch's 16.5.
+    """
+    if rows.device.type != "cpu":
+        return shares @ rows
+    return cast(Tensor, torch.ops.mkldnn._linear_pointwise(shares, rows.t(), None, "none", [], ""))

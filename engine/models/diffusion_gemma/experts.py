@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.models.diffusion_gemma.mlp import gated
+from engine.models.diffusion_gemma.mlp import GatedMlp, gated
 
-# How much wider than its tokens a padded product may be before it costs more than it saves.
-PADDING = 2.0
+# oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.
+ROWS = 8
 
 
 class Router:
@@ -33,10 +33,16 @@ class Router:
 
 
 class Experts:
-    """All experts' matrices, given as [experts, out, in]. A pass runs through all at once, never one at a time."""
+    """All experts' matrices, given as [experts, out, in]. A GPU runs through all at once, a CPU one after the other:
+    packed, 256 tokens take 5.0 ms in float32, and 8.1 as one product over runs padded to the longest.
+    """
 
     def __init__(self, gate_up_proj: Tensor, down_proj: Tensor) -> None:
-        self._gate_up_proj, self._down_proj = _inputs_first(gate_up_proj), _inputs_first(down_proj)
+        if gate_up_proj.device.type == "cpu":
+            self._packed = [GatedMlp(*matrices) for matrices in zip(gate_up_proj, down_proj, strict=True)]
+        else:
+            self._packed = []
+            self._gate_up_proj, self._down_proj = gate_up_proj.transpose(1, 2), down_proj.transpose(1, 2)
         self._count = gate_up_proj.shape[0]
 
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
@@ -44,32 +50,23 @@ class Experts:
         pairs = expert.flatten()
         counts = pairs.bincount(minlength=self._count)
         order = pairs.argsort(stable=True)  # (token, choice) pairs, one expert after the other
-        widest = int(counts.max()) if x.device.type == "cpu" else 0
-        even = 0 < widest * self._count <= PADDING * len(pairs)
-        by_pair = self._padded(x, pairs, order, counts, widest) if even else self._grouped(x, order, counts)
+        tokens = order // expert.shape[1]
+        outer = self._one_by_one(x, tokens, counts) if self._packed else self._grouped(x, tokens, counts)
+        by_pair = outer.index_select(0, order.argsort())
         return torch.bmm(share[:, None], by_pair.view(*expert.shape, -1)).squeeze(1)
 
-    def _grouped(self, x: Tensor, order: Tensor, counts: Tensor) -> Tensor:
+    def _grouped(self, x: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
         """[pairs, hidden], by products over runs of tokens."""
         ends = counts.cumsum(0).to(torch.int32)
-        chosen = x.index_select(0, order // (len(order) // len(x)))
-        inner = gated(functional.grouped_mm(chosen, self._gate_up_proj, offs=ends))
-        return functional.grouped_mm(inner, self._down_proj, offs=ends).index_select(0, order.argsort())
+        inner = gated(functional.grouped_mm(x.index_select(0, tokens), self._gate_up_proj, offs=ends))
+        return functional.grouped_mm(inner, self._down_proj, offs=ends)
 
-    def _padded(self, x: Tensor, pairs: Tensor, order: Tensor, counts: Tensor, widest: int) -> Tensor:
-        """The same with every run as long as the widest, so that a CPU's threads meet once and not once per expert."""
-        starts = counts.cumsum(0) - counts
-        slots = pairs * widest + order.argsort() - starts[pairs]  # of every pair, in [experts * widest]
-        tokens = torch.zeros(
-            self._count * widest, dtype=torch.long
-        )  # unused slots compute token 0, and nobody reads them
-        tokens[slots] = torch.arange(len(pairs)) // (len(pairs) // len(x))
-        chosen = x.index_select(0, tokens).view(self._count, widest, -1)
-        outer = torch.bmm(gated(torch.bmm(chosen, self._gate_up_proj)), self._down_proj)
-        return outer.flatten(0, 1).index_select(0, slots)
-
-
-def _inputs_first(weight: Tensor) -> Tensor:
-    """[experts, in, out]. On CPU it is laid out anew, once: the products are a tenth faster so."""
-    turned = weight.transpose(1, 2)
-    return turned.contiguous() if weight.device.type == "cpu" else turned
+    def _one_by_one(self, x: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
+        """The same. A run takes what follows it along, up to a multiple of ROWS, and the answer leaves that away."""
+        chosen = x.index_select(0, functional.pad(tokens, (0, ROWS - 1)))
+        outer, start = [], 0
+        for mlp, count in zip(self._packed, counts.tolist(), strict=True):
+            if count:
+                outer.append(mlp(chosen[start : start - count // -ROWS * ROWS])[:count])
+                start += count
+        return torch.cat(outer)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import Linear
+from engine.linear import Linear, mixed_rows
 from engine.models.diffusion_gemma.attention import Span
 from engine.models.diffusion_gemma.cache import Cache
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
@@ -85,7 +85,8 @@ class DiffusionGemma:
 
     def expect(self, probabilities: Tensor) -> Tensor:
         """Mean embeddings [..., hidden] under distributions [..., vocab]: what self-conditioning takes."""
-        return (probabilities.to(self.dtype) @ self._embed_tokens).mul_(self._embed_scale)
+        rows = probabilities.to(self.dtype).flatten(0, -2)
+        return mixed_rows(rows, self._embed_tokens).mul_(self._embed_scale).unflatten(0, probabilities.shape[:-1])
 
     def _read(self, ids: Tensor, cache: Cache, wanted: slice) -> Tensor:
         tokens = ids.shape[1]
