@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.linear import Linear
 from engine.models.diffusion_gemma.mlp import GatedMlp, gated
 
 # oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.
@@ -20,13 +21,13 @@ class Router:
     def __init__(self, weights: Mapping[str, Tensor], top_k: int) -> None:
         hidden = weights["router.scale"].shape[0]
         self._scale = weights["router.scale"] * hidden**-0.5
-        self._proj = weights["router.proj.weight"]
+        self._proj = Linear(weights["router.proj.weight"])
         self._per_expert_scale = weights["router.per_expert_scale"]
         self._top_k = top_k
 
     def __call__(self, normed: Tensor) -> tuple[Tensor, Tensor]:
         """Experts and their weights, both [tokens, top_k], for normed hidden states [tokens, hidden]."""
-        probabilities = functional.linear(normed * self._scale, self._proj).softmax(-1, dtype=torch.float32)
+        probabilities = self._proj(normed * self._scale).softmax(-1, dtype=torch.float32)
         share, expert = probabilities.topk(self._top_k)
         share = share / share.sum(-1, keepdim=True)
         return expert, (share * self._per_expert_scale[expert]).to(normed.dtype)
