@@ -14,7 +14,8 @@ MANY = 32  # tokens: with so many a product is worth its call
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     """[batch, tokens, heads * head_dim] for queries [batch, tokens, heads, head_dim].
 
-    Keys and values have shape [batch, kv_heads, slots, head_dim]. The mask is bool, [tokens, slots]; None hides nothing.
+    Keys and values have shape [batch, kv_heads, slots, head_dim]. The mask is bool, [tokens, slots]; without one
+    nothing is hidden.
     """
     if queries.device.type == "cpu" and queries.dtype == torch.float32 and queries.shape[1] >= MANY:
         return _by_products(queries, keys, values, mask)
