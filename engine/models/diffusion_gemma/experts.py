@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -34,16 +34,19 @@ class Router:
 
 
 class Experts:
-    """All experts' matrices, given as [experts, out, in]. A GPU runs through all at once, a CPU one after the other:
-    packed, 256 tokens take 5.0 ms in float32, and 8.1 as one product over runs padded to the longest.
+    """All experts' matrices, given as [experts, out, in]. A GPU runs through all at once, a CPU one after the other.
+
+    256 tokens, 64 experts of 128 and top 8, float32, 2 threads of an AMD EPYC (Zen 5): 5.0 ms, as one product over
+    runs padded to the longest 8.1.
     """
 
     def __init__(self, gate_up_proj: Tensor, down_proj: Tensor) -> None:
-        if gate_up_proj.device.type == "cpu":
-            self._packed = [GatedMlp(*matrices) for matrices in zip(gate_up_proj, down_proj, strict=True)]
-        else:
-            self._packed = []
-            self._gate_up_proj, self._down_proj = gate_up_proj.transpose(1, 2), down_proj.transpose(1, 2)
+        matrices = zip(gate_up_proj, down_proj, strict=True)
+        self._products: InGroups | OneByOne = (
+            OneByOne([GatedMlp(*pair) for pair in matrices])
+            if gate_up_proj.device.type == "cpu"
+            else InGroups(gate_up_proj, down_proj)
+        )
         self._count = gate_up_proj.shape[0]
 
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
@@ -51,23 +54,37 @@ class Experts:
         pairs = expert.flatten()
         counts = pairs.bincount(minlength=self._count)
         order = pairs.argsort(stable=True)  # (token, choice) pairs, one expert after the other
-        tokens = order // expert.shape[1]
-        outer = self._one_by_one(x, tokens, counts) if self._packed else self._grouped(x, tokens, counts)
+        outer = self._products(x, order // expert.shape[1], counts)
         by_pair = outer.index_select(0, order.argsort())
         return torch.bmm(share[:, None], by_pair.view(*expert.shape, -1)).squeeze(1)
 
-    def _grouped(self, x: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
-        """[pairs, hidden], by products over runs of tokens."""
+
+class InGroups:
+    """Two products over runs of tokens, each run with its own matrix."""
+
+    def __init__(self, gate_up_proj: Tensor, down_proj: Tensor) -> None:
+        self._gate_up_proj, self._down_proj = gate_up_proj.transpose(1, 2), down_proj.transpose(1, 2)
+
+    def __call__(self, x: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
+        """[pairs, hidden] for x of shape [tokens, hidden]: the first counts[0] of `tokens` are the first expert's."""
         ends = counts.cumsum(0).to(torch.int32)
         inner = gated(functional.grouped_mm(x.index_select(0, tokens), self._gate_up_proj, offs=ends))
         return functional.grouped_mm(inner, self._down_proj, offs=ends)
 
-    def _one_by_one(self, x: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
-        """The same. A run takes what follows it along, up to a multiple of ROWS, and the answer leaves that away."""
+
+class OneByOne:
+    """The same, expert after expert."""
+
+    def __init__(self, experts: Sequence[GatedMlp]) -> None:
+        self._experts = experts
+
+    def __call__(self, x: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
+        """A run takes what follows it along, up to a multiple of ROWS, and the answer leaves that away."""
         chosen = x.index_select(0, functional.pad(tokens, (0, ROWS - 1)))
         outer, start = [], 0
-        for mlp, count in zip(self._packed, counts.tolist(), strict=True):
+        for expert, count in zip(self._experts, counts.tolist(), strict=True):
             if count:
-                outer.append(mlp(chosen[start : start - count // -ROWS * ROWS])[:count])
+                rows = -(-count // ROWS) * ROWS
+                outer.append(expert(chosen[start : start + rows])[:count])
                 start += count
         return torch.cat(outer)
