@@ -17,7 +17,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     Keys and values have shape [batch, kv_heads, slots, head_dim]. The mask is bool, [tokens, slots]; without one
     nothing is hidden.
     """
-    if queries.device.type == "cpu" and queries.dtype == torch.float32 and queries.shape[1] >= MANY:
+    if queries.device.type == "cpu" and queries.shape[1] >= MANY:
         return _by_products(queries, keys, values, mask)
     return _masked(queries, keys, values, mask) if mask is not None else _folded(queries, keys, values)
 
@@ -38,14 +38,14 @@ def _folded(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 
 
 def _by_products(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Head by head, for float32 on CPU: 256 queries and 511 slots take 1.2 ms, torch's own attention 1.7."""
+    """Head by head, with scores in float32: on CPU 256 queries and 511 slots take 1.2 ms, torch's own attention 1.7."""
     hidden = None if mask is None else ~mask
     mixed = torch.empty_like(queries)
     shared = queries.shape[2] // keys.shape[1]  # query heads of one key head
     for row in range(queries.shape[0]):
         for head in range(queries.shape[2]):
-            scores = product(queries[row, :, head], keys[row, head // shared].t())
+            scores = product(queries[row, :, head].float(), keys[row, head // shared].float().t())
             if hidden is not None:
                 scores.masked_fill_(hidden, -torch.inf)
-            mixed[row, :, head] = product(scores.softmax(-1), values[row, head // shared])
+            mixed[row, :, head] = product(scores.softmax(-1).to(values.dtype), values[row, head // shared])
     return mixed.flatten(2)
