@@ -2,7 +2,9 @@
 
     python bench/latency.py [--quick] [--model MODEL]
 
-Prints tables, and as the last line one JSON object. The embedded model's passes alone, against the measured GEMM peak,
+Prints tables, and as the last line one JSON object. Rows "no model" are the server's own time: of a client that has its
+bytes ready (wire.py), from before a key's change is written until the answer is read. All others are what a client of
+pygls measures, its own reading and writing included. The embedded model's passes alone, against the measured GEMM peak,
 are in passes.py, which runs first and in a process of its own; other models' are not measured (diffusion_gemma.py has
 those of that family).
 """
@@ -19,6 +21,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+
+from wire import Wire
 
 from engine import hub
 from lsp_server.client import Editor, OpenText
@@ -67,27 +71,37 @@ def text_of(lines: int) -> str:
     return "".join(functions)
 
 
-async def type_and_ask(lines: int, keystrokes: int, warm: bool, model: str | None) -> Run:
-    """Types into the middle of a file and asks after every piece; cold: somewhere else each time.
-
-    Without a model there is none to load, and what remains is the server's own time.
-    """
-    run, editor, started = Run(), Editor(minds_errors=model is not None), time.perf_counter()
+def type_without_model(lines: int, keystrokes: int) -> Run:
+    """Types into the middle of a file and asks after every piece, where there is no model to ask."""
+    run = Run()
     with tempfile.TemporaryDirectory() as folder:
-        await editor.start(Path(folder), {"model": model or str(Path(folder) / "no-such-model")})
+        wire = Wire(Path(folder))
+        text = text_of(lines)
+        wire.open(text, _body(text, len(text) // 2))
+        time.sleep(1.0)  # the first tree of a large file
+        for number in range(keystrokes):
+            run.requests.append(wire.type(_piece(number)))
+            time.sleep(KEY_SECONDS)
+        wire.close()
+    return run
+
+
+async def type_and_ask(lines: int, keystrokes: int, warm: bool, model: str) -> Run:
+    """Types into the middle of a file and asks after every piece; cold: somewhere else each time."""
+    run, editor, started = Run(), Editor(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        await editor.start(Path(folder), {"model": model})
         text = text_of(lines)
         document = editor.open(Path(folder) / "scale.py", text, _body(text, len(text) // 2))
-        if model is not None:
-            await editor.ready()
-            run.first_answer_s = time.perf_counter() - started
+        await editor.ready()
+        run.first_answer_s = time.perf_counter() - started
         await asyncio.sleep(1.0)  # the first tree of a large file
         for number in range(keystrokes):
             if not warm:
                 document.cursor = _body(
                     document.text.between(*_ends(document)), len(document.text) * (number + 1) // (keystrokes + 2)
                 )
-            piece = TYPED[number % len(TYPED)].format(n=number // len(TYPED))
-            editor.type(document, piece)
+            editor.type(document, _piece(number))
             answer = await editor.suggest(document)
             run.requests.append(answer.ms)
             await asyncio.sleep(KEY_SECONDS)
@@ -96,6 +110,11 @@ async def type_and_ask(lines: int, keystrokes: int, warm: bool, model: str | Non
         run.stages, run.outcomes, run.forwards = report["ms"], report["outcomes"], report["forwards"]["p50"]
         await editor.stop()
     return run
+
+
+def _piece(number: int) -> str:
+    """What is typed as the key of that number."""
+    return TYPED[number % len(TYPED)].format(n=number // len(TYPED))
 
 
 def _body(text: str, near: int) -> int:
@@ -132,7 +151,7 @@ async def measure(sizes: tuple[int, ...], keystrokes: int, model: str) -> dict[s
     print(f"\n{'lines':16}{'p50 ms':>9}{'p90 ms':>9}{'passes':>7}   stages, p50/p90 ms")
     warm, cold, without = {}, {}, {}
     for size in sizes:
-        without[size] = await type_and_ask(size, keystrokes * 4, True, None)
+        without[size] = type_without_model(size, keystrokes * 4)
         show(f"{size:,} no model", without[size])
         warm[size] = await type_and_ask(size, keystrokes, True, model)
         show(f"{size:,} warm", warm[size])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
+from mmap import mmap
 
 import torch
 from torch import Tensor
@@ -17,10 +19,8 @@ class Cache:
     def __init__(
         self, layers: int, kv_heads: int, capacity: int, head_dim: int, dtype: torch.dtype, device: str
     ) -> None:
-        # Zeros, not empty: a masked slot is multiplied by 0, and 0 * NaN is NaN. The pages stay untouched until
-        # written.
-        self.keys = torch.zeros(layers, kv_heads, capacity, head_dim, dtype=dtype, device=device)
-        self.values = torch.zeros_like(self.keys)
+        shape = (layers, kv_heads, capacity, head_dim)
+        self.keys, self.values = (_zeros(shape, dtype, device) for _ in range(2))
 
     @property
     def capacity(self) -> int:
@@ -38,3 +38,14 @@ class Cache:
         if list(sources) != list(range(target, stop)):
             self.keys[:, :, target:stop] = self.keys[:, :, sources]  # [layers, kv_heads, slots, head_dim], a copy
             self.values[:, :, target:stop] = self.values[:, :, sources]
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> Tensor:
+    """Zeros, not what happens to be there: a masked slot is multiplied by 0, and 0 * NaN is NaN.
+
+    On CPU in pages of the system's own, which take no memory until they are written: half of a cache never is, and
+    `torch.zeros` writes all of it.
+    """
+    if device != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    return torch.frombuffer(mmap(-1, prod(shape) * dtype.itemsize), dtype=dtype).view(shape)

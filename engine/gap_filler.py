@@ -122,7 +122,8 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     if runtime.device == "cpu":
         tensors[EMBEDDING] = _mapped_again(directory, EMBEDDING).to(runtime.torch_dtype)
     base = Llama(config, base_layers, tensors[EMBEDDING], tensors["model.norm.weight"], lm_head)
-    mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype)
+    # Copied, or it would keep the whole adapter mapped, 19 MB.
+    mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype, copy=True)
     gap = GapConfig.from_adapter(adapted.config)
     return GapFiller(
         GapDenoiser(gap, base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"), runtime.threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import lru_cache
@@ -26,7 +27,9 @@ class Tokenizer:
         self._tokenizer.encode_special_tokens = True  # a file that spells "<|endoftext|>" must not end a hole
         self._tokenizer.no_truncation()
         self._bytes = self._vocabulary()
-        self._sorted = sorted((spelled, token) for token, spelled in enumerate(self._bytes) if spelled)
+        # Numbers alone: pairs of spelling and token would take 5 MB more.
+        spelled = (token for token, spelled in enumerate(self._bytes) if spelled)
+        self._order = array("i", sorted(spelled, key=self._bytes.__getitem__))
         self.spelling = lru_cache(maxsize=256)(self._spelling)
 
     def encode(self, text: str) -> list[int]:
@@ -51,15 +54,19 @@ class Tokenizer:
         """Ids of the tokens that spell a beginning of `wanted`, or all of it and more. `wanted` is not empty."""
         shorter = [self._find(wanted[:length]) for length in range(1, len(wanted))]
         found = [token for token in shorter if token is not None]
-        for spelled, token in self._sorted[bisect_left(self._sorted, (wanted, -1)) :]:
-            if not spelled.startswith(wanted):
+        for at in range(self._place(wanted), len(self._order)):
+            if not self._bytes[self._order[at]].startswith(wanted):
                 break
-            found.append(token)
+            found.append(self._order[at])
         return tuple(found)
 
     def _find(self, spelled: bytes) -> int | None:
-        at = bisect_left(self._sorted, (spelled, -1))
-        return self._sorted[at][1] if at < len(self._sorted) and self._sorted[at][0] == spelled else None
+        at = self._place(spelled)
+        return self._order[at] if at < len(self._order) and self._bytes[self._order[at]] == spelled else None
+
+    def _place(self, spelled: bytes) -> int:
+        """Where a token of this spelling stands in the order, or would stand."""
+        return bisect_left(self._order, spelled, key=self._bytes.__getitem__)
 
     def _vocabulary(self) -> list[bytes]:
         byte_of = {character: byte for byte, character in _byte_characters().items()}

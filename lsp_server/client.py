@@ -66,13 +66,9 @@ class Answer:
 
 
 class Editor:
-    """One server process. Use `start` first and `stop` last.
+    """One server process. Use `start` first and `stop` last. Error messages of the server are failures."""
 
-    Error messages of the server are failures, unless `minds_errors` is false: then it is only asked on.
-    """
-
-    def __init__(self, *, minds_errors: bool = True) -> None:
-        self._minds_errors = minds_errors
+    def __init__(self) -> None:
         self._client = _Client()
         self._complaints: list[str] = []
         self._state: State | None = None
@@ -165,7 +161,7 @@ class Editor:
         await self._client.stop()
 
     def _show_message(self, message: types.ShowMessageParams) -> None:
-        if message.type == types.MessageType.Error and self._minds_errors:
+        if message.type == types.MessageType.Error:
             self._complaints.append(message.message)
 
     def _show_status(self, status: Any) -> None:

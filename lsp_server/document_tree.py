@@ -25,7 +25,7 @@ class ParsedTree(NamedTuple):
 
     tree: Tree | None = None  # None: no grammar, the document is too large, or its first parse is still under way
     is_fresh: bool = False  # False: an older tree, its nodes moved by the edits since
-    last_ms: float = 0.0  # what the last parse took, which tells what the next is likely to take
+    last_ms: float = 0.0  # what the last parses took, which tells what the next is likely to take
 
 
 NO_TREE = ParsedTree()
@@ -63,7 +63,7 @@ class DocumentTree:
 
     def get(self, deadline_ms: float) -> ParsedTree:
         """The tree as it is now; if it is not fresh and `deadline_ms` is likely to be enough, parsed first."""
-        if self._last_ms - self._spent_ms <= deadline_ms:
+        if self._likely_ms() <= deadline_ms:
             self.advance(deadline_ms)
         return ParsedTree(self._tree, self._fresh, self._last_ms)
 
@@ -80,11 +80,19 @@ class DocumentTree:
             if tree is not None:
                 self._finish(tree)
 
+    def _likely_ms(self) -> float:
+        """Until the tree is fresh, as far as can be told: a parse that began before an edit is followed by another."""
+        left = self._last_ms - self._spent_ms
+        is_behind = self._parse is not None and self._edits_since
+        return max(left, 0.0) + self._last_ms if is_behind else left
+
     def _finish(self, tree: Tree) -> None:
         for edit in self._edits_since:
             tree = edited(tree, edit)
         self._tree, self._fresh, self._parse = tree, not self._edits_since, None
-        self._last_ms, self._spent_ms = self._spent_ms, 0.0
+        # A long one counts for several: which edit leaves much to parse cannot be told, and a request that waits for a
+        # tree in vain has lost 2 ms.
+        self._last_ms, self._spent_ms = max(self._spent_ms, self._last_ms / 2), 0.0
 
 
 def can_have_tree(language: str, text: Text) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from lsp_server.documents import DocumentStore
 
-START_SECONDS = 0.03  # a request often follows a change at once, and comes first
-SLICE_MS, PAUSE_SECONDS = 2.0, 0.005  # of parsing, and for others between two slices
+QUIET_SECONDS = 0.03  # after a change, which a request often follows at once, and after a request
+SLICE_MS, PAUSE_SECONDS = 1.0, 0.0025  # of parsing, and for others between two slices
 
 
 class IdleParsing:
@@ -18,9 +19,11 @@ class IdleParsing:
         self._documents = documents
         self._is_busy = is_busy
         self._task: asyncio.Task[None] | None = None
+        self._since = 0.0  # when something else was last done; monotonic seconds
 
     def wake(self) -> None:
         """Documents have changed."""
+        self._since = time.monotonic()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._parse())
 
@@ -29,6 +32,11 @@ class IdleParsing:
             self._task.cancel()
 
     async def _parse(self) -> None:
-        await asyncio.sleep(START_SECONDS)
-        while self._is_busy() or not self._documents.parse_on(SLICE_MS):
-            await asyncio.sleep(PAUSE_SECONDS)
+        done = False
+        while not done:
+            if self._is_busy():
+                self._since = time.monotonic()
+            waiting = self._since + QUIET_SECONDS - time.monotonic()
+            if waiting <= 0.0:
+                done = self._documents.parse_on(SLICE_MS)
+            await asyncio.sleep(max(waiting, PAUSE_SECONDS))

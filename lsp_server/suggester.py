@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from lsp_server.budget import Budget
 from lsp_server.config import Config
@@ -12,12 +10,10 @@ from lsp_server.context import Context, Trigger, build_context
 from lsp_server.documents import DocumentStore, Snapshot
 from lsp_server.exclude import Exclusion, path_of
 from lsp_server.selection import select
+from lsp_server.snippets import Snippets
 from lsp_server.statistics import Outcome, Record
 from lsp_server.suggestion import Reason, Rejected, Suggestion
 from lsp_server.worker import Filled, OnFrame, Worker
-
-if TYPE_CHECKING:
-    from lsp_server.snippets import Snippets
 
 
 class Suggester:
@@ -28,6 +24,7 @@ class Suggester:
         self._worker = worker
         self._config = config
         self._exclusion = Exclusion(config.excluded)
+        self._snippets = Snippets(self._exclusion)
         self._budget = Budget()
 
     async def suggest(
@@ -55,12 +52,6 @@ class Suggester:
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self._worker.forget(path_of(uri))
-
-    @cached_property
-    def _snippets(self) -> Snippets:
-        from lsp_server.snippets import Snippets  # imports numpy, 150 ms that `initialize` need not wait for
-
-        return Snippets(self._exclusion)
 
     def _limited(self, context: Context) -> Context:
         """With no more lines than the settings allow."""

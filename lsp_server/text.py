@@ -65,7 +65,7 @@ class Text:
         self._blocks = tuple(_blocks(_split(without_surrogates(text))))
 
     @classmethod
-    def _of_blocks(cls, blocks: tuple[_Block, ...]) -> Text:
+    def _of_blocks(cls, blocks: tuple[Block, ...]) -> Text:
         text = cls.__new__(cls)
         text._blocks = blocks
         return text
@@ -75,6 +75,11 @@ class Text:
 
     def __len__(self) -> int:
         return self._char_starts[-1]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All lines, in runs that edits leave alone or replace: what two texts share are the same objects."""
+        return self._blocks
 
     @property
     def line_count(self) -> int:
@@ -236,7 +241,7 @@ def without_surrogates(text: str) -> str:
     return text if text.isascii() else _LONE_SURROGATES.sub("\ufffd", text)
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Some lines and what they add up to."""
 
     lines: tuple[str, ...]
@@ -247,14 +252,14 @@ class _Block(NamedTuple):
     longest_line: int
 
 
-def _blocks(lines: list[str]) -> Iterable[_Block]:
+def _blocks(lines: list[str]) -> Iterable[Block]:
     size = len(lines) if len(lines) <= 2 * _BLOCK_LINES else _BLOCK_LINES
     return [_block(tuple(lines[start : start + size])) for start in range(0, len(lines), size or 1)]
 
 
-def _block(lines: tuple[str, ...]) -> _Block:
+def _block(lines: tuple[str, ...]) -> Block:
     text = "".join(lines)
-    return _Block(lines, len(text), _bytes(text), text.count("\n"), text.count("\r\n"), max(map(len, lines)))
+    return Block(lines, len(text), _bytes(text), text.count("\n"), text.count("\r\n"), max(map(len, lines)))
 
 
 def _starts(sizes: Iterable[int]) -> list[int]:

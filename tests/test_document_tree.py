@@ -138,3 +138,20 @@ def test_odd_texts_are_parsed_and_edited(language: str, text: str) -> None:
     finished(tree)
     changed = typed(tree, Text(text), len(text) // 2, "a\0b")
     assert shape(finished(tree)) == shape(syntax.parse(language, str(changed)))
+
+
+def test_a_request_does_not_wait_for_a_parse_that_an_edit_has_outdated() -> None:
+    """It would be followed by another; one that is of the newest text is waited for."""
+    text = Text(PYTHON * 2000)
+    tree = DocumentTree("python", text)
+    tree.advance(1.0)
+    text = typed(tree, text, 4, "o")
+    parsed = tree.get(0.5)  # nothing is known of how long it takes, so it is tried
+    assert not parsed.is_fresh
+    finished(tree)
+    text = typed(tree, text, 4, "x")
+    tree.advance(0.1)
+    took = tree.get(0.0).last_ms
+    text = typed(tree, text, 4, "y")
+    assert not tree.get(took).is_fresh
+    assert finished(tree).root_node.end_byte == text.byte_count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import re
@@ -181,3 +182,15 @@ async def test_a_damaged_model_is_named_and_a_whole_one_still_loads(
         await worker.load(choice(tmp_path / "damaged"))
     await worker.load(choice(tiny))
     assert await texts(worker)
+
+
+async def test_what_stays_is_not_looked_at_by_the_garbage_collector(worker: Worker, tiny: Path) -> None:
+    before = gc.get_freeze_count()
+    await worker.load(choice(tiny))
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+    await worker.unload()
+    assert gc.get_freeze_count() == 0, "what is in cycles of a model that is given up must be found"
+    with pytest.raises(ModelError):
+        await worker.load(choice("no-such-model"))
+    assert gc.isenabled()

@@ -73,11 +73,10 @@ class GapDenoiser:
         noise = self._mask_embedding.expand(len(tree.depths) - len(ids), -1)
         x = torch.cat([self.base.embed(ids), noise])  # [rows, hidden]
         positions = context.last + torch.tensor(tree.depths, device=self.base.device)
-        rows = self.base.log_probabilities(self._canvas_pass(context, x, positions, tree.mask()))  # [rows, vocab]
-        return Said(
-            dict(zip(tree.read, rows, strict=False)),
-            {beginning: rows[span.start : span.stop] for beginning, span in tree.noise_rows().items()},
-        )
+        hidden = self._canvas_pass(context, x, positions, tree.mask())
+        # Apart: a lane keeps what was said of noise until it is decided, and what was read only until the next pass.
+        read, *guesses = self.base.log_probabilities_apart(hidden, [len(ids), *tree.noise.values()])
+        return Said(dict(zip(tree.read, read, strict=True)), dict(zip(tree.noise, guesses, strict=True)))
 
     def denoise_between(self, context: Context, canvases: Sequence[Canvas]) -> list[Tensor]:
         """Canvases with known tokens right of noise too, which then see each other in both directions. Per canvas, log

@@ -158,7 +158,13 @@ class Llama:
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
-        return self._lm_head(hidden).log_softmax(-1, dtype=torch.float32)
+        return self.log_probabilities_apart(hidden, [len(hidden)])[0]
+
+    def log_probabilities_apart(self, hidden: Tensor, runs: Sequence[int]) -> list[Tensor]:
+        """The same by runs of so many rows, each in memory of its own: who keeps rows of one (196 KB a row of the
+        embedded model) does not keep the others."""
+        logits = self._lm_head(hidden).split(list(runs))
+        return [run.log_softmax(-1, dtype=torch.float32) for run in logits]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] for final hidden states [tokens, hidden]; gradients flow to the states."""

@@ -9,9 +9,10 @@ from lsp_server.documents import Document, DocumentStore
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.next_edit import Found, Search
 from lsp_server.edits.offer import Offer, Offers, Quiet
-from lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits, plain
+from lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits
 from lsp_server.edits.site import Other, Version
 from lsp_server.newest import Newest
+from lsp_server.plain_text import plain
 from lsp_server.text import Place, Position, Text
 from lsp_server.worker import Worker
 
@@ -43,7 +44,7 @@ class NextEdits:
         for uri, text in open_now.items():
             if self._texts.get(uri) is not text:
                 self._recent.notice(uri, text)
-                if uri in self._texts and len(text) <= MAX_CHARS:
+                if uri in self._texts and len(text) <= MAX_CHARS and self.offers.concern(uri):
                     self.offers.moved_on(uri, plain(text))
                 self._newest.cancel()
         self._texts = open_now

@@ -77,6 +77,10 @@ class Offers:
             self._refuse(self._open)
             self._open = None
 
+    def concern(self, uri: str) -> bool:
+        """Whether anything was offered in a document that may be done, dismissed or undone by an edit."""
+        return any(offer.uri == uri for offer in (self._open, *(offer for offer, _ in self._applied)) if offer)
+
     def moved_on(self, uri: str, text: str) -> None:
         """A document became another text: what was offered in it was done, or is dismissed; or was done and undone."""
         for applied, left in list(self._applied):

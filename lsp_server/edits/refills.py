@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from lsp_server.documents import DocumentStore, Snapshot
 from lsp_server.edits.block import Block, without
@@ -12,12 +10,10 @@ from lsp_server.edits.draft import Draft
 from lsp_server.edits.refill import Refill, context_of
 from lsp_server.edits.text_work import TextWork
 from lsp_server.exclude import Exclusion
+from lsp_server.snippets import Snippets
 from lsp_server.suggestion import Reason, Rejected
 from lsp_server.text import Text
 from lsp_server.worker import Worker
-
-if TYPE_CHECKING:
-    from lsp_server.snippets import Snippets
 
 REMEMBERED = 6  # blocks
 
@@ -31,6 +27,7 @@ class Refills:
         self._documents = documents
         self._worker = worker
         self._exclusion = exclusion
+        self._snippets = Snippets(exclusion)
         self._drafts = drafts
         self._work: TextWork[Draft | Reason] = TextWork(documents)
         self._refills: OrderedDict[_Key, Refill] = OrderedDict()
@@ -71,9 +68,3 @@ class Refills:
             return context
         context = context.with_snippets(self._snippets.choose(hollow, self._documents))
         return Refill(snapshot, block, hollow, context, self._drafts)
-
-    @cached_property
-    def _snippets(self) -> Snippets:
-        from lsp_server.snippets import Snippets  # imports numpy, which `initialize` need not wait for
-
-        return Snippets(self._exclusion)

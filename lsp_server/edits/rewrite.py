@@ -12,8 +12,8 @@ from engine.patch import Wish
 from lsp_server.documents import Document
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.next_edit import Ask
-from lsp_server.edits.recent_edits import plain
 from lsp_server.indentation import leading, moved, unit_of, width, with_unit
+from lsp_server.plain_text import plain
 from lsp_server.text import Place
 
 if TYPE_CHECKING:
