@@ -38,7 +38,7 @@ def denoise(
     drafter: Drafter | None,
     check: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Decides the first of `lanes`, and adds others; a frame of the first one after every step.
+    """Decides the first of `lanes`, and adds others; a frame of the likeliest whole one, or the first, after every step.
 
     Of a `short` hole the `wanted` likeliest fills are looked for, and lanes that are not finished were given up. Longer
     fills are all unlikely, and what ends soon the least so: their lanes part at the first token and go to their ends.
@@ -58,7 +58,7 @@ def denoise(
         for lane in active:
             chooser.choose(lane, said)
         kept = _keep(context, tree, active)
-        yield lanes[0].frame(step)
+        yield max((lane for lane in lanes if lane.finished), key=lambda lane: lane.score, default=lanes[0]).frame(step)
 
 
 def _undrafted(lane: Lane) -> Drafts:
