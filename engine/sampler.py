@@ -38,7 +38,8 @@ def denoise(
     drafter: Drafter | None,
     check: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Decides the first of `lanes`, and adds others; a frame of the likeliest whole one, or the first, after every step.
+    """Decides the first of `lanes`, and adds others. After every step a frame of the likeliest one that is whole, or of
+    the first.
 
     Of a `short` hole the `wanted` likeliest fills are looked for, and lanes that are not finished were given up. Longer
     fills are all unlikely, and what ends soon the least so: their lanes part at the first token and go to their ends.
