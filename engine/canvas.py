@@ -14,6 +14,9 @@ class Canvas:
         for position, token in (pinned or {}).items():
             self._tokens[position] = token
 
+    def copy(self) -> Canvas:
+        return Canvas(len(self), {at: token for at, token in enumerate(self._tokens) if token is not None})
+
     def __len__(self) -> int:
         return len(self._tokens)
 

@@ -18,10 +18,10 @@ from engine.copies import LONGEST, Copies
 from engine.lane import Lane
 
 # A pass takes 12 ms, and 0.75 a row (2 threads of an AMD EPYC, bfloat16): only what is likely to be of use pays.
-LEAST = log(0.1)  # log probability from which a draft is read
+LEAST = log(0.05)  # log probability from which a draft is read
 TOKENS = 10  # of a lane's drafts at most
 WIDTH = 4  # likeliest tokens of a position that are tried
-STRETCHES = (3, 2)  # positions of noise behind the likeliest beginning, and behind the next
+STRETCHES = (4, 3)  # positions of noise behind the likeliest beginning, and behind the next
 
 
 @dataclass(frozen=True)

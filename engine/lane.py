@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -37,6 +38,15 @@ class Lane:
         self.empty = tuple(tokenizer.encode(seam.stub.decode("utf-8", "replace")))  # the tokens of the empty fill
         self._fresh: set[int] = set()  # positions decided in this step
 
+    def copy(self) -> Lane:
+        """Another lane that has decided the same."""
+        other = copy(self)
+        other.canvas = self.canvas.copy()
+        other.log_probabilities = list(self.log_probabilities)
+        other.guesses = dict(self.guesses)
+        other._fresh = set(self._fresh)
+        return other
+
     @property
     def finished(self) -> bool:
         return self.ended or self.canvas.leftmost() == len(self.canvas)
@@ -57,6 +67,11 @@ class Lane:
     def free(self) -> bool:
         """Whether more than the required bytes is spelled: what follows is the lane's own."""
         return len(self._tokenizer.decode(self.tokens)) > len(self._seam.required)
+
+    @property
+    def mean(self) -> float:
+        """Log probability per token."""
+        return self.score / max(1, len(self.log_probabilities))
 
     def closed_by(self, tokens: Sequence[int]) -> bool:
         """Whether these tokens hold the end of the last line that was asked for."""

@@ -10,8 +10,7 @@ from torch.nn import functional
 
 
 class Linear:
-    """`y = x W^T` for x of shape [tokens, in] and W of shape [out, in], and the three ways a decoder layer goes on
-    from y.
+    """`y = x W^T` for x of shape [tokens, in] and W of shape [out, in], and the ways a model goes on from y.
 
     On CPU the weight is reordered once into the layout of oneDNN's kernels, and what follows the product runs inside
     the kernel. 17 tokens through all matrices of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 16 ms
@@ -35,6 +34,12 @@ class Linear:
             return functional.silu(functional.linear(x, self._weight))
         return self._unary(x, "swish")
 
+    def tanh(self, x: Tensor) -> Tensor:
+        """tanh(x W^T)."""
+        if not self._packed:
+            return functional.linear(x, self._weight).tanh_()
+        return self._unary(x, "tanh")
+
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """x W^T * other, with other of shape [tokens, out]."""
         if not self._packed:
@@ -52,3 +57,14 @@ class Linear:
 
     def _binary(self, x: Tensor, other: Tensor, function: str) -> Tensor:
         return cast(Tensor, torch.ops.mkldnn._linear_pointwise.binary(x, other, self._weight, None, function))
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right for matrices that are not worth packing: they are as large as `left`, or kept for something else.
+
+    On CPU by oneDNN too: torch's own product is MKL's, which in float32 keeps to AVX2 on AMD. 256 rows times a matrix
+    of 12,288 times 512, 2 threads of an AMD EPYC (Zen 5): 7.4 ms, torch's 16.5.
+    """
+    if right.device.type != "cpu":
+        return left @ right
+    return cast(Tensor, torch.ops.mkldnn._linear_pointwise(left, right.t(), None, "none", [], ""))

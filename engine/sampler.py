@@ -3,18 +3,21 @@
 One step: (1) a lane's guesses become drafts, a tree of likely continuations (engine/drafting.py); (2) one pass of the
 adapted model reads them, each token with both sides and what is left of it in view, and denoises stretches of noise
 behind the likeliest; (3) from the left, each position takes the best token behind what is decided, as long as that was
-read; (4) the noise behind what was read last makes the next guesses. What is decided is what one token a pass would
-give (speculative decoding, arXiv 2211.17192, with greedy choice); noise only decides how many passes that takes. The
-first guess is the base's, which has read the prefix.
+read, and what it could have been instead is a branch; (4) the noise behind what was read last makes the next guesses;
+(5) branches that may still turn out likelier than the fills that are whole become lanes, and lanes that cannot any
+more are given up.
+
+A lane is what one token a pass would give (speculative decoding, arXiv 2211.17192, with greedy choice); noise only
+decides how many passes that takes. The first guess is the base's, which has read the prefix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
+from math import inf
 
-from torch import Tensor
-
+from engine.branches import Branches
 from engine.canvas_tree import Beginning, CanvasTree
 from engine.context import Context
 from engine.drafting import Drafter, Drafts
@@ -22,35 +25,41 @@ from engine.gap import Frame
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser, Said
 
+LANES = 7  # that take passes, at most: the tail has room for so many of 32 tokens and their drafts
+BEHIND = 2.0  # nats that a lane may be behind the first one while too few fills are whole
+
 
 def denoise(
     denoiser: GapDenoiser,
     context: Context,
-    lanes: Sequence[Lane],
+    lanes: list[Lane],
+    wanted: int,
+    short: bool,
     drafter: Drafter | None,
     check: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Decides all lanes, a frame of the first one after every step; without a drafter one token a pass.
+    """Decides the first of `lanes`, and adds others. After every step a frame of the likeliest one that is whole, or of
+    the first.
 
-    `check` runs before every pass and may raise.
+    Of a `short` hole the `wanted` likeliest fills are looked for, and lanes that are not finished were given up. Longer
+    fills are all unlikely, and what ends soon the least so: their lanes part at the first token and go to their ends.
 
-    Nothing here is random: lanes differ because each takes the best first token that no lane before it took.
+    Without a drafter a lane gets one token a pass. `check` runs before every pass and may raise. Nothing is random.
     """
-    chooser = _Chooser(denoiser.config.end_of_hole_token_id)
+    chooser = _Chooser(denoiser.config.end_of_hole_token_id, drafter is not None, short)
     kept = list[Beginning]()
-    for lane in lanes:
-        lane.guesses = {0: context.next_log_probabilities[0]}
+    lanes[0].guesses = {0: context.next_log_probabilities[0]}
     for step in count(1):
-        active = [lane for lane in lanes if not lane.finished]
+        active = chooser.active(lanes, wanted)
         if not active:
             return
         check()
         tree = _tree(active, [drafter.draft(lane) if drafter else _undrafted(lane) for lane in active], kept)
         said = denoiser.denoise(context, tree)
         for lane in active:
-            chooser.choose(lane, said, more=drafter is not None)
+            chooser.choose(lane, said)
         kept = _keep(context, tree, active)
-        yield lanes[0].frame(step)
+        yield max((lane for lane in lanes if lane.finished), key=lambda lane: lane.score, default=lanes[0]).frame(step)
 
 
 def _undrafted(lane: Lane) -> Drafts:
@@ -73,35 +82,48 @@ def _keep(context: Context, tree: CanvasTree, lanes: Sequence[Lane]) -> list[Beg
 
 
 class _Chooser:
-    """Decides positions by what was read, and remembers which first tokens are taken."""
+    """Decides positions by what was read, and which branches are followed."""
 
-    def __init__(self, end: int) -> None:
-        self.end = end
-        self._taken: set[tuple[int, ...]] = set()
+    def __init__(self, end: int, more: bool, short: bool) -> None:
+        """`more`: all that was read is accepted, not one token a pass."""
+        self._end, self._more, self._short = end, more, short
+        self._branches = Branches()
+        self._begun = 1  # lanes that took passes
 
-    def choose(self, lane: Lane, said: Said, more: bool) -> None:
-        """Accepts from the left: one token, or as far as was read."""
+    def active(self, lanes: list[Lane], wanted: int) -> list[Lane]:
+        """The lanes that go on; branches are added to `lanes`. One that ends at once costs nothing."""
+        most = min(2 * wanted - 1, LANES) if self._short else wanted
+        while (branch := self._branches.take(self._least(lanes, wanted))) is not None:
+            if branch.finished and self._short:
+                lanes.append(branch)
+            elif not branch.finished and self._begun < most:
+                self._begun += 1
+                lanes.append(branch)
+        least = self._least(lanes, wanted)
+        return [lane for lane in lanes if not lane.finished and lane.score > least]
+
+    def _least(self, lanes: Sequence[Lane], wanted: int) -> float:
+        """The score that a lane must be above: what follows can only lower it."""
+        if not self._short:
+            return -inf
+        whole = sorted((lane.score for lane in lanes if lane.finished), reverse=True)
+        return whole[wanted - 1] if len(whole) >= wanted else lanes[0].score - BEHIND
+
+    def choose(self, lane: Lane, said: Said) -> None:
+        """Accepts from the left."""
         if not lane.tokens:
-            lane.empty_score = _score([*lane.empty, self.end], said)
+            lane.empty_score = _score([*lane.empty, self._end], said)
         while not lane.finished and (row := said.following.get(tuple(lane.tokens))) is not None:
             scores = lane.constrain(lane.tokens, row).log_softmax(-1)
-            token = self._best(lane, scores)
-            if not lane.free:
-                self._taken.add((*lane.tokens, token))
+            token = int(scores.argmax())
+            if self._short or not lane.free:
+                self._branches.remember(lane, token, scores, row)
             lane.accept(lane.canvas.leftmost(), token, float(scores[token]), float(row[token]))
-            if not more:
+            if not self._more:
                 return
         for beginning in sorted(said.noise, key=len):  # what stood behind more of what is decided knows better
             if tuple(lane.tokens[: len(beginning)]) == beginning:
                 lane.guesses |= dict(enumerate(said.noise[beginning], len(beginning) + 1))
-
-    def _best(self, lane: Lane, scores: Tensor) -> int:
-        if lane.free:
-            return int(scores.argmax())
-        decided = tuple(lane.tokens)
-        order = scores.topk(len(self._taken) + 1).indices.tolist()
-        possible = (token for token in order if scores[token].isfinite() and (*decided, token) not in self._taken)
-        return int(next(possible, order[0]))  # where the stub leaves one token, lanes part later
 
 
 def _score(tokens: Sequence[int], said: Said) -> float:

@@ -58,14 +58,15 @@ class Session:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         parallel: bool = True,
     ) -> list[Infill]:
-        """Fills for a gap, the likeliest first, at least one; `drafts` lanes are tried.
+        """Fills for a gap, the likeliest first, at least one and at most `drafts`.
 
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
         work = Work(check, on_frame)
         with work.stage("encode"):
             hole = self.read(gap, work.check)
-        parts = self._fill(hole, self._lanes(hole, drafts), parallel, work)
+        length = self._denoiser.config.canvas_length(gap.max_tokens + self._respelled(hole.seam))
+        parts = self._fill(hole, self._lane(gap, hole.seam, length), drafts, parallel, work)
         fills = [self._longer(hole, [part], parallel, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
         infills = [self._infill(gap, fill, work) for fill in fills]
         return _distinct(infills)
@@ -94,10 +95,6 @@ class Session:
         self._contexts = [*(context for context in self._contexts if context is not best), best]
         return best
 
-    def _lanes(self, hole: Hole, drafts: int) -> list[Lane]:
-        length = self._denoiser.config.canvas_length(hole.gap.max_tokens + self._respelled(hole.seam))
-        return [self._lane(hole.gap, hole.seam, length) for _ in range(drafts)]
-
     def _lane(self, gap: Gap, seam: Seam, length: int, lines: int = 0) -> Lane:
         remaining = gap.max_lines - lines if gap.max_lines else 0
         end = self._denoiser.config.end_of_hole_token_id
@@ -112,14 +109,17 @@ class Session:
         before = hole.context.ids[1:]
         return Drafter(before, Copies([*snippets, hole.suffix, before]), self._denoiser.config.end_of_hole_token_id)
 
-    def _fill(self, hole: Hole, lanes: list[Lane], parallel: bool, work: Work) -> list[Part]:
-        """Denoises; the likeliest first."""
+    def _fill(self, hole: Hole, first: Lane, drafts: int, parallel: bool, work: Work) -> list[Part]:
+        """Denoises; the likeliest first, and of more than a line the likeliest per token."""
+        lanes, short = [first], hole.gap.max_lines == 1
         with work.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
-            for frame in denoise(self._denoiser, hole.context, lanes, drafter, work.count):
+            for frame in denoise(self._denoiser, hole.context, lanes, drafts, short, drafter, work.count):
                 work.steps += 1
                 work.on_frame(frame)
-        return [Part(lane, hole.seam) for lane in sorted(lanes, key=lambda lane: -lane.score)]
+        whole = [lane for lane in lanes if lane.finished]
+        whole.sort(key=lambda lane: lane.score if short else lane.mean, reverse=True)
+        return [Part(lane, hole.seam) for lane in whole[:drafts]]
 
     def _longer(self, hole: Hole, parts: list[Part], parallel: bool, work: Work) -> list[Part]:
         """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the
@@ -135,8 +135,8 @@ class Session:
                 context.read_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
             lines = sum(part.lane.spelled[len(part.seam.required) :].count(b"\n") for part in parts)
             lane = self._lane(gap, behind.seam, self._denoiser.config.canvas_length(missing), lines=lines)
-            parts = [*parts, *self._fill(behind, [lane], parallel, work)]
-            if not lane.tokens:
+            parts = [*parts, *self._fill(behind, lane, 1, parallel, work)]
+            if not parts[-1].lane.tokens:
                 break
         return parts
 

@@ -1,4 +1,4 @@
-"""The experts' grouped and padded products against one expert after the other."""
+"""The experts' products, in groups as on a GPU and one by one as on a CPU, against one token after the other."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from engine.models.diffusion_gemma.experts import Experts
+from engine.models.diffusion_gemma.experts import Experts, InGroups
 
 EXPERTS, TOP_K, HIDDEN, INNER = 8, 2, 16, 8  # rows of 16 bytes and more, as grouped products want them
 
 
-def one_by_one(
+def token_by_token(
     x: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor, expert: torch.Tensor, share: torch.Tensor
 ) -> torch.Tensor:
     result = torch.zeros_like(x)
@@ -26,7 +26,8 @@ def one_by_one(
 
 @pytest.mark.parametrize("tokens", [1, 2, 7, 64, 200])
 @pytest.mark.parametrize("skew", [0.0, 5.0])
-def test_same_as_one_by_one(tokens: int, skew: float) -> None:
+@pytest.mark.parametrize("in_groups", [False, True])
+def test_same_as_token_by_token(tokens: int, skew: float, in_groups: bool) -> None:
     torch.manual_seed(tokens)
     x, gate_up, down = (
         torch.randn(tokens, HIDDEN),
@@ -35,5 +36,8 @@ def test_same_as_one_by_one(tokens: int, skew: float) -> None:
     )
     preference = torch.randn(tokens, EXPERTS) + skew * torch.arange(EXPERTS)
     share, expert = preference.softmax(-1).topk(TOP_K)
-    found = Experts(gate_up, down)(x, expert, share)
-    assert (found - one_by_one(x, gate_up, down, expert, share)).abs().max() < 1e-4
+    experts = Experts(gate_up, down)
+    if in_groups:
+        experts._products = InGroups(gate_up, down)
+    found = experts(x, expert, share)
+    assert (found - token_by_token(x, gate_up, down, expert, share)).abs().max() < 1e-4

@@ -109,9 +109,10 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
     for suffix in ("\n", ")\n", "", "x", "\nreturn", " = 1\n", "]", "\n\nclass A:\n"):
         gap = Gap("", suffix, max_tokens=12)
         read = reader.read(gap)
-        lane = Lane(16, read.seam, loaded.tokenizer, 0, 0)
-        for _ in denoise(loaded.denoiser, read.context, [lane], None, lambda: None):
+        lanes = [Lane(16, read.seam, loaded.tokenizer, 0, 0)]
+        for _ in denoise(loaded.denoiser, read.context, lanes, 1, True, None, lambda: None):
             pass
+        lane = lanes[0]
         text = read.seam.answer(lane.spelled)
         if lane.ended and (read.seam.required + text.encode()) == lane.spelled:  # bytes that are no text are lost
             ends = end_of_hole(reader, read, text)

@@ -169,3 +169,10 @@ def test_every_step_shows_a_frame() -> None:
     (infill,) = session().infill(GAP, 1, lambda: None, frames.append)
     assert [frame.step for frame in frames] == list(range(1, infill.steps + 1))
     assert len({len(frame.cells) for frame in frames}) == 1
+
+
+def test_the_last_frame_shows_the_best_fill() -> None:
+    frames: list[Frame] = []
+    infill, *_ = session().infill(GAP, 3, lambda: None, frames.append)
+    shown = "".join(text for text, _ in frames[-1].cells if text is not None)
+    assert shown.partition("\n")[0] == infill.text

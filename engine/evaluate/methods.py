@@ -40,7 +40,7 @@ _CONTROLS: Mapping[Method, Callable[[Reader, Hole], Answer]] = {
 class Decoding:
     """How the canvas is decoded; the default is the product's."""
 
-    drafts: int = 1  # what a busy machine affords an automatic request; a copied one comes on top
+    drafts: int = 2  # what an automatic request affords on the machine of the README's figures
     parallel: bool = True
 
     @property

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.linear import Linear
+from engine.models.diffusion_gemma.attend import attend
 from engine.models.diffusion_gemma.cache import LayerCache
 from engine.models.diffusion_gemma.config import AttentionConfig
 from engine.models.diffusion_gemma.rope import Rope
@@ -62,7 +63,7 @@ class Attention:
             stored = slice(None) if shared else row
             cache.write(stored, span.start, keys[row], values[row])
             seen = cache.read(stored, cache.first(span.start), span.start + x.shape[1])
-            mixed.append(self._mix(queries[row], *seen, mask))
+            mixed.append(attend(queries[row], *seen, mask))
         joined = mixed[0] if len(mixed) == 1 else torch.cat(mixed)
         return self._o_proj(joined.flatten(0, 1)).unflatten(0, joined.shape[:2])
 
@@ -74,23 +75,3 @@ class Attention:
         normed = functional.rms_norm(qkv, (width,), None, self._eps)
         turned = rope.rotate(normed[:, :, : self._heads + pairs] * self._qk_norm, turn)
         return turned[:, :, : self._heads], turned[:, :, self._heads :], normed[:, :, -pairs:]
-
-    def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """[batch, tokens, heads * head_dim] for queries [batch, tokens, heads, head_dim].
-
-        Keys and values have shape [batch, kv_heads, slots, head_dim].
-        """
-        batch, tokens, heads, width = queries.shape
-        pairs = keys.shape[1]
-        if mask is not None:
-            by_head = queries.transpose(1, 2)
-            mixed = functional.scaled_dot_product_attention(
-                by_head, keys, values, attn_mask=mask, scale=1.0, enable_gqa=True
-            )
-            return mixed.transpose(1, 2).reshape(batch, tokens, heads * width)
-        # Without a mask the query heads of one key head are rows of one query, and its keys are read once.
-        folded = (
-            queries.reshape(batch, tokens, pairs, -1, width).permute(0, 2, 3, 1, 4).reshape(batch, pairs, -1, width)
-        )
-        mixed = functional.scaled_dot_product_attention(folded, keys, values, scale=1.0)
-        return mixed.view(batch, pairs, -1, tokens, width).permute(0, 3, 1, 2, 4).reshape(batch, tokens, heads * width)

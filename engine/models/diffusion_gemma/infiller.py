@@ -32,6 +32,7 @@ from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Patch, Patched, Wish
 from engine.runtime import Runtime
 from engine.surprise import Passage, Surprise
+from engine.threads import FreeCores
 from engine.work import Work
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
@@ -61,7 +62,10 @@ class DiffusionGemmaInfiller:
     can_rewrite = True
     extent = EXTENT
 
-    def __init__(self, model: DiffusionGemma, tokenizer: GemmaTokenizer, config: EntropyBoundConfig) -> None:
+    def __init__(
+        self, model: DiffusionGemma, tokenizer: GemmaTokenizer, config: EntropyBoundConfig, threads: int = 0
+    ) -> None:
+        """`threads`: at most so many; 0 on a GPU."""
         self._model = model
         self._tokenizer = tokenizer
         self._config = config
@@ -72,6 +76,7 @@ class DiffusionGemmaInfiller:
         self._patcher = Patcher(model, tokenizer, config, present, old)
         self._scorer = Scorer(model, tokenizer, present, old)
         self._rewriter = DiffusionGemmaRewriter(model, tokenizer, config)
+        self._free_cores = FreeCores(threads) if threads else None
 
     def infill(
         self,
@@ -86,7 +91,7 @@ class DiffusionGemmaInfiller:
 
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
-        work = Work(partial(_check, stop), on_frame)
+        work = Work(partial(self._check, stop), on_frame)
         question = self._questioner.ask(gap)
         prompt = self._prompt(document)
         with work.stage("encode"):
@@ -108,20 +113,26 @@ class DiffusionGemmaInfiller:
         self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
     ) -> Patched:
         """Fillings of all holes of a patch, the best first. Raises Stopped soon after `stop` is set."""
-        return self._patcher.patch(patch, partial(_check, stop), on_frame)
+        return self._patcher.patch(patch, partial(self._check, stop), on_frame)
 
     def surprises(self, passage: Passage, *, stop: Event | None = None) -> tuple[Surprise, ...]:
         """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
-        return self._scorer.surprises(passage, partial(_check, stop))
+        return self._scorer.surprises(passage, partial(self._check, stop))
 
     def rewrite(
         self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
         """The block as the instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""
         written = wish.code
-        for written in self._rewriter.rewrite(wish, partial(_check, stop)):
+        for written in self._rewriter.rewrite(wish, partial(self._check, stop)):
             on_text(written)
         return written
+
+    def _check(self, stop: Event | None) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if self._free_cores is not None:
+            self._free_cores.update()
 
     def _prompt(self, document: str) -> Prompt:
         prompt = self._prompts.pop(document, None) or Prompt(self._model)
@@ -256,15 +267,10 @@ class DiffusionGemmaInfiller:
         return next((at for at, token in enumerate(tokens) if token in ends), len(tokens))
 
 
-def _check(stop: Event | None) -> None:
-    if stop is not None and stop.is_set():
-        raise Stopped
-
-
 def load(directory: Path, runtime: Runtime) -> DiffusionGemmaInfiller:
     """From a checkpoint directory. Raises WeightsError, or ValueError for a config it cannot run."""
     model = checkpoint.load(directory, runtime)
     generation = directory / "generation_config.json"
     settings = json.loads(generation.read_text(encoding="utf-8")) if generation.exists() else {}
     tokenizer = GemmaTokenizer(directory / "tokenizer.json")
-    return DiffusionGemmaInfiller(model, tokenizer, EntropyBoundConfig.from_hf(settings))
+    return DiffusionGemmaInfiller(model, tokenizer, EntropyBoundConfig.from_hf(settings), runtime.threads)

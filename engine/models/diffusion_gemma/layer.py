@@ -24,7 +24,7 @@ class Layer:
         eps = config.rms_norm_eps
         self._norms = {name.removesuffix(".weight"): tensor for name, tensor in weights.items() if "layernorm" in name}
         self._attention = Attention(weights, config.attention(number), config.num_attention_heads, eps)
-        self._mlp = GatedMlp(*(weights[f"mlp.{name}_proj.weight"] for name in ("gate", "up", "down")))
+        self._mlp = GatedMlp.of(weights, "mlp.")
         self._router = Router(weights, config.top_k_experts)
         self._experts = Experts(weights["experts.gate_up_proj"], weights["experts.down_proj"])
         self._eps = eps

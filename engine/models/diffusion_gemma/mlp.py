@@ -1,6 +1,8 @@
-"""The gated feed-forward block (GELU with tanh), beside the experts in every layer and inside self-conditioning."""
+"""The gated feed-forward block (GELU with tanh): beside the experts, as each expert, and inside self-conditioning."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -10,11 +12,17 @@ from engine.linear import Linear
 
 
 class GatedMlp:
-    """down(gelu(gate(x)) * up(x)) for x of shape [tokens, hidden]."""
+    """down(gelu(gate(x)) * up(x)) for x of shape [tokens, hidden]; gate's and up's rows are given as one matrix."""
 
-    def __init__(self, gate_proj: Tensor, up_proj: Tensor, down_proj: Tensor) -> None:
-        self._gate_up_proj = Linear(torch.cat([gate_proj, up_proj]))
+    def __init__(self, gate_up_proj: Tensor, down_proj: Tensor) -> None:
+        self._gate_up_proj = Linear(gate_up_proj)
         self._down_proj = Linear(down_proj)
+
+    @staticmethod
+    def of(weights: Mapping[str, Tensor], prefix: str) -> GatedMlp:
+        """Of the tensors that a checkpoint names `prefix` and gate_proj, up_proj, down_proj."""
+        gate, up, down = (weights[f"{prefix}{name}_proj.weight"] for name in ("gate", "up", "down"))
+        return GatedMlp(torch.cat([gate, up]), down)
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._down_proj(gated(self._gate_up_proj(x)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import Linear
+from engine.linear import Linear, product
 from engine.models.diffusion_gemma.attention import Span
 from engine.models.diffusion_gemma.cache import Cache
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
@@ -77,15 +77,19 @@ class DiffusionGemma:
     def logits(self, hidden: Tensor) -> Tensor:
         """Soft-capped logits [..., vocab] in float32 for final hidden states [..., hidden]."""
         cap = self.config.final_logit_softcapping
-        raw = self._lm_head(hidden.flatten(0, -2)).unflatten(0, hidden.shape[:-1])
-        return raw.float().div_(cap).tanh_().mul_(cap)
+        rows = hidden.flatten(0, -2)
+        # In bfloat16 the raw logits are rounded before they are capped: the model was trained so.
+        exact = self.dtype == torch.float32
+        capped = self._lm_head.tanh(rows / cap) if exact else self._lm_head(rows).float().div_(cap).tanh_()
+        return capped.mul_(cap).unflatten(0, hidden.shape[:-1])
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._embed_tokens[ids] * self._embed_scale
 
     def expect(self, probabilities: Tensor) -> Tensor:
         """Mean embeddings [..., hidden] under distributions [..., vocab]: what self-conditioning takes."""
-        return (probabilities.to(self.dtype) @ self._embed_tokens).mul_(self._embed_scale)
+        rows = probabilities.to(self.dtype).flatten(0, -2)
+        return product(rows, self._embed_tokens).mul_(self._embed_scale).unflatten(0, probabilities.shape[:-1])
 
     def _read(self, ids: Tensor, cache: Cache, wanted: slice) -> Tensor:
         tokens = ids.shape[1]

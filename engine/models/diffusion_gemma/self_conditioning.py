@@ -15,7 +15,7 @@ class SelfConditioning:
 
     def __init__(self, weights: Mapping[str, Tensor], eps: float) -> None:
         self._pre_norm = weights["pre_norm.weight"]
-        self._mlp = GatedMlp(*(weights[f"{name}_proj.weight"] for name in ("gate", "up", "down")))
+        self._mlp = GatedMlp.of(weights, "")
         self._eps = eps
 
     def __call__(self, embedded: Tensor, expected: Tensor | None) -> Tensor:
