@@ -38,19 +38,19 @@ def denoise(
     drafter: Drafter | None,
     check: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Decides the first of `lanes`, and adds others. After every step a frame of the likeliest one that is whole, or of
-    the first.
+    """Decides the first of `lanes` and adds others; at the end the likeliest comes first, and none is left that was
+    given up. After every step a frame of the first one.
 
-    Of a `short` hole the `wanted` likeliest fills are looked for, and lanes that are not finished were given up. Longer
-    fills are all unlikely, and what ends soon the least so: their lanes part at the first token and go to their ends.
+    Of a `short` hole the `wanted` likeliest fills are looked for. Longer fills are all unlikely, and what ends soon the
+    least so: their lanes part at the first token, go to their ends and are compared per token.
 
     Without a drafter a lane gets one token a pass. `check` runs before every pass and may raise. Nothing is random.
     """
     chooser = _Chooser(denoiser.config.end_of_hole_token_id, drafter is not None, short)
     kept = list[Beginning]()
     lanes[0].guesses = {0: context.next_log_probabilities[0]}
+    active = chooser.active(lanes, wanted)
     for step in count(1):
-        active = chooser.active(lanes, wanted)
         if not active:
             return
         check()
@@ -59,7 +59,11 @@ def denoise(
         for lane in active:
             chooser.choose(lane, said)
         kept = _keep(context, tree, active)
-        yield max((lane for lane in lanes if lane.finished), key=lambda lane: lane.score, default=lanes[0]).frame(step)
+        active = chooser.active(lanes, wanted)
+        if not active:
+            whole = [lane for lane in lanes if lane.finished]
+            lanes[:] = sorted(whole, key=lambda lane: lane.score if short else lane.mean, reverse=True)
+        yield lanes[0].frame(step)
 
 
 def _undrafted(lane: Lane) -> Drafts:
@@ -103,10 +107,11 @@ class _Chooser:
         return [lane for lane in lanes if not lane.finished and lane.score > least]
 
     def _least(self, lanes: Sequence[Lane], wanted: int) -> float:
-        """The score that a lane must be above: what follows can only lower it."""
+        """The score that a lane must be above: what follows can only lower it. Who wants several fills wants some that
+        say something."""
         if not self._short:
             return -inf
-        whole = sorted((lane.score for lane in lanes if lane.finished), reverse=True)
+        whole = sorted((lane.score for lane in lanes if lane.finished and (lane.free or wanted == 1)), reverse=True)
         return whole[wanted - 1] if len(whole) >= wanted else lanes[0].score - BEHIND
 
     def choose(self, lane: Lane, said: Said) -> None:
@@ -124,6 +129,7 @@ class _Chooser:
         for beginning in sorted(said.noise, key=len):  # what stood behind more of what is decided knows better
             if tuple(lane.tokens[: len(beginning)]) == beginning:
                 lane.guesses |= dict(enumerate(said.noise[beginning], len(beginning) + 1))
+        lane.guesses = {at: guess for at, guess in lane.guesses.items() if at >= len(lane.tokens)}
 
 
 def _score(tokens: Sequence[int], said: Said) -> float:

@@ -30,8 +30,12 @@ def write_tiny_model(directory: Path, *, endless: bool = False) -> Path:
         name: torch.ones(shape) if name.endswith("norm.weight") else _random(shape)
         for name, shape in llama.shapes().items()
     }
-    if not endless:
-        weights["model.embed_tokens.weight"][0] *= 8.0  # the end of text
+    embedding = weights["model.embed_tokens.weight"]
+    if endless:
+        embedding[1:, 0] += 0.6  # what text has in common, so that it calls for more text
+        embedding[0] = 0.0  # the end of text
+    else:
+        embedding[0] *= 8.0
     save_file(weights, directory / "model.safetensors")
     save_file(_adapter(llama), directory / "adapter_model.safetensors")
     return directory
