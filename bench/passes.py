@@ -68,7 +68,7 @@ def measure(filled: GapFiller) -> dict[str, float]:
         "typed_token": median_ms(
             lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)
         ),
-        "judge_draft_20": median_ms(lambda: denoiser.score(context, DraftTree([ids[384:404]]))),
+        "judge_draft": median_ms(lambda: denoiser.score(context, DraftTree([ids[384:404]]))),
         "left_to_right_12_tokens": median_ms(lambda: _left_to_right(context, prefix, 12), runs=5),
         "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
         "suffix_rerotated": median_ms(lambda: context.read_suffix(read, 64)),
@@ -89,7 +89,7 @@ def shares(filled: GapFiller, times: dict[str, float], peak: float) -> dict[str,
         "canvas_step_16": (17, 17),
         "sampler_step_10_16": (27, 27),
         "typed_token": (1, 1),
-        "judge_draft_20": (20, 20),
+        "judge_draft": (20, 20),
         "suffix_read_64": (65, 0),
         "cold_prefix_512": (513, 1),
     }

@@ -29,6 +29,7 @@ class Gap:
     snippets: tuple[str, ...] = ()  # texts from other files, most useful last
     max_tokens: int = 15  # the longest fill worth having; more than one canvas holds means canvas after canvas
     max_lines: int = 0  # line ends after which a fill is long enough and is cut there; 0 for no such limit
+    choices: int = 1  # fills that somebody wants to choose from; 1 where only the best one is of use
 
 
 @dataclass(frozen=True)

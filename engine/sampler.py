@@ -14,8 +14,9 @@ decides how many passes that takes. The first guess is the base's, which has rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
-from math import inf
+from math import exp, inf, log
 
 from engine.branches import Branches
 from engine.canvas_tree import Beginning, CanvasTree
@@ -25,31 +26,37 @@ from engine.gap import Frame
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser, Said
 
-LANES = 7  # that take passes, at most: the tail has room for so many of 32 tokens and their drafts
-BEHIND = 2.0  # nats that a lane may be behind the first one while too few fills are whole
+BEHIND = 2.0  # nats that a lane may be behind the first one while no fill is whole
+
+
+@dataclass(frozen=True)
+class Search:
+    """How many fills are looked for, and how hard."""
+
+    fills: int
+    lanes: int  # that take passes, at most
+    # Of a short hole the likeliest fills are looked for. Longer ones are all unlikely, and what ends soon the least so:
+    # their lanes part at the first token, go to their ends, and are compared per token.
+    short: bool
 
 
 def denoise(
     denoiser: GapDenoiser,
     context: Context,
     lanes: list[Lane],
-    wanted: int,
-    short: bool,
+    search: Search,
     drafter: Drafter | None,
     check: Callable[[], None],
 ) -> Iterator[Frame]:
     """Decides the first of `lanes` and adds others; at the end the likeliest comes first, and none is left that was
     given up. After every step a frame of the first one.
 
-    Of a `short` hole the `wanted` likeliest fills are looked for. Longer fills are all unlikely, and what ends soon the
-    least so: their lanes part at the first token, go to their ends and are compared per token.
-
     Without a drafter a lane gets one token a pass. `check` runs before every pass and may raise. Nothing is random.
     """
-    chooser = _Chooser(denoiser.config.end_of_hole_token_id, drafter is not None, short)
+    chooser = _Chooser(denoiser.config.end_of_hole_token_id, drafter is not None, search)
     kept = list[Beginning]()
     lanes[0].guesses = {0: context.next_log_probabilities[0]}
-    active = chooser.active(lanes, wanted)
+    active = chooser.active(lanes)
     for step in count(1):
         if not active:
             return
@@ -59,10 +66,12 @@ def denoise(
         for lane in active:
             chooser.choose(lane, said)
         kept = _keep(context, tree, active)
-        active = chooser.active(lanes, wanted)
+        active = chooser.active(lanes)
         if not active:
-            whole = [lane for lane in lanes if lane.finished]
-            lanes[:] = sorted(whole, key=lambda lane: lane.score if short else lane.mean, reverse=True)
+            fills = _fills(lanes)
+            for lane, score in fills.items():
+                lane.score = score
+            lanes[:] = sorted(fills, key=lambda lane: lane.score if search.short else lane.mean, reverse=True)
         yield lanes[0].frame(step)
 
 
@@ -88,31 +97,31 @@ def _keep(context: Context, tree: CanvasTree, lanes: Sequence[Lane]) -> list[Beg
 class _Chooser:
     """Decides positions by what was read, and which branches are followed."""
 
-    def __init__(self, end: int, more: bool, short: bool) -> None:
+    def __init__(self, end: int, more: bool, search: Search) -> None:
         """`more`: all that was read is accepted, not one token a pass."""
-        self._end, self._more, self._short = end, more, short
+        self._end, self._more, self._search = end, more, search
         self._branches = Branches()
         self._begun = 1  # lanes that took passes
 
-    def active(self, lanes: list[Lane], wanted: int) -> list[Lane]:
+    def active(self, lanes: list[Lane]) -> list[Lane]:
         """The lanes that go on; branches are added to `lanes`. One that ends at once costs nothing."""
-        most = min(2 * wanted - 1, LANES) if self._short else wanted
-        while (branch := self._branches.take(self._least(lanes, wanted))) is not None:
-            if branch.finished and self._short:
+        while (branch := self._branches.take(self._least(lanes))) is not None:
+            if branch.finished and self._search.short:
                 lanes.append(branch)
-            elif not branch.finished and self._begun < most:
+            elif not branch.finished and self._begun < self._search.lanes:
                 self._begun += 1
                 lanes.append(branch)
-        least = self._least(lanes, wanted)
+        least = self._least(lanes)
         return [lane for lane in lanes if not lane.finished and lane.score > least]
 
-    def _least(self, lanes: Sequence[Lane], wanted: int) -> float:
+    def _least(self, lanes: Sequence[Lane]) -> float:
         """The score that a lane must be above: what follows can only lower it. Who wants several fills wants some that
         say something."""
-        if not self._short:
+        fills = self._search.fills
+        whole = sorted((score for lane, score in _fills(lanes).items() if lane.free or fills == 1), reverse=True)
+        if not self._search.short or 0 < len(whole) < fills:
             return -inf
-        whole = sorted((lane.score for lane in lanes if lane.finished and (lane.free or wanted == 1)), reverse=True)
-        return whole[wanted - 1] if len(whole) >= wanted else lanes[0].score - BEHIND
+        return whole[fills - 1] if whole else lanes[0].score - BEHIND
 
     def choose(self, lane: Lane, said: Said) -> None:
         """Accepts from the left."""
@@ -121,7 +130,7 @@ class _Chooser:
         while not lane.finished and (row := said.following.get(tuple(lane.tokens))) is not None:
             scores = lane.constrain(lane.tokens, row).log_softmax(-1)
             token = int(scores.argmax())
-            if self._short or not lane.free:
+            if self._search.short or not lane.free:
                 self._branches.remember(lane, token, scores, row)
             lane.accept(lane.canvas.leftmost(), token, float(scores[token]), float(row[token]))
             if not self._more:
@@ -130,6 +139,19 @@ class _Chooser:
             if tuple(lane.tokens[: len(beginning)]) == beginning:
                 lane.guesses |= dict(enumerate(said.noise[beginning], len(beginning) + 1))
         lane.guesses = {at: guess for at, guess in lane.guesses.items() if at >= len(lane.tokens)}
+
+
+def _fills(lanes: Sequence[Lane]) -> dict[Lane, float]:
+    """A lane for every text that is whole, and the log probability of all ways in which lanes came to it: what ends a
+    line, and what is cut off behind its end, can be written in many."""
+    ways: dict[bytes, list[Lane]] = {}
+    for lane in lanes:
+        if lane.finished:
+            ways.setdefault(lane.spelled, []).append(lane)
+    best = {max(same, key=lambda lane: lane.score): same for same in ways.values()}
+    return {
+        first: first.score + log(sum(exp(lane.score - first.score) for lane in same)) for first, same in best.items()
+    }
 
 
 def _score(tokens: Sequence[int], said: Said) -> float:

@@ -14,13 +14,14 @@ from engine.gap import Features, Frame, Gap, Infill
 from engine.gate import Place
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
-from engine.sampler import denoise
+from engine.sampler import Search, denoise
 from engine.seams import Seam
 from engine.tokenizer import Tokenizer
 from engine.window import Window
 from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
+LANES = 7  # of a gap, at most: the cache's tail has room for so many of 32 tokens and their drafts
 WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
 
 
@@ -58,7 +59,7 @@ class Session:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         parallel: bool = True,
     ) -> list[Infill]:
-        """Fills for a gap, the likeliest first, at least one and at most `drafts`.
+        """Fills for a gap, the best first and at least one; of a line `2 * drafts - 1` ways are followed at most.
 
         `check` runs between all pieces of work and may raise; what was read until then stays read.
         """
@@ -110,16 +111,15 @@ class Session:
         return Drafter(before, Copies([*snippets, hole.suffix, before]), self._denoiser.config.end_of_hole_token_id)
 
     def _fill(self, hole: Hole, first: Lane, drafts: int, parallel: bool, work: Work) -> list[Part]:
-        """Denoises; the likeliest first, and of more than a line the likeliest per token."""
+        """Denoises; the best first."""
         lanes, short = [first], hole.gap.max_lines == 1
+        search = Search(hole.gap.choices, min(2 * drafts - 1, LANES) if short else drafts, short)
         with work.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
-            for frame in denoise(self._denoiser, hole.context, lanes, drafts, short, drafter, work.count):
+            for frame in denoise(self._denoiser, hole.context, lanes, search, drafter, work.count):
                 work.steps += 1
                 work.on_frame(frame)
-        whole = [lane for lane in lanes if lane.finished]
-        whole.sort(key=lambda lane: lane.score if short else lane.mean, reverse=True)
-        return [Part(lane, hole.seam) for lane in whole[:drafts]]
+        return [Part(lane, hole.seam) for lane in lanes[: max(drafts, hole.gap.choices)]]
 
     def _longer(self, hole: Hole, parts: list[Part], parallel: bool, work: Work) -> list[Part]:
         """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the

@@ -65,7 +65,10 @@ class Suggester:
         record.drafts = self._budget.drafts(self._config.budget_ms, most) if automatic else most
         # By path: the cells of a notebook are read as one text.
         filled = await self._worker.fill(
-            context.gap, document=path_of(snapshot.uri), drafts=record.drafts, on_frame=on_frame
+            context.gap if automatic else replace(context.gap, choices=most),
+            document=path_of(snapshot.uri),
+            drafts=record.drafts,
+            on_frame=on_frame,
         )
         best = filled.infills[0]
         if automatic:

@@ -58,7 +58,7 @@ def test_all_is_well() -> None:
     assert "load(" in first["text"]
     for fill in (first, second):
         assert fill["stages_ms"].keys() == {"encode", "denoise", "judge"}
-        assert fill["forwards"] > fill["steps"] > 0
+        assert fill["forwards"] >= fill["steps"] > 0
 
 
 @pytest.mark.usefixtures("embedded_model")

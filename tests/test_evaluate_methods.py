@@ -23,7 +23,7 @@ from engine.evaluate.source_files import SourceFile
 from engine.evaluate.subject import Subject
 from engine.gap import Features, Gap
 from engine.lane import Lane
-from engine.sampler import denoise
+from engine.sampler import Search, denoise
 from engine.session import Session
 
 GAP = Gap("def scale(values, factor):\n    return [value * fac", "\n\n\nprint(scale([1], 2))\n", max_tokens=12)
@@ -110,7 +110,7 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
         gap = Gap("", suffix, max_tokens=12)
         read = reader.read(gap)
         lanes = [Lane(16, read.seam, loaded.tokenizer, 0, 0)]
-        for _ in denoise(loaded.denoiser, read.context, lanes, 1, True, None, lambda: None):
+        for _ in denoise(loaded.denoiser, read.context, lanes, Search(1, 1, True), None, lambda: None):
             pass
         lane = lanes[0]
         text = read.seam.answer(lane.spelled)

@@ -140,16 +140,16 @@ def test_a_long_hole_is_filled_canvas_after_canvas() -> None:
 
 
 def test_drafts_differ_and_the_likeliest_comes_first() -> None:
-    infills = session().infill(GAP, 3, lambda: None)
+    infills = session().infill(replace(GAP, choices=3), 3, lambda: None)
     assert len({infill.text for infill in infills}) == len(infills) >= 2
     scores = [infill.features.score for infill in infills]
     assert scores == sorted(scores, reverse=True)
 
 
 def test_a_line_that_was_written_before_is_copied() -> None:
-    body = "    total = compute_everything(alpha=1, beta=2)\n    log_result(total)\n"
+    body = "    total = compute_everything(alpha=left, beta=right)\n    log_result(total)\n"
     prefix = f"def first():\n{body}\n\ndef second():\n    total = compute_everything("
-    assert fill(Gap(prefix, "\n", "python", max_lines=1)) == "alpha=1, beta=2)"
+    assert fill(Gap(prefix, "\n", "python", max_lines=1)) == "alpha=left, beta=right)"
 
 
 def test_an_empty_document_and_odd_text_are_filled_with_something() -> None:

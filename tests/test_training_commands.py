@@ -73,7 +73,7 @@ def test_train_on_a_repository(repo: Path, tmp_path: Path) -> None:
         XDG_CACHE_HOME=str(cache),
     )
     assert done.returncode == 0, done.stderr
-    assert "held-out text: leftmost token right" in done.stdout
+    assert "held-out text: next token right" in done.stdout
     assert "lacuna serve --adapter shapes" in done.stdout
     kept = cache / "lacuna" / "training" / "shapes"
     assert (kept / "training.png").read_bytes().startswith(b"\x89PNG")

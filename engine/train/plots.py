@@ -27,7 +27,8 @@ def plot(metrics: Path, target: Path) -> None:
             axes.plot(gaps, _smooth([row[name] for row in rows]), label=label)
         axes.set(title=title, xlabel="gaps seen")
         axes.grid(alpha=0.3)
-        axes.legend()
+        if len(lines) > 1:
+            axes.legend()
     figure.savefig(target, format="png", dpi=110)
 
 

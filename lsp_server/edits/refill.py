@@ -44,7 +44,7 @@ class Refill:
     async def draft(self, number: int, worker: Worker) -> Draft | Reason:
         """A draft, or why there are not so many. Raises ModelError. When cancelled, what was found is kept."""
         if self._left is None:
-            gap, document = _beginning(self._context.gap), path_of(self._hollow.uri)
+            gap, document = _beginning(replace(self._context.gap, choices=self._most)), path_of(self._hollow.uri)
             self._left = list((await worker.fill(gap, document=document, drafts=self._most)).infills)
         while number >= len(self._found) and self._left:
             text = await self._finished(self._left[0], worker)
@@ -68,7 +68,7 @@ class Refill:
         text, left = infill.text, gap.max_tokens - infill.features.tokens
         while not infill.features.ended and infill.text and left > 0 and not _has_all_lines(gap, text):
             lines = gap.max_lines - text.count("\n") if gap.max_lines else 0
-            rest = _beginning(replace(gap, prefix=gap.prefix + text, max_tokens=left, max_lines=lines))
+            rest = _beginning(replace(gap, prefix=gap.prefix + text, max_tokens=left, max_lines=lines, choices=1))
             infill = (await worker.fill(rest, document=path_of(self._hollow.uri))).infills[0]
             text, left = text + infill.text, left - infill.features.tokens
         is_whole = infill.features.ended or "\n" not in text.strip()
