@@ -28,6 +28,8 @@ class Lane:
         self.canvas = Canvas(length)
         self.ended = False  # by the end token, or by the last line that was asked for
         self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one
+        self.scores: list[float] = []  # the same among all tokens
+        self.endings: list[float] = []  # per position, log probability of the end or the suffix' first token there
         self.score = 0.0  # log probability of all that was decided, its end included
         self.empty_score = 0.0  # the same of the empty fill
         self.guesses: dict[int, Tensor] = {}  # by position, log probabilities [vocab] of what is still noise
@@ -42,10 +44,25 @@ class Lane:
         """Another lane that has decided the same."""
         other = copy(self)
         other.canvas = self.canvas.copy()
-        other.log_probabilities = list(self.log_probabilities)
+        other.log_probabilities, other.scores = list(self.log_probabilities), list(self.scores)
+        other.endings = list(self.endings)
         other.guesses = dict(self.guesses)
         other._fresh = set(self._fresh)
         return other
+
+    def cut(self, count: int) -> Lane:
+        """Another lane that ends after the first `count` tokens."""
+        other = self.copy()
+        other.canvas = Canvas(len(self.canvas), dict(enumerate(self.tokens[:count])))
+        ending = self.endings[count]
+        other.log_probabilities = [*self.log_probabilities[:count], ending]
+        other.scores = [*self.scores[:count], ending]
+        other.score, other.ended = sum(other.scores), True
+        return other
+
+    def may_end(self, count: int) -> bool:
+        """Whether the hole may end after the first `count` tokens."""
+        return self._seam.may_end(self._tokenizer.decode(self.tokens[:count]))
 
     @property
     def finished(self) -> bool:
@@ -102,6 +119,7 @@ class Lane:
         were possible, `score` among all."""
         assert position == self.canvas.leftmost() and not self.ended, "lanes are decided from the left"
         self.log_probabilities.append(log_probability)
+        self.scores.append(score)
         self.score += score
         if token == self._end:
             self.ended = True

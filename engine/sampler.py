@@ -53,7 +53,9 @@ def denoise(
 
     Without a drafter a lane gets one token a pass. `check` runs before every pass and may raise. Nothing is random.
     """
-    chooser = _Chooser(denoiser.config.end_of_hole_token_id, drafter is not None, search)
+    assert context.suffix is not None, "the suffix is read before the canvas"
+    endings = [denoiser.config.end_of_hole_token_id, *context.suffix.ids[:1]]
+    chooser = _Chooser(endings, drafter is not None, search)
     kept = list[Beginning]()
     lanes[0].guesses = {0: context.next_log_probabilities[0]}
     active = chooser.active(lanes)
@@ -97,9 +99,10 @@ def _keep(context: Context, tree: CanvasTree, lanes: Sequence[Lane]) -> list[Beg
 class _Chooser:
     """Decides positions by what was read, and which branches are followed."""
 
-    def __init__(self, end: int, more: bool, search: Search) -> None:
-        """`more`: all that was read is accepted, not one token a pass."""
-        self._end, self._more, self._search = end, more, search
+    def __init__(self, endings: list[int], more: bool, search: Search) -> None:
+        """`endings` are the end-of-hole token and the suffix' first one. `more`: all that was read is accepted, not one
+        token a pass."""
+        self._endings, self._more, self._search = endings, more, search
         self._branches = Branches()
         self._begun = 1  # lanes that took passes
 
@@ -126,10 +129,11 @@ class _Chooser:
     def choose(self, lane: Lane, said: Said) -> None:
         """Accepts from the left."""
         if not lane.tokens:
-            lane.empty_score = _score([*lane.empty, self._end], said)
+            lane.empty_score = _score([*lane.empty, self._endings[0]], said)
         while not lane.finished and (row := said.following.get(tuple(lane.tokens))) is not None:
             scores = lane.constrain(lane.tokens, row).log_softmax(-1)
             token = int(scores.argmax())
+            lane.endings.append(float(row[self._endings].logsumexp(0)))
             if self._search.short or not lane.free:
                 self._branches.remember(lane, token, scores, row)
             lane.accept(lane.canvas.leftmost(), token, float(scores[token]), float(row[token]))

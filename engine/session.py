@@ -10,8 +10,10 @@ from engine import seams
 from engine.context import Context
 from engine.copies import Copies
 from engine.drafting import Drafter
+from engine.endings import judged
 from engine.gap import Features, Frame, Gap, Infill
 from engine.gate import Place
+from engine.judge import Judge
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
 from engine.sampler import Search, denoise
@@ -119,6 +121,10 @@ class Session:
             for frame in denoise(self._denoiser, hole.context, lanes, search, drafter, work.count):
                 work.steps += 1
                 work.on_frame(frame)
+        if hole.seam.suffix.partition("\n")[0].strip():
+            with work.stage("judge"):
+                work.count()
+                lanes = judged(lanes, Judge(self._denoiser, hole.context, hole.suffix, self._tokenizer))
         return [Part(lane, hole.seam) for lane in lanes[: max(drafts, hole.gap.choices)]]
 
     def _longer(self, hole: Hole, parts: list[Part], parallel: bool, work: Work) -> list[Part]:

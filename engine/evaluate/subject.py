@@ -18,7 +18,7 @@ _OF_ALL = (
     "adapter", "cache", "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "linear", "models/gap",
     "models/llama", "rope", "seams", "session", "tokenizer", "window", "evaluate/base_alone", "evaluate/reader",
 )  # fmt: skip
-_OF_THE_CANVAS = ("canvas_tree", "drafting", "sampler", "evaluate/end_of_hole")
+_OF_THE_CANVAS = ("branches", "canvas_tree", "drafting", "endings", "sampler", "evaluate/end_of_hole")
 
 
 @dataclass(frozen=True)
