@@ -13,7 +13,7 @@ from math import log
 from engine.judge import Judge
 from engine.lane import Lane
 
-LEAST = log(0.02)  # log probability of the end, or of the suffix' first token, from which a fill is cut there
+LEAST = log(0.003)  # log probability of the end, or of the suffix' first token, from which a fill is cut there
 MOST = 6  # fills that are judged
 
 
