@@ -129,17 +129,18 @@ class Lane:
         self.ended = self.closed_by(self.tokens)
 
     def frame(self, step: int) -> Frame:
-        """The canvas as text; what spells the required bytes again is left out, as it stands in the file already."""
-        skip = len(self._seam.required)
+        """The canvas as text. What spells the required bytes again is left out, as it stands in the file already, and
+        what stands behind the last line that was asked for."""
+        skip, room = len(self._seam.required), len(self.spelled)
         cells: list[tuple[str | None, bool]] = []
         for at in range(len(self.canvas)):
             token = self.canvas.token(at)
             if token is None:
                 cells.append((None, False))
                 continue
-            spelled = self._tokenizer.decode([token])
+            spelled = self._tokenizer.decode([token])[:room]
             cells.append((spelled[skip:].decode("utf-8", "replace"), at in self._fresh))
-            skip = max(0, skip - len(spelled))
+            skip, room = max(0, skip - len(spelled)), room - len(spelled)
         self._fresh.clear()
         return Frame(step, tuple(cells))
 

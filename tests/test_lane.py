@@ -81,3 +81,9 @@ def test_frames_leave_out_what_stands_in_the_file() -> None:
     lane = lane_of(Seam("", "", b" re", False))
     write(lane, " return x")
     assert lane.frame(1).cells[:2] == (("turn", True), (" x", True))
+
+
+def test_frames_end_with_the_last_line() -> None:
+    lane = lane_of(Seam("", "", b"", False), max_lines=1)
+    write(lane, "x\n")
+    assert [text for text, _ in lane.frame(1).cells[:3]] == ["x", "", None]
