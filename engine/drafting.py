@@ -67,8 +67,11 @@ class Drafter:
             found = zip(best.indices.tolist(), best.values.tolist(), strict=True)
             scores = {token: score for token, score in found if score > -inf}
         copied = self._copies.following([*self._before, *beginning])
-        if copied is not None and copied[0] in (lane.possible(beginning) or copied):
-            scores[copied[0]] = max(scores.get(copied[0], -inf), log(copied[1]))
+        if copied is not None:
+            token, right = copied
+            allowed = lane.possible(beginning)
+            if allowed is None or token in allowed:
+                scores[token] = max(scores.get(token, -inf), log(right))
         return scores
 
 
