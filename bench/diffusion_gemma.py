@@ -49,10 +49,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory, torch.inference_mode():
         reference = _reference(runtime)
         reference.save_pretrained(directory)
-        _report(_Peer(reference), _Ours(checkpoint.load(Path(directory), runtime)), runtime, options.rounds)
+        _report(Peer(reference), Ours(checkpoint.load(Path(directory), runtime)), runtime, options.rounds)
 
 
-class _Ours:
+class Ours:
     name = "lacuna"
 
     def __init__(self, model: DiffusionGemma) -> None:
@@ -70,7 +70,7 @@ class _Ours:
 
     def generate(self, ids: torch.Tensor) -> None:
         self.encode(ids)
-        for _ in generate(self._model, self._cache, SAMPLER, Noise(0, self._model.config.vocab_size, "cpu")):
+        for _ in generate(self._model, self._cache, SAMPLER, Noise(0, self.config.vocab_size, self._model.device)):
             pass
 
     def keystroke(self, ids: torch.Tensor) -> None:
@@ -79,7 +79,7 @@ class _Ours:
         self._model.encode(ids[:, -TYPED:], self._cache)
 
 
-class _Peer:
+class Peer:
     name = "transformers"
 
     def __init__(self, model: DiffusionGemmaForBlockDiffusion) -> None:
@@ -137,14 +137,14 @@ def _reference(runtime: Runtime) -> DiffusionGemmaForBlockDiffusion:
     return DiffusionGemmaForBlockDiffusion(config).eval().to(runtime.torch_dtype)
 
 
-def _report(peer: _Peer, ours: _Ours, runtime: Runtime, rounds: int) -> None:
+def _report(peer: Peer, ours: Ours, runtime: Runtime, rounds: int) -> None:
     config = ours.config
     ids = torch.randint(4, config.vocab_size, (1, PROMPT), generator=torch.Generator().manual_seed(1))
     canvas = torch.randint(4, config.vocab_size, (1, CANVAS), generator=torch.Generator().manual_seed(2))
     logits = torch.randn(1, CANVAS, config.vocab_size, generator=torch.Generator().manual_seed(3)).to(
         runtime.torch_dtype
     )
-    work: dict[str, Callable[[_Peer | _Ours], object]] = {
+    work: dict[str, Callable[[Peer | Ours], object]] = {
         "encode": lambda engine: engine.encode(ids),
         "step": lambda engine: engine.step(canvas, logits),
         "generate": lambda engine: engine.generate(ids),
@@ -155,7 +155,7 @@ def _report(peer: _Peer, ours: _Ours, runtime: Runtime, rounds: int) -> None:
     for _ in range(rounds):
         for name, job in work.items():
             for engine in (peer, ours):
-                best[engine.name, name] = min(best.get((engine.name, name), 1e9), _seconds(partial(job, engine)))
+                best[engine.name, name] = min(best.get((engine.name, name), 1e9), seconds(partial(job, engine)))
         own, packed = _gemm_peaks(runtime.torch_dtype)
         peaks = (max(peaks[0], own), max(peaks[1], own, packed))
     encode, step = _encode(config, PROMPT), _step(config, CANVAS, PROMPT)
@@ -215,13 +215,15 @@ def _gemm_peaks(dtype: torch.dtype) -> tuple[float, float]:
     size = 1024
     a, b = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
     packed = Linear(b)
-    own_seconds, packed_seconds = (min(_seconds(job) for _ in range(5)) for job in (lambda: a @ b, lambda: packed(a)))
+    own_seconds, packed_seconds = (min(seconds(job) for _ in range(5)) for job in (lambda: a @ b, lambda: packed(a)))
     return 2 * size**3 / own_seconds, 2 * size**3 / packed_seconds
 
 
-def _seconds(job: Callable[[], object]) -> float:
+def seconds(job: Callable[[], object]) -> float:
     start = time.perf_counter()
     job()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -239,7 +241,7 @@ def _print(
     }
     for name in ("encode", "step", "generate", "keystroke"):
         cells = []
-        for engine in (_Peer.name, _Ours.name):
+        for engine in (Peer.name, Ours.name):
             seconds, shares = best[engine, name], ""
             result[f"{name}_{engine}_ms"] = round(1e3 * seconds, 2)
             if name in flops:
@@ -247,7 +249,7 @@ def _print(
                 shares = f"{100 * speed / own:4.0f} / {100 * speed / fastest:2.0f} %"
                 result[f"{name}_{engine}_shares"] = [round(speed / own, 3), round(speed / fastest, 3)]
             cells.append(f"{1e3 * seconds:8.1f} ms {shares:>14}")
-        ratio = best[_Peer.name, name] / best[_Ours.name, name]
+        ratio = best[Peer.name, name] / best[Ours.name, name]
         result[f"{name}_ratio"] = round(ratio, 2)
         print(f"{name:10} {cells[0]:>26} {cells[1]:>26} {ratio:6.2f}x")
     print(json.dumps(result))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.models.llama import Llama
+from engine.models.llama import Layer, Llama
 
 CHUNK = 64  # tokens read between two looks at the stop flag
 SUFFIX_TOKENS = 64
@@ -134,8 +134,10 @@ class Context:
 class SuffixReader:
     """Reads suffixes causally, on their own, and keeps the last few: a cursor that comes back finds its suffix read."""
 
-    def __init__(self, base: Llama, sink: int) -> None:
+    def __init__(self, base: Llama, layers: Sequence[Layer], sink: int) -> None:
+        """`layers` read: the base's or adapted ones."""
         self._base = base
+        self._layers = layers
         self._sink = sink
         self._cache = base.cache(SUFFIX_TOKENS + 1)
         self._kept: OrderedDict[tuple[int, ...], SuffixRead] = OrderedDict()
@@ -153,9 +155,9 @@ class SuffixReader:
         # Both reads begin with the sink: without it the first suffix token becomes one, and its identity is lost.
         count = len(ids) + 1
         positions = torch.arange(count, device=self._base.device)
-        self._base.forward(
-            self._base.embed([self._sink, *ids]), positions, self._cache, 0, 0, causal(count, self._base.device)
-        )
+        embedded = self._base.embed([self._sink, *ids])
+        mask = causal(count, self._base.device)
+        self._base.forward(embedded, positions, self._cache, 0, 0, mask, self._layers)
         return SuffixRead(ids, self._cache.keys[:, :, 1:count].clone(), self._cache.values[:, :, 1:count].clone())
 
 

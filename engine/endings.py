@@ -1,8 +1,8 @@
 """Endings: where a fill should end when the line goes on behind the hole.
 
-The adapted model knows the ends of lines, and seldom those before a bracket: it writes the rest of the line that stands
-behind the hole already. So fills are also cut where the suffix might go on, and the judge says what reads best with the
-suffix behind it.
+The adapted model is less sure of such ends (84 % found, 91 % of those of lines): it may write the rest of the line that
+stands behind the hole already. So fills are also cut where the suffix might go on, and the judge says what reads best
+with the suffix behind it. Of 62 places where nothing was missing 52 were left as they are, without it 43.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ def gap(
     ] = True,
     start: Annotated[Path | None, typer.Option(help="An adapter's directory to begin with.")] = None,
     rate: Annotated[float, typer.Option(min=0, help="Learning rate after the warm-up.")] = 1e-3,
+    windows: Annotated[int, typer.Option(min=1, help="Windows of about 50 gaps that one step learns from.")] = 2,
     seed: int = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses.")] = 0,
     model: Model = hub.EMBEDDED,
     directory: Corpus = None,
@@ -72,10 +74,9 @@ def gap(
         documents, held_out = _documents(repo, directory or user_cache.corpus())
         name = name or (repo.resolve().name if repo else "main")
         target = user_cache.training() / name
-        config = TrainConfig(learning_rate=rate, decay=decay)
-        begun = run.Run(
-            model, documents, target, config, start=start or adapter_directory(model), seed=seed, threads=threads
-        )
+        config = TrainConfig(learning_rate=rate, decay=decay, windows_per_step=windows)
+        start = start or adapter_directory(model)
+        begun = run.Run(model, documents, target, config, start=start, seed=seed, device=device, threads=threads)
         before = begun.measure(held_out, WINDOWS_MEASURED)
         _train(begun, run.Budget(minutes * 60.0, gaps))
         after = begun.measure(held_out, WINDOWS_MEASURED)

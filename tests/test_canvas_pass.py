@@ -21,10 +21,11 @@ from engine.train.frozen import Frozen
 from engine.train.gaps import Window
 from engine.train.lora import Factors, Lora, Stack
 from engine.train.loss import loss
+from engine.train.padded import Capacity, padded
 from tests.embedded import embedded, read
 
 TEXT = Path(frozen.__file__).read_text(encoding="utf-8")
-END = 0
+SINK, END = 0, 0
 
 
 @cache
@@ -45,14 +46,14 @@ def lora() -> Lora:
 @cache
 def window_and_batch() -> tuple[Window, Batch]:
     window = gaps.cut(TEXT, 0, "python", 160, 6, base().tokenizer, random.Random(5))
-    return window, batch(window, END, random.Random(2))
+    return window, batch(window, SINK, END, random.Random(2))
 
 
 def states() -> tuple[reads.Reads, Tensor]:
-    window, drawn = window_and_batch()
-    read_window = reads.read(window, base().llama, END)
+    _, drawn = window_and_batch()
+    read_window = reads.read(drawn.ids, base().llama)
     run = CanvasPass(base().llama, base().norms, lora(), embedded().denoiser.config.suffix_distance)
-    return read_window, run(drawn.groups, read_window)
+    return read_window, run(drawn, read_window)
 
 
 def test_the_trained_pass_is_the_one_that_is_used() -> None:
@@ -68,18 +69,18 @@ def test_the_trained_pass_is_the_one_that_is_used() -> None:
                 expected = _used(context, group, at, leftmost)
             found = base().llama.log_probabilities(rows[at, leftmost : leftmost + len(expected)].detach())
             torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-4)
-            compared["read" if group.read else "from the left" if group.from_left[at] else "between"] += 1
+            compared["read" if group.read[at] else "from the left" if group.from_left[at] else "between"] += 1
     assert min(compared.values()) >= 2, compared
 
 
 def _leftmost(group: Group, at: int) -> int:
-    return 0 if group.read else int((~group.known[at]).nonzero()[0])
+    return 0 if group.read[at] else int((~group.known[at]).nonzero()[0])
 
 
 def _used(context: Context, group: Group, at: int, leftmost: int) -> Tensor:
     """What the engine says of a canvas from a position on, [positions, vocab]."""
     denoiser, tokens = embedded().denoiser, tuple(group.tokens[at].tolist())
-    if group.read:
+    if group.read[at]:
         said = denoiser.denoise(context, CanvasTree([tokens], {})).following
         return torch.stack([said[tokens[:count]] for count in range(len(tokens))])
     if group.from_left[at]:
@@ -116,7 +117,7 @@ def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> Non
     _, drawn = window_and_batch()
     parameter = dict(lora().parameters())[name]
     _, hidden = states()
-    total = loss(hidden, drawn.groups, base().llama).total
+    total = loss(hidden, drawn, base().llama)[0]
     (gradient,) = torch.autograd.grad(total, [parameter])
     step = gradient * (0.02 / float(gradient.norm()))
     values = []
@@ -125,10 +126,33 @@ def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> Non
             parameter.add_(step, alpha=sign)
         lora().merge()
         with torch.no_grad():
-            values.append(float(loss(states()[1], drawn.groups, base().llama).total))
+            values.append(float(loss(states()[1], drawn, base().llama)[0]))
             parameter.add_(step, alpha=-sign)
     lora().merge()
     assert values[0] - values[1] == pytest.approx(2 * 0.02 * float(gradient.norm()), rel=0.05)
+
+
+def test_what_pads_a_batch_changes_nothing() -> None:
+    window, _ = window_and_batch()
+    exact = batch(window, SINK, END, random.Random(2), [length for length, _ in Capacity().canvases])
+    small = Capacity(tokens=200, suffixes=9, suffix_tokens=64, canvases=((16, 50), (64, 8)), positions=600)
+    parameters = [parameter for _, parameter in lora().parameters()]
+    run = CanvasPass(base().llama, base().norms, lora(), embedded().denoiser.config.suffix_distance)
+    found = []
+    for drawn in (exact, padded(exact, small)):
+        total, sums = loss(run(drawn, reads.read(drawn.ids, base().llama)), drawn, base().llama)
+        found.append((total, sums, *torch.autograd.grad(total, parameters)))
+    for plain, with_padding in zip(*found, strict=True):
+        torch.testing.assert_close(plain, with_padding, atol=1e-5, rtol=1e-3)
+
+
+def test_batches_of_one_capacity_have_one_shape() -> None:
+    drawn = [gaps.cut(TEXT, 0, "python", size, 8, base().tokenizer, random.Random(size)) for size in (64, 256, 512)]
+    shapes = [
+        [tensor.shape for tensor in padded(batch(window, SINK, END, random.Random(1), (16, 64)), Capacity()).tensors()]
+        for window in drawn
+    ]
+    assert shapes[0] == shapes[1] == shapes[2]
 
 
 def _by_group(drawn: Batch, hidden: Tensor) -> list[Tensor]:

@@ -60,3 +60,11 @@ def test_encoder_and_decoder(tmp_path: Path, seed: int, window: int, batch: int,
     check_same(mine.logits(mine.denoise(canvas, cache, expected)), second)
     some = torch.tensor([2, 3, 11])
     check_same(mine.logits(mine.denoise(canvas, cache, expected, some)), second[:, some])
+
+
+@torch.inference_mode()
+def test_from_ten_layers_on_transformers_numbers_them_with_two_digits(tmp_path: Path) -> None:
+    model = tiny.reference(0, 16, num_hidden_layers=12)
+    mine = tiny.ours(model, tmp_path)
+    ids = tiny.prompt(0, 1, 20)
+    check_same(mine.logits(mine.read(ids, mine.cache(1))), reference_encode(model, ids)[0])

@@ -60,7 +60,7 @@ def uncached(loaded: Subject, ids: list[int]) -> torch.Tensor:
     """The base's log probabilities after all of these tokens, in one pass over an empty cache."""
     base = loaded.denoiser.base
     positions = torch.arange(len(ids))
-    hidden = base.forward(base.embed(ids), positions, base.cache(len(ids)), 0, 0, causal(len(ids), "cpu"))
+    hidden = base.forward(base.embed(ids), positions, base.cache(len(ids)), 0, 0, causal(len(ids), base.device))
     return base.log_probabilities(hidden[-1:])[0]
 
 

@@ -97,7 +97,8 @@ def test_rerotation_equals_a_read_at_the_place() -> None:
     read_there = base.cache(len(ids) + 1)
     count = len(ids) + 1
     mask = torch.ones(count, count, dtype=torch.bool).tril()
-    base.forward(base.embed([0, *ids]), torch.arange(count) + 300, read_there, 0, 0, mask)
+    positions = torch.arange(count) + 300
+    base.forward(base.embed([0, *ids]), positions, read_there, 0, 0, mask, filled.denoiser.suffix_layers)
     context = filled.denoiser.context()
     context.ids = [0] * (300 - 64 + 2)  # so that the first suffix token stands at 301
     context.read_suffix(filled.denoiser.suffixes.read(ids), 64)

@@ -29,7 +29,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def train(model: Path, target: Path, gaps: int, config: TrainConfig = CONFIG) -> Iterator[Step]:
-    return run.Run(str(model), DOCUMENTS, target, config, start=model, threads=1).steps(Budget(gaps=gaps))
+    return run.Run(str(model), DOCUMENTS, target, config, start=model, device="cpu", threads=1).steps(Budget(gaps=gaps))
 
 
 def test_it_learns(model: Path, tmp_path: Path) -> None:
@@ -51,7 +51,10 @@ def test_a_run_goes_on_exactly_where_it_was_stopped(model: Path, tmp_path: Path)
 def test_the_rate_rises_stays_and_in_a_decay_branch_falls(model: Path, tmp_path: Path) -> None:
     rates = [step.rate for step in train(model, tmp_path / "constant", 200)]
     assert rates[:3] == pytest.approx([1e-3, 2e-3, 3e-3]) and set(rates[3:]) == {3e-3}
-    falling = [step.rate for step in train(model, tmp_path / "decay", 400, TrainConfig(windows_per_step=1, decay=True))]
+    falling = [
+        step.rate
+        for step in train(model, tmp_path / "decay", 400, TrainConfig(windows_per_step=1, warmup_steps=3, decay=True))
+    ]
     assert falling[-1] < 0.25 * max(falling)
 
 
@@ -79,7 +82,7 @@ def test_a_damaged_checkpoint_is_named(model: Path, tmp_path: Path) -> None:
 
 def test_an_empty_corpus_is_said(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing to train on"):
-        run.Run(str(model), [], tmp_path / "run", CONFIG, start=model)
+        run.Run(str(model), [], tmp_path / "run", CONFIG, start=model, device="cpu")
 
 
 def test_python_gets_its_share_and_windows_are_numbered(tmp_path: Path) -> None:

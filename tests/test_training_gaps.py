@@ -8,7 +8,7 @@ import pytest
 
 from engine import seams
 from engine.train import gaps
-from engine.train.batch import LENGTHS, batch
+from engine.train.batch import LENGTHS, Group, batch
 from engine.train.gaps import Shape, Window
 from tests.embedded import tokenizer
 
@@ -80,20 +80,20 @@ def test_the_same_numbers_give_the_same_window() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_canvases_hold_the_fill_and_its_end(seed: int) -> None:
     cut = window(seed)
-    drawn = batch(cut, 0, random.Random(seed))
-    assert drawn.gaps == len(cut.gaps)
+    drawn = batch(cut, 0, 0, random.Random(seed))
+    assert sum(int((~group.read).sum()) for group in drawn.groups) == len(cut.gaps)
     by_place = {(gap.left, gap.suffix, gap.tokens) for gap in cut.gaps}
     for group in drawn.groups:
         assert group.length in LENGTHS
         for at in range(len(group.anchors)):
-            end = int(group.ends[at])
+            end = _end(group, at)
             tokens = tuple(group.tokens[at, :end].tolist())
             assert any(
                 left == int(group.anchors[at]) and suffix == int(group.suffixes[at]) and fill[: group.length] == tokens
                 for left, suffix, fill in by_place
             )
             assert (group.tokens[at, end:] == 0).all()
-            if group.read:
+            if group.read[at]:
                 assert group.known[at].all()
                 assert group.weights[at].tolist() == [float(place <= end) for place in range(group.length)]
                 continue
@@ -108,12 +108,16 @@ def test_of_every_right_cut_the_longest_gap_is_read(seed: int) -> None:
     cut = window(seed)
     longest = {gap.suffix: max(len(g.tokens) for g in cut.gaps if g.suffix == gap.suffix) for gap in cut.gaps}
     read = {
-        (suffix, end)
-        for group in batch(cut, 0, random.Random(seed)).groups
-        if group.read
-        for suffix, end in zip(group.suffixes.tolist(), group.ends.tolist(), strict=True)
+        (int(group.suffixes[at]), _end(group, at))
+        for group in batch(cut, 0, 0, random.Random(seed)).groups
+        for at in group.read.nonzero().flatten().tolist()
     }
     assert {(suffix, min(size, LENGTHS[-1])) for suffix, size in longest.items()} <= read
+
+
+def _end(group: Group, at: int) -> int:
+    """The position of the end-of-hole token, 0 here; the canvas' length where it has none."""
+    return [*group.tokens[at].tolist(), 0].index(0)
 
 
 def test_a_file_without_lines_or_grammar_gives_what_it_can() -> None:

@@ -15,7 +15,7 @@ from engine.evaluate.gate_rows import gate_rows
 from engine.evaluate.methods import Method
 
 CURVE = "risk-coverage.png"
-PRECISION, QUIET = 0.6, 0.92  # of what is shown unasked: a wrong suggestion costs a reader more than none
+PRECISION, QUIET = 0.7, 0.95  # of what is shown unasked: a wrong suggestion costs a reader more than none
 
 
 def fit(model: str, adapter: Path, split: Path, limit: int = 0) -> Fit:

@@ -1,5 +1,5 @@
-"""The `gap` family: a frozen base reads both sides, the same base with an adapter denoises the canvas between (DESIGN
-2.2)."""
+"""The `gap` family: a frozen base reads the prefix; the same base with an adapter reads the suffix and denoises the
+canvas between (DESIGN 2.2)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,20 @@ class GapConfig:
     sink_token_id: int
     end_of_hole_token_id: int
     gate: Gate = UNFITTED
+    # The adapted layers read the suffix, so that it can say where it begins. First adapters knew the base's reading.
+    adapted_suffix: bool = False
 
     @staticmethod
     def from_adapter(config: Mapping[str, Any]) -> GapConfig:
         gap = config["gap"]
-        lengths = tuple(sorted(gap["canvas_lengths"]))
-        gate = Gate.from_adapter(gap.get("gate"))
-        return GapConfig(lengths, gap["suffix_distance"], gap["sink_token_id"], gap["end_of_hole_token_id"], gate)
+        return GapConfig(
+            canvas_lengths=tuple(sorted(gap["canvas_lengths"])),
+            suffix_distance=gap["suffix_distance"],
+            sink_token_id=gap["sink_token_id"],
+            end_of_hole_token_id=gap["end_of_hole_token_id"],
+            gate=Gate.from_adapter(gap.get("gate")),
+            adapted_suffix=gap.get("adapted_suffix", False),
+        )
 
     def canvas_length(self, tokens: int) -> int:
         """A canvas for that many tokens and the end of the hole, or the longest that was trained.
@@ -52,14 +59,18 @@ class Said:
 
 
 class GapDenoiser:
-    """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in."""
+    """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in.
+
+    The base alone reads the prefix: it is shared with the judge.
+    """
 
     def __init__(self, config: GapConfig, base: Llama, canvas_layers: Sequence[Layer], mask_embedding: Tensor) -> None:
         self.config = config
         self.base = base
         self._canvas_layers = canvas_layers
         self._mask_embedding = mask_embedding  # [hidden]
-        self.suffixes = SuffixReader(base, config.sink_token_id)
+        self.suffix_layers = canvas_layers if config.adapted_suffix else base.layers
+        self.suffixes = SuffixReader(base, self.suffix_layers, config.sink_token_id)
 
     def context(self) -> Context:
         return Context(self.base, self.config.sink_token_id)

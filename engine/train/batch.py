@@ -17,8 +17,9 @@ LENGTHS = (8, 16, 32, 64)
 FITTING, LONGER = 0.75, 0.1
 FROM_A_POINT = 0.85  # masks that hide everything from a point on; others hide tokens at random
 ALL_HIDDEN = 0.5  # of those from a point: the point is the first token
-AFTER_THE_END = 0.2  # positions after the end of the hole that are learned at all ...
-AFTER_WEIGHT = 0.03  # ... and how much they count
+AFTER = 8  # positions after the end of the hole of which ...
+AFTER_THE_END = 0.2  # ... so many are learned ...
+AFTER_WEIGHT = 0.03  # ... and how much all of them count
 READ_TOO = 0.3  # how often a gap is read from the left although it is not the longest of its right cut
 FIRST_WEIGHT = 2.0  # the leftmost hidden position
 
@@ -32,9 +33,8 @@ class Group:
     tokens: Tensor  # [canvases, length]: what they should hold; end-of-hole from the hole's end on
     known: Tensor  # bool [canvases, length]
     weights: Tensor  # [canvases, length]: how much a position counts in the loss; 0 for those that are known
-    ends: Tensor  # [canvases]: position of the hole's end; `length` where it has none in the canvas
     from_left: Tensor  # bool [canvases]: known tokens see only known ones left of them, as in a draft
-    read: bool = False  # nothing is noise: these are drafts, and every token is predicted from those before it
+    read: Tensor  # bool [canvases]: nothing is noise: a draft, and every token is predicted from those before it
 
     @property
     def length(self) -> int:
@@ -42,29 +42,83 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Targets:
+    """The positions of all groups that are learned."""
+
+    rows: Tensor  # [positions]: the row of the canvas pass that predicts each
+    tokens: Tensor  # [positions]
+    weights: Tensor  # [positions]
+    first: Tensor  # bool [positions]: the leftmost hidden one of a canvas
+    read: Tensor  # bool [positions]: of a draft that is read
+    canvases: Tensor  # [positions]: which canvas, counted over all groups
+    readings: Tensor  # bool [canvases]: those that are drafts
+
+
+@dataclass(frozen=True)
 class Batch:
-    window: Window
+    ids: Tensor  # [1 + tokens]: the sink and the window
+    suffixes: (
+        Tensor  # [suffixes, 1 + tokens of the longest]: the sink and a suffix; seen by nobody behind a shorter one
+    )
+    suffix_sizes: Tensor  # [suffixes], without the sink
     groups: tuple[Group, ...]
+    targets: Targets
 
-    @property
-    def gaps(self) -> int:
-        return sum(len(group.anchors) for group in self.groups if not group.read)
+    def tensors(self) -> list[Tensor]:
+        inner = (tensor for part in (*self.groups, self.targets) for tensor in vars(part).values())
+        return [self.ids, self.suffixes, self.suffix_sizes, *inner]
+
+    def to(self, device: str) -> Batch:
+        """The same tensors elsewhere."""
+        return Batch(
+            self.ids.to(device),
+            self.suffixes.to(device),
+            self.suffix_sizes.to(device),
+            tuple(Group(*(tensor.to(device) for tensor in vars(group).values())) for group in self.groups),
+            Targets(*(tensor.to(device) for tensor in vars(self.targets).values())),
+        )
 
 
-def batch(window: Window, end: int, chance: random.Random) -> Batch:
-    """`end` is the end-of-hole token."""
+def batch(window: Window, sink: int, end: int, chance: random.Random, lengths: Sequence[int] = LENGTHS) -> Batch:
+    """`end` is the end-of-hole token. Of `lengths` a canvas has one; no position of it knows which."""
     denoised: dict[int, list[TrainingGap]] = {}
     for gap in window.gaps:
-        denoised.setdefault(_length(len(gap.tokens), chance), []).append(gap)
+        denoised.setdefault(_length(len(gap.tokens), lengths, chance), []).append(gap)
     read: dict[int, list[TrainingGap]] = {}
     for gap in _read(window.gaps, chance):
-        read.setdefault(LENGTHS[min(_fitting(len(gap.tokens)), len(LENGTHS) - 1)], []).append(gap)
+        read.setdefault(lengths[_fitting(len(gap.tokens), lengths)], []).append(gap)
+    groups = tuple(
+        _group(denoised.get(length, []), read.get(length, []), length, end, chance)
+        for length in sorted({*denoised, *read})
+    )
+    sizes = [len(suffix) for suffix in window.suffixes]
     return Batch(
-        window,
-        (
-            *(_group(gaps, length, end, chance) for length, gaps in sorted(denoised.items())),
-            *(_readings(gaps, length, end) for length, gaps in sorted(read.items())),
-        ),
+        ids=torch.tensor([sink, *window.ids]),
+        suffixes=torch.tensor([[sink, *suffix, *[sink] * (max(sizes) - len(suffix))] for suffix in window.suffixes]),
+        suffix_sizes=torch.tensor(sizes),
+        groups=groups,
+        targets=targets(groups),
+    )
+
+
+def targets(groups: Sequence[Group]) -> Targets:
+    rows, canvases, start, count = [], [], 0, 0
+    for group in groups:
+        canvas, at = (group.weights > 0).nonzero(as_tuple=True)
+        rows.append(start + canvas * (1 + group.length) + at)  # row i of a canvas predicts its position i
+        canvases.append(count + canvas)
+        start, count = start + len(group.anchors) * (1 + group.length), count + len(group.anchors)
+    learned = [group.weights > 0 for group in groups]
+    first = [~group.known & ((~group.known).cumsum(1) == 1) for group in groups]
+    read = [group.read[:, None].expand(-1, group.length) for group in groups]
+    return Targets(
+        rows=torch.cat(rows),
+        tokens=torch.cat([group.tokens[chosen] for group, chosen in zip(groups, learned, strict=True)]),
+        weights=torch.cat([group.weights[chosen] for group, chosen in zip(groups, learned, strict=True)]),
+        first=torch.cat([which[chosen] for which, chosen in zip(first, learned, strict=True)]),
+        read=torch.cat([which[chosen] for which, chosen in zip(read, learned, strict=True)]),
+        canvases=torch.cat(canvases),
+        readings=torch.cat([group.read for group in groups]),
     )
 
 
@@ -77,46 +131,35 @@ def _read(gaps: Sequence[TrainingGap], chance: random.Random) -> list[TrainingGa
     return [gap for gap in gaps if gap is longest[gap.suffix] or chance.random() < READ_TOO]
 
 
-def _length(tokens: int, chance: random.Random) -> int:
-    fitting = _fitting(tokens)
+def _length(tokens: int, lengths: Sequence[int], chance: random.Random) -> int:
+    fitting, longest = _fitting(tokens, lengths), len(lengths) - 1
     drawn = chance.random()
     other = 0 if drawn < FITTING else 1 if drawn < FITTING + LONGER else -1
-    return LENGTHS[min(max(fitting + other, 0), 2 if fitting < 3 else 3)]
+    # The longest canvas costs most: only what does not fit the others gets it.
+    return lengths[min(max(fitting + other, 0), max(fitting, longest - 1))]
 
 
-def _fitting(tokens: int) -> int:
-    return next((rank for rank, length in enumerate(LENGTHS) if length > tokens), len(LENGTHS) - 1)
+def _fitting(tokens: int, lengths: Sequence[int]) -> int:
+    return next((rank for rank, length in enumerate(lengths) if length > tokens), len(lengths) - 1)
 
 
-def _group(gaps: Sequence[TrainingGap], length: int, end: int, chance: random.Random) -> Group:
+def _group(
+    denoised: Sequence[TrainingGap], read: Sequence[TrainingGap], length: int, end: int, chance: random.Random
+) -> Group:
+    gaps = [*denoised, *read]
     ends = [min(len(gap.tokens), length) for gap in gaps]
     tokens = [[*gap.tokens[:length], *[end] * (length - stop)] for gap, stop in zip(gaps, ends, strict=True)]
-    known, from_left = zip(*[_known(stop, length, chance) for stop in ends], strict=True)
-    weights = [_weights(row, stop, chance) for row, stop in zip(known, ends, strict=True)]
+    masks = [_known(stop, length, chance) for stop in ends[: len(denoised)]]
+    weights = [_weights(known, stop, chance) for (known, _), stop in zip(masks, ends, strict=False)]
+    readings = ends[len(denoised) :]
     return Group(
         anchors=torch.tensor([gap.left for gap in gaps]),  # the sink before the window makes it the last one before
         suffixes=torch.tensor([gap.suffix for gap in gaps]),
         tokens=torch.tensor(tokens),
-        known=torch.tensor(known),
-        weights=torch.tensor(weights),
-        ends=torch.tensor(ends),
-        from_left=torch.tensor(from_left),
-    )
-
-
-def _readings(gaps: Sequence[TrainingGap], length: int, end: int) -> Group:
-    ends = torch.tensor([min(len(gap.tokens), length) for gap in gaps])
-    tokens = [[*gap.tokens[:length], *[end] * (length - len(gap.tokens))] for gap in gaps]
-    given = torch.ones(len(gaps), length, dtype=torch.bool)
-    return Group(
-        anchors=torch.tensor([gap.left for gap in gaps]),
-        suffixes=torch.tensor([gap.suffix for gap in gaps]),
-        tokens=torch.tensor(tokens),
-        known=given,
-        weights=(torch.arange(length) <= ends[:, None]).float(),
-        ends=ends,
-        from_left=torch.ones(len(gaps), dtype=torch.bool),
-        read=True,
+        known=torch.tensor([*(known for known, _ in masks), *([True] * length for _ in readings)]),
+        weights=torch.tensor([*weights, *([float(at <= stop) for at in range(length)] for stop in readings)]),
+        from_left=torch.tensor([*(from_left for _, from_left in masks), *(True for _ in readings)]),
+        read=torch.tensor([False] * len(denoised) + [True] * len(read)),
     )
 
 
@@ -133,7 +176,7 @@ def _known(stop: int, length: int, chance: random.Random) -> tuple[list[bool], b
 def _weights(known: Sequence[bool], stop: int, chance: random.Random) -> list[float]:
     first = list(known).index(False)
     weights = [0.0 if given else 1.0 for given in known]
-    for at in range(stop + 1, len(known)):
+    for at in range(stop + 1, min(stop + 1 + AFTER, len(known))):
         weights[at] = AFTER_WEIGHT / AFTER_THE_END if chance.random() < AFTER_THE_END else 0.0
     weights[first] = FIRST_WEIGHT
     return weights

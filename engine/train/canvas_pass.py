@@ -1,17 +1,19 @@
 """The canvas pass with gradients: what `models.gap.GapDenoiser.denoise` computes, for all gaps of a window at once.
 
-Rows of all canvases go through the matrices together. Attention has three parts under one softmax: the window's keys,
-shared by all; the gap's suffix; the canvas itself.
+Rows of all canvases, and of all suffixes, go through the matrices together. A canvas' attention has three parts under
+one softmax: the window's keys, shared by all; the gap's suffix; the canvas itself. A suffix sees itself alone.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from engine.models.llama import Llama
-from engine.train.batch import Group
+from engine.train.batch import Batch, Group
 from engine.train.lora import Lora
 from engine.train.reads import Reads
 
@@ -27,31 +29,49 @@ class CanvasPass:
         self._pairs = base.config.num_key_value_heads
         self._group = self._heads // self._pairs
 
-    def __call__(self, groups: tuple[Group, ...], reads: Reads) -> Tensor:
+    def __call__(self, batch: Batch, reads: Reads) -> Tensor:
         """Final states [rows, hidden] of `[anchor, canvas]`, gap after gap, group after group."""
-        x = torch.cat([self._embed(group, reads) for group in groups])
-        sides = [_Side(group, reads, self._base, self._distance, self._group) for group in groups]
+        canvases = [self._embed(group, batch) for group in batch.groups]
+        x = torch.cat([*canvases, self._base.embed_rows(batch.suffixes.flatten())])
+        rows = [len(canvas) for canvas in canvases]
+        sides = [_Side(group, batch, self._base, self._distance, self._group) for group in batch.groups]
+        turn = self._base.rope.at(torch.arange(batch.suffixes.shape[1], device=x.device))
         for number, (stacks, (before, after)) in enumerate(zip(self._lora.layers, self._norms, strict=True)):
-            qkv = stacks["qkv"](self._rms_norm(x, before))
+            *canvases, behind = stacks["qkv"](self._rms_norm(x, before)).split([*rows, batch.suffixes.numel()])
+            suffixes = self._read_suffixes(behind.unflatten(0, batch.suffixes.shape), turn)
             mixed = [
-                self._attend(part, side, reads, number)
-                for part, side in zip(qkv.split([side.rows for side in sides]), sides, strict=True)
+                self._attend(qkv, side, reads.keys[number], reads.values[number], suffixes)
+                for qkv, side in zip(canvases, sides, strict=True)
             ]
-            x = x + stacks["o"](torch.cat(mixed))
+            x = x + stacks["o"](torch.cat([*mixed, suffixes.mixed]))
             gate, up = stacks["gate_up"](self._rms_norm(x, after)).chunk(2, dim=-1)
             x = x + stacks["down"](functional.silu(gate) * up)
-        return self._base.final_norm(x)
+        return self._base.final_norm(x[: sum(rows)])
 
-    def _embed(self, group: Group, reads: Reads) -> Tensor:
+    def _embed(self, group: Group, batch: Batch) -> Tensor:
         """[canvases * (1 + length), hidden]."""
-        ids = torch.cat([reads.ids[group.anchors][:, None], group.tokens], dim=1)
+        ids = torch.cat([batch.ids[group.anchors][:, None], group.tokens], dim=1)
         x = self._base.embed_rows(ids.flatten()).unflatten(0, ids.shape)
         noise = self._lora.mask_embedding.to(x.dtype)
         known = functional.pad(group.known, (1, 0), value=True)[..., None]
         return torch.where(known, x, noise).flatten(0, 1)
 
-    def _attend(self, qkv: Tensor, side: _Side, reads: Reads, layer: int) -> Tensor:
-        """[rows, qkv] -> [rows, heads * head_dim]."""
+    def _read_suffixes(self, qkv: Tensor, turn: tuple[Tensor, Tensor]) -> _Suffixes:
+        """Causally, from [suffixes, 1 + tokens, qkv]."""
+        heads, pairs = self._heads, self._pairs
+        q, k, v = qkv.unflatten(-1, (heads + 2 * pairs, -1)).split([heads, pairs, pairs], dim=2)
+        q, k, v = (
+            side.transpose(1, 2) for side in (self._base.rope.rotate(q, *turn), self._base.rope.rotate(k, *turn), v)
+        )
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return _Suffixes(
+            keys=k[:, :, 1:].transpose(0, 1),
+            values=v[:, :, 1:].transpose(0, 1),
+            mixed=mixed.transpose(1, 2).flatten(2).flatten(0, 1),
+        )
+
+    def _attend(self, qkv: Tensor, side: _Side, keys: Tensor, values: Tensor, suffixes: _Suffixes) -> Tensor:
+        """[rows, qkv] -> [rows, heads * head_dim]; keys and values are the window's, [pairs, window, head_dim]."""
         heads, pairs = self._heads, self._pairs
         rope = self._base.rope
         q, k, v = qkv.view(side.count, side.width, heads + 2 * pairs, -1).split([heads, pairs, pairs], dim=2)
@@ -60,9 +80,8 @@ class CanvasPass:
         far = side.fold(rope.rotate(q, *side.turn_from_suffix))
         k = rope.rotate(k, *side.turn).permute(2, 0, 1, 3)  # [pairs, canvases, width, head_dim]
         v = v.permute(2, 0, 1, 3)
-        keys, values = reads.keys[layer], reads.values[layer]  # [pairs, window, head_dim]
-        suffix_keys = reads.suffix_keys[layer][:, side.suffixes]  # [pairs, canvases, suffix, head_dim]
-        suffix_values = reads.suffix_values[layer][:, side.suffixes]
+        suffix_keys = suffixes.keys.index_select(1, side.suffixes)  # [pairs, canvases, suffix, head_dim]
+        suffix_values = suffixes.values.index_select(1, side.suffixes)
         scores = torch.cat(
             [
                 (near.flatten(1, 2) @ keys.mT).unflatten(1, near.shape[1:3]),
@@ -80,22 +99,30 @@ class CanvasPass:
         return functional.rms_norm(x, (x.shape[-1],), weight, self._base.config.rms_norm_eps)
 
 
+@dataclass(frozen=True)
+class _Suffixes:
+    """What one layer reads of the suffixes."""
+
+    keys: Tensor  # [pairs, suffixes, tokens, head_dim], without the sink's; turned to positions 1 ..; and the values
+    values: Tensor
+    mixed: Tensor  # [suffixes * (1 + tokens), heads * head_dim]
+
+
 class _Side:
     """What does not change from layer to layer for one group: who sees what, and where the rows stand."""
 
-    def __init__(self, group: Group, reads: Reads, base: Llama, distance: int, heads_per_pair: int) -> None:
+    def __init__(self, group: Group, batch: Batch, base: Llama, distance: int, heads_per_pair: int) -> None:
         self.count, self.width = group.tokens.shape[0], 1 + group.length
-        self.rows = self.count * self.width
         self.suffixes = group.suffixes
         self._group = heads_per_pair
         rope = base.rope
-        places = torch.arange(self.width)
+        places = torch.arange(self.width, device=group.tokens.device)
         cos, sin = rope.at(group.anchors[:, None] + places)  # [canvases, 1, width, head_dim]: see `at`
         self.turn = (cos.transpose(1, 2), sin.transpose(1, 2))  # [canvases, width, 1, head_dim]
         # A suffix' keys stay where they were read, at 1 ..; the queries turn back by what it should be rotated on.
         cos, sin = rope.at(distance - 1 - places)  # [width, 1, head_dim]
         self.turn_from_suffix = (cos, -sin)
-        self.mask = self._mask(group, reads).to(base.dtype)
+        self.mask = self._mask(group, batch).to(base.dtype)
 
     def fold(self, x: Tensor) -> Tensor:
         """[canvases, width, heads, d] -> [pairs, canvases, width * group, d]: a pair's query heads become rows."""
@@ -106,13 +133,17 @@ class _Side:
         """The way back: [canvases * width, heads * d]."""
         return x.unflatten(2, (self.width, self._group)).permute(1, 2, 0, 3, 4).flatten(2).flatten(0, 1)
 
-    def _mask(self, group: Group, reads: Reads) -> Tensor:
+    def _mask(self, group: Group, batch: Batch) -> Tensor:
         """[canvases, width * group, window + suffix + width], 0 where a row sees a slot, else -inf."""
-        window = torch.arange(len(reads.ids)) < group.anchors[:, None]  # the anchor's own row stands for it
-        suffix = torch.arange(reads.suffix_ids.shape[1]) < reads.suffix_sizes[group.suffixes][:, None]
+        device = group.tokens.device
+        # The anchor's own row stands for it.
+        window = torch.arange(len(batch.ids), device=device) < group.anchors[:, None]
+        longest = batch.suffixes.shape[1] - 1
+        suffix = torch.arange(longest, device=device) < batch.suffix_sizes[group.suffixes][:, None]
         sides = torch.cat([window, suffix], dim=1)[:, None].expand(-1, self.width, -1)
         known = functional.pad(group.known, (1, 0), value=True)[:, None]
-        left = torch.ones(self.width, self.width, dtype=torch.bool).tril() | ~group.from_left[:, None, None]
-        own = known & left | torch.eye(self.width, dtype=torch.bool)  # [canvases, width, width]
+        square = torch.ones(self.width, self.width, dtype=torch.bool, device=device)
+        left = square.tril() | ~group.from_left[:, None, None]
+        own = known & left | torch.eye(self.width, dtype=torch.bool, device=device)  # [canvases, width, width]
         seen = torch.cat([sides, own], dim=-1).repeat_interleave(self._group, dim=1)
-        return torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)
+        return torch.zeros(seen.shape, device=device).masked_fill_(~seen, -torch.inf)

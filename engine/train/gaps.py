@@ -24,10 +24,10 @@ class Shape(Enum):
     """What a gap is, as people make them; the value is how often it is cut. Empty ones come with every other shape."""
 
     REST_OF_LINE = 32
-    ARGUMENTS = 14
-    STATEMENT = 14
+    ARGUMENTS = 20  # editors close brackets by themselves
+    STATEMENT = 12
     BLOCK = 6
-    LINES = 10
+    LINES = 8
     SPAN = 14
     EMPTY = 0
 
@@ -74,7 +74,8 @@ class _Cutter:
         gaps: list[TrainingGap] = []
         for shape in self._chance.choices(list(Shape), [shape.value for shape in Shape], k=rights):
             by_right: dict[int, list[tuple[Shape, int]]] = {}
-            for kind, left, right in sorted(self._cuts(shape), key=lambda found: found[1:]):
+            # By name too: a set has another order in every process.
+            for kind, left, right in sorted(self._cuts(shape), key=lambda found: (found[1:], found[0].name)):
                 by_right.setdefault(right, []).append((kind, left))
             for right, lefts in by_right.items():
                 gaps += [self._gap(kind, left, right, len(suffixes)) for kind, left in lefts]

@@ -42,16 +42,20 @@ class Stack:
         self.sizes = [weight.shape[0] for weight in weights]
         self.scale = scale
         self.merged = self.base.clone()
-        self.cast: list[Factors] = []  # the factors in the base's dtype, as of the last merge
+        # The factors in the base's dtype, as of the last merge.
+        self.cast = [
+            Factors(*(side.detach().to(self.base.dtype, copy=True) for side in (f.down, f.up))) for f in factors
+        ]
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Takes over what the optimizer has changed."""
-        dtype = self.base.dtype
-        self.cast = [Factors(factor.down.to(dtype), factor.up.to(dtype)) for factor in self.factors]
-        parts = zip(self.merged.split(self.sizes), self.base.split(self.sizes), self.cast, strict=True)
-        for weight, base, factor in parts:
-            torch.addmm(base, factor.up, factor.down, alpha=self.scale, out=weight)
+        """Takes over what the optimizer has changed, in place: a captured pass (captured.py) knows tensors by where
+        they are."""
+        parts = zip(self.merged.split(self.sizes), self.base.split(self.sizes), self.factors, self.cast, strict=True)
+        for weight, base, factor, cast in parts:
+            cast.down.copy_(factor.down)
+            cast.up.copy_(factor.up)
+            torch.addmm(base, cast.up, cast.down, alpha=self.scale, out=weight)
 
     def __call__(self, x: Tensor) -> Tensor:
         """x [rows, in] -> [rows, outs]."""
@@ -89,9 +93,9 @@ class Lora:
         """`layers` are the base's. Factors begin as those of `start`, or so that they change nothing."""
         self._factors: dict[str, Factors] = {}
         self.rank, self.alpha = rank, alpha
-        hidden = layers[0]["self_attn.q_proj"].shape[1]
-        self.mask_embedding = torch.zeros(hidden) if start is None else start.mask_embedding.float().clone()
-        self.mask_embedding.requires_grad_()
+        norm = layers[0]["input_layernorm"]  # [hidden]
+        mask = torch.zeros_like(norm) if start is None else start.mask_embedding
+        self.mask_embedding = _parameter(mask, norm.device)
         self.layers = [
             {
                 stack: Stack(
@@ -119,11 +123,14 @@ class Lora:
     def _factor(self, layer: int, name: str, weight: Tensor, start: Adapter | None) -> Factors:
         place = f"{layer}.{name}"
         if start is not None and peft_name(place, "A") in start.tensors:
-            tensors = (start.tensors[peft_name(place, side)].float().clone() for side in "AB")
-            down, up = tensors
+            down, up = (start.tensors[peft_name(place, side)] for side in "AB")
         else:
             generator = torch.Generator().manual_seed(len(self._factors))
             down = torch.randn(self.rank, weight.shape[1], generator=generator) * weight.shape[1] ** -0.5
             up = torch.zeros(weight.shape[0], self.rank)
-        self._factors[place] = Factors(down.requires_grad_(), up.requires_grad_())
+        self._factors[place] = Factors(_parameter(down, weight.device), _parameter(up, weight.device))
         return self._factors[place]
+
+
+def _parameter(start: Tensor, device: torch.device) -> Tensor:
+    return start.to(device, torch.float32, copy=True).requires_grad_()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine import adapter, gap_filler, runtime
+from engine import adapter, gap_filler, hub, runtime
 from engine.models.gap import GapConfig
 from engine.train import checkpoint, frozen
 from engine.train.checkpoint import Progress
 from engine.train.documents import Document, Documents
 from engine.train.lora import STACKS, Lora
-from engine.train.trainer import Measure, Step, TrainConfig, Trainer
+from engine.train.trainer import Measure, Step, TrainConfig, Trainer, Windows
+from engine.train.windows_ahead import WindowsAhead
 
 METRICS = "metrics.jsonl"
+CUTTERS = 4  # processes that cut windows for a GPU
 TARGETS = sorted(name.split(".")[-1] for names in STACKS.values() for name in names)
 
 
@@ -53,21 +56,27 @@ class Run:
         *,
         start: Path | None = None,
         seed: int = 0,
+        device: str = "auto",
         threads: int = 0,
     ) -> None:
         """`start`: an adapter's directory; the model's own where it is None. `threads`: CPU threads; 0 chooses.
 
         Raises ModelMissing, WeightsError, and ValueError where there is nothing to train on.
         """
-        chosen = runtime.choose("cpu", "auto", threads)
+        chosen = runtime.choose(device, "auto", threads)
         base = frozen.load(model, chosen)
         begun = adapter.load(start or gap_filler.adapter_directory(model), base.llama.config)
-        self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS}
+        gap = {**begun.config["gap"], "adapted_suffix": True}
+        self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS, "gap": gap}
         self._lora = Lora(base.layers, begun.config["r"], begun.config["lora_alpha"], begun)
-        self._seed, self._target = seed, target
-        self.trainer = Trainer(
-            base, self._lora, GapConfig.from_adapter(self._words), Documents(documents, seed), config, chosen.threads
-        )
+        self._seed, self._target, self._tokenizer = seed, target, base.tokenizer
+        self._ahead: WindowsAhead | None = None
+        read = Documents(documents, seed)
+        windows: Windows = partial(read.window, tokenizer=base.tokenizer)
+        if chosen.device != "cpu":
+            self._ahead = WindowsAhead(read, hub.find(model) / "tokenizer.json", CUTTERS)
+            windows = self._ahead.window
+        self.trainer = Trainer(base, self._lora, GapConfig.from_adapter(self._words), windows, config, chosen.threads)
         if (kept := checkpoint.load(target)) is not None:
             self.trainer.resume(*kept)
 
@@ -81,10 +90,13 @@ class Run:
                 metrics.flush()
                 yield step
         self._export(self.trainer.progress.gaps)
+        if self._ahead is not None:
+            self._ahead.close()
 
     def measure(self, documents: Iterable[Document], windows: int) -> Measure:
         """How well the gaps of other documents are denoised now."""
-        return self.trainer.measure(Documents(documents, self._seed), windows)
+        read = Documents(documents, self._seed)
+        return self.trainer.measure(partial(read.window, tokenizer=self._tokenizer), windows)
 
     def _export(self, gaps: int) -> None:
         gap = {**self._words["gap"], "trained_gaps": self._words["gap"].get("trained_gaps", 0) + gaps}

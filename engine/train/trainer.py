@@ -1,7 +1,8 @@
 """The training run: windows in, gradients, steps of AdamW, checkpoints.
 
-One step: (1) some windows are drawn and cut into gaps; (2) the frozen base reads each window and its suffixes; (3) the
-canvas pass and the loss, window by window, gradients added up; (4) AdamW; (5) the factors are merged anew.
+One step: (1) some windows are drawn and cut into gaps; (2) the frozen base reads each window; (3) the canvas pass,
+which reads the suffixes too, and the loss, window by window, gradients added up; (4) AdamW; (5) the factors are merged
+anew.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -18,15 +19,19 @@ from torch import Tensor
 from engine.models.gap import GapConfig
 from engine.threads import FreeCores
 from engine.train import checkpoint, reads
-from engine.train.batch import batch
+from engine.train.batch import Batch, batch
 from engine.train.canvas_pass import CanvasPass
+from engine.train.captured import Captured
 from engine.train.checkpoint import Progress
-from engine.train.documents import Documents
 from engine.train.frozen import Frozen
+from engine.train.gaps import Window
 from engine.train.lora import Lora
-from engine.train.loss import Loss, loss
+from engine.train.loss import Sums, loss
+from engine.train.padded import Capacity, padded
 
 SAVE_SECONDS = 180.0
+CAPACITY = Capacity()  # of a batch on a GPU
+Windows = Callable[[int], Window]  # the window of a number
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Measure:
-    """How well gaps are denoised; see `loss.Loss`."""
+    """How well gaps are denoised; see `loss.Sums`."""
 
     canvas: float  # cross-entropy at the leftmost hidden position
     first_right: float  # shares
@@ -63,18 +68,27 @@ class Step:
 
 class Trainer:
     def __init__(
-        self, frozen: Frozen, lora: Lora, gap: GapConfig, documents: Documents, config: TrainConfig, threads: int
+        self, frozen: Frozen, lora: Lora, gap: GapConfig, windows: Windows, config: TrainConfig, threads: int
     ) -> None:
-        """`threads`: CPU threads to use at most; fewer while other programs need the cores."""
+        """`threads`: CPU threads to use at most, fewer while other programs need the cores; 0 where the passes run
+        elsewhere."""
         self.progress = Progress()
-        self._free_cores = FreeCores(threads)
-        self._frozen, self._lora, self._gap, self._documents, self._config = frozen, lora, gap, documents, config
+        self._free_cores = FreeCores(threads) if threads else None
+        self._frozen, self._lora, self._gap, self._windows, self._config = frozen, lora, gap, windows, config
         self._pass = CanvasPass(frozen.llama, frozen.norms, lora, gap.suffix_distance)
         self._parameters = dict(lora.parameters())
         self._optimizer = torch.optim.AdamW(
             self._parameters.values(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )
+        for parameter in self._parameters.values():
+            parameter.grad = torch.zeros_like(parameter)
+        # From a batch: its gradients are added up, and `Sums` are given back.
+        self._learn = self._gradients if self._on_cpu else Captured(self._gradients, list(self._parameters.values()))
         lora.merge()
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self._frozen.llama.device == "cpu"
 
     def run(self, left: Callable[[Progress], float], directory: Path) -> Iterator[Step]:
         """Steps until `left`, the share of the run that is left, is 0. Saves every few minutes and at the end."""
@@ -94,45 +108,52 @@ class Trainer:
 
     def _step(self, rate: float) -> tuple[Measure, float]:
         """How well the gaps were denoised before it, and the norm of their gradient."""
-        losses = [self._window(self.progress.windows + at) for at in range(self._config.windows_per_step)]
-        found = [one for one in losses if one is not None]
+        count = self._config.windows_per_step
+        drawn = (self._batch(self._windows, self.progress.windows + at) for at in range(count))
+        learned = [self._learn(batch) for batch in drawn if batch is not None]
         norm = torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._config.clip)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=False)
         self._lora.merge()
+        sums = _sums(learned)
         self.progress = replace(
             self.progress,
-            windows=self.progress.windows + len(losses),
-            gaps=self.progress.gaps + sum(one.firsts for one in found),
-            tokens=self.progress.tokens + sum(one.tokens for one in found),
+            windows=self.progress.windows + count,
+            gaps=self.progress.gaps + int(sums.firsts),
+            tokens=self.progress.tokens + int(sums.positions),
             steps=self.progress.steps + 1,
         )
-        return _measure(found), float(norm)
+        return _measure(sums), float(norm)
 
-    def _window(self, number: int) -> Loss | None:
-        """Adds the gradients of one window's gaps; None where no gap could be cut."""
-        found = self._loss(self._documents, number)
-        if found is not None:
-            (found.total / (found.tokens * self._config.windows_per_step)).backward()
-        return found
-
-    def _loss(self, documents: Documents, number: int) -> Loss | None:
-        self._free_cores.update()
-        window = documents.window(number, self._frozen.tokenizer)
+    def _batch(self, windows: Windows, number: int) -> Batch | None:
+        """None where no gap could be cut."""
+        if self._free_cores is not None:
+            self._free_cores.update()
+        window = windows(number)
         if not window.gaps:
             return None
-        end = self._gap.end_of_hole_token_id
-        drawn = batch(window, end, random.Random(number))
-        read = reads.read(window, self._frozen.llama, self._gap.sink_token_id)
-        return loss(self._pass(drawn.groups, read), drawn.groups, self._frozen.llama)
+        sink, end, chance = self._gap.sink_token_id, self._gap.end_of_hole_token_id, random.Random(number)
+        if self._on_cpu:
+            return batch(window, sink, end, chance)
+        return padded(batch(window, sink, end, chance, [length for length, _ in CAPACITY.canvases]), CAPACITY)
+
+    def _loss(self, drawn: Batch) -> tuple[Tensor, Tensor]:
+        base = self._frozen.llama
+        return loss(self._pass(drawn, reads.read(drawn.ids, base)), drawn, base)
+
+    def _gradients(self, drawn: Batch) -> Tensor:
+        total, sums = self._loss(drawn)
+        (total / self._config.windows_per_step).backward()
+        return sums
 
     @torch.no_grad()
-    def measure(self, documents: Documents, windows: int) -> Measure:
-        """How well the gaps of the first `windows` windows are denoised now."""
-        found = [loss for number in range(windows) if (loss := self._loss(documents, number)) is not None]
-        return _measure(found)
+    def measure(self, windows: Windows, count: int) -> Measure:
+        """How well the gaps of the first `count` windows are denoised now."""
+        drawn = (self._batch(windows, number) for number in range(count))
+        device = self._frozen.llama.device
+        return _measure(_sums([self._loss(batch.to(device))[1] for batch in drawn if batch is not None]))
 
     def save(self, directory: Path) -> None:
         tensors = dict(self._parameters)
@@ -148,16 +169,23 @@ class Trainer:
         for name, parameter in self._parameters.items():
             parameter.copy_(tensors[name])
             keys = ("step", "exp_avg", "exp_avg_sq")
-            self._optimizer.state[parameter] = {key: tensors[f"{name}|{key}"] for key in keys}
+            state = {key: tensors[f"{name}|{key}"] for key in keys}
+            # The count of steps stays where the optimizer keeps it, on the CPU.
+            self._optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
+            }
         self._lora.merge()
 
 
-def _measure(losses: Sequence[Loss]) -> Measure:
-    count = max(1, len(losses))
+def _sums(parts: Sequence[Tensor]) -> Sums:
+    return Sums(*(torch.stack(list(parts)).sum(0).tolist() if parts else [0.0] * len(fields(Sums))))
+
+
+def _measure(sums: Sums) -> Measure:
     return Measure(
-        canvas=sum(one.canvas for one in losses) / count,
-        first_right=sum(one.first_right for one in losses) / max(1, sum(one.firsts for one in losses)),
-        reader=sum(one.reader for one in losses) / count,
-        read_right=sum(one.read_right for one in losses) / max(1, sum(one.reads for one in losses)),
-        all_right=sum(one.all_right for one in losses) / max(1, sum(one.alls for one in losses)),
+        canvas=sums.canvas / max(1.0, sums.firsts),
+        first_right=sums.first_right / max(1.0, sums.firsts),
+        reader=sums.reader / max(1.0, sums.reads),
+        read_right=sums.read_right / max(1.0, sums.reads),
+        all_right=sums.all_right / max(1.0, sums.alls),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from torch import Tensor
@@ -31,10 +32,15 @@ def load(directory: Path, runtime: Runtime) -> DiffusionGemma:
     vision = {name: shape for name, shape in found.items() if name.startswith(VISION)}
     if vision:
         logger.info("%d vision tensors are not read: Lacuna fills text", len(vision))
+    text = (named for named in weights.checked(directory, config.shapes() | vision) if named[0] not in vision)
+    return assemble(config, text, runtime)
+
+
+def assemble(config: DiffusionGemmaConfig, tensors: Iterable[tuple[str, Tensor]], runtime: Runtime) -> DiffusionGemma:
+    """The model of all tensors that `config.shapes()` names, each with its name. None is held longer than needed."""
     builder = _Builder(config)
-    for name, tensor in weights.checked(directory, config.shapes() | vision):
-        if name not in vision:
-            builder.add(name, tensor.to(runtime.device, runtime.torch_dtype))
+    for name, tensor in tensors:
+        builder.add(name, tensor.to(runtime.device, runtime.torch_dtype))
     return builder.build()
 
 

@@ -151,7 +151,8 @@ def _sliding(text: Mapping[str, Any]) -> AttentionConfig:
 def _full(text: Mapping[str, Any], layer: int) -> AttentionConfig:
     # Two spellings: global_* in the published file, per_layer_config in what transformers 5.23 saves; the latter names
     # only what differs from the sliding layers.
-    own = (text.get("per_layer_config") or {}).get(str(layer), {})
+    by_layer = {int(number): own for number, own in (text.get("per_layer_config") or {}).items()}  # "05" as well as "5"
+    own = by_layer.get(layer, {})
     otherwise = text["head_dim"] if text.get("per_layer_config") is not None else 512
     width = own.get("head_dim") or text.get("global_head_dim") or otherwise
     heads = own.get("num_key_value_heads") or text.get("num_global_key_value_heads") or text["num_key_value_heads"]

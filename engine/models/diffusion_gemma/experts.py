@@ -52,7 +52,8 @@ class Experts:
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
         """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k]."""
         pairs = expert.flatten()
-        counts = pairs.bincount(minlength=self._count)
+        # Not bincount: on a GPU it waits for all that was asked for before.
+        counts = pairs.new_zeros(self._count).scatter_add_(0, pairs, torch.ones_like(pairs))
         order = pairs.argsort(stable=True)  # (token, choice) pairs, one expert after the other
         outer = self._products(x, order // expert.shape[1], counts)
         by_pair = outer.index_select(0, order.argsort())
