@@ -21,7 +21,6 @@ class Answer:
     text: str
     forwards: int  # passes through the network after both sides were read
     features: Features | None = None  # what the gate would judge it by; of the canvas' methods
-    one_line: bool = False  # nothing that was thought of has a second line: a limit of lines changes nothing
 
 
 class AnswerFile:
@@ -74,7 +73,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
 def from_json(value: dict[str, Any]) -> Answer:
     features = value["features"]
     said = None if features is None else Features(**features)
-    return Answer(value["text"], value["forwards"], said, value["one_line"])
+    return Answer(value["text"], value["forwards"], said)
 
 
 def place(subject: str) -> Path:

@@ -86,8 +86,7 @@ class Answerer:
     def _by_canvas(self, method: Method, gap: Gap) -> Answer:
         decoding, reader = self._decodings[method], self._reader
         fills = reader.session.infill(gap, decoding.drafts, reader.check, parallel=decoding.parallel)
-        one_line = not any("\n" in fill.text for fill in fills)
-        return Answer(fills[0].text, fills[0].forwards, fills[0].features, one_line)
+        return Answer(fills[0].text, fills[0].forwards, fills[0].features)
 
     def _by_control(self, method: Method, gap: Gap) -> Answer:
         with torch.inference_mode():

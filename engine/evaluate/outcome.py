@@ -18,8 +18,8 @@ from engine.gap import Gap
 class Outcome:
     gap: EvaluationGap
     answers: Mapping[Method, Answer]
-    # Of the methods that end holes themselves: the answers to `EvaluationGap.uncut` for the rest of a line (else those
-    # above), and whether they have as many tokens as the right one.
+    # Of the methods that end holes themselves: the answers to `EvaluationGap.uncut` for the rest of a line, which are
+    # looked for in another way (else those above), and whether they have as many tokens as the right one.
     uncut: Mapping[Method, Answer]
     length_right: Mapping[Method, bool]
     end: EndOfHole | None  # of the canvas, where one holds the whole hole
@@ -52,9 +52,6 @@ def outcome(
 ) -> Outcome:
     """`answer` answers one of the gap's questions by a method; `count` counts tokens."""
     uncut = {method: answer(method, gap.questions[-1]) for method in methods if method in ENDING}
-    answers = {
-        method: uncut[method] if method in uncut and uncut[method].one_line else answer(method, gap.gap)
-        for method in methods
-    }
+    answers = {method: answer(method, gap.gap) for method in methods}
     right = {method: count(said.text) == count(gap.truth) for method, said in uncut.items()}
     return Outcome(gap, answers, uncut, right, end)
