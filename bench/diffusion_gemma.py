@@ -23,6 +23,7 @@ from engine.runtime import Runtime, choose, prepare_environment
 prepare_environment()
 
 import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 from transformers.cache_utils import DynamicCache  # noqa: E402
 
@@ -111,6 +112,16 @@ class Peer:
         self.encode(ids)
 
 
+def work(ids: Tensor, canvas: Tensor, logits: Tensor) -> dict[str, Callable[[Peer | Ours], object]]:
+    """What is timed, by name."""
+    return {
+        "encode": lambda engine: engine.encode(ids),
+        "step": lambda engine: engine.step(canvas, logits),
+        "generate": lambda engine: engine.generate(ids),
+        "keystroke": lambda engine: engine.keystroke(ids),
+    }
+
+
 def _reference(runtime: Runtime) -> DiffusionGemmaForBlockDiffusion:
     """85M parameters in the published model's proportions: embedding and head are 40 % of a step's arithmetic."""
     text: dict[str, Any] = {
@@ -144,16 +155,10 @@ def _report(peer: Peer, ours: Ours, runtime: Runtime, rounds: int) -> None:
     logits = torch.randn(1, CANVAS, config.vocab_size, generator=torch.Generator().manual_seed(3)).to(
         runtime.torch_dtype
     )
-    work: dict[str, Callable[[Peer | Ours], object]] = {
-        "encode": lambda engine: engine.encode(ids),
-        "step": lambda engine: engine.step(canvas, logits),
-        "generate": lambda engine: engine.generate(ids),
-        "keystroke": lambda engine: engine.keystroke(ids),
-    }
     best: dict[tuple[str, str], float] = {}
     peaks = (0.0, 0.0)
     for _ in range(rounds):
-        for name, job in work.items():
+        for name, job in work(ids, canvas, logits).items():
             for engine in (peer, ours):
                 best[engine.name, name] = min(best.get((engine.name, name), 1e9), seconds(partial(job, engine)))
         own, packed = _gemm_peaks(runtime.torch_dtype)
@@ -222,7 +227,7 @@ def _gemm_peaks(dtype: torch.dtype) -> tuple[float, float]:
 def seconds(job: Callable[[], object]) -> float:
     start = time.perf_counter()
     job()
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.perf_counter() - start
 

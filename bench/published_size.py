@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ from engine.runtime import choose, prepare_environment
 prepare_environment()
 
 import torch  # noqa: E402
-from diffusion_gemma import CANVAS, PROMPT, SAMPLER, Ours, Peer, seconds  # noqa: E402
+from diffusion_gemma import CANVAS, PROMPT, SAMPLER, Ours, Peer, seconds, work  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 
 from engine.models.diffusion_gemma import checkpoint  # noqa: E402
@@ -48,7 +47,7 @@ PUBLISHED: dict[str, Any] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--layers", type=int, default=PUBLISHED["num_hidden_layers"], help="fewer, to try it out")
     options = parser.parse_args()
     runtime = choose(options.device, "bfloat16")
@@ -58,7 +57,7 @@ def main() -> None:
         tensors = reference.state_dict()
         ours = Ours(checkpoint.assemble(config, ((name, tensors[name]) for name in config.shapes()), runtime))
         read = sum(tensors[name].nbytes for name in config.shapes())
-        _report([Peer(reference), ours], _measure(Peer(reference), ours, options), read, options.device)
+        _report(_measure(Peer(reference), ours, options), read, options.device)
 
 
 def _reference(device: str, layers: int) -> DiffusionGemmaForBlockDiffusion:
@@ -80,27 +79,21 @@ def _measure(peer: Peer, ours: Ours, options: argparse.Namespace) -> dict[tuple[
     ids = torch.randint(4, config.vocab_size, (1, PROMPT), device=device)
     canvas = torch.randint(4, config.vocab_size, (1, CANVAS), device=device)
     logits = torch.randn(1, CANVAS, config.vocab_size, device=device)
-    work: dict[str, Callable[[Peer | Ours], object]] = {
-        "encode": lambda engine: engine.encode(ids),
-        "step": lambda engine: engine.step(canvas, logits),
-        "generate": lambda engine: engine.generate(ids),
-        "keystroke": lambda engine: engine.keystroke(ids),
-    }
     best: dict[tuple[str, str], float] = {}
     for _ in range(options.rounds):
-        for name, job in work.items():
+        for name, job in work(ids, canvas, logits).items():
             for engine in (peer, ours):
                 best[engine.name, name] = min(best.get((engine.name, name), 1e9), seconds(partial(job, engine)))
     return best
 
 
-def _report(engines: list[Peer | Ours], best: dict[tuple[str, str], float], read: int, device: str) -> None:
+def _report(best: dict[tuple[str, str], float], read: int, device: str) -> None:
     bandwidth = _bandwidth(device)
     name = torch.cuda.get_device_name() if device == "cuda" else device
     print(f"{name}, bfloat16, {read / 1e9:.1f} GB of weights, a copy moves {bandwidth / 1e12:.2f} TB/s")
     result: dict[str, object] = {"device": name, "weights_gb": round(read / 1e9, 1)}
-    for engine in engines:
-        times = {work: 1e3 * least for (who, work), least in best.items() if who == engine.name}
+    for engine in (Peer, Ours):
+        times = {what: 1e3 * least for (who, what), least in best.items() if who == engine.name}
         share = read / (times["step"] / 1e3) / bandwidth
         steps = SAMPLER.max_denoising_steps
         rate = CANVAS / (times["generate"] / 1e3)
@@ -109,7 +102,7 @@ def _report(engines: list[Peer | Ours], best: dict[tuple[str, str], float], read
             f"({share:.0%} of the bandwidth)   canvas in {steps} steps: {times['generate']:7.1f} ms "
             f"({rate:.0f} tokens/s)   second keystroke: {times['keystroke']:6.1f} ms"
         )
-        result |= {f"{work}_{engine.name}_ms": round(value, 2) for work, value in times.items()}
+        result |= {f"{what}_{engine.name}_ms": round(value, 2) for what, value in times.items()}
         result[f"bandwidth_{engine.name}"] = round(share, 3)
     print(json.dumps(result))
 

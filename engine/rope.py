@@ -19,7 +19,7 @@ class Rope:
         self.positions = positions
 
     def at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and signed sines for positions of shape [tokens], each of shape [tokens, 1, head_dim]."""
+        """Cosines and signed sines for positions of shape [tokens, ...], each of shape [tokens, 1, ..., head_dim]."""
         return self._cos[positions][:, None], self._sin[positions][:, None]
 
     def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -112,7 +112,14 @@ def test_gradients_of_merged_factors_are_those_of_unmerged_ones() -> None:
         torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("name", ["mask_embedding", "base_model.model.model.layers.29.mlp.up_proj.lora_B.weight"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mask_embedding",
+        "base_model.model.model.layers.29.mlp.up_proj.lora_B.weight",
+        "base_model.model.model.layers.0.self_attn.v_proj.lora_B.weight",  # what is read of suffixes has a part in it
+    ],
+)
 def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> None:
     _, drawn = window_and_batch()
     parameter = dict(lora().parameters())[name]
@@ -153,6 +160,16 @@ def test_batches_of_one_capacity_have_one_shape() -> None:
         for window in drawn
     ]
     assert shapes[0] == shapes[1] == shapes[2]
+
+
+def test_what_a_capacity_cuts_off_is_not_counted_as_right() -> None:
+    window, _ = window_and_batch()
+    drawn = batch(window, SINK, END, random.Random(2), [length for length, _ in Capacity().canvases])
+    positions = len(drawn.targets.rows) // 2
+    cut = padded(drawn, Capacity(tokens=200, positions=positions)).targets
+    whole = {int(canvas) for canvas in cut.readings.nonzero()}
+    beyond = padded(drawn, Capacity(tokens=200)).targets.canvases[positions : len(drawn.targets.rows)]
+    assert whole and not whole & set(beyond.tolist())
 
 
 def _by_group(drawn: Batch, hidden: Tensor) -> list[Tensor]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 import torch
 from embedded import canvas_of, embedded, preview_cases, read
+from tiny_model import write_tiny_model
 
 from engine import filler, hub, runtime
 from engine.gap import Gap
+from engine.tokenizer import Tokenizer
+from engine.train import run
+from engine.train.documents import Document, Documents
+from engine.train.trainer import TrainConfig
 
 DEVICES = [
     pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")]),
@@ -30,6 +38,25 @@ def test_a_device_computes_what_the_cpu_does(device: str) -> None:
         torch.testing.assert_close(*rows, atol=1e-2, rtol=0)
         gap = Gap(case["prefix"], case["suffix"], "python")
         assert there.infill(gap, drafts=2)[0].text == embedded().infill(gap, drafts=2)[0].text
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+def test_a_captured_pass_learns_what_an_eager_one_does(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "model")
+    documents = [Document("python", Path(__file__).read_text(encoding="utf-8"))]
+    trained = run.Run(str(model), documents, tmp_path / "run", TrainConfig(), start=model, device="cuda").trainer
+    windows = partial(Documents(documents, 0).window, tokenizer=Tokenizer(model / "tokenizer.json"))
+    batches = [found for number in range(4) if (found := trained._batch(windows, number)) is not None]
+    learned = []
+    for learn in (trained._gradients, trained._learn):
+        trained._optimizer.zero_grad(set_to_none=False)
+        sums = [learn(batch) for batch in batches]
+        gradients = [parameter.grad.clone() for parameter in trained._parameters.values()]
+        learned.append((torch.stack(sums), torch.cat([gradient.flatten() for gradient in gradients])))
+    (eager, gradients), (captured, found) = learned
+    torch.testing.assert_close(captured, eager, atol=1e-2, rtol=1e-3)
+    assert (found - gradients).norm() < 0.05 * gradients.norm()
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])

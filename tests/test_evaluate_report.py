@@ -47,6 +47,18 @@ def answered(gap: EvaluationGap, **texts: str) -> Outcome:
     return outcome(gap, answer, tuple(Method), len, end)
 
 
+def test_a_rest_of_a_line_is_asked_for_with_its_limit_and_without() -> None:
+    gap = EvaluationGap(
+        SourceFile("a", "a.py", "python", ""), GapKind.REST_OF_LINE, Gap("x = f(", "\n", max_lines=1), "a"
+    )
+
+    def answer(method: Method, question: Gap) -> Answer:
+        return Answer("a" if question.max_lines == 1 else "b", 1)
+
+    found = outcome(gap, answer, (Method.CANVAS,), len, None)
+    assert found.exact(Method.CANVAS) and not found.uncut_exact(Method.CANVAS)
+
+
 def report(*outcomes: Outcome) -> Report:
     return Report(outcomes, tuple(Method), UNFITTED, 0.4)
 
@@ -175,9 +187,9 @@ def test_the_least_threshold_shows_the_most() -> None:
 
 def test_a_gate_is_not_fitted_to_too_little() -> None:
     with pytest.raises(ValueError, match="take more gaps"):
-        fit_gate([])
+        fit_gate([], 0.5, 0.5)
     with pytest.raises(ValueError, match="take more gaps"):
-        fit_gate([row for row in drawn_rows(50, 3.0) if row.exact])
+        fit_gate([row for row in drawn_rows(50, 3.0) if row.exact], 0.5, 0.5)
 
 
 def test_risk_falls_to_where_only_the_surest_are_shown(tmp_path: Path) -> None:

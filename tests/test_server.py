@@ -113,6 +113,7 @@ async def test_typing_along_needs_no_model(client: Client) -> None:
 async def test_the_gap_after_a_suggestion_is_denoised_before_it_is_taken(client: Client) -> None:
     for start, end in (
         ('months = ["January", "February", ', "]\n"),
+        ("import os\nimport sys\n\n\ndef main():\n    print(", ")\n    return 0\n"),
         ("if __name__ ", "\n    main()\n"),
     ):
         uri = new_uri()

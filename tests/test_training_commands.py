@@ -70,6 +70,7 @@ def test_train_on_a_repository(repo: Path, tmp_path: Path) -> None:
     model, cache = write_tiny_model(tmp_path / "model"), tmp_path / "cache"
     done = lacuna(
         *("train", "gap", "--repo", str(repo), "--model", str(model), "--start", str(model), "--gaps", "150"),
+        *("--device", "cpu"),
         XDG_CACHE_HOME=str(cache),
     )
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,6 @@ from sklearn.preprocessing import StandardScaler
 from engine.evaluate.gate_rows import GateFigures, GateRow, figures
 from engine.gate import Gate, inputs
 
-PRECISION, QUIET = 0.45, 0.90  # what the shipped setting must reach
 FOLDS = 5
 
 
@@ -24,7 +23,7 @@ class Fit:
 
     bias: float
     weights: Mapping[str, float]
-    threshold: float | None  # the least that reaches PRECISION and QUIET; None where none does
+    threshold: float | None  # the least that is right and quiet often enough; None where none is
     figures: GateFigures | None  # at the threshold
     log_loss: float  # nats a row
     held_out: tuple[float, ...]  # per row its confidence by a model that saw no row of its package; so all above
@@ -34,8 +33,12 @@ class Fit:
         return Gate(self.bias, self.weights)
 
 
-def fit_gate(rows: Sequence[GateRow], precision: float = PRECISION, quiet: float = QUIET) -> Fit:
-    """Raises ValueError for rows of fewer than two packages, or that are all right or all wrong."""
+def fit_gate(rows: Sequence[GateRow], precision: float, quiet: float) -> Fit:
+    """A threshold is looked for from which `precision` of what is shown is right, and nothing is shown at `quiet` of
+    the places where nothing is missing.
+
+    Raises ValueError for rows of fewer than two packages, or that are all right or all wrong.
+    """
     packages = [row.package for row in rows]
     exact = np.array([row.exact and not row.blank for row in rows])
     if len(set(packages)) < 2 or exact.all() or not exact.any():

@@ -18,8 +18,8 @@ from engine.gap import Gap
 class Outcome:
     gap: EvaluationGap
     answers: Mapping[Method, Answer]
-    # Of the methods that end holes themselves: the answers to `EvaluationGap.uncut` for the rest of a line, which are
-    # looked for in another way (else those above), and whether they have as many tokens as the right one.
+    # Of the methods that end holes themselves: the answers to `EvaluationGap.uncut` for the rest of a line (of one line
+    # fills are searched in another way), else those above; and whether they have as many tokens as the right one.
     uncut: Mapping[Method, Answer]
     length_right: Mapping[Method, bool]
     end: EndOfHole | None  # of the canvas, where one holds the whole hole

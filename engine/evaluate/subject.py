@@ -44,7 +44,10 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
     weights = fetch.sha256(hub.find(model) / "model.safetensors")
     base_name = _short(chosen.device, chosen.dtype, _code(_OF_ALL), weights)
     directory = adapter_at or gap_filler.adapter_directory(model)
-    adapted = fetch.sha256(directory / adapter.FILE) + repr(filler.denoiser.config.canvas_lengths)
+    said = filler.denoiser.config
+    adapted = fetch.sha256(directory / adapter.FILE) + repr(
+        (said.canvas_lengths, said.suffix_distance, said.adapted_suffix)
+    )
     cores = FreeCores(chosen.threads) if chosen.threads else None
 
     def check() -> None:

@@ -56,10 +56,10 @@ class Targets:
 
 @dataclass(frozen=True)
 class Batch:
+    """One window and all its canvases."""
+
     ids: Tensor  # [1 + tokens]: the sink and the window
-    suffixes: (
-        Tensor  # [suffixes, 1 + tokens of the longest]: the sink and a suffix; seen by nobody behind a shorter one
-    )
+    suffixes: Tensor  # [suffixes, 1 + tokens of the longest]: the sink, a suffix, and then sinks that nobody sees
     suffix_sizes: Tensor  # [suffixes], without the sink
     groups: tuple[Group, ...]
     targets: Targets
@@ -80,7 +80,7 @@ class Batch:
 
 
 def batch(window: Window, sink: int, end: int, chance: random.Random, lengths: Sequence[int] = LENGTHS) -> Batch:
-    """`end` is the end-of-hole token. Of `lengths` a canvas has one; no position of it knows which."""
+    """`end` is the end-of-hole token. A canvas has one of `lengths`; no position can tell which by what it sees."""
     denoised: dict[int, list[TrainingGap]] = {}
     for gap in window.gaps:
         denoised.setdefault(_length(len(gap.tokens), lengths, chance), []).append(gap)
@@ -102,6 +102,7 @@ def batch(window: Window, sink: int, end: int, chance: random.Random, lengths: S
 
 
 def targets(groups: Sequence[Group]) -> Targets:
+    """Group after group, in the order of the canvas pass' rows."""
     rows, canvases, start, count = [], [], 0, 0
     for group in groups:
         canvas, at = (group.weights > 0).nonzero(as_tuple=True)

@@ -120,7 +120,8 @@ class _Side:
         cos, sin = rope.at(group.anchors[:, None] + places)  # [canvases, 1, width, head_dim]: see `at`
         self.turn = (cos.transpose(1, 2), sin.transpose(1, 2))  # [canvases, width, 1, head_dim]
         # A suffix' keys stay where they were read, at 1 ..; the queries turn back by what it should be rotated on.
-        cos, sin = rope.at(distance - 1 - places)  # [width, 1, head_dim]
+        # The last row of a canvas predicts nothing; of the longest one it would stand too far.
+        cos, sin = rope.at((distance - 1 - places).clamp(min=0))  # [width, 1, head_dim]
         self.turn_from_suffix = (cos, -sin)
         self.mask = self._mask(group, batch).to(base.dtype)
 

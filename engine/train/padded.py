@@ -13,12 +13,13 @@ from engine.train.batch import Batch, Group, Targets, targets
 
 @dataclass(frozen=True)
 class Capacity:
-    """The shape. Of 400 windows of the corpus 99 % have no more than this of anything; the rest is left out."""
+    """How much of everything a batch holds: 99 % of 400 windows of the corpus have no more of anything. What is beyond
+    it is left out."""
 
     tokens: int = 512
     suffixes: int = 9
     suffix_tokens: int = 64
-    canvases: tuple[tuple[int, int], ...] = ((16, 74), (64, 36))  # by length
+    canvases: tuple[tuple[int, int], ...] = ((16, 74), (64, 36))  # their length, and how many
     positions: int = 2048
 
 
@@ -51,7 +52,9 @@ def _empty(length: int) -> Group:
 
 def _targets(found: Targets, positions: int) -> Targets:
     by_position = {name: _sized(tensor, positions) for name, tensor in vars(found).items() if name != "readings"}
-    return Targets(**by_position, readings=found.readings)
+    whole = found.readings.clone()
+    whole[found.canvases[positions:]] = False  # what is cut off can't be counted as right
+    return Targets(**by_position, readings=whole)
 
 
 def _sized(tensor: Tensor, count: int) -> Tensor:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from engine import adapter, gap_filler, hub, runtime
 from engine.models.gap import GapConfig
@@ -59,48 +63,73 @@ class Run:
         device: str = "auto",
         threads: int = 0,
     ) -> None:
-        """`start`: an adapter's directory; the model's own where it is None. `threads`: CPU threads; 0 chooses.
+        """`start`: an adapter's directory; the model's own where it is None. `device`: "auto" is CUDA where it is, else
+        the CPU, as mps was never tried. `threads`: of the CPU, where it is the device; 0 chooses.
 
-        Raises ModelMissing, WeightsError, and ValueError where there is nothing to train on.
+        Raises ModelMissing, WeightsError, and ValueError where there is nothing to train on, no such device, or a
+        config that can't be run.
         """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         chosen = runtime.choose(device, "auto", threads)
         base = frozen.load(model, chosen)
         begun = adapter.load(start or gap_filler.adapter_directory(model), base.llama.config)
+        # An adapter that was trained with suffixes that the base read learns anew what a suffix is: 2,000 gaps or so.
         gap = {**begun.config["gap"], "adapted_suffix": True}
         self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS, "gap": gap}
         self._lora = Lora(base.layers, begun.config["r"], begun.config["lora_alpha"], begun)
-        self._seed, self._target, self._tokenizer = seed, target, base.tokenizer
-        self._ahead: WindowsAhead | None = None
-        read = Documents(documents, seed)
-        windows: Windows = partial(read.window, tokenizer=base.tokenizer)
-        if chosen.device != "cpu":
-            self._ahead = WindowsAhead(read, hub.find(model) / "tokenizer.json", CUTTERS)
-            windows = self._ahead.window
-        self.trainer = Trainer(base, self._lora, GapConfig.from_adapter(self._words), windows, config, chosen.threads)
+        self._documents, self._seed, self._target = Documents(documents, seed), seed, target
+        self._tokenizer, self._tokenizer_file = base.tokenizer, hub.find(model) / "tokenizer.json"
+        self._on_cpu = chosen.device == "cpu"
+        self.trainer = Trainer(base, self._lora, GapConfig.from_adapter(self._words), config, chosen.threads)
         if (kept := checkpoint.load(target)) is not None:
             self.trainer.resume(*kept)
 
     def steps(self, budget: Budget) -> Iterator[Step]:
-        """Trains, step by step; afterwards `target` holds the run's state, its metrics and the adapter."""
+        """Trains, step by step; afterwards `target` holds the run's state, its metrics and the adapter.
+
+        Raises ValueError where the memory does not suffice.
+        """
         self._target.mkdir(parents=True, exist_ok=True)
-        before = self.trainer.progress
-        with (self._target / METRICS).open("a", encoding="utf-8") as metrics:
-            for step in self.trainer.run(budget.left(before), self._target):
+        left = budget.left(self.trainer.progress)
+        with _explained(), self._windows() as windows, (self._target / METRICS).open("a", encoding="utf-8") as metrics:
+            for step in self.trainer.run(windows, left, self._target):
                 metrics.write(json.dumps(_row(step)) + "\n")
                 metrics.flush()
                 yield step
         self._export(self.trainer.progress.gaps)
-        if self._ahead is not None:
-            self._ahead.close()
 
     def measure(self, documents: Iterable[Document], windows: int) -> Measure:
-        """How well the gaps of other documents are denoised now."""
+        """How well the gaps of other documents are denoised now. Raises ValueError as `steps` does."""
         read = Documents(documents, self._seed)
-        return self.trainer.measure(partial(read.window, tokenizer=self._tokenizer), windows)
+        with _explained():
+            return self.trainer.measure(partial(read.window, tokenizer=self._tokenizer), windows)
+
+    @contextmanager
+    def _windows(self) -> Iterator[Windows]:
+        if self._on_cpu:
+            yield partial(self._documents.window, tokenizer=self._tokenizer)
+            return
+        ahead = WindowsAhead(self._documents, self._tokenizer_file, CUTTERS)
+        try:
+            yield ahead.window
+        finally:
+            ahead.close()
 
     def _export(self, gaps: int) -> None:
         gap = {**self._words["gap"], "trained_gaps": self._words["gap"].get("trained_gaps", 0) + gaps}
         checkpoint.export(self._target, {**self._words, "gap": gap}, dict(self._lora.parameters()))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What a run of the trainer may end with, in words for people."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ValueError("the GPU has too little memory left, a run takes 7 GB: try `--device cpu`") from error
+    except BrokenProcessPool as error:
+        raise ValueError("a process that cuts windows was ended, perhaps for want of memory") from error
 
 
 def _row(step: Step) -> dict[str, float]:

@@ -30,7 +30,7 @@ from engine.train.loss import Sums, loss
 from engine.train.padded import Capacity, padded
 
 SAVE_SECONDS = 180.0
-CAPACITY = Capacity()  # of a batch on a GPU
+CAPACITY = Capacity()  # of a batch that is captured
 Windows = Callable[[int], Window]  # the window of a number
 
 
@@ -67,14 +67,12 @@ class Step:
 
 
 class Trainer:
-    def __init__(
-        self, frozen: Frozen, lora: Lora, gap: GapConfig, windows: Windows, config: TrainConfig, threads: int
-    ) -> None:
+    def __init__(self, frozen: Frozen, lora: Lora, gap: GapConfig, config: TrainConfig, threads: int) -> None:
         """`threads`: CPU threads to use at most, fewer while other programs need the cores; 0 where the passes run
         elsewhere."""
         self.progress = Progress()
         self._free_cores = FreeCores(threads) if threads else None
-        self._frozen, self._lora, self._gap, self._windows, self._config = frozen, lora, gap, windows, config
+        self._frozen, self._lora, self._gap, self._config = frozen, lora, gap, config
         self._pass = CanvasPass(frozen.llama, frozen.norms, lora, gap.suffix_distance)
         self._parameters = dict(lora.parameters())
         self._optimizer = torch.optim.AdamW(
@@ -82,15 +80,13 @@ class Trainer:
         )
         for parameter in self._parameters.values():
             parameter.grad = torch.zeros_like(parameter)
+        self._is_captured = frozen.llama.device == "cuda"
+        parameters = list(self._parameters.values())
         # From a batch: its gradients are added up, and `Sums` are given back.
-        self._learn = self._gradients if self._on_cpu else Captured(self._gradients, list(self._parameters.values()))
+        self._learn = Captured(self._gradients, parameters) if self._is_captured else self._gradients
         lora.merge()
 
-    @property
-    def _on_cpu(self) -> bool:
-        return self._frozen.llama.device == "cpu"
-
-    def run(self, left: Callable[[Progress], float], directory: Path) -> Iterator[Step]:
+    def run(self, windows: Windows, left: Callable[[Progress], float], directory: Path) -> Iterator[Step]:
         """Steps until `left`, the share of the run that is left, is 0. Saves every few minutes and at the end."""
         started = saved = time.monotonic()
         before = self.progress.seconds
@@ -98,7 +94,7 @@ class Trainer:
         while (share := left(self.progress)) > 0:
             warm = min(1.0, (self.progress.steps - first + 1) / self._config.warmup_steps)
             rate = self._config.learning_rate * warm * (share if self._config.decay else 1.0)
-            measure, norm = self._step(rate)
+            measure, norm = self._step(windows, rate)
             self.progress = replace(self.progress, seconds=before + time.monotonic() - started)
             yield Step(self.progress, rate, measure, norm)
             if time.monotonic() - saved > SAVE_SECONDS:
@@ -106,10 +102,10 @@ class Trainer:
                 saved = time.monotonic()
         self.save(directory)
 
-    def _step(self, rate: float) -> tuple[Measure, float]:
+    def _step(self, windows: Windows, rate: float) -> tuple[Measure, float]:
         """How well the gaps were denoised before it, and the norm of their gradient."""
         count = self._config.windows_per_step
-        drawn = (self._batch(self._windows, self.progress.windows + at) for at in range(count))
+        drawn = (self._batch(windows, self.progress.windows + at) for at in range(count))
         learned = [self._learn(batch) for batch in drawn if batch is not None]
         norm = torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._config.clip)
         for group in self._optimizer.param_groups:
@@ -135,12 +131,13 @@ class Trainer:
         if not window.gaps:
             return None
         sink, end, chance = self._gap.sink_token_id, self._gap.end_of_hole_token_id, random.Random(number)
-        if self._on_cpu:
+        if not self._is_captured:
             return batch(window, sink, end, chance)
         return padded(batch(window, sink, end, chance, [length for length, _ in CAPACITY.canvases]), CAPACITY)
 
     def _loss(self, drawn: Batch) -> tuple[Tensor, Tensor]:
         base = self._frozen.llama
+        drawn = drawn.to(base.device)
         return loss(self._pass(drawn, reads.read(drawn.ids, base)), drawn, base)
 
     def _gradients(self, drawn: Batch) -> Tensor:
@@ -152,8 +149,7 @@ class Trainer:
     def measure(self, windows: Windows, count: int) -> Measure:
         """How well the gaps of the first `count` windows are denoised now."""
         drawn = (self._batch(windows, number) for number in range(count))
-        device = self._frozen.llama.device
-        return _measure(_sums([self._loss(batch.to(device))[1] for batch in drawn if batch is not None]))
+        return _measure(_sums([self._loss(batch)[1] for batch in drawn if batch is not None]))
 
     def save(self, directory: Path) -> None:
         tensors = dict(self._parameters)

@@ -151,8 +151,8 @@ def _sliding(text: Mapping[str, Any]) -> AttentionConfig:
 def _full(text: Mapping[str, Any], layer: int) -> AttentionConfig:
     # Two spellings: global_* in the published file, per_layer_config in what transformers 5.23 saves; the latter names
     # only what differs from the sliding layers.
-    by_layer = {int(number): own for number, own in (text.get("per_layer_config") or {}).items()}  # "05" as well as "5"
-    own = by_layer.get(layer, {})
+    named = text.get("per_layer_config") or {}
+    own = named.get(str(layer)) or named.get(f"{layer:02}") or {}  # "05" where there are ten layers or more
     otherwise = text["head_dim"] if text.get("per_layer_config") is not None else 512
     width = own.get("head_dim") or text.get("global_head_dim") or otherwise
     heads = own.get("num_key_value_heads") or text.get("num_global_key_value_heads") or text["num_key_value_heads"]
