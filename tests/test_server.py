@@ -111,23 +111,19 @@ async def test_typing_along_needs_no_model(client: Client) -> None:
 
 
 async def test_the_gap_after_a_suggestion_is_denoised_before_it_is_taken(client: Client) -> None:
-    for start, end in (
-        ('months = ["January", "February", ', "]\n"),
-        ("import os\nimport sys\n\n\ndef main():\n    print(", ")\n    return 0\n"),
-        ("if __name__ ", "\n    main()\n"),
-    ):
-        uri = new_uri()
-        client.open(start + end, uri)
-        client.logs.clear()
-        [suggestion] = texts(await client.ask(0, len(start), uri=uri))
-        followed = await client.logged(r"^following .* -> (.*)")
-        if followed[1] == "shown":
-            break
-    else:
-        pytest.fail("the model has nothing to follow either of these")
-    client.change(0, len(start), suggestion, uri=uri)
+    start = "def find(items, name):\n    for item in items:\n        "
+    end = (
+        "\n    return None\n\n\ndef find_all(items, name):\n    return [item for item in items if item.name == name]\n"
+    )
+    uri = new_uri()
+    client.open(start + end, uri)
+    client.logs.clear()
+    [suggestion] = texts(await client.ask(2, 8, uri=uri))
+    followed = await client.logged(r"^following .* -> (.*)")
+    assert followed[1] == "shown", "a condition is followed by what is done then"
+    client.change(2, 8, suggestion, uri=uri)
     before = await outcomes(client)
-    assert await client.ask(0, len(start + suggestion), uri=uri)
+    assert await client.ask(2, 8 + len(suggestion), uri=uri)
     assert await grown(client, before) == {"recalled": 1}
 
 
