@@ -13,7 +13,7 @@ from engine.train.batch import Batch, Group, Targets, targets
 
 @dataclass(frozen=True)
 class Capacity:
-    """How much of everything a batch holds: 99 % of 400 windows of the corpus have no more of anything. What is beyond
+    """How much of everything a batch holds: 99 % of 400 windows of the corpus have no more of each. What is beyond
     it is left out."""
 
     tokens: int = 512

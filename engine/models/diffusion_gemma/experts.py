@@ -83,9 +83,9 @@ class OneByOne:
         """A run takes what follows it along, up to a multiple of ROWS, and the answer leaves that away."""
         chosen = x.index_select(0, functional.pad(tokens, (0, ROWS - 1)))
         outer, start = [], 0
-        for expert, count in zip(self._experts, counts.tolist(), strict=True):
-            if count:
-                rows = -(-count // ROWS) * ROWS
-                outer.append(expert(chosen[start : start + rows])[:count])
-                start += count
+        used = counts.nonzero().flatten()  # of a typed token 8 of 128
+        for number, count in zip(used.tolist(), counts[used].tolist(), strict=True):
+            rows = -(-count // ROWS) * ROWS
+            outer.append(self._experts[number](chosen[start : start + rows])[:count])
+            start += count
         return torch.cat(outer)
