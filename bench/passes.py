@@ -20,8 +20,8 @@ import torch  # noqa: E402 (after the environment is set)
 from engine import gap_filler, hub  # noqa: E402
 from engine.canvas_tree import CanvasTree  # noqa: E402
 from engine.context import Context  # noqa: E402
-from engine.draft_tree import DraftTree  # noqa: E402
 from engine.gap_filler import GapFiller  # noqa: E402
+from engine.judge import Judge  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
 AIMS = {
@@ -60,6 +60,8 @@ def measure(filled: GapFiller) -> dict[str, float]:
     context.read_prefix(prefix, _go)
     read = denoiser.suffixes.read(suffix)
     context.read_suffix(read, denoiser.config.suffix_distance)
+    fill = tokenizer.decode(draft)
+    judge = Judge(denoiser, context, suffix, tokenizer)  # 8 tokens of the suffix behind the draft's 12
     noise = CanvasTree([], {(): 16})
     step = CanvasTree([tuple(draft[:10])], {tuple(draft[:10]): 8, tuple(draft[:4]): 8})
     return {
@@ -68,7 +70,7 @@ def measure(filled: GapFiller) -> dict[str, float]:
         "typed_token": median_ms(
             lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)
         ),
-        "judge_draft": median_ms(lambda: denoiser.score(context, DraftTree([ids[384:404]]))),
+        "judge_draft": median_ms(lambda: judge.judge([fill])),
         "left_to_right_12_tokens": median_ms(lambda: _left_to_right(context, prefix, 12), runs=5),
         "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
         "suffix_rerotated": median_ms(lambda: context.read_suffix(read, 64)),
@@ -89,7 +91,7 @@ def shares(filled: GapFiller, times: dict[str, float], peak: float) -> dict[str,
         "canvas_step_16": (17, 17),
         "sampler_step_10_16": (27, 27),
         "typed_token": (1, 1),
-        "judge_draft": (20, 20),
+        "judge_draft": (19, 19),
         "suffix_read_64": (65, 0),
         "cold_prefix_512": (513, 1),
     }

@@ -12,7 +12,7 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, hub, reading, weights
+from engine import adapter, hub, int4_linear, reading, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.gap import NEAR, Frame, Gap, Infill, Stopped
 from engine.linear import Linear
@@ -116,7 +116,7 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     base_layers, canvas_layers = [], []
     for number in range(config.num_hidden_layers):
         layer = {name: tensors.pop(f"model.layers.{number}.{name}.weight") for name in config.layer_shapes()}
-        base_layers.append(Layer(layer))
+        base_layers.append(Layer(layer, int4_linear.smallest))
         canvas_layers.append(Layer(adapted.merged(number, layer)))
     lm_head = Linear(tensors[EMBEDDING])
     if runtime.device == "cpu":

@@ -26,7 +26,8 @@ class Judge:
     def judge(self, fills: Sequence[bytes]) -> list[float]:
         """S of each fill, in one pass of the base."""
         whole = [self._tokenizer.encode(_text(fill) + self._head) for fill in fills]
-        scores = self._denoiser.score(self._context, DraftTree(whole))
+        # What follows the last token is nobody's question: it need not be read.
+        scores = self._denoiser.score(self._context, DraftTree([ids[:-1] for ids in whole]))
         return [
             sum(float(row[token]) for row, token in zip(rows, ids, strict=False))
             for ids, rows in zip(whole, scores, strict=True)

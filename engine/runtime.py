@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 # 1,000 spins, 33 from 3,000 on. A busy machine is met with fewer threads (engine/threads.py), not with threads that
 # sleep at once.
 SPINS = "4000"
-# oneDNN's compiled kernels, one per matrix and count of tokens, of 1,024 by default. After 60 fills 64 saved 100 MB,
-# and cost no time that could be measured.
-KERNELS_KEPT = "64"
+# oneDNN's compiled kernels, one per matrix and count of tokens (engine/linear.py has fewer counts), of 1,024 by
+# default: 100 MB after 60 fills. 48 are those of eight counts; with 32 a pass takes 4 % more time.
+KERNELS_KEPT = "48"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.cache import Cache
-from engine.linear import Linear
+from engine.int4_linear import Int4Linear
+from engine.linear import Linear, filled_up
 from engine.rope import Rope
 
 
@@ -84,17 +85,18 @@ class LlamaConfig:
 
 
 class Layer:
-    """One decoder layer's weights. `weights` maps the checkpoint's names inside a layer to tensors."""
+    """One decoder layer's weights."""
 
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], pack: Callable[[Tensor], Linear | Int4Linear] = Linear) -> None:
+        """`weights` maps the checkpoint's names inside a layer to tensors; `pack` makes what is multiplied with."""
         projections = [weights[f"self_attn.{name}_proj"] for name in "qkv"]
         self.input_layernorm = weights["input_layernorm"]
-        self.qkv_proj = Linear(torch.cat(projections))  # [queries + keys + values, hidden]
-        self.o_proj = Linear(weights["self_attn.o_proj"])
+        self.qkv_proj = pack(torch.cat(projections))  # [queries + keys + values, hidden]
+        self.o_proj = pack(weights["self_attn.o_proj"])
         self.post_attention_layernorm = weights["post_attention_layernorm"]
-        self.gate_proj = Linear(weights["mlp.gate_proj"])
-        self.up_proj = Linear(weights["mlp.up_proj"])
-        self.down_proj = Linear(weights["mlp.down_proj"])
+        self.gate_proj = pack(weights["mlp.gate_proj"])
+        self.up_proj = pack(weights["mlp.up_proj"])
+        self.down_proj = pack(weights["mlp.down_proj"])
 
 
 class Llama:
@@ -145,16 +147,19 @@ class Llama:
         shape [tokens].
         """
         assert start + x.shape[0] <= cache.capacity, f"slot {start + x.shape[0]} is beyond the cache's {cache.capacity}"
-        config = self.config
+        config, tokens, layers = self.config, len(x), self.layers if layers is None else layers
+        rows = layers[0].qkv_proj.rows
         turn = self.rope.at(positions)
         additive = torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill_(~mask, -torch.inf)
         folded = additive.repeat(config.num_attention_heads // config.num_key_value_heads, 1)  # [group * tokens, slots]
-        for number, layer in enumerate(self.layers if layers is None else layers):
-            normed = self._rms_norm(x, layer.input_layernorm)
-            x = layer.o_proj.plus(self._attend(layer.qkv_proj(normed), turn, cache, number, first, start, folded), x)
+        x = filled_up(x, rows)  # rows that only the matrices see
+        for number, layer in enumerate(layers):
+            qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
+            mixed = self._attend(qkv, turn, cache, number, first, start, folded)
+            x = layer.o_proj.plus(filled_up(mixed, rows), x)
             normed = self._rms_norm(x, layer.post_attention_layernorm)
             x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
-        return self.final_norm(x)
+        return self.final_norm(x[:tokens])
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
@@ -163,7 +168,7 @@ class Llama:
     def log_probabilities_apart(self, hidden: Tensor, runs: Sequence[int]) -> list[Tensor]:
         """The same by runs of so many rows, each in memory of its own: who keeps rows of one (196 KB a row of the
         embedded model) does not keep the others."""
-        logits = self._lm_head(hidden).split(list(runs))
+        logits = self._lm_head(filled_up(hidden, self._lm_head.rows))[: len(hidden)].split(list(runs))
         return [run.log_softmax(-1, dtype=torch.float32) for run in logits]
 
     def logits(self, hidden: Tensor) -> Tensor:
