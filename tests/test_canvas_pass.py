@@ -60,15 +60,20 @@ def test_the_trained_pass_is_the_one_that_is_used() -> None:
     window, drawn = window_and_batch()
     _, hidden = states()
     compared = {"read": 0, "from the left": 0, "between": 0}
-    for group, rows in zip(drawn.groups, _by_group(drawn, hidden), strict=True):
+    needed = torch.zeros(len(hidden), 1).index_fill(0, drawn.rows, 1).bool()
+    by_group = zip(drawn.groups, _by_group(drawn, hidden), _by_group(drawn, needed), strict=True)
+    for group, rows, computed in by_group:
         for at in range(len(group.anchors)):
             prefix = list(window.ids[: int(group.anchors[at])])
             context = read(embedded(), prefix, list(window.suffixes[int(group.suffixes[at])]))
             leftmost = _leftmost(group, at)
             with torch.inference_mode():
                 expected = _used(context, group, at, leftmost)
-            found = base().llama.log_probabilities(rows[at, leftmost : leftmost + len(expected)].detach())
-            torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-4)
+            there = slice(leftmost, leftmost + len(expected))
+            counts = computed[at, there, 0]
+            assert counts.any()
+            found = base().llama.log_probabilities(rows[at, there][counts].detach())
+            torch.testing.assert_close(found, expected[counts], atol=2e-3, rtol=1e-4)
             compared["read" if group.read[at] else "from the left" if group.from_left[at] else "between"] += 1
     assert min(compared.values()) >= 2, compared
 
@@ -173,7 +178,7 @@ def test_what_a_capacity_cuts_off_is_not_counted_as_right() -> None:
 
 
 def _by_group(drawn: Batch, hidden: Tensor) -> list[Tensor]:
-    """[canvases, 1 + length, hidden] per group."""
+    """[canvases, 1 + length, size] per group, for [rows, size]."""
     shapes = [(len(group.anchors), 1 + group.length) for group in drawn.groups]
     return [
         rows.unflatten(0, shape) for rows, shape in zip(hidden.split([a * b for a, b in shapes]), shapes, strict=True)

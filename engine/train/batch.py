@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from engine.train.gaps import TrainingGap, Window
 
@@ -62,11 +63,12 @@ class Batch:
     suffixes: Tensor  # [suffixes, 1 + tokens of the longest]: the sink, a suffix, and then sinks that nobody sees
     suffix_sizes: Tensor  # [suffixes], without the sink
     groups: tuple[Group, ...]
+    rows: Tensor  # [needed]: the rows of the canvas pass that predict something, or that such a row sees; in order
     targets: Targets
 
     def tensors(self) -> list[Tensor]:
         inner = (tensor for part in (*self.groups, self.targets) for tensor in vars(part).values())
-        return [self.ids, self.suffixes, self.suffix_sizes, *inner]
+        return [self.ids, self.suffixes, self.suffix_sizes, self.rows, *inner]
 
     def to(self, device: str) -> Batch:
         """The same tensors elsewhere."""
@@ -75,6 +77,7 @@ class Batch:
             self.suffixes.to(device),
             self.suffix_sizes.to(device),
             tuple(Group(*(tensor.to(device) for tensor in vars(group).values())) for group in self.groups),
+            self.rows.to(device),
             Targets(*(tensor.to(device) for tensor in vars(self.targets).values())),
         )
 
@@ -97,6 +100,7 @@ def batch(window: Window, sink: int, end: int, chance: random.Random, lengths: S
         suffixes=torch.tensor([[sink, *suffix, *[sink] * (max(sizes) - len(suffix))] for suffix in window.suffixes]),
         suffix_sizes=torch.tensor(sizes),
         groups=groups,
+        rows=torch.cat([_needed(group).flatten() for group in groups]).nonzero().flatten(),
         targets=targets(groups),
     )
 
@@ -121,6 +125,16 @@ def targets(groups: Sequence[Group]) -> Targets:
         canvases=torch.cat(canvases),
         readings=torch.cat([group.read for group in groups]),
     )
+
+
+def _needed(group: Group) -> Tensor:
+    """bool [canvases, 1 + length]: rows that count. Of the corpus' windows they are 71 %: the others are noise that is
+    not learned, and what stands right of all that is."""
+    predicts = functional.pad(group.weights > 0, (0, 1))  # row i of a canvas predicts its position i, the last nothing
+    places = torch.arange(1 + group.length)
+    last = (predicts * places).amax(1, keepdim=True)
+    seen = functional.pad(group.known, (1, 0), value=True) & ((places <= last) | ~group.from_left[:, None])
+    return predicts | seen
 
 
 def _read(gaps: Sequence[TrainingGap], chance: random.Random) -> list[TrainingGap]:

@@ -30,23 +30,24 @@ class CanvasPass:
         self._group = self._heads // self._pairs
 
     def __call__(self, batch: Batch, reads: Reads) -> Tensor:
-        """Final states [rows, hidden] of `[anchor, canvas]`, gap after gap, group after group."""
-        canvases = [self._embed(group, batch) for group in batch.groups]
-        x = torch.cat([*canvases, self._base.embed_rows(batch.suffixes.flatten())])
-        rows = [len(canvas) for canvas in canvases]
+        """Final states [rows, hidden] of `[anchor, canvas]`, gap after gap, group after group; zeros for the rows that
+        are not among the batch's, which the matrices never see."""
+        canvases = torch.cat([self._embed(group, batch) for group in batch.groups])
+        x = torch.cat([_needed(canvases, batch.rows), self._base.embed_rows(batch.suffixes.flatten())])
+        rows = [len(group.anchors) * (1 + group.length) for group in batch.groups]
         sides = [_Side(group, batch, self._base, self._distance, self._group) for group in batch.groups]
         turn = self._base.rope.at(torch.arange(batch.suffixes.shape[1], device=x.device))
         for number, (stacks, (before, after)) in enumerate(zip(self._lora.layers, self._norms, strict=True)):
-            *canvases, behind = stacks["qkv"](self._rms_norm(x, before)).split([*rows, batch.suffixes.numel()])
+            ahead, behind = stacks["qkv"](self._rms_norm(x, before)).split([len(batch.rows), batch.suffixes.numel()])
             suffixes = self._read_suffixes(behind.unflatten(0, batch.suffixes.shape), turn)
             mixed = [
                 self._attend(qkv, side, reads.keys[number], reads.values[number], suffixes)
-                for qkv, side in zip(canvases, sides, strict=True)
+                for qkv, side in zip(_spread(ahead, batch.rows, sum(rows)).split(rows), sides, strict=True)
             ]
-            x = x + stacks["o"](torch.cat([*mixed, suffixes.mixed]))
+            x = x + stacks["o"](torch.cat([_needed(torch.cat(mixed), batch.rows), suffixes.mixed]))
             gate, up = stacks["gate_up"](self._rms_norm(x, after)).chunk(2, dim=-1)
             x = x + stacks["down"](functional.silu(gate) * up)
-        return self._base.final_norm(x[: sum(rows)])
+        return _spread(self._base.final_norm(x[: len(batch.rows)]), batch.rows, sum(rows))
 
     def _embed(self, group: Group, batch: Batch) -> Tensor:
         """[canvases * (1 + length), hidden]."""
@@ -106,6 +107,16 @@ class _Suffixes:
     keys: Tensor  # [pairs, suffixes, tokens, head_dim], without the sink's; turned to positions 1 ..; and the values
     values: Tensor
     mixed: Tensor  # [suffixes * (1 + tokens), heads * head_dim]
+
+
+def _needed(x: Tensor, rows: Tensor) -> Tensor:
+    """[count, size] -> [needed, size]."""
+    return x if len(rows) == len(x) else x.index_select(0, rows)
+
+
+def _spread(x: Tensor, rows: Tensor, count: int) -> Tensor:
+    """The way back: zeros where no row belongs."""
+    return x if len(rows) == count else x.new_zeros(count, x.shape[1]).index_copy(0, rows, x)
 
 
 class _Side:

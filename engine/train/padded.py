@@ -34,6 +34,9 @@ def padded(batch: Batch, capacity: Capacity) -> Batch:
         suffixes=_sized(_sized(batch.suffixes.T, 1 + capacity.suffix_tokens).T, capacity.suffixes),
         suffix_sizes=_sized(batch.suffix_sizes, capacity.suffixes),
         groups=groups,
+        rows=torch.arange(
+            sum((1 + length) * count for length, count in capacity.canvases)
+        ),  # all: how many count varies
         targets=_targets(targets(groups), capacity.positions),
     )
 
