@@ -15,8 +15,9 @@ from engine.tokenizer import Tokenizer
 # The modules of engine/ that decide what is answered: when one changes, everything is answered anew, or what the canvas
 # answers alone. The gate is not among them: it is asked when answers are counted.
 _OF_ALL = (
-    "adapter", "cache", "canvas", "context", "copies", "draft_tree", "gap", "judge", "lane", "linear", "models/gap",
-    "models/llama", "rope", "seams", "session", "tokenizer", "window", "evaluate/base_alone", "evaluate/reader",
+    "adapter", "cache", "canvas", "context", "copies", "draft_tree", "gap", "int4_linear", "judge", "lane", "linear",
+    "models/gap", "models/llama", "rope", "seams", "session", "tokenizer", "window", "evaluate/base_alone",
+    "evaluate/reader",
 )  # fmt: skip
 _OF_THE_CANVAS = ("branches", "canvas_tree", "drafting", "endings", "sampler", "evaluate/end_of_hole")
 
