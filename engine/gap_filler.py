@@ -137,7 +137,8 @@ def adapter_directory(model: str) -> Path:
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
-    """What `load` and the sessions will take. Raises ModelMissing, or ValueError for a config that can't be run."""
+    """What `load` and the sessions will take at most: the base may fit into 4 bits a weight (int4_linear.py). Raises
+    ModelMissing, or ValueError for a config that can't be run."""
     config, size = _config(hub.find(model)), runtime.torch_dtype.itemsize
     layers = config.num_hidden_layers * sum(map(prod, config.layer_shapes().values()))
     embedding = config.vocab_size * config.hidden_size
