@@ -1,4 +1,4 @@
-"""A matrix that a checkpoint had in 4 bits a weight: kept so, where that costs no exactness and no time."""
+"""A matrix that a checkpoint had in 4 bits a weight: kept so, where that costs no exactness and little time."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Int4Linear:
 
 
 def smallest(weight: Tensor) -> Linear | Int4Linear:
-    """In 4 bits where the weight came from so many, and the CPU multiplies as fast with them: with AVX-512, and without
-    AMX, whose bfloat16 products are far ahead. (In float32 torch has no fast kernel for it: 80 ms a token.)"""
+    """In 4 bits where the weight came from so many and the CPU multiplies nearly as fast with them: with AVX-512, and
+    without AMX, whose bfloat16 products are far ahead. (In float32 torch has no fast kernel for it: 80 ms a token.)"""
     fast = (
         weight.device.type == "cpu"
         and weight.dtype == torch.bfloat16

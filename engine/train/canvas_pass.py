@@ -64,10 +64,8 @@ class CanvasPass:
         q = self._base.rope.rotate(q * q.shape[-1] ** -0.5, *turn)
         # A pair's query heads become rows: [suffixes, pairs, group * tokens, head_dim].
         q = q.unflatten(2, (pairs, group)).permute(0, 2, 3, 1, 4).flatten(2, 3)
-        k, v = (
-            self._base.rope.rotate(k, *turn).transpose(1, 2),
-            v.transpose(1, 2),
-        )  # [suffixes, pairs, tokens, head_dim]
+        k = self._base.rope.rotate(k, *turn).transpose(1, 2)  # [suffixes, pairs, tokens, head_dim]
+        v = v.transpose(1, 2)
         # Not torch's own attention, whose gradients take 9 ms a layer on 2 CPU threads; this takes 1.
         later = torch.full((tokens, tokens), -torch.inf, dtype=q.dtype, device=q.device).triu(1)
         mixed = (q @ k.mT + later.repeat(group, 1)).softmax(-1) @ v
