@@ -95,6 +95,13 @@ def test_python_gets_its_share_and_windows_are_numbered(tmp_path: Path) -> None:
     assert documents.window(7, tokenizer()) == windows[7]
 
 
+def test_prefixes_have_0_to_1024_tokens() -> None:
+    text = "".join(f"total_{number} = add(total_{number - 1}, {number})\n" for number in range(1, 900))
+    documents = Documents([Document("python", text)], seed=0)
+    lefts = [gap.left for number in range(60) for gap in documents.window(number, tokenizer()).gaps]
+    assert max(lefts) <= 1024 and {left // 128 for left in lefts} >= set(range(8))
+
+
 def _warm(config: TrainConfig) -> TrainConfig:
     return TrainConfig(windows_per_step=1, warmup_steps=1, learning_rate=config.learning_rate)
 

@@ -16,7 +16,7 @@ class Capacity:
     """How much of everything a batch holds: 99 % of 400 windows of the corpus have no more of each. What is beyond
     it is left out."""
 
-    tokens: int = 512
+    tokens: int = 1024
     suffixes: int = 9
     suffix_tokens: int = 64
     canvases: tuple[tuple[int, int], ...] = ((16, 74), (64, 36))  # their length, and how many
