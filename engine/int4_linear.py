@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -26,15 +27,14 @@ class Int4Linear:
 
     rows = 1  # a count of tokens costs what it is; nothing is compiled for it
 
-    def __init__(self, weight: Tensor) -> None:
-        """`weight` has shape [out, in] and is one that `on_grid` says yes to."""
-        levels, scale, least = _grid(weight)
-        self.shape = tuple(weight.shape)
-        flat = levels.round().int().flatten(1)  # [out, in]
+    def __init__(self, grid: Grid) -> None:
+        """`grid` is one that `is_exact`."""
+        self.shape = (grid.levels.shape[0], grid.levels.shape[1] * GROUP)
+        flat = grid.levels.round().int().flatten(1)  # [out, in]
         self._levels = torch.ops.aten._convert_weight_to_int4pack_for_cpu(flat, 1)
-        centre = least + LEVELS / 2 * scale
-        pairs = torch.stack([scale, centre], dim=-1)  # [out, groups, 2]
-        self._scales = pairs.transpose(0, 1).to(weight.dtype).contiguous()
+        centre = grid.least + LEVELS / 2 * grid.scale
+        pairs = torch.stack([grid.scale, centre], dim=-1)  # [out, groups, 2]
+        self._scales = pairs.transpose(0, 1).bfloat16().contiguous()
 
     def __call__(self, x: Tensor) -> Tensor:
         """x W^T, shape [tokens, out]."""
@@ -63,25 +63,32 @@ def smallest(weight: Tensor) -> Linear | Int4Linear:
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
         and not torch.cpu.get_capabilities().get("amx_bf16")
     )
-    return Int4Linear(weight) if fast and on_grid(weight) else Linear(weight)
+    if fast and weight.shape[1] % GROUP == 0 and (grid := Grid.of(weight)).is_exact:
+        return Int4Linear(grid)
+    return Linear(weight)
 
 
-def on_grid(weight: Tensor) -> bool:
-    """Whether every group of the weight, [out, in], has no more than 16 values at equal distances, but for what
-    rounding to bfloat16 did to them."""
-    if weight.shape[1] % GROUP:
-        return False
-    levels, scale, least = _grid(weight)
-    largest = torch.maximum(least.abs(), (least + (LEVELS - 1) * scale).abs())  # [out, groups]
-    moved = (levels - levels.round()).abs().amax(-1) * scale
-    return bool((moved <= ROUNDING * largest).all())
+@dataclass(frozen=True)
+class Grid:
+    """A weight as levels of its groups. Quantisers put the outermost values of a group on its outermost levels."""
 
+    levels: Tensor  # [out, groups, 32], from 0 to 15, not rounded
+    scale: Tensor  # [out, groups], the distance between two levels
+    least: Tensor  # [out, groups]
 
-def _grid(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Levels from 0 to 15, not rounded, [out, groups, 32]; and of each group, [out, groups], the distance between two
-    levels and the least value. Quantisers put the outermost values of a group on its outermost levels."""
-    groups = weight.float().unflatten(1, (-1, GROUP))
-    least, most = groups.amin(-1), groups.amax(-1)
-    scale = (most - least) / (LEVELS - 1)
-    levels = (groups - least[..., None]) / scale.clamp(min=torch.finfo(torch.float32).tiny)[..., None]
-    return levels, scale, least
+    @staticmethod
+    def of(weight: Tensor) -> Grid:
+        """`weight` has shape [out, in], whole groups."""
+        groups = weight.float().unflatten(1, (-1, GROUP))
+        least, most = groups.amin(-1), groups.amax(-1)
+        scale = (most - least) / (LEVELS - 1)
+        levels = (groups - least[..., None]) / scale.clamp(min=torch.finfo(torch.float32).tiny)[..., None]
+        return Grid(levels, scale, least)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every group has no more than 16 values at equal distances, but for what rounding to bfloat16 did to
+        them."""
+        largest = torch.maximum(self.least.abs(), (self.least + (LEVELS - 1) * self.scale).abs())  # [out, groups]
+        moved = (self.levels - self.levels.round()).abs().amax(-1) * self.scale
+        return bool((moved <= ROUNDING * largest).all())

@@ -127,7 +127,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise ValueError("the GPU has too little memory left, a run takes 7 GB: try `--device cpu`") from error
+        raise ValueError("the GPU has too little memory left, a run takes 7 GB or more: try `--device cpu`") from error
     except BrokenProcessPool as error:
         raise ValueError("a process that cuts windows was ended, perhaps for want of memory") from error
 
