@@ -13,7 +13,7 @@ from engine.train.batch import Batch, Group, Targets, targets
 
 @dataclass(frozen=True)
 class Capacity:
-    """How much of everything a batch holds: 99 % of 400 windows of the corpus, of up to 512 tokens, had no more of each.
+    """How much of everything a batch holds: 99 % of 400 windows of up to 512 tokens of the corpus had no more of each.
     What is beyond it is left out."""
 
     tokens: int = 1024
