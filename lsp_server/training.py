@@ -66,7 +66,7 @@ def gap(
 ) -> None:
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
     from engine.gap_filler import adapter_directory
-    from engine.train import run
+    from engine.train import checkpoint, run
     from engine.train.trainer import TrainConfig
     from engine.weights import WeightsError
 
@@ -74,6 +74,8 @@ def gap(
         documents, held_out = _documents(repo, directory or user_cache.corpus())
         name = name or (repo.resolve().name if repo else "main")
         target = user_cache.training() / name
+        if start is not None and (target / checkpoint.STATE).exists():
+            raise ValueError(f"{name} was begun already: leave out --start to go on with it, or give another --name")
         config = TrainConfig(learning_rate=rate, decay=decay, windows_per_step=windows)
         start = start or adapter_directory(model)
         begun = run.Run(model, documents, target, config, start=start, seed=seed, device=device, threads=threads)

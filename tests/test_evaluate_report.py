@@ -19,7 +19,7 @@ from engine.evaluate.evaluation import Plan, evaluate
 from engine.evaluate.gaps import EvaluationGap, GapKind
 from engine.evaluate.gate_fit import fit_gate, least_threshold
 from engine.evaluate.gate_rows import GateRow, figures, gate_rows
-from engine.evaluate.methods import Method
+from engine.evaluate.methods import ENDING, Method
 from engine.evaluate.outcome import Outcome, outcome
 from engine.evaluate.report import Report
 from engine.evaluate.risk_coverage import plot, risk_coverage
@@ -44,7 +44,7 @@ def answered(gap: EvaluationGap, **texts: str) -> Outcome:
         return Answer(texts.get(name, ""), {"canvas": 4, "strict": 10}.get(name, 1), SURE if name == "canvas" else None)
 
     end = EndOfHole(True, 0, 2)
-    return outcome(gap, answer, tuple(Method), len, end)
+    return outcome(gap, answer, tuple(Method), ENDING, len, end)
 
 
 def test_a_rest_of_a_line_is_asked_for_with_its_limit_and_without() -> None:
@@ -55,8 +55,20 @@ def test_a_rest_of_a_line_is_asked_for_with_its_limit_and_without() -> None:
     def answer(method: Method, question: Gap) -> Answer:
         return Answer("a" if question.max_lines == 1 else "b", 1)
 
-    found = outcome(gap, answer, (Method.CANVAS,), len, None)
+    found = outcome(gap, answer, (Method.CANVAS,), ENDING[:1], len, None)
     assert found.exact(Method.CANVAS) and not found.uncut_exact(Method.CANVAS)
+
+
+def test_who_asks_for_no_ends_answers_a_gap_once() -> None:
+    asked = list[Gap]()
+
+    def answer(method: Method, question: Gap) -> Answer:
+        asked.append(question)
+        return Answer("a", 1)
+
+    gap = rest_of_line(0)
+    found = outcome(gap, answer, (Method.CANVAS,), (), len, None)
+    assert asked == [gap.gap] and not found.length_right
 
 
 def report(*outcomes: Outcome) -> Report:

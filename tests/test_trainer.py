@@ -48,6 +48,20 @@ def test_a_run_goes_on_exactly_where_it_was_stopped(model: Path, tmp_path: Path)
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+def test_gaps_of_the_adapter_that_was_begun_with_are_counted_once(model: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    list(train(model, begun, 100))
+    seen = _trained_gaps(begun)
+    for _ in range(2):  # the second goes on, whatever adapter is named
+        steps = list(
+            run.Run(str(model), DOCUMENTS, tmp_path / "run", CONFIG, start=begun, device="cpu", threads=1).steps(
+                Budget(gaps=60)
+            )
+        )
+        begun = model
+    assert _trained_gaps(tmp_path / "run") == seen + steps[-1].progress.gaps
+
+
 def test_the_rate_rises_stays_and_in_a_decay_branch_falls(model: Path, tmp_path: Path) -> None:
     rates = [step.rate for step in train(model, tmp_path / "constant", 200)]
     assert rates[:3] == pytest.approx([1e-3, 2e-3, 3e-3]) and set(rates[3:]) == {3e-3}
@@ -100,6 +114,10 @@ def test_prefixes_have_0_to_1024_tokens() -> None:
     documents = Documents([Document("python", text)], seed=0)
     lefts = [gap.left for number in range(60) for gap in documents.window(number, tokenizer()).gaps]
     assert max(lefts) <= 1024 and {left // 128 for left in lefts} >= set(range(8))
+
+
+def _trained_gaps(adapter: Path) -> int:
+    return int(json.loads((adapter / checkpoint.ADAPTER_CONFIG).read_text())["gap"]["trained_gaps"])
 
 
 def _warm(config: TrainConfig) -> TrainConfig:

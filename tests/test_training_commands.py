@@ -79,6 +79,10 @@ def test_train_on_a_repository(repo: Path, tmp_path: Path) -> None:
     kept = cache / "lacuna" / "training" / "shapes"
     assert (kept / "training.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((kept / "adapter_config.json").read_text())["gap"]["trained_gaps"] >= 150
+    again = lacuna(
+        "train", "gap", "--name", "shapes", "--repo", str(repo), "--start", str(model), XDG_CACHE_HOME=str(cache)
+    )
+    assert again.returncode == 1 and "shapes was begun already" in again.stderr
 
 
 def test_a_missing_corpus_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from engine import hub, user_cache
 from engine.evaluate import answers, subject
 from engine.evaluate.answers import AnswerFile
 from engine.evaluate.gaps import EvaluationGap, GapKind, cut_gaps
-from engine.evaluate.methods import PRODUCT, Answerer, Decoding, Method
+from engine.evaluate.methods import ENDING, PRODUCT, Answerer, Decoding, Method
 from engine.evaluate.outcome import Outcome, outcome
 from engine.evaluate.report import Report
 from engine.evaluate.source_files import read_split
@@ -34,7 +34,7 @@ class Plan:
     seed: int = 0
     decoding: Decoding = PRODUCT
     confidence: float = CONFIDENCE
-    ends: bool = True  # whether ends of holes are looked at, teacher-forced
+    ends: bool = True  # whether ends of holes are looked at: in answers that are not cut, and teacher-forced
 
 
 EVERYTHING = Plan()
@@ -74,10 +74,11 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     """File by file, so that what its gaps share is read once."""
     own, shared = answers.place(subject.name), answers.place(subject.base_name)
+    ending = tuple(method for method in plan.methods if method in ENDING and plan.ends)
     with AnswerFile(own) as known, AnswerFile(shared) as known_of_base:
         for _, of_file in groupby(gaps, key=lambda gap: gap.file.name):
             answerer = Answerer(subject, plan.decoding, known, known_of_base)
             for gap in of_file:
                 end = answerer.end_of_hole(gap) if plan.ends else None
-                yield outcome(gap, answerer.answer, plan.methods, subject.count, end)
+                yield outcome(gap, answerer.answer, plan.methods, ending, subject.count, end)
                 done()

@@ -10,7 +10,7 @@ from rapidfuzz.distance import Levenshtein
 from engine.evaluate.answers import Answer
 from engine.evaluate.end_of_hole import EndOfHole
 from engine.evaluate.gaps import EvaluationGap, GapKind
-from engine.evaluate.methods import ENDING, Method
+from engine.evaluate.methods import Method
 from engine.gap import Gap
 
 
@@ -18,7 +18,7 @@ from engine.gap import Gap
 class Outcome:
     gap: EvaluationGap
     answers: Mapping[Method, Answer]
-    # Of the methods that end holes themselves: the answers to `EvaluationGap.uncut` for the rest of a line (of one line
+    # Of methods that end holes themselves: the answers to `EvaluationGap.uncut` for the rest of a line (of one line
     # fills are searched in another way), else those above; and whether they have as many tokens as the right one.
     uncut: Mapping[Method, Answer]
     length_right: Mapping[Method, bool]
@@ -47,11 +47,13 @@ def outcome(
     gap: EvaluationGap,
     answer: Callable[[Method, Gap], Answer],
     methods: tuple[Method, ...],
+    ending: tuple[Method, ...],
     count: Callable[[str], int],
     end: EndOfHole | None,
 ) -> Outcome:
-    """`answer` answers one of the gap's questions by a method; `count` counts tokens."""
-    uncut = {method: answer(method, gap.questions[-1]) for method in methods if method in ENDING}
+    """`answer` answers one of the gap's questions by a method; `count` counts tokens. By those `ending`, holes are
+    asked for uncut too."""
+    uncut = {method: answer(method, gap.questions[-1]) for method in ending}
     answers = {method: answer(method, gap.gap) for method in methods}
     right = {method: count(said.text) == count(gap.truth) for method, said in uncut.items()}
     return Outcome(gap, answers, uncut, right, end)

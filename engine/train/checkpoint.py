@@ -26,6 +26,7 @@ class Progress:
 
     windows: int = 0  # drawn so far: the counter of Documents.window
     gaps: int = 0
+    earlier_gaps: int = 0  # that the adapter which it began with was trained on
     tokens: int = 0  # positions learned
     steps: int = 0
     seconds: float = 0.0

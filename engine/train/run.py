@@ -49,7 +49,7 @@ class Budget:
 
 
 class Run:
-    """One run: goes on where it was left in `target`, else begins with the adapter in `start`."""
+    """One run: goes on where it was left in `target`, or else begins with the adapter in `start`."""
 
     def __init__(
         self,
@@ -84,6 +84,8 @@ class Run:
         self.trainer = Trainer(base, self._lora, GapConfig.from_adapter(self._words), config, chosen.threads)
         if (kept := checkpoint.load(target)) is not None:
             self.trainer.resume(*kept)
+        else:
+            self.trainer.progress = Progress(earlier_gaps=gap.get("trained_gaps", 0))
 
     def steps(self, budget: Budget) -> Iterator[Step]:
         """Trains, step by step; afterwards `target` holds the run's state, its metrics and the adapter.
@@ -97,7 +99,7 @@ class Run:
                 metrics.write(json.dumps(_row(step)) + "\n")
                 metrics.flush()
                 yield step
-        self._export(self.trainer.progress.gaps)
+        self._export()
 
     def measure(self, documents: Iterable[Document], windows: int) -> Measure:
         """How well the gaps of other documents are denoised now. Raises ValueError as `steps` does."""
@@ -116,8 +118,9 @@ class Run:
         finally:
             ahead.close()
 
-    def _export(self, gaps: int) -> None:
-        gap = {**self._words["gap"], "trained_gaps": self._words["gap"].get("trained_gaps", 0) + gaps}
+    def _export(self) -> None:
+        progress = self.trainer.progress
+        gap = {**self._words["gap"], "trained_gaps": progress.earlier_gaps + progress.gaps}
         checkpoint.export(self._target, {**self._words, "gap": gap}, dict(self._lora.parameters()))
 
 
