@@ -33,8 +33,8 @@ def loss(hidden: Tensor, batch: Batch, base: Llama) -> tuple[Tensor, Tensor]:
     """What is minimised, a mean over positions, for states [rows, hidden] of the canvas pass; and what `Sums` names,
     without gradients. No shape depends on what the tensors hold."""
     targets = batch.targets
-    logits = base.logits(hidden.index_select(0, targets.rows))  # [positions, vocab]
-    entropy = functional.cross_entropy(logits.float(), targets.tokens, reduction="none")
+    logits = base.logits(hidden.index_select(0, targets.rows)).float()  # [positions, vocab]
+    entropy = functional.cross_entropy(logits, targets.tokens, reduction="none")
     weights = targets.weights * torch.where(targets.read, READER_WEIGHT, CANVAS_WEIGHT)
     positions = (targets.weights > 0).sum()
     right, found = logits.detach().argmax(-1) == targets.tokens, entropy.detach()
