@@ -153,7 +153,7 @@ def _memory_lines(report: Report) -> list[tuple[str, str]]:
     parts = ((memory.weights, "weights"), (memory.cache, "cache"), (memory.activations, "activations"))
     spelled = " + ".join(f"{_gigabytes(size)} {name}" for size, name in parts)
     return [
-        ("memory needed", f"at most {_gigabytes(memory.needed)} = {spelled}"),
+        ("memory needed", f"{_gigabytes(memory.needed)} = {spelled}"),
         ("memory available", _gigabytes(memory.available)),
     ]
 

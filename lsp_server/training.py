@@ -71,11 +71,11 @@ def gap(
     from engine.weights import WeightsError
 
     try:
-        documents, held_out = _documents(repo, directory or user_cache.corpus())
         name = name or (repo.resolve().name if repo else "main")
         target = user_cache.training() / name
         if start is not None and (target / checkpoint.STATE).exists():
             raise ValueError(f"{name} was begun already: leave out --start to go on with it, or give another --name")
+        documents, held_out = _documents(repo, directory or user_cache.corpus())
         config = TrainConfig(learning_rate=rate, decay=decay, windows_per_step=windows)
         start = start or adapter_directory(model)
         begun = run.Run(model, documents, target, config, start=start, seed=seed, device=device, threads=threads)

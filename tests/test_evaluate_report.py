@@ -69,6 +69,8 @@ def test_who_asks_for_no_ends_answers_a_gap_once() -> None:
     gap = rest_of_line(0)
     found = outcome(gap, answer, (Method.CANVAS,), (), len, None)
     assert asked == [gap.gap] and not found.length_right
+    summary = Report((found,), (Method.CANVAS,), UNFITTED, 0.4).summary()
+    assert summary["eol_exact"] == 0.0 and summary["length_right"] is None and summary["eol_uncut_exact"] is None
 
 
 def report(*outcomes: Outcome) -> Report:

@@ -49,17 +49,12 @@ def test_a_run_goes_on_exactly_where_it_was_stopped(model: Path, tmp_path: Path)
 
 
 def test_gaps_of_the_adapter_that_was_begun_with_are_counted_once(model: Path, tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
+    begun, target = tmp_path / "begun", tmp_path / "run"
     list(train(model, begun, 100))
-    seen = _trained_gaps(begun)
-    for _ in range(2):  # the second goes on, whatever adapter is named
-        steps = list(
-            run.Run(str(model), DOCUMENTS, tmp_path / "run", CONFIG, start=begun, device="cpu", threads=1).steps(
-                Budget(gaps=60)
-            )
-        )
-        begun = model
-    assert _trained_gaps(tmp_path / "run") == seen + steps[-1].progress.gaps
+    for start in (begun, model):  # the second goes on, whatever adapter is named
+        anew = run.Run(str(model), DOCUMENTS, target, CONFIG, start=start, device="cpu", threads=1)
+        steps = list(anew.steps(Budget(gaps=60)))
+    assert _trained_gaps(target) == _trained_gaps(begun) + steps[-1].progress.gaps
 
 
 def test_the_rate_rises_stays_and_in_a_decay_branch_falls(model: Path, tmp_path: Path) -> None:

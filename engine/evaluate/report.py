@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.table import Table
 from engine.evaluate.bootstrap import Interval, paired
 from engine.evaluate.gaps import GapKind
 from engine.evaluate.gate_rows import figures, gate_rows
-from engine.evaluate.methods import ENDING, Method
+from engine.evaluate.methods import Method
 from engine.evaluate.outcome import Outcome
 from engine.gate import Gate
 
@@ -103,9 +103,9 @@ class Report:
         )
         return [round(100 * value, 1) for value in (interval.mean, interval.low, interval.high)]
 
-    def _mean(self, outcomes: Iterable[Outcome], method: Method, score: Score) -> float:
+    def _mean(self, outcomes: Sequence[Outcome], method: Method, score: Score) -> float:
         """NaN where the method, or anything to take a mean of, is missing."""
-        if method not in self.methods or (score in _OF_ENDS and method not in ENDING):
+        if method not in self.methods or (score in _OF_ENDS and any(method not in each.uncut for each in outcomes)):
             return math.nan
         return _average([score(outcome, method) for outcome in outcomes])
 
