@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
-from lsp_server.exclude import Exclusion
+from lsp_server.exclude import bad_globs
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _fault(name: str, key: str, value: object) -> str | None:
         return f"unknown setting {key!r}" + (f", did you mean {close[0]!r}?" if close else "")
     if not _has_type(value, defaults[name]) or not _is_in_range(name, value):
         return f"{key!r} must be {_wanted(name, defaults[name])}, not {value!r}"
-    return _bad_pattern(value) if name == "excluded" else None
+    return bad_globs(value) if name == "excluded" else None  # type: ignore[arg-type]
 
 
 def _wanted(name: str, default: object) -> str:
@@ -148,11 +148,3 @@ def _is_in_range(name: str, value: object) -> bool:
 def _converted(name: str, value: object) -> object:
     default = getattr(Config, name)
     return type(default)(value) if isinstance(default, int | float | tuple) else value  # type: ignore[call-overload, arg-type]
-
-
-def _bad_pattern(patterns: object) -> str | None:
-    try:
-        Exclusion(patterns)  # type: ignore[arg-type]
-    except ValueError as error:
-        return str(error)
-    return None

@@ -4,72 +4,71 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable
+from functools import lru_cache
 
-from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore import GitIgnorePatternError
-
+from engine.ignore_rules import IgnoreRules, TooCostly, fault
+from engine.secret_names import secret_rule
 from lsp_server.gitignore import GitIgnores
 
-_PERCENT_CODES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_DATA_ENDS = ("cfg", "conf", "csv", "enc", "ini", "json", "properties", "toml", "txt", "xml", "yaml", "yml")
-_CODE_ENDS = (
-    "c", "cc", "cpp", "cs", "go", "h", "hpp", "java", "js", "jsx", "kt", "php", "py", "rb", "rs", "scala", "swift",
-    "ts", "tsx",
-)  # fmt: skip
+MAX_GLOBS = 1000  # of the user's
+_MAX_ANSWERS = 1000  # documents remembered; a session opens far fewer
 
-# Lower case: names are compared in lower case, as `.ENV` is the same file on two of three systems.
-# A `credentials_provider.py` is code; a `credentials.py` or `secrets.py` is where small projects keep the real ones.
-SECRET_GLOBS: tuple[str, ...] = (
-    "*.env", ".env", ".env.*", ".envrc",
-    "*.pem", "*.key", "*.p12", "*.pfx", "*.pkcs12", "*.p8", "*.jks", "*.keystore", "*.kdb", "*.kdbx", "*.ppk", "*.gpg",
-    "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*_rsa", "*_ed25519",
-    "credentials*", *(f"!credentials?*.{end}" for end in _CODE_ENDS),
-    ".credentials*", *(f"*credentials.{end}" for end in _DATA_ENDS),
-    "secrets.*", *(f"*{noun}.{end}" for noun in ("secret", "secrets") for end in _DATA_ENDS),
-    ".netrc", "_netrc", ".pgpass", "pgpass.conf", ".my.cnf", ".htpasswd", ".git-credentials", ".vault-token",
-    ".npmrc", ".pypirc", ".dockercfg", ".docker/config.json", ".kube/config", ".gnupg/", ".ssh/", ".password-store/",
-    "*.tfvars", "*.tfstate", "service-account*.json", "service_account*.json",
-)  # fmt: skip
+_PERCENT_CODES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_secret_rule = lru_cache(maxsize=4096)(secret_rule)
 
 
 class Exclusion:
     """Says why a document gets no suggestions and enters no other document's context.
 
-    `user_globs` are .gitignore patterns that hold at any depth and have the last word: `!secrets.py` lets that file
-    in again. A pattern that is none raises ValueError.
+    `user_globs` are .gitignore patterns that hold at any depth, the later ones before the earlier ones and before what
+    .gitignore says: `!dist/a.js` lets that file in again. Nothing lets in what may hold secrets: the globs may be a
+    workspace's. A file is judged by its path and by what that links to. A pattern that is none raises ValueError.
+    `recheck_seconds`: how long an answer stands before the file system is asked again.
     """
 
     def __init__(self, user_globs: Iterable[str] = (), recheck_seconds: float = 1.0) -> None:
-        self._user = [(glob, _user_spec(glob)) for glob in user_globs]
-        self._secrets = GitIgnoreSpec.from_lines(_anywhere(glob) for glob in SECRET_GLOBS)
-        self._gitignores = GitIgnores(recheck_seconds)
-        self._secret_globs: dict[str, str | None] = {}
+        self._user = [(glob, _user_rules(glob)) for glob in user_globs]
+        self._gitignores = GitIgnores()
+        self._recheck_seconds = recheck_seconds
+        self._answers: dict[str, tuple[float, str | None]] = {}
 
     def reason(self, uri_or_path: str) -> str | None:
         """Why this document is left alone, in words for a person; None where it is not."""
         path = path_of(uri_or_path)
-        for glob, spec in reversed(self._user):
-            include = spec.check_file(path).include
-            if include is not None:
-                return f"listed by the user: {glob}" if include else None
-        secret = self._secret(path)
+        now = time.monotonic()
+        known = self._answers.get(path)
+        if known is not None and now - known[0] < self._recheck_seconds:
+            return known[1]
+        if len(self._answers) >= _MAX_ANSWERS:
+            self._answers.clear()
+        reasons = map(self._reason, dict.fromkeys((path, _real(path))))
+        self._answers[path] = (now, next(filter(None, reasons), None))
+        return self._answers[path][1]
+
+    def _reason(self, path: str) -> str | None:
+        try:
+            secret = _secret_rule(path)
+        except TooCostly:
+            return "may hold secrets: its path cannot be judged"
         if secret is not None:
             return f"may hold secrets: {secret}"
+        for glob, rules in reversed(self._user):
+            include = _includes(rules, path)
+            if include is not None:
+                return f"listed by the user: {glob}" if include else None
         hidden_by = self._gitignores.hides(path)
         return f"hidden by {hidden_by}" if hidden_by is not None else None
 
-    def _secret(self, path: str) -> str | None:
-        """The glob of SECRET_GLOBS that names `path`, or what `path` links to."""
-        if path not in self._secret_globs:
-            if len(self._secret_globs) > 1000:
-                self._secret_globs.clear()
-            self._secret_globs[path] = self._secret_glob(path) or self._secret_glob(_link_target(path))
-        return self._secret_globs[path]
 
-    def _secret_glob(self, path: str) -> str | None:
-        result = self._secrets.check_file(path.lower())
-        return SECRET_GLOBS[result.index] if result.include and result.index is not None else None
+def bad_globs(globs: Iterable[str]) -> str | None:
+    """What is wrong with a user's list, in words; None where nothing is."""
+    listed = list(globs)
+    if len(listed) > MAX_GLOBS:
+        return f"exclude: {len(listed)} patterns are too many; at most {MAX_GLOBS} are taken"
+    faults = ((glob, fault(_anywhere(glob))) for glob in listed)
+    return next((_complaint(glob, wrong) for glob, wrong in faults if wrong is not None), None)
 
 
 def path_of(uri_or_path: str) -> str:
@@ -97,20 +96,41 @@ def _decoded(text: str) -> str:
     return _PERCENT_CODES.sub(lambda codes: bytes.fromhex(codes[0].replace("%", "")).decode(errors="replace"), text)
 
 
-def _user_spec(glob: str) -> GitIgnoreSpec:
+def _user_rules(glob: str) -> IgnoreRules:
+    wrong = fault(_anywhere(glob))
+    if wrong is not None:
+        raise ValueError(_complaint(glob, wrong))
+    return IgnoreRules([_anywhere(glob).encode(errors="surrogatepass")])
+
+
+def _complaint(glob: str, wrong: str) -> str:
+    return f"exclude: {glob!r} is not a .gitignore pattern: {wrong}"
+
+
+def _includes(rules: IgnoreRules, path: str) -> bool | None:
+    """Whether a glob leaves a file alone (True), lets it in (False), or does not speak of it."""
     try:
-        return GitIgnoreSpec.from_lines([_anywhere(glob)])
-    except (GitIgnorePatternError, re.error) as error:
-        raise ValueError(f"exclude: {glob!r} is not a .gitignore pattern: {error}") from error
+        decisions = rules.decisions(path.strip("/").encode(errors="surrogatepass"))
+    except TooCostly:
+        return True
+    rule = next((rule for rule in reversed(decisions) if rule is not None), None)
+    return None if rule is None else not rule.negative
 
 
 def _anywhere(glob: str) -> str:
     """`glob` so that it holds at any depth: .gitignore ties a pattern with an inner slash to its own directory."""
     negation, pattern = ("!", glob[1:]) if glob.startswith("!") else ("", glob)
-    pattern = os.path.expanduser(pattern)
+    if pattern.startswith("~"):
+        pattern = os.path.expanduser(pattern).replace(os.sep, "/")
     tied = "/" in pattern.rstrip("/") and not pattern.startswith(("/", "**/")) and not re.match(r"[A-Za-z]:/", pattern)
     return f"{negation}**/{pattern}" if tied else f"{negation}{pattern}"
 
 
-def _link_target(path: str) -> str:
-    return os.path.realpath(path).replace("\\", "/") if os.path.islink(path) else path
+def _real(path: str) -> str:
+    """The path without links, in any of its directories."""
+    if not os.path.isabs(path):
+        return path
+    try:
+        return os.path.realpath(path).replace(os.sep, "/")
+    except (OSError, ValueError):  # a name that no file can have
+        return path

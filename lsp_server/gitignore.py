@@ -1,126 +1,171 @@
-"""What the .gitignore files above a file say about it, read with pathspec and cached by modification time."""
+"""What git's ignore files say about a file: those of its repository, and the user's own. Git is not run.
+
+All of them are data from a stranger, `.git` included: read as regular files of a bounded size, matched in bounded time.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
-import time
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import accumulate
 
-from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore import GitIgnorePatternError
+from engine.ignore_rules import IgnoreRules, Rule, TooCostly
+from engine.safe_read import TooLargeError, read_regular
+from lsp_server.git_config import excludes_file
 
 _log = logging.getLogger(__name__)
 
-_MAX_ANSWERS = 1000  # files remembered; a session opens far fewer
-_MAX_SPEC_BYTES = 1 << 20  # a .gitignore longer than this is somebody's mistake
+_MAX_FILES = 256  # ignore files remembered
+_MAX_BYTES = 2 << 20  # of an ignore file
+_MAX_LINES = 100_000  # of an ignore file
+_MAX_POINTER = 4096  # bytes of a `.git` file and of `commondir`
+
+_Stamp = tuple[int, int, int]  # modification time in nanoseconds, size, inode
+_Verdict = tuple[bool, str]  # whether a rule hides, and the file that it stands in
 
 
 @dataclass(frozen=True)
-class _CachedSpec:
-    stamp: tuple[int, int]  # modification time in nanoseconds, size
-    spec: GitIgnoreSpec
+class _Source:
+    """An ignore file, and the directory that its rules are about."""
+
+    file: str
+    directory: str
+    is_linkable: bool = False  # git follows a link here; in a work tree it does not
 
 
 class GitIgnores:
-    """Answers whether git would leave a file out, without running git.
+    """Answers whether git would leave a file out.
 
-    `recheck_seconds`: how long an answer stands before the files are looked at again. (A look is a `stat` for every
-    directory up to the repository's root: 40 us on a local disk, several milliseconds on a network mount.)
+    A file of more than 2 MiB or 100,000 lines hides everything that it is about, as do rules that cannot be tried in
+    bounded time: what it would hide is not known, and may be private. An answer takes some calls of `stat` for every
+    directory up to the repository's root: 40 us on a local disk, several milliseconds on a network mount.
     """
 
-    def __init__(self, recheck_seconds: float = 1.0) -> None:
-        self._recheck_seconds = recheck_seconds
-        self._specs: dict[Path, _CachedSpec] = {}
-        self._answers: dict[str, tuple[float, Path | None]] = {}
+    def __init__(self) -> None:
+        self._rules: dict[str, tuple[_Stamp, IgnoreRules | None]] = {}  # None: too large to be read
+        self._everywhere = excludes_file()
 
-    def hides(self, path: str) -> Path | None:
-        """The .gitignore that hides `path` or a directory it is in; None where none does or `path` is not absolute."""
-        if not os.path.isabs(path):
+    def hides(self, path: str) -> str | None:
+        """The ignore file that hides `path` or a directory it is in; None where none does or it is not absolute."""
+        if not os.path.isabs(path) or "\0" in path:
             return None
-        now = time.monotonic()
-        known = self._answers.get(path)
-        if known is not None and now - known[0] < self._recheck_seconds:
-            return known[1]
-        if len(self._answers) >= _MAX_ANSWERS:
-            self._answers.clear()
-        answer = self._look(Path(os.path.normpath(path)))
-        self._answers[path] = (now, answer)
-        return answer
+        path = os.path.normpath(path)
+        folders = _folders(path)
+        found = next(((at, git) for at, folder in enumerate(folders) if (git := _git_directory(folder))), None)
+        if found is not None:
+            at, git = found
+            return self._hidden(path, folders[at::-1], [*self._common(folders[at], git)])
+        # No repository: nothing but its own folder speaks of a file. Who may write above it, or shares it, has no say.
+        return self._hidden(path, folders[:1], []) if _is_own(folders[0]) else None
 
-    def _look(self, path: Path) -> Path | None:
-        """As git does: from the root down, so that nothing inside an ignored directory can be brought back."""
-        directories = _directories_of_repository(path)
-        specs: list[tuple[Path, GitIgnoreSpec]] = []
-        for depth, directory in enumerate(directories):
-            spec = self._spec(directory / ".gitignore")
-            if spec is not None:
-                specs.append((directory, spec))
-            last = depth + 1 == len(directories)
-            entry = path if last else directories[depth + 1]
-            decisive = _decisive(specs, entry, is_directory=not last)
-            if decisive is not None:
-                return decisive / ".gitignore"
+    def _common(self, root: str, git: str) -> Iterator[_Source]:
+        """What counts for a whole repository and says least: the user's own file, then info/exclude."""
+        if self._everywhere is not None:
+            yield _Source(str(self._everywhere), root, is_linkable=True)
+        yield _Source(os.path.join(git, "info", "exclude"), root, is_linkable=True)
+
+    def _hidden(self, path: str, folders: list[str], common: list[_Source]) -> str | None:
+        """`folders` are those from the root down: as git has it, nothing inside an ignored one can be brought back."""
+        verdicts: list[_Verdict | None] = [None] * len(folders)
+        for source in common:
+            self._apply(source, path, verdicts, 0)
+        for level, folder in enumerate(folders):
+            self._apply(_Source(os.path.join(folder, ".gitignore"), folder), path, verdicts, level)
+            verdict = verdicts[level]
+            if verdict is not None and verdict[0]:
+                return verdict[1]
         return None
 
-    def _spec(self, file: Path) -> GitIgnoreSpec | None:
+    def _apply(self, source: _Source, path: str, verdicts: list[_Verdict | None], level: int) -> None:
+        """Put in what a file says of what lies in its directory on the way to `path`, which begins at a level."""
+        found, rules = self._read(source)
+        if not found:
+            return
+        if rules is None:
+            verdicts[level] = (True, source.file)
+            return
+        inner = path[len(source.directory) :].lstrip(os.sep).replace(os.sep, "/")
+        for at, rule in enumerate(_decisions(rules, source, inner), start=level):
+            if rule is not None:
+                verdicts[at] = (not rule.negative, source.file)
+
+    def _read(self, source: _Source) -> tuple[bool, IgnoreRules | None]:
+        """Whether there is a file, and its rules."""
         try:
-            status = file.stat()
-            stamp = (status.st_mtime_ns, status.st_size)
-            cached = self._specs.get(file)
-            if cached is not None and cached.stamp == stamp:
-                return cached.spec
-            text = file.read_bytes()[:_MAX_SPEC_BYTES].decode("utf-8-sig", errors="replace")
-        except (OSError, ValueError):  # absent, a directory, not ours to read, or a name that no file can have
-            self._specs.pop(file, None)
-            return None
-        spec = GitIgnoreSpec.from_lines(_valid_lines(text.splitlines(), file))
-        self._specs[file] = _CachedSpec(stamp, spec)
-        return spec
+            status = os.stat(source.file, follow_symlinks=source.is_linkable)
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            known = self._rules.get(source.file)
+            if known is None or known[0] != stamp:
+                if len(self._rules) >= _MAX_FILES:
+                    self._rules.clear()
+                known = self._rules[source.file] = (stamp, _rules_of(source))
+        except (OSError, ValueError):  # absent, no regular file, not ours to read, or a name that no file can have
+            self._rules.pop(source.file, None)
+            return False, None
+        return True, known[1]
 
 
-def _directories_of_repository(path: Path) -> list[Path]:
-    """The directories from the repository's root down to `path`'s own.
-
-    Outside a repository every directory below the home directory or the file system's root counts: an unpacked
-    archive, or a project before its `git init`, means its .gitignore just as well.
-    """
-    directories: list[Path] = []
-    home = Path.home()
-    for directory in path.parents:
-        if directory == home and not _is_repository(directory):
-            break
-        directories.append(directory)
-        if _is_repository(directory):
-            break
-    return directories[::-1]
+_EVERYTHING = Rule(b"*", negative=False, only_directories=False, anchored=False)
 
 
-def _is_repository(directory: Path) -> bool:
-    return os.path.exists(directory / ".git")  # a file in worktrees and submodules
+def _decisions(rules: IgnoreRules, source: _Source, inner: str) -> list[Rule | None]:
+    try:
+        return rules.decisions(os.fsencode(inner))
+    except TooCostly as error:
+        _log.info("%s: %s; what it is about is left alone", source.file, error)
+        return [_EVERYTHING]
 
 
-def _decisive(specs: list[tuple[Path, GitIgnoreSpec]], entry: Path, is_directory: bool) -> Path | None:
-    """The directory whose .gitignore ignores `entry`; the deepest one with an opinion decides."""
-    for directory, spec in reversed(specs):
-        relative = entry.relative_to(directory).as_posix() + ("/" if is_directory else "")
-        include = spec.check_file(relative).include
-        if include is not None:
-            return directory if include else None
-    return None
+def _rules_of(source: _Source) -> IgnoreRules | None:
+    """None for a file that is too large. Raises OSError for what git does not read either, as a link in a work tree."""
+    try:
+        content = read_regular(source.file, _MAX_BYTES, follow_links=source.is_linkable)
+    except TooLargeError as error:
+        _log.warning("%s; what it is about is left alone", error)
+        return None
+    if content.count(b"\n") > _MAX_LINES:
+        _log.warning("%s has more than %d lines; what it is about is left alone", source.file, _MAX_LINES)
+        return None
+    return IgnoreRules.of(content)
 
 
-def _valid_lines(lines: Iterable[str], file: Path) -> list[str]:
-    """Without the lines that are no patterns, as git skips them; one bad line must not open all the others' files."""
-    valid = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            GitIgnoreSpec.from_lines([line])
-        except (GitIgnorePatternError, re.error):
-            _log.warning("%s:%d is not a pattern that git knows; skipped", file, number)
-        else:
-            valid.append(line)
-    return valid
+def _folders(path: str) -> list[str]:
+    """The folders that a file is in, its own first."""
+    drive, rest = os.path.splitdrive(path)
+    names = rest.strip(os.sep).split(os.sep)[:-1]
+    return list(accumulate(names, os.path.join, initial=drive + os.sep))[::-1]
+
+
+def _git_directory(root: str) -> str | None:
+    """Of the root of a repository where its info/exclude lies: `.git`, or what the `.git` of a worktree names."""
+    git = os.path.join(root, ".git")
+    try:
+        mode = os.stat(git).st_mode
+        if stat.S_ISREG(mode):
+            named = os.fsdecode(read_regular(git, _MAX_POINTER))
+            if not named.startswith("gitdir:"):
+                return None
+            git = os.path.join(root, named.removeprefix("gitdir:").strip())
+            mode = os.stat(git).st_mode
+        return _shared(git) if stat.S_ISDIR(mode) and os.path.lexists(os.path.join(git, "HEAD")) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _shared(git: str) -> str:
+    """The directory that the worktrees of a repository share."""
+    try:
+        return os.path.join(git, os.fsdecode(read_regular(os.path.join(git, "commondir"), _MAX_POINTER)).strip())
+    except OSError:  # no worktree
+        return git
+
+
+def _is_own(folder: str) -> bool:
+    """Whether nobody else may put files there. (On Windows each user has temporary folders of their own.)"""
+    try:
+        return os.name != "posix" or not os.stat(folder).st_mode & stat.S_IWOTH
+    except (OSError, ValueError):
+        return False
