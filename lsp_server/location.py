@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.safe_read import NotRegularError, TooLargeError, read_regular
 from lsp_server.text import Place, Text
+
+MAX_BYTES = 64 << 20  # of a file; longer ones are data
 
 
 class LocationError(ValueError):
@@ -33,9 +36,14 @@ class Location:
         return cls(Path(path), line, column)
 
     def text(self) -> Text:
-        """The file's text, a byte order mark left out. Raises LocationError for what is no UTF-8 text, and OSError."""
+        """The file's text, a byte order mark left out.
+
+        Raises LocationError for what is no regular file, too large, or no UTF-8 text, and OSError.
+        """
         try:
-            text = self.path.read_bytes().decode("utf-8")
+            text = read_regular(self.path, MAX_BYTES).decode("utf-8")
+        except (NotRegularError, TooLargeError) as error:
+            raise LocationError(str(error)) from error
         except UnicodeDecodeError as error:
             byte, line = error.object[error.start], error.object.count(b"\n", 0, error.start) + 1
             where = f"byte 0x{byte:02x} at offset {error.start}, in line {line}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice, takewhile
 
+from engine.secrets import reveals
 from engine.syntax import token_boundaries
 from lsp_server.context import Context
 from lsp_server.documents import Snapshot
@@ -15,6 +16,7 @@ from lsp_server.suggestion import Reason, Rejected, Suggestion
 from lsp_server.syntax_check import SyntaxCheck
 
 _MAX_FITTINGS = 12  # most of them fail before they are parsed
+_SECRET_CHARS = 3000  # before the cursor, in which a secret may have begun that a fill goes on with: a key has lines
 _TOKEN_LINES = 20  # before the cursor, that are read to find the tokens of a fill
 
 
@@ -23,6 +25,8 @@ def postprocess(context: Context, snapshot: Snapshot, fill: str) -> Suggestion |
     fill = fill.replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in fill:
         return Rejected(Reason.BINARY)
+    if reveals_secret(context, fill):
+        return Rejected(Reason.SECRET)
     fill = in_scope(context, indented(context, fill))
     if not fill.strip():
         return Rejected(Reason.EMPTY)
@@ -38,6 +42,12 @@ def postprocess(context: Context, snapshot: Snapshot, fill: str) -> Suggestion |
             return Rejected(reason)  # and a shorter beginning of it would be no better
         reasons.append(reason)
     return Rejected(reasons[0])
+
+
+def reveals_secret(context: Context, fill: str) -> bool:
+    """Whether a fill holds a secret or goes on with one, or repeats one that stands around it."""
+    prefix, suffix = context.gap.prefix, context.gap.suffix
+    return reveals(prefix[-_SECRET_CHARS:], fill, context.line_suffix, known=prefix + suffix)
 
 
 def longest_confident_prefix(pieces: Sequence[tuple[str, float]], threshold: float, context: Context) -> str:

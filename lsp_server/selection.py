@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from engine.gap import Infill
 from lsp_server.context import Context, Trigger
 from lsp_server.documents import Snapshot
-from lsp_server.postprocess import longest_confident_prefix, postprocess
+from lsp_server.postprocess import longest_confident_prefix, postprocess, reveals_secret
 from lsp_server.statistics import Outcome
 from lsp_server.suggestion import Reason, Suggestion
 
@@ -37,6 +37,8 @@ def select(
 def _suggestion(
     context: Context, snapshot: Snapshot, infill: Infill, threshold: float
 ) -> Suggestion | Outcome | Reason:
+    if reveals_secret(context, infill.text):  # nor is its beginning shown: it may be half of one
+        return Reason.SECRET
     reason: Outcome | Reason = Outcome.LOW_CONFIDENCE
     for fill in dict.fromkeys(_candidates(context, infill, threshold)):
         result = postprocess(context, snapshot, fill)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from engine.secrets import without_secrets
 from lsp_server.documents import Document, Snapshot
 from lsp_server.exclude import Exclusion
 from lsp_server.text import Text
@@ -16,6 +17,8 @@ MAX_CHARS = 600  # of one snippet
 WINDOW = 1000  # characters that are typed before snippets are chosen anew
 _MAX_DOCUMENTS = 8
 _MAX_CHUNKS = 60  # per document; indexing 480 chunks takes 20 ms, once per window
+_MAX_CHARS_READ = 2 * _MAX_CHUNKS * MAX_CHARS  # per document
+MAX_LINE = 2000  # characters
 _QUERY_CHARS = 1500
 _REMEMBERED = 32  # windows
 _IDENTIFIER = re.compile(r"[^\W\d]\w{2,}")
@@ -94,11 +97,14 @@ def _best(chunks: list[_Chunk], query: frozenset[str]) -> tuple[str, ...]:
 
 
 def _pieces(text: Text) -> Iterator[str]:
-    """The text's head in pieces of whole lines, cut where a blank line or a line without indentation allows it."""
+    """The text's head in pieces of whole lines, cut where a blank line or a line without indentation allows it.
+
+    Lines that hold secrets are left out.
+    """
     piece = ""
     pieces = 0
-    for line in text.lines(0, _MAX_CHUNKS * 40):
-        line = line.replace("\r\n", "\n").replace("\r", "\n")
+    head = [line.replace("\r\n", "\n").replace("\r", "\n") for line in _head(text)]
+    for line in without_secrets(head):
         starts_anew = len(piece) > MAX_CHARS // 2 and line[:1].strip() != ""
         if piece and (starts_anew or len(piece) + len(line) > MAX_CHARS):
             yield piece.strip("\n") + "\n"
@@ -108,6 +114,16 @@ def _pieces(text: Text) -> Iterator[str]:
         piece += line[:MAX_CHARS]
     if piece.strip():
         yield piece.strip("\n") + "\n"
+
+
+def _head(text: Text) -> Iterator[str]:
+    """Lines that are likely to be enough for all pieces. Longer ones are data; a part of one is read."""
+    left = _MAX_CHARS_READ
+    for line in text.lines(0, _MAX_CHUNKS * 40):
+        yield line if len(line) <= MAX_LINE else line[:MAX_LINE] + "\n"
+        left -= min(len(line), MAX_LINE)
+        if left < 0:
+            return
 
 
 def _words_near(snapshot: Snapshot) -> frozenset[str]:

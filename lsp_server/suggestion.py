@@ -25,6 +25,7 @@ class Reason(Enum):
     LOOPS = "the fill repeats itself"
     UNBALANCED = "brackets or quotes would not match"
     PARSE_WORSE = "the syntax would be worse"
+    SECRET = "it would hold a secret, or a part of one"
     AS_IT_IS = "the model would write it as it stands"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lsp_server.documents import Document, DocumentStore
 from lsp_server.exclude import Exclusion
 from lsp_server.snippets import MAX_CHARS, MAX_SNIPPETS, WINDOW, Snippets
@@ -94,3 +96,13 @@ def test_cells_that_are_in_the_prefix_do_not_come_twice() -> None:
     store.open("cell:2", "python", 1, HERE.replace("|", ""))
     snapshot = store.snapshot("cell:2", Position(2, 0))
     assert Snippets(Exclusion()).choose(snapshot, store) == ()
+
+
+SECRET = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.mark.parametrize("uri", ["file:///w/config.py", "untitled:Untitled-1", "file:///w/notes.txt"])
+def test_a_secret_of_another_document_enters_no_snippet(uri: str) -> None:
+    other = document(uri, PARSER + f'INVOICE_SECRET_KEY = "{SECRET}"  # parse_invoice reader currency\n' + PARSER)
+    chosen = Snippets(Exclusion()).choose(snapshot_at(HERE), [other])
+    assert chosen and not any(SECRET[:8] in piece for piece in chosen)

@@ -104,3 +104,33 @@ def test_evaluate_a_split(tmp_path: Path) -> None:
     summary = json.loads(done.stdout.strip().splitlines()[-1])
     assert summary["gaps"] == 6
     assert {"eol_exact", "eol_exact_ltr", "ar_prefix_exact", "length_right", "quiet", "forwards_ratio"} <= set(summary)
+
+
+def test_a_repository_s_own_configuration_runs_nothing(repo: Path, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    script = repo / "watch.sh"
+    script.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    script.chmod(0o755)
+    for setting in ("core.fsmonitor", "core.pager", "core.sshCommand"):
+        subprocess.run(["git", "-C", str(repo), "config", setting, str(script)], check=True)
+    train, held_out = repository.read_repository(repo)
+    assert len(train) + len(held_out) == 12 and not ran.exists()
+
+
+def test_links_and_secrets_of_a_repository_are_not_learned_from(repo: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine.py").write_text(CODE.replace("area", "OUTSIDE"))
+    (repo / "linked.py").symlink_to(outside / "mine.py")
+    (repo / "zero.py").symlink_to("/dev/zero")
+    (repo / "secrets").mkdir()
+    (repo / "secrets" / "values.json").write_text('{"OUTSIDE": 1}\n' * 50)
+    (repo / "settings_local.py").write_text(CODE + "OUTSIDE_PASSWORD = 's3cr3t!pw'\n")
+    (repo / "folder").mkdir()
+    (repo / "folder" / "mine.py").write_text(CODE)
+    subprocess.run(["git", "-C", str(repo), "add", "."], check=True)
+    (repo / "folder" / "mine.py").unlink()
+    (repo / "folder").rmdir()
+    (repo / "folder").symlink_to(outside)  # tracked as a folder, and a link by now
+    train, held_out = repository.read_repository(repo)
+    assert not any("OUTSIDE" in document.text for document in (*train, *held_out))

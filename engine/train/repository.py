@@ -8,7 +8,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.train.corpus.filters import normalised, reason_against
+from engine.safe_read import read_regular
+from engine.secret_names import secret_rule
+from engine.secrets import has_secret
+from engine.train.corpus.filters import BIGGEST, normalised, reason_against
 from engine.train.corpus.languages import language_of_file
 from engine.train.documents import Document
 
@@ -30,9 +33,12 @@ def read_repository(root: Path) -> tuple[list[Document], list[Document]]:
 
 
 def _tracked(root: Path) -> Iterator[str]:
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached"]
+    # The repository may be a stranger's, and its own configuration can name programs that git would run.
+    safe = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.untrackedCache=false", "core.pager=cat")
+    settings = [word for setting in safe for word in ("-c", setting)]
+    command = ["git", *settings, "-C", str(root), "ls-files", "-z", "--cached"]
     try:
-        listed = subprocess.run(command, capture_output=True, check=True)
+        listed = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL, env=_environment())
     except FileNotFoundError as error:
         raise ValueError("git is not installed, and says which files of a repository are its own") from error
     except subprocess.CalledProcessError as error:
@@ -40,12 +46,32 @@ def _tracked(root: Path) -> Iterator[str]:
     yield from sorted(filter(None, listed.stdout.decode("utf-8", "surrogateescape").split("\0")))
 
 
+def _environment() -> dict[str, str]:
+    """Without what could point git at another repository, or at a program."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+
+
+def _is_inside(root: Path, path: str) -> bool:
+    real = os.path.realpath(root)
+    folder = os.path.realpath(os.path.join(root, os.path.dirname(path)))
+    return os.path.commonpath((real, folder)) == real
+
+
 def _document(root: Path, path: str) -> Document | None:
-    try:
-        text = normalised((root / path).read_bytes())
-    except OSError:  # deleted in the working tree, a submodule, or a link to nowhere
+    """None for what is no source file, holds secrets, or lies elsewhere: a link may lead out of the repository."""
+    if secret_rule(path) is not None or not _is_inside(root, path):
         return None
-    if text is None or reason_against(path, text) is not None:
+    try:
+        text = normalised(read_regular(root / path, BIGGEST, follow_links=False))
+    except (
+        OSError,
+        ValueError,
+    ):  # deleted, a submodule, a link, or larger than what is learned from
+        return None
+    if text is None or reason_against(path, text) is not None or has_secret(text):
         return None
     language = language_of_file(path, text)
     return Document(language, text) if language else None

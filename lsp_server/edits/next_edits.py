@@ -10,7 +10,7 @@ from lsp_server.edits.draft import Draft
 from lsp_server.edits.next_edit import Found, Search
 from lsp_server.edits.offer import Offer, Offers, Quiet
 from lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits
-from lsp_server.edits.site import Other, Version
+from lsp_server.edits.site import Other, Version, holds_secret
 from lsp_server.newest import Newest
 from lsp_server.plain_text import plain
 from lsp_server.text import Place, Position, Text
@@ -79,7 +79,8 @@ class NextEdits:
         quiet = Quiet.NO_EDIT
         for edit in edits:
             version = Version(uri, now, document.language, edit)
-            found = await self._search.next(version, around, self._others(document))
+            others = () if holds_secret(version) else self._others(document)
+            found = await self._search.next(version, around, others)
             if isinstance(found, Found):
                 return self._offer(found)
             quiet = quiet if quiet is Quiet.NO_BETTER else found

@@ -1,13 +1,15 @@
-"""What speaks against a next edit: it undoes what was typed, changes no code, or makes the syntax worse."""
+"""What speaks against a next edit: it undoes what was typed, changes no code, holds a secret, or breaks the syntax."""
 
 from __future__ import annotations
 
 from engine.languages import Kind
+from engine.secrets import reveals
 from engine.syntax import MissingGrammar, error_count, grammar, parse, spans
 from lsp_server.edits.change import Change
 from lsp_server.edits.tokens import tokens
 from lsp_server.repetition import loops
 
+_LINE = 300  # characters behind it, in which a secret may end
 _NEAR = 2000  # characters on either side that are parsed with it
 
 
@@ -16,11 +18,22 @@ def has_objection(text: str, start: int, end: int, new: str, language: str, chan
     old = text[start:end]
     if _said(old) == _said(new) or _undoes(old, new, change) or loops(new):
         return True
+    if reveals(
+        text[max(start - _NEAR, 0) : start],
+        new,
+        text[end : end + _LINE].partition("\n")[0],
+        known=_near(text, start, end),
+    ):
+        return True
     if isinstance(grammar(language), MissingGrammar):
         return False
     first, last = _lines_near(text, start, end)
     before, after = text[first:start], text[end:last]
     return _parses_worse(language, before, old, new, after) or _is_comment(language, before, old, new, after)
+
+
+def _near(text: str, start: int, end: int) -> str:
+    return text[max(start - _NEAR, 0) : start] + text[end : end + _NEAR]
 
 
 def changes_only_comments(change: Change, language: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from textwrap import dedent
@@ -9,6 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from engine.patch import Wish
+from engine.secrets import secrets
 from lsp_server.documents import Document
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.next_edit import Ask
@@ -62,11 +64,17 @@ async def rewritten(rewrite: Rewrite, instruction: str, ask: Ask) -> Draft | Non
 
 
 def drafted(rewrite: Rewrite, answer: str) -> Draft | None:
-    """An answer in the form of the document; None where it changes nothing."""
+    """An answer in the form of the document; None where it changes nothing, or would bring a secret."""
     text = _indented(answer.strip("\n").rstrip(), rewrite)
-    if not text.strip() or text == rewrite.code:
+    if not text.strip() or text == rewrite.code or _brings_secret(text, rewrite.code):
         return None
     return Draft(text.replace("\n", rewrite.newline), rewrite.start, rewrite.end)
+
+
+def _brings_secret(text: str, code: str) -> bool:
+    """Whether there are secrets in it that are not in the code, which the user may well have rewritten around them."""
+    come, gone = Counter(one.value for one in secrets(text)), Counter(one.value for one in secrets(code))
+    return come > Counter() and not come <= gone
 
 
 def _answer(wish: Wish, filler: Filler, stop: Event) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from engine.patch import Hole, Patch
+from engine.secrets import has_secret
 from engine.surprise import Passage, Surprise
 from lsp_server.edits.change import Change
 from lsp_server.edits.recent_edits import RecentEdit
@@ -104,14 +105,16 @@ class Site:
     @property
     def _surroundings(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The edit's, before and after it; none where what stands left of the place tells of it."""
-        edit, text = self.version.edit, self.version.text
-        if self._is_own and 0 <= self.place.start - edit.end <= PREFIX_CHARS:
+        if self._is_own and 0 <= self.place.start - self.version.edit.end <= PREFIX_CHARS:
             return (), ()
-        start = text.rfind("\n", 0, max(edit.start - SURROUNDINGS, 0)) + 1
-        end = text.find("\n", edit.end + SURROUNDINGS)
-        end = len(text) if end < 0 else end + 1
-        head, tail = text[start : edit.start], text[edit.end : end]
-        return (head + edit.old + tail,), (head + edit.new(text) + tail,)
+        old, new = _around(self.version)
+        return (old,), (new,)
+
+
+def holds_secret(version: Version) -> bool:
+    """Whether what tells of an edit, before it or after it, holds a secret: then no other document may hear of it."""
+    old, new = _around(version)
+    return has_secret(old) or has_secret(new)
 
 
 def sites(version: Version, change: Change, around: int, others: Sequence[Other], most: int) -> Iterator[Site]:
@@ -125,6 +128,16 @@ def sites(version: Version, change: Change, around: int, others: Sequence[Other]
                 yield Site(version, change, other.uri, other.text, place)
 
     return islice(found(), most)
+
+
+def _around(version: Version) -> tuple[str, str]:
+    """An edit with some characters around it, before and after it was made."""
+    edit, text = version.edit, version.text
+    start = text.rfind("\n", 0, max(edit.start - SURROUNDINGS, 0)) + 1
+    end = text.find("\n", edit.end + SURROUNDINGS)
+    end = len(text) if end < 0 else end + 1
+    head, tail = text[start : edit.start], text[edit.end : end]
+    return head + edit.old + tail, head + edit.new(text) + tail
 
 
 def _tells_of(span: _Span, hole: _Span) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.train.corpus.credentials import has_secret
+from engine.secrets import has_token
 
 SMALLEST, BIGGEST = 300, 200_000  # bytes
 
@@ -57,7 +57,7 @@ def reason_against(path: str, text: str | None) -> str | None:
         return "generated"
     if _is_minified(text) or _is_data(text):
         return "minified or data"
-    return "secret" if has_secret(text) else None
+    return "secret" if has_token(text) else None
 
 
 def _is_generated(path: str, text: str) -> bool:
