@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.gap import Features, Infill
 from engine.syntax import error_count, parse
 from lsp_server.bracket_scan import scan
 from lsp_server.context import Context, Scope, Trigger
 from lsp_server.postprocess import longest_confident_prefix, postprocess
 from lsp_server.repetition import has_word, loops
+from lsp_server.selection import select
 from lsp_server.suggestion import Reason, Rejected, Suggestion
 from tests.marked_text import context_at, snapshot_at
 
@@ -379,3 +381,30 @@ def test_whatever_the_fill(place: tuple[str, str], fill: str, trigger: Trigger) 
 def errors(language: str, text: str) -> int:
     tree = parse(language, text)
     return error_count(tree, 0, tree.root_node.end_byte)
+
+
+KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.mark.parametrize(
+    ("marked", "fill"),
+    [
+        ("AWS_SECRET_ACCESS_KEY = |\n", f'"{KEY}"'),
+        ("AWS_SECRET_ACCESS_KEY = |\n", f'"{KEY[:20]}'),
+        (f'AWS_SECRET_ACCESS_KEY = "{KEY}"\nother = |\n', f'"{KEY}"'),
+        ("token = |\n", '"ghp_' + "a1B2" * 9 + '"'),
+        ("database = |\n", '"postgres://ann:hunter2@db/shop"'),
+    ],
+)
+def test_no_suggestion_holds_a_secret(marked: str, fill: str) -> None:
+    check(marked, fill, Reason.SECRET)
+    context = context_at(marked, "python", Trigger.AUTOMATIC)
+    assert isinstance(context, Context), context
+    pieces = tuple((piece, -0.001) for piece in (fill[:8], fill[8:12], fill[12:]))
+    found = select(context, snapshot_at(marked), [infill_of(pieces)], 0.4)
+    assert found is Reason.SECRET
+
+
+def infill_of(pieces: tuple[tuple[str, float], ...]) -> Infill:
+    features = Features(-0.1, -0.2, -5.0, -20.0, len(pieces), True)
+    return Infill("".join(text for text, _ in pieces), 0.9, 1, 1, features, pieces)

@@ -1,0 +1,43 @@
+"""Secrets and edits: none goes from one document to another, and none is put into one."""
+
+from __future__ import annotations
+
+from lsp_server.documents import Document
+from lsp_server.edits.change import change_of
+from lsp_server.edits.objections import has_objection
+from lsp_server.edits.recent_edits import difference
+from lsp_server.edits.rewrite import Rewrite, drafted
+from lsp_server.edits.site import Version, holds_secret
+from lsp_server.text import Place
+
+KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
+
+
+def version(before: str, after: str) -> Version:
+    edit = difference(before, after)
+    assert edit is not None
+    return Version("file:///a.py", after, "python", edit)
+
+
+def test_an_edit_near_a_secret_is_told_to_no_other_document() -> None:
+    secret = f'SECRET_KEY = "{KEY}"\n'
+    assert holds_secret(version(f"def total(x):\n    return x\n{secret}", f"def sum_of(x):\n    return x\n{secret}"))
+    assert holds_secret(version(secret, 'SECRET_KEY = os.environ["KEY"]\n')), "nor what stood there"
+    assert not holds_secret(version("def total(x):\n    return x\n", "def sum_of(x):\n    return x\n"))
+
+
+def test_a_next_edit_puts_in_no_secret() -> None:
+    told = version("def total(x):\n    return x\n\n\ny = 1\n", "def sum_of(x):\n    return x\n\n\ny = 1\n")
+    change = change_of(told.edit, told.text)
+    assert change is not None
+    at = told.text.index("1\n")
+    assert has_objection(told.text, at, at + 1, f'"{KEY}", SECRET_KEY = "{KEY}"', "python", change)
+    assert not has_objection(told.text, at, at + 1, "sum_of(2)", "python", change)
+
+
+def test_a_rewrite_brings_no_secret_and_keeps_the_user_s_own() -> None:
+    document = Document("file:///a.py", "python", 1, f'SECRET_KEY = "{KEY}"\nx = 1\n')
+    rewrite = Rewrite.of(document, Place(0, 0), Place(1, 5))
+    assert rewrite is not None
+    assert drafted(rewrite, f'SECRET_KEY = "{KEY}"\nx = 2') is not None
+    assert drafted(rewrite, f'SECRET_KEY = "{KEY}"\nOTHER_KEY_SECRET = "{KEY[::-1]}"\nx = 2') is None
