@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from engine.languages import language_of
 from engine.syntax import Tree
 from lsp_server.document_tree import NO_TREE, DocumentTree, ParsedTree, can_have_tree, tree_edit
+from lsp_server.surrogates import LoneSurrogates, halves, is_high, is_low, joined
 from lsp_server.text import Edit, Encoding, Place, Position, Text, without_surrogates
 
 # A request waits so long for the tree of the newest text; files up to some 2,000 lines are parsed again in less.
@@ -101,7 +102,7 @@ class Document:
         self.language_id = language_id  # the editor's name of the language
         self.language = language_of(language_id, uri)
         self.version = version
-        self._set_text(Text(text))
+        self._set_text(text)
 
     @property
     def text(self) -> Text:
@@ -112,10 +113,10 @@ class Document:
         """Apply the edits of one notification, each to what the one before it left."""
         for edit in edits:
             if edit.start is None or edit.end is None:
-                self._set_text(Text(edit.text))
+                self._set_text(edit.text)
             else:
-                start, end = sorted((self._text.place(edit.start, encoding), self._text.place(edit.end, encoding)))
-                self._replace(start, end, without_surrogates(edit.text))
+                start, end = sorted((self._cut(edit.start, encoding), self._cut(edit.end, encoding)))
+                self._change(start, end, edit.text)
         self.version = version
 
     def tree(self, deadline_ms: float = TREE_DEADLINE_MS) -> ParsedTree:
@@ -137,17 +138,53 @@ class Document:
         line, column = self._text.place(position, encoding)
         return Snapshot(self.uri, self.version, self.language, self._text, line, column, self.tree(deadline_ms))
 
-    def _set_text(self, text: Text) -> None:
-        self._text = text
-        self._tree = DocumentTree(self.language, text) if can_have_tree(self.language, text) else None
+    def _set_text(self, text: str) -> None:
+        text = joined(text)
+        self._surrogates = LoneSurrogates(text)
+        self._text = Text(text)
+        self._tree = self._new_tree(self._text)
+
+    def _new_tree(self, text: Text) -> DocumentTree | None:
+        return DocumentTree(self.language, text) if can_have_tree(self.language, text) else None
+
+    def _cut(self, position: Position, encoding: Encoding) -> tuple[Place, bool]:
+        """Where an edit begins or ends; True: between the two halves of the character there.
+
+        Only UTF-16 knows such positions: what clients count in UTF-8 and UTF-32 has no halves.
+        """
+        place = self._text.place(position, encoding)
+        if encoding != "utf-16" or place.line != position.line or place.column >= len(self._text.line(place.line)):
+            return place, False
+        return place, self._text.position(place, encoding).character < position.character
+
+    def _change(self, start: tuple[Place, bool], end: tuple[Place, bool], new: str) -> None:
+        """Replace what lies between two cuts; a half that is left, or comes, meets the half beside it."""
+        (first, splits_first), (last, splits_last) = start, end
+        new = joined(new)
+        if splits_first:
+            new = halves(self._character(first))[0] + new
+        if splits_last:
+            new += halves(self._character(last))[1]
+            last = last._replace(column=last.column + 1)
+        offset, stop = self._text.offset(first), self._text.offset(last)
+        before, after = self._surrogates.at(offset - 1), self._surrogates.at(stop)
+        if is_high(before) and is_low(new or after):
+            first, offset, new = first._replace(column=first.column - 1), offset - 1, before + new
+        if is_high(new) and is_low(after):
+            last, stop, new = last._replace(column=last.column + 1), stop + 1, new + after
+        new = joined(new)
+        self._surrogates.replace(offset, stop, new)
+        self._replace(first, last, without_surrogates(new))
+
+    def _character(self, place: Place) -> str:
+        return self._text.line(place.line)[place.column]
 
     def _replace(self, start: Place, end: Place, new: str) -> None:
-        old, text = self._text, self._text.replace(start, end, new)
-        if self._tree is None or not can_have_tree(self.language, text):
-            self._set_text(text)
+        old, self._text = self._text, self._text.replace(start, end, new)
+        if self._tree is None or not can_have_tree(self.language, self._text):
+            self._tree = self._new_tree(self._text)
         else:
-            self._tree.edit(tree_edit(old, start, end, new), text)
-            self._text = text
+            self._tree.edit(tree_edit(old, start, end, new), self._text)
 
 
 class DocumentStore:
