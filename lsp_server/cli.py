@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lsp_server import start  # before anything can be imported from a workspace
+
+# isort: split
 import importlib.metadata
 import io
 import sys
@@ -58,6 +61,8 @@ def _before_every_command(
     ] = False,
 ) -> None:
     runtime.prepare_environment()
+    if not {"-h", "--help"}.intersection(sys.argv):
+        start.find_home()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # code is UTF-8, whatever the system's code page
             stream.reconfigure(encoding="utf-8", errors="replace")
@@ -68,21 +73,24 @@ def serve(
     tcp: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Listen there, as in 127.0.0.1:7777, and not on stdio.")
     ] = None,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="With --tcp: listen also where other machines reach it, unencrypted.")
+    ] = False,
     adapter: Adapter = "",
 ) -> None:
-    """Run the language server."""
-    from lsp_server import server, transport
+    """Run the language server. A client on TCP has to show the token that is printed, or that of LACUNA_TOKEN."""
+    adapter = start.absolute(adapter)
+    start.leave_workspace()
+    from lsp_server import server
     from lsp_server.config import Config
 
     config = Config(adapter=adapter)
     if tcp is None:
         server.serve(config=config)
     try:
-        transport.host_and_port(tcp)
+        server.serve(tcp, config, allow_remote)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    try:
-        server.serve(tcp, config)
     except OSError as error:
         _fail(f"cannot listen on {tcp}: {error.strerror}")
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.io_ import run_async
 from pygls.lsp.server import LanguageServer
 
 from lsp_server import log, messages
@@ -25,11 +24,10 @@ from lsp_server.edits.suggestions import EditSuggestions
 from lsp_server.frames import Frames, Picture
 from lsp_server.idle_parsing import IdleParsing
 from lsp_server.item_shape import ItemShape
+from lsp_server.json_rpc import Protocol
 from lsp_server.loader import Loader, State, Status
-from lsp_server.messages import Protocol
 from lsp_server.request import Item, Request
 from lsp_server.statistics import Statistics
-from lsp_server.transport import Paced
 from lsp_server.worker import Worker
 
 if TYPE_CHECKING:
@@ -71,7 +69,7 @@ class LacunaServer(LanguageServer):
         log.add(client_log)
         self.protocol.set_writer(writer)
         try:
-            await run_async(self.protocol.ended, Paced(reader), self.protocol, error_handler=self.report_server_error)
+            await self.protocol.converse(reader, writer)
         except ConnectionError:
             _log.info("the client is gone")
         finally:

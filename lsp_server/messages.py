@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from threading import Event
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
-from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.exceptions import JsonRpcInvalidParams
 
 from lsp_server.context import Trigger
 from lsp_server.frames import Picture
@@ -47,27 +45,6 @@ _LEVELS = {
     logging.INFO: types.MessageType.Info,
     logging.WARNING: types.MessageType.Warning,
 }
-
-
-class Protocol(LanguageServerProtocol):
-    """pygls' protocol, but that unreadable requests are answered, and `exit` ends a connection, not the process."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.ended = Event()
-
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        try:
-            return super().structure_message(data)
-        except JsonRpcException as error:
-            if "id" in data and "method" in data:
-                self._send_response(data["id"], error=error.to_response_error())
-            raise
-
-    @lsp_method(types.EXIT)
-    def lsp_exit(self, *_: object) -> Iterator[None]:  # type: ignore[override]
-        self.ended.set()
-        yield from ()
 
 
 def encoding(negotiated: str | None) -> Encoding:

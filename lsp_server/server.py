@@ -5,53 +5,43 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
-from typing import NoReturn
+from collections.abc import Coroutine
+from typing import Any, NoReturn
 
 from engine import runtime
 from lsp_server import handlers, log
 from lsp_server.config import DEFAULTS, Config
 from lsp_server.language_server import LacunaServer
-from lsp_server.transport import StdoutWriter, host_and_port, stdin_reader
+from lsp_server.tcp import Listener
+from lsp_server.transport import Stdin, StdoutWriter, host_and_port
+from lsp_server.watchdog import Watchdog
 from lsp_server.worker import Worker
 
+_log = logging.getLogger(__name__)
 
-def serve(tcp: str | None = None, config: Config = DEFAULTS) -> NoReturn:
+
+def serve(tcp: str | None = None, config: Config = DEFAULTS, allow_remote: bool = False) -> NoReturn:
     """Serve one client on stdin and stdout, or all that connect to `tcp`, a HOST:PORT, with one model for all of them.
 
-    `config` holds where a client sets nothing.
+    `config` holds where a client sets nothing. `allow_remote`: also at an address that other machines reach.
 
-    Ends the process, with 0 if the client on stdio said goodbye. Raises ValueError for an address that is none, and
+    Ends the process: with 0 if the client on stdio said goodbye, with 1 if it did not, and with 128 and the number
+    of the signal where one ended it. Raises ValueError for an address that is none or that other machines reach, and
     OSError where it cannot listen.
     """
     runtime.prepare_environment()
     log.log_to_stderr(logging.WARNING if tcp is None else logging.DEBUG)  # an editor shows its client's log anyway
     worker = Worker()
-    try:
-        serving = _serve_stdio(worker, config) if tcp is None else _serve_tcp(worker, config, *host_and_port(tcp))
-        code = asyncio.run(serving)
-    except KeyboardInterrupt:
-        code = 130  # as a shell says of a process that was interrupted
-    logging.shutdown()
-    os._exit(code)  # sys.exit would wait for the model that may be loading in the engine's thread
-
-
-async def _serve_stdio(worker: Worker, config: Config) -> int:
-    server = create_server(worker, config)
-    await server.converse(stdin_reader(), StdoutWriter(server.protocol.ended.set))
-    return 0 if server.was_shut_down else 1
-
-
-async def _serve_tcp(worker: Worker, config: Config, host: str, port: int) -> int:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await create_server(worker, config).converse(reader, writer)
-        writer.close()
-
-    listening = await asyncio.start_server(talk, host, port)
-    for socket in listening.sockets:
-        print("listening on {}:{}".format(*socket.getsockname()), file=sys.stderr, flush=True)
-    await listening.serve_forever()
-    return 0
+    serving: Coroutine[Any, Any, int | None]
+    if tcp is None:
+        serving = _serve_stdio(worker, config)
+    else:
+        listener = Listener(lambda: create_server(worker, config))
+        serving = listener.serve(*host_and_port(tcp), allow_remote)
+    asyncio.run(_serve_to_the_end(serving))
+    raise AssertionError("the process ends before its event loop does")
 
 
 def create_server(worker: Worker, config: Config = DEFAULTS) -> LacunaServer:
@@ -65,3 +55,44 @@ def create_server(worker: Worker, config: Config = DEFAULTS) -> LacunaServer:
     for name, command in handlers.COMMANDS.items():
         server.command(name)(command)
     return server
+
+
+async def _serve_stdio(worker: Worker, config: Config) -> int:
+    watchdog = Watchdog()
+    server, stdin = create_server(worker, config), Stdin()
+    server.protocol.told_process = watchdog.watch
+
+    def leave() -> None:
+        server.protocol.ended.set()
+        stdin.end()
+
+    await server.converse(stdin.reader, StdoutWriter(leave))
+    return 0 if server.was_shut_down and not server.protocol.is_broken else 1
+
+
+async def _serve_to_the_end(serving: Coroutine[Any, Any, int | None]) -> None:
+    """Ends the process when `serving` is done, or a signal comes. Raises what `serving` does."""
+    task = asyncio.ensure_future(serving)
+    received: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        received.append(number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        code = await task
+    except asyncio.CancelledError:
+        code = 128 + received[0]  # as a shell says of a process that a signal has ended
+    _end(code or 0)
+
+
+def _end(code: int) -> NoReturn:
+    """At once: sys.exit, and the end of the event loop, would wait for a model that loads or is being pulled."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)

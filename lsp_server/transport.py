@@ -6,47 +6,59 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 
 CHUNK = 1 << 16  # bytes
 
 
-def stdin_reader() -> asyncio.StreamReader:
-    """Stdin, read by a thread of its own.
+class Stdin:
+    """Stdin as `reader`, read by a thread of its own, and no faster than what was read is taken up.
 
     The thread must not keep a process alive that is asked to end, so it is a daemon and takes no lock of sys.stdin's.
     """
-    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
 
-    def pump() -> None:
-        while chunk := os.read(sys.stdin.fileno(), CHUNK):
-            if not _tell(loop, reader.feed_data, chunk):
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._may_read, self._is_paused, self._has_ended = Event(), False, False
+        self.reader = asyncio.StreamReader()
+        self.reader.set_transport(self)  # type: ignore[arg-type]  # two methods of a transport are all it asks for
+        Thread(target=self._pump, name="stdin", daemon=True).start()
+
+    def end(self) -> None:
+        """As if the stream had ended here."""
+        if not self._has_ended:
+            self._has_ended = True
+            self.reader.feed_eof()
+
+    def pause_reading(self) -> None:
+        """The reader holds more than enough."""
+        self._is_paused = True
+
+    def resume_reading(self) -> None:
+        """The reader has room again."""
+        self._is_paused = False
+        self._may_read.set()
+
+    def _pump(self) -> None:
+        while chunk := _read(sys.stdin.fileno()):
+            self._may_read.clear()
+            if not _tell(self._loop, self._feed, chunk):
                 return
-        _tell(loop, reader.feed_eof)
+            self._may_read.wait()
+        _tell(self._loop, self.end)
 
-    Thread(target=pump, name="stdin", daemon=True).start()
-    return reader
-
-
-class Paced:
-    """A reader that lets everybody else do something before each line.
-
-    So a request is taken up before the next message is read: it has to see the text as it was then.
-    """
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-
-    async def readline(self) -> bytes:
-        await asyncio.sleep(0)
-        return await self._reader.readline()
-
-    async def readexactly(self, count: int) -> bytes:
-        return await self._reader.readexactly(count)
+    def _feed(self, chunk: bytes) -> None:
+        if not self._has_ended:
+            self.reader.feed_data(chunk)
+        if not self._is_paused:
+            self._may_read.set()
 
 
 class StdoutWriter:
-    """Stdout, for the protocol alone: whatever else prints, also from C, prints to stderr from now on."""
+    """Stdout, for the protocol alone: whatever else prints, also from C, prints to stderr from now on.
+
+    Writing waits until the client reads: that is what keeps a client from asking for more than it reads.
+    """
 
     def __init__(self, client_is_gone: Callable[[], None]) -> None:
         self._stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -57,7 +69,7 @@ class StdoutWriter:
         try:
             self._stdout.write(data)
             self._stdout.flush()
-        except BrokenPipeError:
+        except OSError:  # a broken pipe, a full disk: nobody reads it
             self._client_is_gone()
 
     def close(self) -> None:
@@ -67,9 +79,16 @@ class StdoutWriter:
 def host_and_port(address: str) -> tuple[str, int]:
     """`"127.0.0.1:7777"` or `"[::1]:7777"`. Raises ValueError."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise ValueError(f"{address!r} is not HOST:PORT, as in 127.0.0.1:7777")
     return host.strip("[]"), int(port)
+
+
+def _read(stream: int) -> bytes:
+    try:
+        return os.read(stream, CHUNK)
+    except OSError:  # a terminal that was hung up
+        return b""
 
 
 def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: bytes) -> bool:
