@@ -84,6 +84,11 @@ class Protocol(LanguageServerProtocol):
         self.told_process(params.process_id)
         return result
 
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
+        params.arguments = params.arguments or []  # so that those which a command needs are missed
+        return (yield from super().lsp_workspace__execute_command(params))
+
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Iterator[None]:  # type: ignore[override]
         self.ended.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 PATIENCE = 60.0  # seconds; nothing takes so long unless something is wrong
@@ -84,22 +85,20 @@ class Server(subprocess.Popen[bytes]):
         start = command or [sys.executable, "-P", "-m", "lsp_server.cli", "serve"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__([*start, *arguments], bufsize=0, **pipes | options)
-        self.answers = Answers(os.fdopen(self.stdout.fileno(), "rb", closefd=False)) if self.stdout else None
+        readable = self.stdout if self.stdout is not None else io.BytesIO()
+        self.answers = Answers(io.BufferedReader(readable))  # type: ignore[arg-type]
         self.errors = ""
 
     def send(self, *pieces: bytes | object) -> None:
         assert self.stdin is not None
         data = memoryview(b"".join(piece if isinstance(piece, bytes) else frame(piece) for piece in pieces))
-        try:
+        with suppress(BrokenPipeError):  # it has had enough
             while data:
                 data = data[self.stdin.write(data) or 0 :]
-        except BrokenPipeError:  # it has had enough
-            pass
 
     def greet(self, process_id: int | None = None, **options: object) -> dict[str, Any]:
         """Initialize it, and wait until it is."""
         self.send(greeting(process_id, **options))
-        assert self.answers is not None
         return self.answers.until(0)
 
     def ended(self, within: float = PATIENCE) -> int:
@@ -140,6 +139,8 @@ def connected(address: tuple[str, int]) -> Iterator[tuple[socket.socket, Answers
     """A connection, with nothing said on it."""
     with socket.create_connection(address, PATIENCE) as connection, connection.makefile("rb") as stream:
         yield connection, Answers(stream)
+        with suppress(OSError):  # it may be closed already
+            connection.shutdown(socket.SHUT_RDWR)  # or closing would wait for the thread that reads
 
 
 def until(condition: Any) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
+import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from raw_client import Server, call, frame, greeting, serving
+from raw_client import Server, call, connected, frame, greeting, listening, serving
+
+from lsp_server.framing import BrokenFrame, read_body
 
 PING = call("x/ping", None, "ping")  # answered with -32601
 BODY = json.dumps(PING).encode()
@@ -90,18 +94,38 @@ def server() -> Iterator[Server]:
 @pytest.mark.parametrize("headers", UNDERSTOOD.values(), ids=UNDERSTOOD)
 def test_frames_that_are_understood(server: Server, headers: bytes) -> None:
     server.send(headers + BODY)
-    assert server.answers is not None
     answer = server.answers.next()
     assert answer is not None and (answer["id"], answer["error"]["code"]) == ("ping", NOT_FOUND)
 
 
-@pytest.mark.parametrize(("data", "why"), BROKEN.values(), ids=BROKEN)
-def test_what_cannot_be_a_message_ends_the_process_with_a_reason(data: bytes, why: str) -> None:
+@pytest.mark.parametrize("name", ["negative", "129 MiB", "a header line of 70 KB", "3 too few", "HTTP"])
+def test_what_cannot_be_a_message_ends_the_process_with_a_reason(name: str) -> None:
+    data, why = BROKEN[name]
     with serving() as server:
         server.send(data)
         assert server.ended() == 1
         assert "the connection ends: " in server.errors and why in server.errors
         assert "Traceback" not in server.errors
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
+    with listening() as (address, _):
+        yield address
+
+
+@pytest.mark.parametrize(("data", "why"), BROKEN.values(), ids=BROKEN)
+async def test_what_cannot_be_a_message_ends_the_connection(data: bytes, why: str, address: tuple[str, int]) -> None:
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    with pytest.raises(BrokenFrame, match=re.escape(why)):
+        while await read_body(reader) is not None:
+            pass
+    with connected(address) as (connection, answers):
+        with suppress(ConnectionError):
+            connection.sendall(data)
+        assert all(answer["error"]["code"] == PARSE_ERROR or answer["id"] == "ping" for answer in answers.rest())
 
 
 POSITION = {"textDocument": {"uri": "untitled:x"}, "position": {"line": 0, "character": 0}}
@@ -210,16 +234,15 @@ DROPPED: dict[str, object] = {
 @pytest.mark.parametrize(("sent", "id", "code"), REFUSED.values(), ids=REFUSED)
 def test_messages_that_cannot_be_taken_up_are_answered(server: Server, sent: object, id: object, code: int) -> None:
     server.send(sent if isinstance(sent, bytes) and sent.startswith(b"Content") else frame(sent), PING)
-    assert server.answers is not None
-    answer = server.answers.next()
-    assert answer is not None and (answer["id"], answer.get("error", {}).get("code")) == (id, code), answer
-    assert server.answers.until("ping")["error"]["code"] == NOT_FOUND, "and the next one is"
+    # A request may be answered after one that came later, so the two answers are compared without their order.
+    answers = [server.answers.next() for _ in range(2)]
+    codes = {(answer["id"], answer.get("error", {}).get("code")) for answer in answers if answer}
+    assert codes == {(id, code), ("ping", NOT_FOUND)}
 
 
 @pytest.mark.parametrize("sent", DROPPED.values(), ids=DROPPED)
 def test_notifications_that_cannot_be_taken_up_are_dropped(server: Server, sent: object) -> None:
     server.send(sent, PING)
-    assert server.answers is not None
     answer = server.answers.next()
     assert answer is not None and answer["id"] == "ping"
 
@@ -227,7 +250,6 @@ def test_notifications_that_cannot_be_taken_up_are_dropped(server: Server, sent:
 def test_ids_that_come_twice_are_answered_twice(server: Server) -> None:
     statistics = call(EXECUTE, {"command": "lacuna.statistics"}, "same")
     server.send(*[statistics] * 5)
-    assert server.answers is not None
     answers = [server.answers.next() for _ in range(5)]
     assert [answer and answer["id"] for answer in answers] == ["same"] * 5
 
@@ -238,8 +260,7 @@ def test_before_initialize_and_after_shutdown_nothing_is_served() -> None:
         server.send(call("shutdown", None, 1), PING, opened, call(EXECUTE, {"command": "lacuna.statistics"}, 2))
         server.send(call("initialize", {"capabilities": 5}, 3), PING)
         server.send(greeting(), call("shutdown", None, 4), PING, opened, call("initialize", {}, 5), call("exit"))
-        assert server.answers is not None
-        codes = [(answer["id"], answer.get("error", {}).get("code")) for answer in server.answers.rest()]
+            codes = [(answer["id"], answer.get("error", {}).get("code")) for answer in server.answers.rest()]
         assert server.ended() == 0
     assert codes == [
         (1, NOT_INITIALIZED),
@@ -258,12 +279,11 @@ def test_a_message_of_ten_megabytes_in_small_pieces(server: Server) -> None:
     data = frame(call("x", "y" * (10 << 20), "large"))
     for start in range(0, len(data), 999_983):
         server.send(data[start : start + 999_983])
-    assert server.answers is not None
     assert server.answers.until("large")["error"]["code"] == NOT_FOUND
 
 
 def test_an_announced_message_that_is_too_large_is_not_kept() -> None:
-    with serving(stdout=subprocess.DEVNULL, env={**os.environ}) as server:
+    with serving(stdout=subprocess.DEVNULL) as server:
         server.send(b"Content-Length: 100000000000\r\n\r\n")
         for _ in range(400):
             server.send(b"x" * (1 << 20))  # dropped, as the process has ended
