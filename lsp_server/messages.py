@@ -109,6 +109,15 @@ def completion_request(params: types.CompletionParams) -> Request:
     return Request(params.text_document.uri, _position(params.position), Trigger.AUTOMATIC, shape=ItemShape.WORD)
 
 
+def document_position(params: Any) -> tuple[str, Position]:
+    """The URI and the position of a request that is not LSP's own. Raises JsonRpcInvalidParams."""
+    document, at = getattr(params, "textDocument", None), getattr(params, "position", None)
+    uri, line, character = getattr(document, "uri", None), getattr(at, "line", None), getattr(at, "character", None)
+    if not (isinstance(uri, str) and isinstance(line, int) and isinstance(character, int)):
+        raise JsonRpcInvalidParams("textDocument.uri and position with line and character are needed")
+    return uri, Position(line, character)
+
+
 def frames(picture: Picture) -> dict[str, object]:
     return {
         "textDocument": {"uri": picture.uri, "version": picture.version},

@@ -28,3 +28,12 @@ hypothesis.settings.load_profile("fixed")
 def embedded_model() -> Path:
     """The directory of the embedded model, pulled if it is not there yet."""
     return hub.pull(hub.EMBEDDED)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes runs where it is asked for: `-m slow`, or an expression that says something of `slow`."""
+    if "slow" in config.getoption("markexpr"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]

@@ -177,25 +177,26 @@ async def started(
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[str, int]]:
-    """A server process that listens somewhere."""
+async def listening() -> AsyncIterator[tuple[str, int, str]]:
+    """A server process that listens somewhere: its address and the token."""
     process = await asyncio.create_subprocess_exec(*SERVE, "--tcp", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE)
     try:
         assert process.stderr is not None
-        line = await asyncio.wait_for(process.stderr.readline(), PATIENCE)
-        host, _, port = line.decode().removeprefix("listening on ").rpartition(":")
-        yield host, int(port)
+        lines = [await asyncio.wait_for(process.stderr.readline(), PATIENCE) for _ in range(2)]
+        address, token = (line.decode().strip() for line in lines)
+        host, _, port = address.removeprefix("listening on ").rpartition(":")
+        yield host, int(port), token.removeprefix("token: ")
     finally:
         process.kill()
         await process.communicate()
 
 
 @asynccontextmanager
-async def connected(host: str, port: int, settings: dict[str, Any]) -> AsyncIterator[Client]:
+async def connected(host: str, port: int, token: str, settings: dict[str, Any]) -> AsyncIterator[Client]:
     """A client of such a server."""
     client = Client()
     await client.start_tcp(host, port)
-    await _initialized(client, _parameters(settings))
+    await _initialized(client, _parameters({**settings, "token": token}))
     yield client
     await _say_goodbye(client)
     await client.stop()

@@ -114,14 +114,18 @@ def address() -> Iterator[tuple[str, int]]:
         yield address
 
 
-@pytest.mark.parametrize(("data", "why"), BROKEN.values(), ids=BROKEN)
-async def test_what_cannot_be_a_message_ends_the_connection(data: bytes, why: str, address: tuple[str, int]) -> None:
+async def read_to_the_end(data: bytes) -> None:
     reader = asyncio.StreamReader()
     reader.feed_data(data)
     reader.feed_eof()
+    while await read_body(reader) is not None:
+        pass
+
+
+@pytest.mark.parametrize(("data", "why"), BROKEN.values(), ids=BROKEN)
+async def test_what_cannot_be_a_message_ends_the_connection(data: bytes, why: str, address: tuple[str, int]) -> None:
     with pytest.raises(BrokenFrame, match=re.escape(why)):
-        while await read_body(reader) is not None:
-            pass
+        await read_to_the_end(data)
     with connected(address) as (connection, answers):
         with suppress(ConnectionError):
             connection.sendall(data)
@@ -184,6 +188,18 @@ REFUSED: dict[str, tuple[object, object, int]] = {  # what is sent, and the id a
         1,
         INVALID_PARAMS,
     ),
+    "a next edit of nothing": (call("textDocument/copilotInlineEdit", None, 1), 1, INVALID_PARAMS),
+    "a next edit of a list": (call("textDocument/copilotInlineEdit", [1], 1), 1, INVALID_PARAMS),
+    "a next edit nowhere": (call("textDocument/copilotInlineEdit", {**POSITION, "position": {}}, 1), 1, INVALID_PARAMS),
+    "a rewrite of a document that is a list": (
+        call(
+            EXECUTE,
+            {"command": "lacuna.rewrite", "arguments": [{"textDocument": {"uri": []}, "instruction": "x", "range": 1}]},
+            1,
+        ),
+        1,
+        INVALID_PARAMS,
+    ),
     "no command": (call(EXECUTE, {}, 1), 1, INVALID_PARAMS),
     "an unknown command": (call(EXECUTE, {"command": "x"}, 1), 1, INVALID_PARAMS),
     "arguments that are a text": (
@@ -199,7 +215,7 @@ REFUSED: dict[str, tuple[object, object, int]] = {  # what is sent, and the id a
         1,
         INVALID_PARAMS,
     ),
-    "a model that is a number": (call(EXECUTE, {"command": "lacuna.pull", "arguments": [{}]}, 1), 1, INVALID_PARAMS),
+    "a model that is a number": (call(EXECUTE, {"command": "lacuna.pull", "arguments": [5]}, 1), 1, INVALID_PARAMS),
     "a rewrite of nothing": (call(EXECUTE, {"command": "lacuna.rewrite", "arguments": [5]}, 1), 1, INVALID_PARAMS),
     "a rewrite of no document": (
         call(EXECUTE, {"command": "lacuna.rewrite", "arguments": [{"textDocument": 5}]}, 1),
@@ -221,6 +237,8 @@ DROPPED: dict[str, object] = {
     "a cancellation of nothing": call("$/cancelRequest", {"id": "nobody's"}),
     "a cancellation without an id": call("$/cancelRequest", {}),
     "a cancellation of a list": call("$/cancelRequest", {"id": [1]}),
+    "a next edit's item that is none": call("textDocument/didShowInlineEdit", {"item": 5}),
+    "a focus on nothing": call("textDocument/didFocus", [1]),
     "an item that is none": call("textDocument/didShowCompletion", {"item": [{}]}),
     "an item of nobody's": call("textDocument/didPartiallyAcceptCompletion", {"item": {}, "acceptedLength": "x"}),
     "progress of nothing": call("window/workDoneProgress/cancel", {"token": []}),
@@ -260,7 +278,7 @@ def test_before_initialize_and_after_shutdown_nothing_is_served() -> None:
         server.send(call("shutdown", None, 1), PING, opened, call(EXECUTE, {"command": "lacuna.statistics"}, 2))
         server.send(call("initialize", {"capabilities": 5}, 3), PING)
         server.send(greeting(), call("shutdown", None, 4), PING, opened, call("initialize", {}, 5), call("exit"))
-            codes = [(answer["id"], answer.get("error", {}).get("code")) for answer in server.answers.rest()]
+        codes = [(answer["id"], answer.get("error", {}).get("code")) for answer in server.answers.rest()]
         assert server.ended() == 0
     assert codes == [
         (1, NOT_INITIALIZED),

@@ -481,9 +481,9 @@ async def test_a_model_that_is_damaged_in_an_unforeseen_way(tmp_path: Path) -> N
 
 async def test_clients_on_tcp_share_a_model(tmp_path: Path) -> None:
     settings = {"model": str(write_tiny_model(tmp_path)), "threads": 1, "log_level": "debug"}
-    async with listening() as (host, port):
+    async with listening() as (host, port, token):
         for number in range(2):
-            async with connected(host, port, settings) as client:
+            async with connected(host, port, token, settings) as client:
                 await client.until("ready")
                 client.open(ADD)
                 await client.ask(1, 11, invoked=True)

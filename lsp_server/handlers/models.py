@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from engine import hub
 from engine.fetch import PullError
@@ -30,6 +30,8 @@ async def _models(ls: LacunaServer) -> list[dict[str, object]]:
 
 async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
     """The model that is named, or else that of the settings."""
+    if not all(argument is None or isinstance(argument, str) for argument in arguments):
+        raise JsonRpcInvalidParams("a model's name is a text")
     model = next(filter(None, arguments), ls.config.model)
     async with _shown(ls, model) as tell:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from lsp_server.documents import Document
 from lsp_server.edits.rewrite import Rewrite
@@ -20,6 +20,8 @@ _LABEL = 60  # characters of an instruction that a preview shows
 
 async def _rewrite(ls: LacunaServer, arguments: Any) -> types.WorkspaceEdit:
     uri, instruction = _field(arguments, "textDocument", "uri"), _field(arguments, "instruction")
+    if not isinstance(uri, str):
+        raise JsonRpcInvalidParams("textDocument.uri is a text")
     if not isinstance(instruction, str) or not instruction.strip():
         raise _failed("say what to do with the code: `instruction` is empty")
     if not ls.edits.is_welcome(uri):
@@ -46,6 +48,8 @@ async def _rewrite(ls: LacunaServer, arguments: Any) -> types.WorkspaceEdit:
 
 def _place(ls: LacunaServer, document: Document, position: Any) -> Place:
     line, character = _field(position, "line"), _field(position, "character")
+    if not (isinstance(line, int) and isinstance(character, int)):
+        raise JsonRpcInvalidParams("a position's line and character are integers")
     return document.text.place(Position(line, character), ls.documents.encoding)
 
 
