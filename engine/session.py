@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from engine import seams
-from engine.context import Context
+from engine import long_fill, seams
+from engine.context import PREFIX_TOKENS, Context
 from engine.copies import Copies
 from engine.drafting import Drafter
 from engine.endings import judged
-from engine.gap import Features, Frame, Gap, Infill
+from engine.gap import Frame, Gap, Infill
 from engine.gate import Place
 from engine.judge import Judge
 from engine.lane import Lane
+from engine.long_fill import Part
 from engine.models.gap import GapDenoiser
 from engine.sampler import Search, denoise
 from engine.seams import Seam
@@ -38,14 +38,6 @@ class Hole:
     context: Context
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one canvas added to a fill."""
-
-    lane: Lane
-    seam: Seam
-
-
 class Session:
     def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer) -> None:
         self._denoiser = denoiser
@@ -63,16 +55,22 @@ class Session:
     ) -> list[Infill]:
         """Fills for a gap, the best first and at least one; of a line `2 * drafts - 1` ways are followed at most.
 
-        `check` runs between all pieces of work and may raise; what was read until then stays read.
+        The best may have been stopped by `max_tokens`: then its features say that it has not ended. Others that were
+        stopped are cut to their whole lines, or left out. Frames show the best. `check` runs between all pieces of work
+        and may raise; what was read until then stays read.
         """
         work = Work(check, on_frame)
         with work.stage("encode"):
             hole = self.read(gap, work.check)
         length = self._denoiser.config.canvas_length(gap.max_tokens + self._respelled(hole.seam))
-        parts = self._fill(hole, self._lane(gap, hole.seam, length), drafts, parallel, work)
-        fills = [self._longer(hole, [part], parallel, work) if rank == 0 else [part] for rank, part in enumerate(parts)]
-        infills = [self._infill(gap, fill, work) for fill in fills]
-        return _distinct(infills)
+        best, *others = self._fill(hole, self._lane(gap, hole.seam, length), drafts, parallel, work)
+        fills = [self._longer(hole, [best], parallel, work)]
+        work.on_frame = lambda frame: None
+        for rank, other in enumerate(others, 1):
+            fill = self._longer(hole, [other], parallel, work) if rank < gap.choices else [other]
+            if whole := long_fill.whole_lines(fill, self._tokenizer):
+                fills.append(whole)
+        return _distinct([self._infill(gap, fill, work) for fill in fills])
 
     def read(self, gap: Gap, check: Callable[[], None]) -> Hole:
         """Reads both sides of a gap; what was read for the one before stays read."""
@@ -128,54 +126,36 @@ class Session:
         return [Part(lane, hole.seam) for lane in lanes[: max(drafts, hole.gap.choices)]]
 
     def _longer(self, hole: Hole, parts: list[Part], parallel: bool, work: Work) -> list[Part]:
-        """Canvas after canvas while the hole is open and more is asked for than one holds: what was filled enters the
-        prefix."""
-        gap, context = hole.gap, hole.context
-        wanted = gap.max_tokens + self._respelled(hole.seam)
-        while not parts[-1].lane.ended and (missing := wanted - _tokens(parts)) > 0:
-            spelled = b"".join(part.lane.spelled for part in parts)
-            # A stub of many tokens, a line of Chinese, may take more than one canvas.
-            behind = replace(hole, seam=replace(hole.seam, stub=hole.seam.required[len(spelled) :], newline=False))
-            with work.stage("encode"):
-                context.read_prefix([*context.ids[1:], *parts[-1].lane.tokens], work.check)
-                context.read_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
-            lines = sum(part.lane.spelled[len(part.seam.required) :].count(b"\n") for part in parts)
-            lane = self._lane(gap, behind.seam, self._denoiser.config.canvas_length(missing), lines=lines)
-            parts = [*parts, *self._fill(behind, lane, 1, parallel, work)]
-            if not parts[-1].lane.tokens:
+        """One fill, canvas after canvas while the hole is open and more is asked for than it holds: what was filled
+        enters the prefix."""
+        wanted = hole.gap.max_tokens + self._respelled(hole.seam)
+        while parts[-1].tokens and not parts[-1].ended:
+            tokens = long_fill.tokens(parts)
+            if len(tokens) >= wanted or len(hole.prefix) + len(tokens) >= PREFIX_TOKENS:
                 break
+            behind = self._behind(hole, parts, work)
+            length = self._denoiser.config.canvas_length(wanted - len(tokens))
+            lane = self._lane(hole.gap, behind.seam, length, long_fill.lines(parts))
+            parts = [*parts, *self._fill(behind, lane, 1, parallel, work)]
         return parts
 
+    def _behind(self, hole: Hole, parts: Sequence[Part], work: Work) -> Hole:
+        """What is left of a hole behind its first parts, both sides read; of it there is one fill."""
+        prefix = [*hole.prefix, *long_fill.tokens(parts)]
+        with work.stage("encode"):
+            hole.context.read_prefix(prefix, work.check)
+            hole.context.read_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
+        # A stub of many tokens, a line of Chinese, may take more than one canvas.
+        unspelled = hole.seam.required[len(long_fill.spelled(parts)) :]
+        seam = replace(hole.seam, stub=unspelled, newline=False)
+        return replace(hole, gap=replace(hole.gap, choices=1), seam=seam, prefix=prefix)
+
     def _infill(self, gap: Gap, parts: list[Part], work: Work) -> Infill:
-        pieces = self._pieces(gap, parts)
-        logs = [value for part in parts for value in part.lane.log_probabilities]
-        features = Features(
-            mean=sum(logs) / len(logs),
-            least=min(logs),
-            score=sum(part.lane.score for part in parts),
-            score_empty=parts[0].lane.empty_score,
-            tokens=_tokens(parts),
-            ended=parts[-1].lane.ended,
-        )
+        pieces = long_fill.pieces(parts, gap.max_tokens, self._tokenizer)
+        features = long_fill.features(parts)
         text = "".join(text for text, _ in pieces)
         sure = self._denoiser.config.gate.confidence(features, Place.of(gap))
         return Infill(text, sure, work.steps, work.forwards, features, tuple(pieces), dict(work.timings))
-
-    def _pieces(self, gap: Gap, parts: list[Part]) -> list[tuple[str, float]]:
-        """The answer's text per token; what spells the stub, or stands after the cut, is left out."""
-        seam = parts[0].seam
-        skip = len(seam.required)
-        pieces: list[tuple[str, float]] = []
-        decoder = codecs.getincrementaldecoder("utf-8")("ignore")  # a canvas' edge may cut a character
-        for part in parts:
-            room = len(part.lane.spelled)
-            for token, value in zip(part.lane.tokens, part.lane.log_probabilities, strict=False):
-                spelled = self._tokenizer.decode([token])[:room]
-                room -= len(spelled)
-                piece, skip = decoder.decode(spelled[skip:]), max(0, skip - len(spelled))
-                if piece and len(pieces) < gap.max_tokens:
-                    pieces.append((piece, value))
-        return [*pieces, ("\n", 0.0)] if seam.newline and pieces else pieces
 
 
 def _distinct(infills: Sequence[Infill]) -> list[Infill]:
@@ -184,7 +164,3 @@ def _distinct(infills: Sequence[Infill]) -> list[Infill]:
     for infill in infills:
         found.setdefault(infill.text, infill)
     return list(found.values())
-
-
-def _tokens(parts: Sequence[Part]) -> int:
-    return sum(len(part.lane.tokens) for part in parts)

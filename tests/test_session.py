@@ -8,9 +8,13 @@ import pytest
 import torch
 from embedded import embedded, preview, tokenizer
 
+from engine import long_fill
 from engine.context import CHUNK
 from engine.gap import Frame, Gap, Infill, Stopped
-from engine.session import Part, Session, _distinct
+from engine.lane import Lane
+from engine.long_fill import Part
+from engine.seams import Seam
+from engine.session import Session, _distinct
 
 pytestmark = pytest.mark.weights
 
@@ -137,6 +141,65 @@ def test_a_long_hole_is_filled_canvas_after_canvas() -> None:
     assert infill.features.tokens > 16
     assert "".join(text for text, _ in infill.pieces) == infill.text
     assert len(infill.pieces) <= gap.max_tokens + 1  # the line end that the seam moved
+
+
+def _option(number: int) -> str:
+    return (
+        f"    parser.add_argument('--option-{number}', type=int, default={number}, required=False, "
+        f"dest='option_{number}', metavar='N', help='the number of {number}s that should be used')\n"
+    )
+
+
+DAYS = "'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'"
+LONGER_THAN_A_CANVAS = {
+    "a call": Gap(
+        "def main():\n" + "".join(map(_option, (1, 2, 3))) + "    ", "\n    return 1\n", "python", max_lines=1
+    ),
+    "a tuple": Gap(f"WEEK = ({DAYS}, {DAYS})\nDAYS = ", "\n\nprint(WEEK)\n", "python", max_lines=1),
+    "an array": Gap(
+        f"const week = [{DAYS}, {DAYS}];\nconst days = ", "\n\nexport { days };\n", "javascript", max_lines=1
+    ),
+    "in a call": Gap("".join(map(_option, (1, 2, 3))) + "    parser.add_argument(", "\n", "python", max_lines=1),
+    "lines": Gap("".join(map(_option, (1, 2, 3))), "    return parser\n", "python", max_lines=8),
+}
+
+
+@pytest.mark.parametrize("name", LONGER_THAN_A_CANVAS)
+def test_every_choice_goes_on_to_its_own_end(name: str) -> None:
+    """What the best becomes does not depend on how many were asked for, and none is broken off at a canvas' edge."""
+    long = replace(LONGER_THAN_A_CANVAS[name], max_tokens=100)
+    alone, *_ = session().infill(long, 3, lambda: None)
+    infills = session().infill(replace(long, choices=3), 3, lambda: None)
+    assert (infills[0].text, infills[0].features.tokens) == (alone.text, alone.features.tokens)
+    assert infills[0].confidence == pytest.approx(alone.confidence, abs=0.05)
+    assert max(infill.features.tokens for infill in infills) > 32
+    for infill in infills:
+        assert infill.features.ended
+        assert "".join(text for text, _ in infill.pieces) == infill.text
+        assert infill.features.mean * infill.features.tokens >= infill.features.least * (infill.features.tokens + 1)
+
+
+def test_choices_that_run_out_of_tokens_are_cut_to_their_lines_or_left_out() -> None:
+    for name in ("a call", "lines"):
+        short = replace(LONGER_THAN_A_CANVAS[name], max_tokens=33, choices=3)
+        _, *others = session().infill(short, 3, lambda: None)
+        assert all(infill.features.ended or infill.text.count("\n") for infill in others), name
+    parts = [_part("a = 1\nb = "), _part("2\nc = (1,")]
+    assert long_fill.spelled(long_fill.whole_lines(parts, tokenizer())) == b"a = 1\nb = 2"
+    assert long_fill.features(long_fill.whole_lines(parts, tokenizer())).tokens == len(
+        tokenizer().encode("a = 1\nb = 2")
+    )
+    assert long_fill.whole_lines([*parts[:1], _part("(1, 2, ")], tokenizer())[0].spelled == b"a = 1"
+    assert long_fill.whole_lines([_part("foo(1, 2,")], tokenizer()) == []
+
+
+def _part(text: str) -> Part:
+    """A canvas that was filled to its edge."""
+    tokens, seam = tokenizer().encode(text), Seam("", "", b"", False)
+    lane = Lane(len(tokens), seam, tokenizer(), 0, -1)
+    for at, token in enumerate(tokens):
+        lane.accept(at, token, -0.1, -0.1)
+    return Part(lane, seam)
 
 
 def test_drafts_differ_and_the_likeliest_comes_first() -> None:

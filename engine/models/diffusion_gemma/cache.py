@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -45,8 +48,9 @@ class LayerCache:
             drop = max(0, length - self._window - SPARE - self.origin)
         # Half as much again, so that a growing text is copied now and then, not with every token.
         capacity = max(3 * (needed - drop) // 2, FIRST_CAPACITY)
-        self.keys = _moved(self.keys, drop, length - self.origin, capacity)
-        self.values = _moved(self.values, drop, length - self.origin, capacity)
+        # Both, or neither where memory is short.
+        moved = [_moved(old, drop, length - self.origin, capacity) for old in (self.keys, self.values)]
+        self.keys, self.values = moved
         self.origin += drop
 
 
@@ -71,14 +75,27 @@ class Cache:
         self.length += count
 
     def truncate(self, length: int) -> int:
-        """Forgets what stands behind `length`. Returns how much is left: 0 if a sliding layer has lost its window."""
-        assert length <= self.length, f"there are {self.length} tokens, not {length}"
-        kept = all(layer.origin <= layer.first(length) for layer in self.layers)
+        """Forgets what stands behind `length`. Returns how much is left: 0 if a sliding layer has lost what the last
+        token that is left saw, which may have to be read again."""
+        assert 0 <= length <= self.length, f"there are {self.length} tokens, not {length}"
+        kept = all(layer.origin <= layer.first(max(0, length - 1)) for layer in self.layers)
         if not kept:
             for layer in self.layers:
                 layer.origin = 0
         self.length = length if kept else 0
         return self.length
+
+    @contextmanager
+    def reading_last_again(self) -> Iterator[None]:
+        """Inside, the text ends before its last token. Whatever was read there, or went wrong, it is whole again
+        afterwards: what a pass writes at that token's slots is what stood there."""
+        assert self.length, "there is a last token"
+        length = self.length
+        self.length -= 1
+        try:
+            yield
+        finally:
+            self.length = length
 
 
 def _moved(buffer: Tensor, start: int, stop: int, capacity: int) -> Tensor:

@@ -103,7 +103,9 @@ class DiffusionGemmaInfiller:
             texts = [self._text(question, fill.tokens, gap) for fill in fills]
             *scores, empty = self._judge(prompt, question, [*texts, ""], work)
         ranked = rank(list(zip(texts, fills, strict=True)), scores)
-        return [self._answer(question, *entry.draft, entry.score, empty, work) for entry in ranked]
+        # A choice that the canvas' edge broke off is none; the best one says so itself.
+        whole = [entry for at, entry in enumerate(ranked) if at == 0 or entry.draft[1].ended]
+        return [self._answer(question, *entry.draft, entry.score, empty, work) for entry in whole]
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""

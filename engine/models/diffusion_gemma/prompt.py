@@ -38,14 +38,11 @@ class Prompt:
         assert self.ids, "the first token of a continuation is predicted by the last of the text"
         width = max(1, *map(len, continuations))
         assert width <= CHUNK or len(continuations) == 1, "of several rows nothing stays for a second pass to see"
-        length = self.cache.length
-        # The last token is read again for its hidden state; keys and values come out the same.
-        shortened = self.cache.truncate(length - 1)
-        assert shortened == length - 1, "sliding layers keep more than their window"
         # What fills up a row stands behind its continuation and is not seen by it.
         rows = [[self.ids[-1], *said[:-1], *[self.ids[-1]] * (width - max(1, len(said)))] for said in continuations]
-        hidden = self._model.read(torch.tensor(rows, device=self._model.device), self.cache)
-        self.cache.truncate(length)
+        # The last token is read again for its hidden state; keys and values come out the same.
+        with self.cache.reading_last_again():
+            hidden = self._model.read(torch.tensor(rows, device=self._model.device), self.cache)
         return [self._said(row[: len(said)], said) for row, said in zip(hidden, continuations, strict=True)]
 
     def _said(self, hidden: Tensor, tokens: Sequence[int]) -> list[float]:
