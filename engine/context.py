@@ -69,11 +69,11 @@ class Context:
 
     def copy(self, source: Context, count: int) -> None:
         """Takes over the first `count` tokens that another context has read."""
-        self.ids, self._said = source.ids[:count], 0
+        self.ids, self._said, self._continuation = [], 0, ([], [])  # until what they stand for is here
         slots = slice(self.ORIGIN, self.ORIGIN + count)
         self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
         self.cache.values[:, :, slots] = source.cache.values[:, :, slots]
-        self._continuation = ([], [])
+        self.ids = source.ids[:count]
 
     def read_prefix(self, prefix: Sequence[int], check: Callable[[], None]) -> int:
         """Makes this the context of `prefix`, reading only what is new; returns how many tokens were read.

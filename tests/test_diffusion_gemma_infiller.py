@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -18,6 +21,7 @@ from engine.entropy_bound import EntropyBoundConfig
 from engine.gap import Frame, Gap, Stopped
 from engine.models.diffusion_gemma.chat import Chat
 from engine.models.diffusion_gemma.infiller import PATIENCE, DiffusionGemmaInfiller, load
+from engine.models.diffusion_gemma.layer import Layer
 from engine.models.diffusion_gemma.model import DiffusionGemma
 from engine.models.diffusion_gemma.prompt import Prompt
 from engine.models.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
@@ -100,6 +104,80 @@ def test_any_edits_leave_what_a_fresh_reading_gives(model: DiffusionGemma, edits
         ids = ids[:kept] + tiny.prompt(3 + number, 1, added + 1)[0].tolist()
         prompt.update(ids)
     check_same_as_fresh(model, prompt)
+
+
+@pytest.mark.parametrize("back", range(-2, 3))
+@torch.inference_mode()
+def test_a_text_that_is_cut_where_a_window_was_let_go_is_still_scored(model: DiffusionGemma, back: int) -> None:
+    ids = tiny.prompt(5, 1, 1900)[0].tolist()
+    prompt = Prompt(model)
+    prompt.update(ids)
+    origin = max(layer.origin for layer in prompt.cache.layers)
+    assert origin > 0
+    for kept in (origin + WINDOW + back, 1 + back % 3):
+        prompt.update(ids[:kept])
+        fresh = Prompt(model)
+        fresh.update(ids[:kept])
+        assert prompt.score([5, 6, 7]) == pytest.approx(fresh.score([5, 6, 7]), abs=1e-4)
+        check_same_as_fresh(model, prompt)
+
+
+class _Broken(Exception):
+    """What a pass may raise: no memory, a driver's error."""
+
+
+# What is done to a prompt: tokens kept, tokens added, tokens scored; the pass or the layer's call that fails, if any.
+DONE = st.tuples(
+    st.integers(0, 1200), st.integers(0, 400), st.sampled_from([0, 1, 9, 500]), st.none() | st.integers(0, 14)
+)
+
+
+@given(st.lists(DONE, min_size=1, max_size=5))
+@settings(max_examples=12, deadline=None)
+@torch.inference_mode()
+def test_whatever_fails_the_prompt_knows_what_it_has_read(
+    model: DiffusionGemma, done: list[tuple[int, int, int, int | None]]
+) -> None:
+    ids = tiny.prompt(6, 1, 1200)[0].tolist()
+    prompt = Prompt(model)
+    for number, (kept, added, scored, broken_at) in enumerate(done):
+        ids = ids[:kept] + tiny.prompt(7 + number, 1, added + 1)[0].tolist()
+        with contextlib.suppress(_Broken), _breaking(model, broken_at):
+            prompt.update(ids)
+            prompt.scores([tiny.prompt(8, 1, scored + 1)[0].tolist()] * (1 + number % 2))
+        assert prompt.cache.length == len(prompt.ids)
+        assert prompt.ids == ids[: len(prompt.ids)]
+    prompt.update(ids)
+    fresh = Prompt(model)
+    fresh.update(ids)
+    assert prompt.score([5, 6]) == pytest.approx(fresh.score([5, 6]), abs=1e-4)
+    check_same_as_fresh(model, prompt)
+
+
+@contextlib.contextmanager
+def _breaking(model: DiffusionGemma, at: int | None) -> Iterator[None]:
+    """Lets a call of a layer fail: the first for 0."""
+    layers, calls = model._layers, count()
+
+    def called(layer: Layer, *given: object) -> torch.Tensor:
+        if next(calls) == at:
+            raise _Broken
+        return layer(*given)  # type: ignore[arg-type]
+
+    model._layers = [_Layer(layer, called) for layer in layers]  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        model._layers = layers
+
+
+class _Layer:
+    def __init__(self, layer: Layer, called: Callable[..., torch.Tensor]) -> None:
+        self._layer, self._called = layer, called
+        self.encoder_scalar = layer.encoder_scalar
+
+    def __call__(self, *given: object) -> torch.Tensor:
+        return self._called(self._layer, *given)
 
 
 @torch.inference_mode()

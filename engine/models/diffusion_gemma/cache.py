@@ -38,14 +38,15 @@ class LayerCache:
         slots = slice(first - self.origin, stop - self.origin)
         return self.keys[row, :, slots], self.values[row, :, slots]
 
-    def reserve(self, length: int, count: int) -> None:
-        """Makes room for `count` tokens after position `length`; a sliding layer lets go of what lies far behind."""
+    def reserve(self, length: int, count: int, text: int) -> None:
+        """Makes room for `count` tokens after position `length`; a sliding layer lets go of what lies far behind the
+        end of the text, at position `text`."""
         needed = length - self.origin + count
         if needed <= self.keys.shape[2]:
             return
         drop = 0
         if self._window is not None:
-            drop = max(0, length - self._window - SPARE - self.origin)
+            drop = max(0, text - self._window - SPARE - self.origin)
         # Half as much again, so that a growing text is copied now and then, not with every token.
         capacity = max(3 * (needed - drop) // 2, FIRST_CAPACITY)
         # Both, or neither where memory is short.
@@ -62,6 +63,7 @@ class Cache:
         self.layers = [LayerCache(kind, batch, dtype, device) for kind in kinds]
         self.batch = batch
         self.length = 0
+        self._text: int | None = None  # where the text ends while something is read behind it for a while
         self._limit = config.max_position_embeddings
 
     def reserve(self, count: int) -> None:
@@ -69,7 +71,7 @@ class Cache:
         if self.length + count > self._limit:
             raise ValueError(f"{self.length + count} tokens are more than the {self._limit} positions of this model")
         for layer in self.layers:
-            layer.reserve(self.length, count)
+            layer.reserve(self.length, count, self.length if self._text is None else self._text)
 
     def extend(self, count: int) -> None:
         self.length += count
@@ -87,15 +89,17 @@ class Cache:
 
     @contextmanager
     def reading_last_again(self) -> Iterator[None]:
-        """Inside, the text ends before its last token. Whatever was read there, or went wrong, it is whole again
-        afterwards: what a pass writes at that token's slots is what stood there."""
-        assert self.length, "there is a last token"
-        length = self.length
-        self.length -= 1
+        """Inside, the text ends before its last token, and whatever is read behind that is forgotten afterwards.
+
+        The last token is to be read first: its keys and values are the same again, so that the text is whole also if a
+        pass fails."""
+        assert self.length, "there is no last token"
+        text = self.length
+        self._text = self.length = text - 1
         try:
             yield
         finally:
-            self.length = length
+            self._text, self.length = None, text
 
 
 def _moved(buffer: Tensor, start: int, stop: int, capacity: int) -> Tensor:
