@@ -6,6 +6,7 @@ import ctypes
 import sys
 from dataclasses import dataclass
 
+from engine import cgroup
 from engine.runtime import Runtime
 
 
@@ -23,7 +24,8 @@ class Memory:
 
 
 def available(runtime: Runtime) -> int:
-    """Bytes that a model can take on the runtime's device: what is free, and what the system would give up for it."""
+    """Bytes that a model can take on the runtime's device: what is free, and what the system would give up for it; no
+    more than a container's limit leaves."""
     if runtime.device == "cuda":
         import torch
 
@@ -31,7 +33,9 @@ def available(runtime: Runtime) -> int:
         return int(free)
     import psutil
 
-    return int(psutil.virtual_memory().available)  # an Apple GPU shares the machine's memory
+    machine = int(psutil.virtual_memory().available)  # an Apple GPU shares the machine's memory
+    container = cgroup.limits().free_memory
+    return machine if container is None else min(machine, container)
 
 
 def give_back() -> None:

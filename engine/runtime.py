@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine import cgroup
+
 if TYPE_CHECKING:
     import torch
 
@@ -94,11 +96,19 @@ def _fast_bfloat16() -> str:
     return next((name for name in ("amx_bf16", "avx512_bf16", "arm_bf16", "bf16") if flags.get(name)), "")
 
 
-def _threads() -> int:
-    """At most one fewer than the physical cores on machines with more than two: the editor needs one."""
+def physical_cores() -> int:
+    """Of the whole machine; the number of logical CPUs where that is all that is known."""
     import torch
 
+    return int(torch.cpu.get_capabilities().get("num_physical_cores") or os.cpu_count() or 1)
+
+
+def _threads() -> int:
+    """At most one fewer than the physical cores on machines with more than two: the editor needs one.
+
+    No more than a container's quota pays for: threads beyond it only make all of them wait for the next period.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    physical = int(torch.cpu.get_capabilities().get("num_physical_cores") or allowed)
-    cores = min(allowed, physical)
+    quota = cgroup.limits().cpus
+    cores = min(allowed, physical_cores(), *([] if quota is None else [max(1, int(quota))]))
     return cores - 1 if cores > 2 else cores

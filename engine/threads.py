@@ -7,11 +7,13 @@ import time
 import psutil
 import torch
 
+from engine import runtime
+
 INTERVAL = 0.25  # seconds; shorter spans say little, the system counts in hundredths of a second
 
 
 class FreeCores:
-    """Keeps torch's thread count at `most`, less what other programs keep busy.
+    """Keeps torch's thread count at `most`, or at as many physical cores as other programs leave free.
 
     A thread that waits for one that is not running waits for a whole time slice. One canvas pass on 2 cores, with
     another process at work on one of them: 139 ms in the median and up to 390 with two threads, 51 ms with one. Idle:
@@ -21,21 +23,22 @@ class FreeCores:
     def __init__(self, most: int) -> None:
         self._most = most
         self._process = psutil.Process()
+        # The system counts logical CPUs; two of one core are no more than one thread of ours can use.
+        self._per_cpu = runtime.physical_cores() / (psutil.cpu_count() or 1)
         self._sampled = time.monotonic()
-        self._others = self._busy_elsewhere()
+        self._left = self._left_to_us()
 
     def update(self) -> int:
         """Sets and returns the thread count, by what went on since the last update."""
         elapsed = time.monotonic() - self._sampled
         if elapsed >= INTERVAL:
-            before, self._others = self._others, self._busy_elsewhere()
+            before, self._left = self._left, self._left_to_us()
             self._sampled += elapsed
-            busy = (self._others - before) / elapsed  # cores
-            torch.set_num_threads(max(1, self._most - round(busy)))
+            free = (self._left - before) / elapsed  # logical CPUs
+            torch.set_num_threads(max(1, min(self._most, round(free * self._per_cpu))))
         return torch.get_num_threads()
 
-    def _busy_elsewhere(self) -> float:
-        """Core seconds that all other programs have used so far."""
+    def _left_to_us(self) -> float:
+        """CPU seconds that no other program has used so far: idle ones, and our own."""
         machine, own = psutil.cpu_times(), self._process.cpu_times()
-        idle = machine.idle + getattr(machine, "iowait", 0.0)
-        return sum(machine[:8]) - idle - own.user - own.system
+        return float(machine.idle + getattr(machine, "iowait", 0.0) + own.user + own.system)

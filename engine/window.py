@@ -20,6 +20,7 @@ class Window:
         self._tokenizer = tokenizer
         self._opening = ""
         self._head = ""
+        self._above, self._length = "", 0  # of the last prefix: what stood above the window, and characters in it
 
     def cut(self, prefix: str, snippets: tuple[str, ...]) -> str:
         """The text to read for this prefix: snippets, chosen when the window was placed, then the prefix from its line
@@ -29,16 +30,35 @@ class Window:
 
     def place(self, prefix: str, snippets: tuple[str, ...]) -> tuple[str, int]:
         """The same in two parts: what is read before the prefix, and where in the prefix reading begins."""
-        start = prefix.find(self._opening) if self._opening else -1
-        if (
-            start < 0
-            or self._size(self._head + prefix[start:]) > WINDOW
-            or (start > 0 and self._size(prefix[start:]) < JUMP)
-        ):
+        start = self._found_again(prefix)
+        if start < 0 or not self._fits(prefix[start:], is_whole=start == 0):
             self._head = self.choose(snippets)
             start = self._line(prefix, WINDOW - JUMP - self._size(self._head))
             self._opening = prefix[start : start + OPENING]
+        self._above, self._length = prefix[:start], len(prefix) - start
         return self._head, start
+
+    def _found_again(self, prefix: str) -> int:
+        """Where the window's opening is now; -1 where it is not. Among equal blocks there are many such places: the
+        window is where it was as long as nothing above it has changed, else at the one about as far from the end."""
+        if not self._opening:
+            return -1
+        if prefix.startswith(self._above) and prefix.startswith(self._opening, len(self._above)):
+            return len(self._above)
+        wanted = max(0, len(prefix) - self._length)
+        before = prefix.rfind(self._opening, 0, wanted + len(self._opening))
+        behind = prefix.find(self._opening, wanted)
+        if before < 0 or behind < 0:
+            return max(before, behind)
+        return before if wanted - before < behind - wanted else behind
+
+    def _fits(self, text: str, is_whole: bool) -> bool:
+        """Whether a window has room for the text, and the text, unless it is all there is, is enough for one."""
+        size = self._size(self._head + text)
+        if size > WINDOW:
+            return False
+        # On its own the text has at least the tokens that it adds, so it is seldom encoded a second time.
+        return is_whole or size - self._size(self._head) >= JUMP or self._size(text) >= JUMP
 
     def choose(self, snippets: tuple[str, ...]) -> str:
         """Snippets as they are, each ended by an empty line, the most useful last, while they fit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from embedded import tokenizer
 
 from engine.window import JUMP, WINDOW, Window
@@ -52,3 +53,44 @@ def test_snippets_stand_at_the_head_and_stay_with_their_window() -> None:
 
 def test_snippets_that_do_not_fit_are_left_out() -> None:
     assert Window(tokenizer()).cut("a", ("word " * 500, "short")) == "short\n\na"
+
+
+BLOCK = """    def test_value{0}(self):
+        client = make_client()
+        response = client.get("/api/v1/items{0}", headers={{"X-Token": "abc"}})
+        self.assertEqual(response.status_code, 200)
+
+"""
+PERIODIC = {
+    "blocks": BLOCK.format(""),
+    "one line": "    pass\n",
+    "table rows": "| 1 | 2 | 3 |\n",
+    "no period at all": None,
+}
+
+
+@pytest.mark.parametrize("kind", PERIODIC)
+@pytest.mark.parametrize("head", [None, 1000])
+def test_in_text_that_repeats_itself_the_window_moves_as_seldom_as_elsewhere(kind: str, head: int | None) -> None:
+    """`head`: what comes before is cut off in jumps of so many characters, as editors' prefixes are."""
+    block = PERIODIC[kind]
+    lines = [*map(BLOCK.format, range(40))] if block is None else [block] * (40 if "\n" in block.strip() else 400)
+    full, moves = "class T:\n" + "".join(lines), 0
+    window, last = Window(tokenizer()), -1
+    ends = [at + 1 for at, sign in enumerate(full) if sign == "\n" and at > len(full) // 2][:81]
+    for end in ends:
+        first = max(0, end - 4000) // head * head if head else 0
+        _, start = window.place(full[first:end], ())
+        moves += first + start != last
+        last = first + start
+        assert size(full[last:end]) <= WINDOW
+    tokens = size(full[ends[0] : ends[-1]])
+    assert moves <= 2 + tokens // (JUMP // 2) + (len(full) // head if head else 0)
+
+
+def test_the_window_of_equal_blocks_stays_where_a_line_above_was_added() -> None:
+    window, text = Window(tokenizer()), "import os\n" + BLOCK.format("") * 12
+    _, start = window.place(text, ())
+    _, again = window.place("import json\n" + text, ())
+    assert start > 0
+    assert again == start + len("import json\n")

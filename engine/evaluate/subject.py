@@ -7,19 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import engine
 from engine import adapter, fetch, gap_filler, hub, runtime
 from engine.models.gap import GapDenoiser
 from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
 
-# The modules of engine/ that decide what is answered: when one changes, everything is answered anew, or what the canvas
-# answers alone. The gate is not among them: it is asked when answers are counted.
-_OF_ALL = (
-    "adapter", "cache", "canvas", "context", "copies", "draft_tree", "gap", "int4_linear", "judge", "lane", "linear",
-    "models/gap", "models/llama", "rope", "seams", "session", "tokenizer", "window", "evaluate/base_alone",
-    "evaluate/reader",
-)  # fmt: skip
-_OF_THE_CANVAS = ("branches", "canvas_tree", "drafting", "endings", "sampler", "evaluate/end_of_hole")
+ENGINE = Path(engine.__file__).parent
+# Of these two folders nothing decides what is answered, but for the modules that ask.
+_APART = ("train", "evaluate")
+_ASKING = ("base_alone", "end_of_hole", "methods", "reader")
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Subject:
     denoiser: GapDenoiser
     tokenizer: Tokenizer
     check: Callable[[], None]  # before every pass: leaves cores to programs that need them
-    base_name: str  # hashes: of the base and its code, and of the adapter and the canvas' code too
+    base_name: str  # hashes: of the base and all code, and of the adapter too
     name: str
 
     def count(self, text: str) -> int:
@@ -43,7 +40,7 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
     chosen = runtime.choose(device, dtype)
     filler = gap_filler.load(model, chosen, adapter_at)
     weights = fetch.sha256(hub.find(model) / "model.safetensors")
-    base_name = _short(chosen.device, chosen.dtype, _code(_OF_ALL), weights)
+    base_name = _short(chosen.device, chosen.dtype, code(), weights)
     directory = adapter_at or gap_filler.adapter_directory(model)
     said = filler.denoiser.config
     adapted = fetch.sha256(directory / adapter.FILE) + repr(
@@ -55,16 +52,14 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
         if cores is not None:
             cores.update()
 
-    return Subject(
-        filler.denoiser, filler.tokenizer, check, base_name, _short(base_name, _code(_OF_THE_CANVAS), adapted)
-    )
+    return Subject(filler.denoiser, filler.tokenizer, check, base_name, _short(base_name, adapted))
 
 
-def _code(names: tuple[str, ...]) -> str:
-    code = hashlib.sha256()
-    for name in names:
-        code.update((Path(gap_filler.__file__).parent / f"{name}.py").read_bytes())
-    return code.hexdigest()
+def code(root: Path = ENGINE) -> str:
+    """A hash of all modules that answers may depend on, wherever they are: moving one changes nothing."""
+    files = [file for file in root.rglob("*.py") if file.relative_to(root).parts[0] not in _APART]
+    files += [root / "evaluate" / f"{name}.py" for name in _ASKING]
+    return _short(*sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
 
 
 def _short(*parts: str) -> str:
