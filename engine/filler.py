@@ -46,16 +46,26 @@ class Filler(Protocol):
         """Forgets what was read for a document."""
 
     def patch(
-        self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
+        self,
+        patch: Patch,
+        *,
+        stop: Event | None = None,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+        budget: float | None = None,
     ) -> Patched:
         """Fillings of all holes of a patch, the best first. The same patch gives the same fillings.
 
-        Where what lies from the first hole to the last is longer than a canvas, only the patch's drafts are judged.
+        After `budget` seconds, None for as many as the family finds right, it comes back with what was found until
+        then: fewer fillings, or none. Where what lies from the first hole to the last is longer than a canvas, only the
+        patch's drafts are judged.
         Raises Stopped soon after `stop` is set.
         """
 
-    def surprises(self, passage: Passage, *, stop: Event | None = None) -> tuple[Surprise, ...]:
-        """The words of a passage that an edit elsewhere made less likely, from left to right. Raises Stopped."""
+    def surprises(
+        self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
+    ) -> tuple[Surprise, ...]:
+        """The words of a passage that an edit elsewhere made less likely, from left to right; none where the `budget`,
+        as of `patch`, was not enough. Raises Stopped."""
 
     def rewrite(
         self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None

@@ -12,7 +12,7 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, hub, int4_linear, reading, weights
+from engine import adapter, hub, int4_linear, patcher, reading, scorer, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.gap import NEAR, Frame, Gap, Infill, Stopped
 from engine.linear import Linear
@@ -68,15 +68,24 @@ class GapFiller:
         return self._session(document).infill(gap, drafts, partial(self._check, stop), on_frame)
 
     def patch(
-        self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
+        self,
+        patch: Patch,
+        *,
+        stop: Event | None = None,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+        budget: float | None = None,
     ) -> Patched:
         """Fillings of all holes of a patch, the best first; see `Patcher.patch`. Raises Stopped soon after `stop` is
         set."""
-        return self._patcher.patch(patch, partial(self._check, stop), on_frame)
+        seconds = patcher.SECONDS if budget is None else budget
+        return self._patcher.patch(patch, partial(self._check, stop), on_frame, seconds)
 
-    def surprises(self, passage: Passage, *, stop: Event | None = None) -> tuple[Surprise, ...]:
+    def surprises(
+        self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
+    ) -> tuple[Surprise, ...]:
         """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
-        return self._scorer.surprises(passage, partial(self._check, stop))
+        seconds = scorer.SECONDS if budget is None else budget
+        return self._scorer.surprises(passage, partial(self._check, stop), seconds)
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""

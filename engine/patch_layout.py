@@ -55,13 +55,18 @@ def lengths(holes: Sequence[str], segments: Segments, reach: int, room: int) -> 
     Holes of the same text change by the same number of tokens. Holes of different texts change together, or one alone:
     trying every combination would take too many canvases.
     """
+    room -= sum(map(len, segments.pinned))
+    if sum(segments.least) > room:
+        return []
     groups = list(dict.fromkeys(holes))
-    pinned = sum(map(len, segments.pinned))
+    reach = min(reach, room)
     found: dict[Lengths, None] = {}
     for change in sorted(range(-reach, reach + 1), key=lambda change: (abs(change), -change)):
         for changed in [groups, *([group] for group in groups)]:
             tried = [now + change * (hole in changed) for hole, now in zip(holes, segments.now, strict=True)]
             total, enough = sum(tried), all(a >= b for a, b in zip(tried, segments.least, strict=True))
-            if enough and 0 < total <= room - pinned:
+            if enough and 0 < total <= room:
                 found[tuple(tried)] = None
-    return list(found)[:CANVASES]
+            if len(found) == CANVASES:
+                return list(found)
+    return list(found)

@@ -4,21 +4,25 @@ whole of it against the text as it is."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from engine import patch_layout, seams
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
 from engine.gap import Frame
 from engine.judge import HEAD_TOKENS, Judge
 from engine.models.gap import GapDenoiser
-from engine.patch import Patch, Patched, ranked
+from engine.patch import Patch, Patched, Revision, ranked
 from engine.patch_lane import PatchLane
 from engine.patch_layout import Segments
 from engine.patch_sampler import denoise
 from engine.reading import Before, Reading
 from engine.spelling import Spelling
 from engine.tokenizer import Tokenizer
-from engine.work import Work
+from engine.work import OutOfTime, Work
 
+SECONDS = 3.0  # for one patch, 0.4 in the median; in repetitive text every token takes a step, and canvases are full
+DENOISING = 0.7  # of that at most, so that what was decided is judged
+DRAFTS = 8  # of a patch that are judged
 SUFFIX_CHARACTERS = 1024  # more than the suffix' tokens ever need
 
 Texts = tuple[str, ...]  # one per hole
@@ -31,13 +35,25 @@ class Patcher:
         self._reading = reading
         self._spelling = Spelling(tokenizer)
 
-    def patch(self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None]) -> Patched:
+    def patch(
+        self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None], seconds: float
+    ) -> Patched:
         """Fillings of all holes, the judge's favourite first.
 
-        Where first to last hole take more tokens than the longest canvas, only the patch's drafts are judged. `check`
-        runs between all pieces of work and may raise.
+        Where first to last hole take more tokens than the longest canvas, only the patch's drafts are judged. After
+        `seconds` it comes back with what was decided and judged until then, which may be nothing. `check` runs between
+        all pieces of work and may raise.
         """
-        work = Work(check, on_frame)
+        work = Work(check, on_frame, seconds)
+        try:
+            revisions = self._revisions(patch, work)
+        except OutOfTime:
+            revisions = ()
+        return Patched(revisions, work.steps, work.forwards, work.timings)
+
+    def _revisions(self, patch: Patch, work: Work) -> tuple[Revision, ...]:
+        """Raises OutOfTime where not even the text as it is was judged."""
+        seconds, drafts = work.seconds, patch.drafts[:DRAFTS]
         present = Before(patch.texts[0], patch.snippets)
         texts = [self._reading.text(present), *patch.texts[1:]]
         kept = [self._kept(text) for text in texts[:-1]]
@@ -45,15 +61,18 @@ class Patcher:
         with work.stage("encode"):
             self._read(kept[0], suffix, work)
         holes = tuple(hole.text for hole in patch.holes)
+        work.seconds = DENOISING * seconds
         with work.stage("denoise"):
-            segments = self._segments(kept, texts, holes)
-            noise = [lane.texts for lane in self._denoised(holes, segments, patch.reach, work)]
+            lanes = self._lanes(holes, self._segments(kept, texts, holes), patch.reach)
+            with suppress(OutOfTime):
+                self._denoise(lanes, work)
+        work.seconds = seconds
         with work.stage("judge"):
-            tried = list(dict.fromkeys([holes, *patch.drafts, *noise]))
+            tried = list(dict.fromkeys([holes, *drafts, *(lane.texts for lane in lanes if lane.finished)]))
             fills = [_joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in tried]
             scores = self._scores(self._reading.present, fills, suffix, work)
             old_scores = self._old_scores(patch, present, tried, suffix, work) or scores
-        return Patched(ranked(tried, scores, old_scores, patch.drafts), work.steps, work.forwards, work.timings)
+        return ranked(tried, scores, old_scores, drafts)
 
     def _kept(self, text: str) -> str:
         """What is left of a text before a hole when its stub is taken off."""
@@ -77,22 +96,24 @@ class Patcher:
         work.check()
         context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
 
-    def _denoised(self, holes: Sequence[str], segments: Segments, reach: int, work: Work) -> list[PatchLane]:
-        """A lane for each choice of lengths, as many at once as the cache's tail holds."""
+    def _lanes(self, holes: Sequence[str], segments: Segments, reach: int) -> list[PatchLane]:
+        """A lane for each choice of lengths, all on canvases of one length."""
         room = self._denoiser.config.canvas_lengths[-1] - 1  # the last position shows that the last hole has ended
         layouts = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, reach, room)]
         if not layouts:
             return []
         length = self._denoiser.config.canvas_length(max(layout.length for layout in layouts))
         end = self._denoiser.config.end_of_hole_token_id
-        lanes = [PatchLane(layout, length, self._tokenizer, self._spelling, end) for layout in layouts]
-        at_once = TAIL_TOKENS // (length + 1)
+        return [PatchLane(layout, length, self._tokenizer, self._spelling, end) for layout in layouts]
+
+    def _denoise(self, lanes: Sequence[PatchLane], work: Work) -> None:
+        """As many at once as the cache's tail holds. Raises OutOfTime; some are finished then."""
+        at_once = TAIL_TOKENS // (len(lanes[0].canvas) + 1) if lanes else 1
         for first in range(0, len(lanes), at_once):
             some = lanes[first : first + at_once]
             for frame in denoise(self._denoiser, self._reading.present, some, work.count):
                 work.steps += 1
                 work.on_frame(frame)
-        return lanes
 
     def _old_scores(
         self, patch: Patch, present: Before, tried: Sequence[Texts], suffix: list[int], work: Work
@@ -107,7 +128,7 @@ class Patcher:
         return self._scores(self._reading.old, fills, suffix, work)
 
     def _scores(self, context: Context, fills: Sequence[str], suffix: list[int], work: Work) -> list[float | None]:
-        """The judge's S per fill; None for one that is longer than the cache's tail."""
+        """The judge's S per fill; None for one that is longer than the cache's tail, or that there was no time for."""
         scores: list[float | None] = [None] * len(fills)
         sizes = [len(self._tokenizer.encode(fill)) + HEAD_TOKENS for fill in fills]
         waiting = [at for at, size in enumerate(sizes) if size <= TAIL_TOKENS]
@@ -116,7 +137,10 @@ class Patcher:
             count = next(n for n in range(len(waiting), 0, -1) if sum(sizes[at] for at in waiting[:n]) <= TAIL_TOKENS)
             some, waiting = waiting[:count], waiting[count:]
             spelled = [fills[at].encode("utf-8", "replace") for at in some]
-            work.count()
+            try:
+                work.count()
+            except OutOfTime:
+                break
             for at, score in zip(some, judge.judge(spelled), strict=True):
                 scores[at] = score
         return scores

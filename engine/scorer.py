@@ -13,7 +13,9 @@ from engine.models.gap import GapDenoiser
 from engine.reading import Before, Reading
 from engine.surprise import Passage, Said, Surprise, surprises
 from engine.tokenizer import Tokenizer
+from engine.work import OutOfTime, Work
 
+SECONDS = 3.0  # for one passage: two windows that were not read before take 0.9
 PASSAGE_TOKENS = 192  # of a passage that are read
 
 
@@ -24,15 +26,20 @@ class Scorer:
         self._reading = reading
 
     @torch.inference_mode()
-    def surprises(self, passage: Passage, check: Callable[[], None]) -> tuple[Surprise, ...]:
-        """The words that became less likely. `check` runs between all pieces of work and may raise."""
+    def surprises(self, passage: Passage, check: Callable[[], None], seconds: float) -> tuple[Surprise, ...]:
+        """The words that became less likely; none where `seconds` are not enough to read both versions. `check` runs
+        between all pieces of work and may raise."""
+        check = Work(check, seconds=seconds).check
         before = Before(passage.new_prefix, passage.new_snippets)
         new = self._reading.text(before)
         old = self._reading.old_text(Before(passage.old_prefix, passage.old_snippets), before)
         if new == old:
             return ()
-        said_new = self._read(self._reading.present, new, passage.text, check)
-        said_old = self._read(self._reading.old, old, passage.text, check)
+        try:
+            said_new = self._read(self._reading.present, new, passage.text, check)
+            said_old = self._read(self._reading.old, old, passage.text, check)
+        except OutOfTime:
+            return ()
         return surprises(passage.text, said_old, said_new, passage.threshold)
 
     def _read(self, context: Context, prefix: str, text: str, check: Callable[[], None]) -> list[Said]:

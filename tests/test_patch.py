@@ -17,6 +17,7 @@ from engine.filler import Filler
 from engine.gap import Frame, Stopped
 from engine.patch import Hole, Patch, Wish
 from engine.runtime import Runtime
+from engine.surprise import Passage
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", reach=1)
@@ -120,6 +121,35 @@ def test_the_stop_flag_is_seen(filled: Filler) -> None:
     with pytest.raises(Stopped):
         filled.patch(PATCH, stop=midway, on_frame=lambda frame: midway.set())
     assert filled.patch(PATCH).revisions, "and the next patch is worked on"
+
+
+REPETITIVE = Patch(
+    "else " * 60,
+    (Hole("else"), " ; ", Hole("els"), " else " * 4),
+    "; else" * 40,
+    drafts=tuple(("else", f"{n}") for n in range(40)),
+)
+
+
+@pytest.mark.parametrize("patch", [PATCH, replace(PATCH, old_prefix="b = "), REPETITIVE])
+def test_a_budget_bounds_a_patch_and_changes_nothing_where_it_is_enough(filled: Filler, patch: Patch) -> None:
+    whole = filled.patch(patch, budget=1000.0)
+    nothing = filled.patch(patch, budget=0.0)
+    assert (nothing.revisions, nothing.steps, nothing.forwards) == ((), 0, 0)
+    assert filled.patch(patch, budget=1000.0).revisions == whole.revisions, "and what was read is as it was"
+    for budget in (0.01, 0.05):
+        some = {revision.texts: revision for revision in filled.patch(patch, budget=budget).revisions}
+        known = {revision.texts: revision for revision in whole.revisions}
+        assert some.keys() <= known.keys()
+        assert all(found.gain == pytest.approx(known[texts].gain, abs=1e-3) for texts, found in some.items())
+
+
+def test_a_budget_bounds_what_is_read_of_a_passage(filled: Filler) -> None:
+    passage = Passage("else c;" * 20, "a = 1\n" * 80, "b = 1\n" * 80, threshold=-1000.0)
+    whole = filled.surprises(passage, budget=1000.0)
+    assert whole
+    assert filled.surprises(passage, budget=0.0) == ()
+    assert filled.surprises(passage, budget=1000.0) == whole
 
 
 def test_only_a_model_that_follows_instructions_rewrites(filled: Filler) -> None:

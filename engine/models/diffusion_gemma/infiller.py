@@ -33,7 +33,7 @@ from engine.patch import Patch, Patched, Wish
 from engine.runtime import Runtime
 from engine.surprise import Passage, Surprise
 from engine.threads import FreeCores
-from engine.work import Work
+from engine.work import OutOfTime, Work
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
 JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is judged by
@@ -112,14 +112,27 @@ class DiffusionGemmaInfiller:
         self._prompts.pop(document, None)
 
     def patch(
-        self, patch: Patch, *, stop: Event | None = None, on_frame: Callable[[Frame], None] = lambda frame: None
+        self,
+        patch: Patch,
+        *,
+        stop: Event | None = None,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+        budget: float | None = None,
     ) -> Patched:
         """Fillings of all holes of a patch, the best first. Raises Stopped soon after `stop` is set."""
-        return self._patcher.patch(patch, partial(self._check, stop), on_frame)
+        try:
+            return self._patcher.patch(patch, self._within(stop, budget), on_frame)
+        except OutOfTime:
+            return Patched((), 0, 0)
 
-    def surprises(self, passage: Passage, *, stop: Event | None = None) -> tuple[Surprise, ...]:
+    def surprises(
+        self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
+    ) -> tuple[Surprise, ...]:
         """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
-        return self._scorer.surprises(passage, partial(self._check, stop))
+        try:
+            return self._scorer.surprises(passage, self._within(stop, budget))
+        except OutOfTime:
+            return ()
 
     def rewrite(
         self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
@@ -129,6 +142,10 @@ class DiffusionGemmaInfiller:
         for written in self._rewriter.rewrite(wish, partial(self._check, stop)):
             on_text(written)
         return written
+
+    def _within(self, stop: Event | None, budget: float | None) -> Callable[[], None]:
+        """Without a budget there is no limit: how fast this model is depends on the machine by three orders."""
+        return Work(partial(self._check, stop), seconds=math.inf if budget is None else budget).check
 
     def _check(self, stop: Event | None) -> None:
         if stop is not None and stop.is_set():
