@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.common_prefix import common_prefix
 from engine.models.llama import Layer, Llama
 
 CHUNK = 64  # tokens read between two looks at the stop flag
@@ -39,8 +40,10 @@ class Context:
         self.cache = base.cache(SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
         self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
         self.suffix: SuffixRead | None = None
-        self._hidden = torch.empty(0)  # [1, hidden]: the base's final state at the token that `_said` counts last
-        self._said = 0  # how many tokens were read when `_hidden` was computed
+        self._hidden = torch.empty(
+            0
+        )  # [1, hidden]: the base's final state at the last of the first `_hidden_at` tokens
+        self._hidden_at = 0  # 0 where no such state is known
         self._next: Tensor | None = None
         self._sink = sink
         # Tokens read after the prefix, and their slots.
@@ -65,11 +68,11 @@ class Context:
 
     def shared(self, prefix: Sequence[int]) -> int:
         """How many tokens of this prefix (with its sink) are read here already."""
-        return _common(self.ids, [self._sink, *prefix])
+        return common_prefix(self.ids, [self._sink, *prefix])
 
     def copy(self, source: Context, count: int) -> None:
         """Takes over the first `count` tokens that another context has read."""
-        self.ids, self._said, self._continuation = [], 0, ([], [])  # until what they stand for is here
+        self.ids, self._hidden_at, self._continuation = [], 0, ([], [])  # until what they stand for is here
         slots = slice(self.ORIGIN, self.ORIGIN + count)
         self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
         self.cache.values[:, :, slots] = source.cache.values[:, :, slots]
@@ -82,12 +85,13 @@ class Context:
         """
         wanted = [self._sink, *prefix]
         assert len(wanted) <= PREFIX_TOKENS, f"a prefix of {len(wanted)} tokens is longer than {PREFIX_TOKENS}"
-        known = _common(self.ids, wanted)
+        known = common_prefix(self.ids, wanted)
         if known < len(self.ids):
-            self._said = 0  # what is left was read for another text, and its end's state is gone
+            self._hidden_at = 0  # what is left was read for another text, and its end's state is gone
         else:
             known = self._take_continuation(wanted, known)
-        if known == len(wanted) != self._said:
+        has_all = known == len(wanted)
+        if has_all and self._hidden_at != known:
             known -= 1  # shortened, or stopped while it was: the last token is read again for its logits
         self._continuation = ([], [])
         del self.ids[known:]
@@ -115,7 +119,9 @@ class Context:
 
     def _take_continuation(self, wanted: list[int], known: int) -> int:
         tokens, slots = self._continuation
-        count = min(_common(tokens, wanted[known:]), len(wanted) - known - 1)  # the last one is read, for its logits
+        count = min(
+            common_prefix(tokens, wanted[known:]), len(wanted) - known - 1
+        )  # the last one is read, for its logits
         if count <= 0:
             return known
         self.cache.move(slots[:count], self.tail)
@@ -128,7 +134,7 @@ class Context:
         positions = torch.arange(start, start + count, device=self._base.device)
         hidden = self._base.forward(self._base.embed(ids), positions, self.cache, self.ORIGIN, self.tail, mask)
         self.ids += ids
-        self._hidden, self._next, self._said = hidden[-1:], None, len(self.ids)
+        self._hidden, self._next, self._hidden_at = hidden[-1:], None, len(self.ids)
 
 
 class SuffixReader:
@@ -164,7 +170,3 @@ class SuffixReader:
 def causal(count: int, device: str) -> Tensor:
     """Mask [count, count]: each token sees itself and what is left of it."""
     return torch.ones(count, count, dtype=torch.bool, device=device).tril_()
-
-
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from math import prod
 from pathlib import Path
 from threading import Event
@@ -14,19 +12,19 @@ from torch import Tensor
 
 from engine import adapter, hub, int4_linear, patcher, reading, scorer, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
-from engine.gap import NEAR, Frame, Gap, Infill, Stopped
+from engine.gap import NEAR, Frame, Gap, Infill
 from engine.linear import Linear
 from engine.memory import Memory
 from engine.models.gap import GapConfig, GapDenoiser
 from engine.models.llama import Layer, Llama, LlamaConfig
 from engine.patch import Patch, Patched, Wish
 from engine.patcher import Patcher
+from engine.per_document import Checks, PerDocument
 from engine.reading import Reading
 from engine.runtime import Runtime
 from engine.scorer import Scorer
 from engine.session import CONTEXTS, Session
 from engine.surprise import Passage, Surprise
-from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
 
 ADAPTERS = Path(__file__).parent / "adapters"
@@ -44,8 +42,8 @@ class GapFiller:
         """`threads`: CPU threads to use at most; 0 where the passes run elsewhere."""
         self.denoiser = denoiser
         self.tokenizer = tokenizer
-        self._free_cores = FreeCores(threads) if threads else None
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._checks = Checks(threads)
+        self._sessions = PerDocument(lambda: Session(self.denoiser, self.tokenizer), SESSIONS)
         versions = Reading(denoiser, tokenizer)
         self._patcher = Patcher(denoiser, tokenizer, versions)
         self._scorer = Scorer(denoiser, tokenizer, versions)
@@ -65,7 +63,7 @@ class GapFiller:
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
 
-        return self._session(document).infill(gap, drafts, partial(self._check, stop), on_frame)
+        return self._sessions.of(document).infill(gap, drafts, self._checks.until(stop), on_frame)
 
     def patch(
         self,
@@ -78,37 +76,24 @@ class GapFiller:
         """Fillings of all holes of a patch, the best first; see `Patcher.patch`. Raises Stopped soon after `stop` is
         set."""
         seconds = patcher.SECONDS if budget is None else budget
-        return self._patcher.patch(patch, partial(self._check, stop), on_frame, seconds)
+        return self._patcher.patch(patch, self._checks.until(stop), on_frame, seconds)
 
     def surprises(
         self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
     ) -> tuple[Surprise, ...]:
         """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
         seconds = scorer.SECONDS if budget is None else budget
-        return self._scorer.surprises(passage, partial(self._check, stop), seconds)
+        return self._scorer.surprises(passage, self._checks.until(stop), seconds)
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
-        self._sessions.pop(document, None)
+        self._sessions.forget(document)
 
     def rewrite(
         self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
         """Never called: `can_rewrite` says so."""
         raise AssertionError("a base model with an adapter follows no instructions")
-
-    def _check(self, stop: Event | None) -> None:
-        if stop is not None and stop.is_set():
-            raise Stopped
-        if self._free_cores is not None:
-            self._free_cores.update()
-
-    def _session(self, document: str) -> Session:
-        session = self._sessions.pop(document, None) or Session(self.denoiser, self.tokenizer)
-        self._sessions[document] = session
-        if len(self._sessions) > SESSIONS:
-            self._sessions.popitem(last=False)
-        return session
 
 
 def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFiller:

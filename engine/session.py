@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from engine import long_fill, seams
-from engine.context import PREFIX_TOKENS, Context
+from engine.context import PREFIX_TOKENS, TAIL_TOKENS, Context
 from engine.copies import Copies
 from engine.drafting import Drafter
 from engine.endings import judged
@@ -23,7 +23,8 @@ from engine.window import Window
 from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
-LANES = 7  # of a gap, at most: the cache's tail has room for so many of 32 tokens and their drafts
+LANES = 7  # of a gap, at most
+DRAFTED = 22  # tokens of a lane's drafts, of the noise behind them and of what is scored beside them in one pass
 WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
 
 
@@ -113,7 +114,8 @@ class Session:
     def _fill(self, hole: Hole, first: Lane, drafts: int, parallel: bool, work: Work) -> list[Part]:
         """Denoises; the best first."""
         lanes, short = [first], hole.gap.max_lines == 1
-        search = Search(hole.gap.choices, min(2 * drafts - 1, LANES) if short else drafts, short)
+        room = TAIL_TOKENS // (len(first.canvas) + DRAFTED)  # lanes that the cache's tail holds
+        search = Search(hole.gap.choices, min(2 * drafts - 1 if short else drafts, LANES, room), short)
         with work.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
             for frame in denoise(self._denoiser, hole.context, lanes, search, drafter, work.count):

@@ -23,9 +23,6 @@ from engine.languages import Kind as Kind
 
 Reader = Callable[[int, Point], bytes]  # (byte offset, ...) -> some of the text from there on; b"" at its end
 
-_INTERPOLATION = re.compile(
-    r"(\w+_)?interpolation|template_substitution|interpolated_expression|command_substitution|\w*expansion"
-)
 _OPENING = re.compile(r".*[(\[{<\"'`]|\w+_start|\w*_quote|do")
 _CLOSING = re.compile(r".*[)\]}>\"'`]|\w+_end|\w*_quote|end|done|fi|esac")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -111,21 +108,6 @@ def enclosing(tree: Tree, byte: int, language: str, kind: Kind) -> Node | None:
             if _holds(node, byte) and _is(path, depth, kind, language):
                 best = node if best is None or _width(node) <= _width(best) else best
     return best
-
-
-def in_string_or_comment(tree: Tree, byte: int, language: str, before: str) -> bool:
-    """Whether a cursor at `byte` is in a string (but not in an expression in it) or in a comment.
-
-    `before` is text that ends at `byte`, a few characters of it: it tells a closed comment from one that runs on.
-    """
-    strings, comments = _types(language, Kind.STRING), _types(language, Kind.COMMENT)
-    comment_end = LANGUAGES[language].comment_end
-    for node in (*reversed(_path(tree, byte - 1)), *reversed(_path(tree, byte))):
-        if node.type in comments and node.start_byte < byte <= node.end_byte:
-            return byte < node.end_byte or not (comment_end and before.endswith(comment_end))
-        if _holds(node, byte) and (node.type in strings or _INTERPOLATION.fullmatch(node.type)):
-            return node.type in strings
-    return False
 
 
 def error_count(tree: Tree, start_byte: int, end_byte: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.copies import RIGHT, Copies, copied
+from engine.copies import RIGHT, Copies
+from engine.evaluate.base_alone import copied
 
 
 def check(prefix: str, sources: list[str], expected: str) -> None:

@@ -15,7 +15,6 @@ from engine.syntax import (
     error_count,
     get_parser,
     grammar,
-    in_string_or_comment,
     parse,
     token_boundaries,
 )
@@ -68,12 +67,6 @@ def check_enclosing(language: str, kind: Kind, marked: str, expected: str | None
     assert (text.encode()[node.start_byte : node.end_byte].decode() if node else None) == expected
 
 
-def check_string_or_comment(language: str, marked: str, expected: bool) -> None:
-    text, byte = cut(marked)
-    before = text.encode()[:byte].decode()
-    assert in_string_or_comment(parse(language, text), byte, language, before) == expected
-
-
 def test_every_language_has_a_sample() -> None:
     assert set(SAMPLES) == set(LANGUAGES)
 
@@ -87,10 +80,6 @@ def test_each_grammar_parses_its_sample_and_finds_the_kinds_around_the_cursor(la
     for letter, kind in LETTERS.items():
         node = enclosing(tree, byte, language, kind)
         assert (node is not None) == (letter in letters), (kind, node)
-    assert in_string_or_comment(tree, byte, language, text[:byte]) == ('"' in text or "'" in text)
-    assert not in_string_or_comment(tree, 0, language, "")
-    if (note := text.find("note")) >= 0:
-        assert in_string_or_comment(tree, note + 2, language, text[: note + 2])
 
 
 def test_names_are_found_by_language_id_then_by_file_name() -> None:
@@ -212,32 +201,6 @@ def test_function_around_the_cursor(language: str, marked: str, expected: str | 
     check_enclosing(language, Kind.FUNCTION, marked, expected)
 
 
-@pytest.mark.parametrize(("language", "marked", "expected"), [
-    ("python", "x = '|'", True),
-    ("python", "x = |'a'", False),
-    ("python", "x = 'a'|", False),
-    ("python", "# note|\nx", True),
-    ("python", "|# note\n", False),
-    ("python", "x = 1  # a|", True),
-    ("python", 'f"a{b|}c"', False),
-    ("python", 'f"a{b}|c"', True),
-    ("python", "f\"a{g('|')}\"", True),
-    ("python", '"""\n|\n"""', True),
-    ("javascript", "`a${b|}`", False),
-    ("javascript", "`a|${b}`", True),
-    ("javascript", "/* a| */ b", True),
-    ("javascript", "/* a */| b", False),
-    ("javascript", "// a|\nb", True),
-    ("rust", "fn f() { 'a|' }", True),
-    ("go", "package p\nvar s = `a|b`\n", True),
-    ("c", "char c = 'a|';", True),
-    ("html", "<!-- a -->|<p></p>", False),
-    ("bash", 'echo "$(ls |x)"', False),
-])  # fmt: skip
-def test_string_or_comment_around_the_cursor(language: str, marked: str, expected: bool) -> None:
-    check_string_or_comment(language, marked, expected)
-
-
 def test_errors_are_counted_where_they_touch_the_range() -> None:
     text = "f(a)\n" * 50 + "x = = 1\n" + "f(b)\n" * 50 + "g(((\n"
     tree, wrong = parse("python", text), text.index("= =")
@@ -281,5 +244,4 @@ def test_deep_and_empty_texts_are_answered(text: str) -> None:
     tree = parse("javascript", text)
     for kind in Kind:
         enclosing(tree, len(text) // 2, "javascript", kind)
-    assert not in_string_or_comment(tree, len(text) // 2, "javascript", text[:9])
     assert (error_count(tree, 0, len(text)) > 0) == tree.root_node.has_error

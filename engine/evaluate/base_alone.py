@@ -11,7 +11,6 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from engine.copies import copied
 from engine.evaluate.answers import Answer
 from engine.evaluate.gaps import key
 from engine.evaluate.reader import Reader
@@ -21,6 +20,7 @@ from engine.session import Hole
 
 SAMPLES = 8
 TEMPERATURE = 0.8
+LEAST = 3  # tokens that must match for a copy: shorter matches are chance
 
 
 def left_to_right(reader: Reader, hole: Hole) -> Answer:
@@ -65,6 +65,27 @@ def best_copy(reader: Reader, hole: Hole) -> Answer:
             _accept(lane, token)
     fits = lane.spelled.startswith(hole.seam.required)
     return Answer(hole.seam.answer(lane.spelled) if fits else "", 0)
+
+
+def copied(prefix: Sequence[int], sources: Sequence[Sequence[int]], length: int) -> list[int]:
+    """Up to `length` tokens that followed the longest match, the latest of equally long ones; none without a match.
+
+    `sources` are token sequences, the most useful last.
+    """
+    best, found = LEAST - 1, []
+    for source in reversed(sources):
+        for end in range(len(source) - 1, 0, -1):
+            if source[end - 1] == prefix[-1] and (matched := _matched(prefix, source, end)) > best:
+                best, found = matched, list(source[end : end + length])
+    return found
+
+
+def _matched(prefix: Sequence[int], source: Sequence[int], end: int) -> int:
+    """How many tokens before `end` equal the prefix' last ones."""
+    count = 0
+    while count < min(len(prefix), end) and source[end - 1 - count] == prefix[-1 - count]:
+        count += 1
+    return count
 
 
 def _groups(hole: Hole, lanes: int, length: int) -> list[int]:

@@ -15,6 +15,10 @@ from engine.int4_linear import Int4Linear
 from engine.linear import Linear, filled_up
 from engine.rope import Rope
 
+# Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
+# and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.
+POSITIONS = 4096
+
 
 @dataclass(frozen=True)
 class LlamaConfig:
@@ -109,7 +113,8 @@ class Llama:
         self.config = config
         self.layers = layers
         self.device, self.dtype = embed_tokens.device.type, embed_tokens.dtype
-        self.rope = Rope(config.head_dim, config.rope_theta, config.max_position_embeddings, self.dtype, self.device)
+        positions = min(config.max_position_embeddings, POSITIONS)
+        self.rope = Rope(config.head_dim, config.rope_theta, positions, self.dtype, self.device)
         self._embed_tokens = embed_tokens
         self._norm = norm
         self._lm_head = lm_head

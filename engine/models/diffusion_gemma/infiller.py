@@ -5,10 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -18,7 +16,7 @@ from torch import Tensor
 
 from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
 from engine.entropy_bound import EntropyBoundConfig, Noise
-from engine.gap import Features, Frame, Gap, Infill, Stopped
+from engine.gap import Features, Frame, Gap, Infill
 from engine.infill_layout import Layout, best_lengths, lengths, near, rank
 from engine.models.diffusion_gemma import checkpoint
 from engine.models.diffusion_gemma.beginnings import Beginnings
@@ -30,9 +28,9 @@ from engine.models.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.models.diffusion_gemma.scorer import Scorer
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Patch, Patched, Wish
+from engine.per_document import Checks, PerDocument
 from engine.runtime import Runtime
 from engine.surprise import Passage, Surprise
-from engine.threads import FreeCores
 from engine.work import OutOfTime, Work
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
@@ -70,13 +68,13 @@ class DiffusionGemmaInfiller:
         self._tokenizer = tokenizer
         self._config = config
         self._questioner = Questioner(tokenizer, model.config.canvas_length)
-        self._prompts: OrderedDict[str, Prompt] = OrderedDict()
+        self._prompts = PerDocument(lambda: Prompt(self._model), PROMPTS)
         self._beginnings = Beginnings(tokenizer, model.config.vocab_size, model.device)
         present, old = Prompt(model), Prompt(model)
         self._patcher = Patcher(model, tokenizer, config, present, old)
         self._scorer = Scorer(model, tokenizer, present, old)
         self._rewriter = DiffusionGemmaRewriter(model, tokenizer, config)
-        self._free_cores = FreeCores(threads) if threads else None
+        self._checks = Checks(threads)
 
     def infill(
         self,
@@ -91,9 +89,9 @@ class DiffusionGemmaInfiller:
 
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
-        work = Work(partial(self._check, stop), on_frame)
+        work = Work(self._checks.until(stop), on_frame)
         question = self._questioner.ask(gap)
-        prompt = self._prompt(document)
+        prompt = self._prompts.of(document)
         with work.stage("encode"):
             prompt.update(question.prompt, work.count)
         with work.stage("denoise"):
@@ -109,7 +107,7 @@ class DiffusionGemmaInfiller:
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
-        self._prompts.pop(document, None)
+        self._prompts.forget(document)
 
     def patch(
         self,
@@ -139,26 +137,13 @@ class DiffusionGemmaInfiller:
     ) -> str:
         """The block as the instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""
         written = wish.code
-        for written in self._rewriter.rewrite(wish, partial(self._check, stop)):
+        for written in self._rewriter.rewrite(wish, self._checks.until(stop)):
             on_text(written)
         return written
 
     def _within(self, stop: Event | None, budget: float | None) -> Callable[[], None]:
         """Without a budget there is no limit: how fast this model is depends on the machine by three orders."""
-        return Work(partial(self._check, stop), seconds=math.inf if budget is None else budget).check
-
-    def _check(self, stop: Event | None) -> None:
-        if stop is not None and stop.is_set():
-            raise Stopped
-        if self._free_cores is not None:
-            self._free_cores.update()
-
-    def _prompt(self, document: str) -> Prompt:
-        prompt = self._prompts.pop(document, None) or Prompt(self._model)
-        self._prompts[document] = prompt
-        if len(self._prompts) > PROMPTS:
-            self._prompts.popitem(last=False)
-        return prompt
+        return Work(self._checks.until(stop), seconds=math.inf if budget is None else budget).check
 
     def _layouts(self, prompt: Prompt, question: Question, gap: Gap, count: int, work: Work) -> list[Layout]:
         """The layouts to denoise: those of the lengths that read best after one step, or without a suffix the only one

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from engine.common_prefix import common_prefix
 from engine.models.diffusion_gemma.model import CHUNK, DiffusionGemma
 
 
@@ -20,7 +21,7 @@ class Prompt:
 
     def update(self, ids: Sequence[int], check: Callable[[], None] = lambda: None) -> int:
         """Makes `ids` the text. Returns how many tokens were read. `check` runs before every pass and may raise."""
-        kept = self.cache.truncate(_common(self.ids, ids))
+        kept = self.cache.truncate(common_prefix(self.ids, ids))
         self.ids = list(ids[:kept])
         while len(self.ids) < len(ids):
             check()
@@ -55,9 +56,3 @@ class Prompt:
 
     def _tensor(self, ids: Sequence[int]) -> Tensor:
         return torch.tensor([list(ids)], dtype=torch.long, device=self._model.device)
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Tokens that both begin with."""
-    shorter = min(len(one), len(other))
-    return next((at for at in range(shorter) if one[at] != other[at]), shorter)
