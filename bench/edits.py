@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from engine import hub
 from lsp_server.config import Config, ModelChoice
+from lsp_server.models import Models
 from lsp_server.worker import Worker
 
 QUIET = "no_op"
@@ -110,15 +111,16 @@ def _percentile(values: Sequence[float], percent: int) -> float:
 
 
 async def measure(arguments: argparse.Namespace) -> Figures:
-    console, files, worker = Console(width=150), held_out(arguments.corpus), Worker()
+    console, files, models = Console(width=150), held_out(arguments.corpus), Models()
     settings = Config()
-    await worker.load(ModelChoice(arguments.model, settings.device, settings.dtype, settings.threads))
+    worker = models.lease(ModelChoice(arguments.model, settings.device, settings.dtype, settings.threads))
+    await worker.ready()
     figures: Figures = {}
     if arguments.only != "refills":
         figures |= report_next_edits(await next_edits(files, arguments.limit, worker), console)
     if arguments.only != "next":
         figures |= report_refills(await refills(files, arguments.limit, worker), console)
-    worker.close()
+    models.close()
     return figures
 
 

@@ -9,7 +9,7 @@ from scripted_edit import Change, ScriptedEdit, followed
 
 from lsp_server.documents import DocumentStore
 from lsp_server.edits.next_edits import NextEdits
-from lsp_server.edits.offer import Offer, Quiet
+from lsp_server.edits.offer import Offer, Offers, Quiet
 from lsp_server.text import Edit, Position
 from lsp_server.worker import Worker
 
@@ -58,7 +58,7 @@ class _User:
 
     def __init__(self, text: str, worker: Worker) -> None:
         self._documents = DocumentStore()
-        self._next_edits = NextEdits(self._documents, worker, lambda uri: uri == URI)
+        self._next_edits = NextEdits(self._documents, worker, lambda uri: uri == URI, Offers())
         self._document = self._documents.open(URI, "python", 0, text)
         self._next_edits.notice()
         self._cursor = 0

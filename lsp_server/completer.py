@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from lsp_server.acceptance import Acceptance, Given
-from lsp_server.config import Config
 from lsp_server.context import Trigger
 from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
 from lsp_server.following import Following
@@ -16,11 +15,11 @@ from lsp_server.item_shape import ItemShape, start_column
 from lsp_server.newest import Newest
 from lsp_server.recall import MAX_CLOSERS, Offer, Recall
 from lsp_server.request import Item, Request
+from lsp_server.setup import Setup
 from lsp_server.statistics import Outcome, Record, Statistics
 from lsp_server.suggester import Suggester
 from lsp_server.suggestion import Reason, Suggestion
 from lsp_server.text import Place
-from lsp_server.worker import Worker
 
 TREE_MS = 2.0  # for which a request waits for the tree of the newest text: with 1,000 lines 1 is enough
 
@@ -60,30 +59,23 @@ class Completer:
     def __init__(
         self,
         documents: DocumentStore,
-        worker: Worker,
+        setup: Setup,
         statistics: Statistics,
         acceptance: Acceptance,
         frames: Frames,
     ) -> None:
         self._documents = documents
-        self._worker = worker
         self._statistics = statistics
         self._acceptance = acceptance
         self._frames = frames
         self._newest: Newest[_Found | Outcome | Reason] = Newest()
-        self._recall = Recall()
         self._ids = count(1)
-        self._config = Config()
-        self._suggester = Suggester(documents, worker, self._config)
-        self._following = Following(self._suggester, self._recall)
+        self._set(setup)
 
-    def configure(self, config: Config) -> None:
+    def configure(self, setup: Setup) -> None:
         """From now on by these settings; what was suggested by others is forgotten."""
         self.cancel()
-        self._config = config
-        self._suggester = Suggester(self._documents, self._worker, config)
-        self._recall = Recall()
-        self._following = Following(self._suggester, self._recall)
+        self._set(setup)
 
     @property
     def is_busy(self) -> bool:
@@ -119,6 +111,12 @@ class Completer:
             return None if result in _WITHOUT_SAY else []
         self._following.follow(result.snapshot, result.suggestions[0])
         return [self._item(request, result.snapshot, one) for one in result.suggestions if _fits(request, one)]
+
+    def _set(self, setup: Setup) -> None:
+        self._config = setup.config
+        self._suggester = Suggester(self._documents, setup)
+        self._recall = Recall()
+        self._following = Following(self._suggester, self._recall)
 
     async def _found(self, request: Request, record: Record) -> _Found | Outcome | Reason:
         with record.stage("context"):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from lsp_server.context import Trigger
 from lsp_server.document_tree import NO_TREE
 from lsp_server.documents import Snapshot
+from lsp_server.engine_thread import Urgency
 from lsp_server.recall import Offer, Recall
 from lsp_server.statistics import Outcome, Record
 from lsp_server.suggester import Suggester
@@ -54,7 +55,7 @@ class Following:
             return
         record = Record("following", taken.version)
         try:
-            found = await self._suggester.suggest(taken, Trigger.AUTOMATIC, record)
+            found = await self._suggester.suggest(taken, Trigger.AUTOMATIC, record, urgency=Urgency.PREFETCH)
         except ModelError as error:
             _log.warning("no suggestion to follow: %s", error)
             return

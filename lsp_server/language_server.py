@@ -26,9 +26,10 @@ from lsp_server.idle_parsing import IdleParsing
 from lsp_server.item_shape import ItemShape
 from lsp_server.json_rpc import Protocol
 from lsp_server.loader import Loader, State, Status
+from lsp_server.models import Models
 from lsp_server.request import Item, Request
+from lsp_server.setup import Setup
 from lsp_server.statistics import Statistics
-from lsp_server.worker import Worker
 
 if TYPE_CHECKING:
     from pygls.io_ import AsyncWriter, Writer
@@ -43,7 +44,7 @@ class LacunaServer(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self, worker: Worker, config: Config) -> None:
+    def __init__(self, models: Models, config: Config) -> None:
         """`config` holds where the client sets nothing."""
         version = importlib.metadata.version("lacuna")
         super().__init__("lacuna", version, notebook_document_sync=messages.NOTEBOOK_SYNC, protocol_cls=Protocol)
@@ -54,54 +55,47 @@ class LacunaServer(LanguageServer):
         self.statistics = Statistics(self.daily_counts)
         self.acceptance = Acceptance(self.documents, self.statistics)
         self.frames = Frames(self._tell_frame)
-        self.completer = Completer(self.documents, worker, self.statistics, self.acceptance, self.frames)
+        self.loader = Loader(models, self._tell)
+        setup = Setup.of(config, self.loader.worker)
+        self.completer = Completer(self.documents, setup, self.statistics, self.acceptance, self.frames)
         self.item_shape = ItemShape.CURSOR  # of ghost text
-        self.edits = EditSuggestions(self.documents, worker)
+        self.edits = EditSuggestions(self.documents, setup)
         self.was_shut_down = False
-        self.loader = Loader(worker, self._tell)
+        self._log = log.ClientLog(self._log_message)
         self._sync_ms = 0.0  # what the last change of a document took
         self._shown: set[str] = set()
         self._parsing = IdleParsing(self.documents, lambda: self.completer.is_busy)
 
     async def converse(self, reader: asyncio.StreamReader, writer: AsyncWriter | Writer) -> None:
         """Serve the client until it leaves."""
-        client_log = log.ClientLog(self._log_message)
-        log.add(client_log)
         self.protocol.set_writer(writer)
-        try:
-            await self.protocol.converse(reader, writer)
-        except ConnectionError:
-            _log.info("the client is gone")
-        finally:
-            log.remove(client_log)
-            self.completer.cancel()
-            self.edits.cancel()
-            self.loader.stop()
-            self._parsing.stop()
-            self.acceptance.stop()
-            self.daily_counts.close()
+        with self._log.addressed():
+            try:
+                await self.protocol.converse(reader, writer)
+            except ConnectionError:
+                _log.info("the client is gone")
+            finally:
+                self._stop()
 
     def apply(self, config: Config, problems: Sequence[str]) -> None:
         """From now on by these settings; `problems` says what was wrong with what was sent."""
-        log.set_level(config.log_level)
+        self._log.set_level(config.log_level)
         for problem in problems:
             _log.warning("settings: %s", problem)
             self.show(f"Lacuna: {problem}", types.MessageType.Warning)
         self.config = config
         self.daily_counts.switch(config.statistics)
-        self.completer.configure(config)
-        self.edits.configure(config)
         if config.enabled:
             self.loader.load(config.model_choice)
         else:
             self.loader.unload()
+        setup = Setup.of(config, self.loader.worker)
+        self.completer.configure(setup)
+        self.edits.configure(setup)
 
     async def complete(self, request: Request) -> list[Item] | None:
         """Suggestions; None where that cannot be said, also where the model fails: the status tells why."""
-        self.loader.retry()
-        with self.loader.at_work():
-            return await self.completer.complete(request, self._sync_ms)
-        return None
+        return await self.at_work(self.completer.complete(request, self._sync_ms))
 
     async def at_work(self, work: Awaitable[Result]) -> Result | None:
         """What the model makes of some work; None where it fails: the status tells why."""
@@ -128,6 +122,14 @@ class LacunaServer(LanguageServer):
         trace = data["traceback"] if isinstance(data, dict) else traceback.format_tb(error.__traceback__)
         kind = error.message.partition(":")[0] if isinstance(error, JsonRpcException) else type(error).__name__
         _log.error("%s\n%s", kind, "".join(trace))
+
+    def _stop(self) -> None:
+        self.completer.cancel()
+        self.edits.cancel()
+        self.loader.stop()
+        self._parsing.stop()
+        self.acceptance.stop()
+        self.daily_counts.close()
 
     def _tell(self, status: Status) -> None:
         self.protocol.notify(messages.STATUS, {"state": status.state.value, "message": status.message})

@@ -22,6 +22,11 @@ class Newest(Generic[Result]):
         """Whether something is worked on."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def key(self) -> Hashable:
+        """Of what is worked on; None where nothing is."""
+        return self._key if self.is_busy else None
+
     async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result | None:
         """The result of `work`, or None, and that at once, when other work is begun meanwhile.
 

@@ -9,20 +9,19 @@ from engine.gap import Infill
 from lsp_server.context import Context, Trigger
 from lsp_server.documents import Snapshot
 from lsp_server.postprocess import longest_confident_prefix, postprocess, reveals_secret
-from lsp_server.statistics import Outcome
 from lsp_server.suggestion import Reason, Suggestion
 
 
 def select(
     context: Context, snapshot: Snapshot, infills: Iterable[Infill], confidence: float
-) -> tuple[Suggestion, ...] | Outcome | Reason:
+) -> tuple[Suggestion, ...] | Reason:
     """Suggestions, the best first: one if nobody asked, else all that differ. Or what was wrong with the best fill.
 
     Who asks is shown also what the engine is less sure of than `confidence`.
     """
     threshold = confidence if context.trigger is Trigger.AUTOMATIC else 0.0
     found: dict[str, Suggestion] = {}
-    reasons: list[Outcome | Reason] = []
+    reasons: list[Reason] = []
     for infill in infills:
         suggestion = _suggestion(context, snapshot, infill, threshold)
         if isinstance(suggestion, Suggestion):
@@ -34,12 +33,10 @@ def select(
     return tuple(found.values()) or reasons[0]
 
 
-def _suggestion(
-    context: Context, snapshot: Snapshot, infill: Infill, threshold: float
-) -> Suggestion | Outcome | Reason:
+def _suggestion(context: Context, snapshot: Snapshot, infill: Infill, threshold: float) -> Suggestion | Reason:
     if reveals_secret(context, infill.text):  # nor is its beginning shown: it may be half of one
         return Reason.SECRET
-    reason: Outcome | Reason = Outcome.LOW_CONFIDENCE
+    reason = Reason.LOW_CONFIDENCE
     for fill in dict.fromkeys(_candidates(context, infill, threshold)):
         result = postprocess(context, snapshot, fill)
         if isinstance(result, Suggestion):

@@ -14,16 +14,16 @@ from engine import runtime
 from lsp_server import handlers, log
 from lsp_server.config import DEFAULTS, Config
 from lsp_server.language_server import LacunaServer
+from lsp_server.models import Models
 from lsp_server.tcp import Listener
 from lsp_server.transport import Stdin, StdoutWriter, host_and_port
 from lsp_server.watchdog import Watchdog
-from lsp_server.worker import Worker
 
 _log = logging.getLogger(__name__)
 
 
 def serve(tcp: str | None = None, config: Config = DEFAULTS, allow_remote: bool = False) -> NoReturn:
-    """Serve one client on stdin and stdout, or all that connect to `tcp`, a HOST:PORT, with one model for all of them.
+    """Serve one client on stdin and stdout, or all that connect to `tcp`, a HOST:PORT.
 
     `config` holds where a client sets nothing. `allow_remote`: also at an address that other machines reach.
 
@@ -33,20 +33,20 @@ def serve(tcp: str | None = None, config: Config = DEFAULTS, allow_remote: bool 
     """
     runtime.prepare_environment()
     log.log_to_stderr(logging.WARNING if tcp is None else logging.DEBUG)  # an editor shows its client's log anyway
-    worker = Worker()
+    models = Models()
     serving: Coroutine[Any, Any, int | None]
     if tcp is None:
-        serving = _serve_stdio(worker, config)
+        serving = _serve_stdio(models, config)
     else:
-        listener = Listener(lambda: create_server(worker, config))
+        listener = Listener(lambda: create_server(models, config))
         serving = listener.serve(*host_and_port(tcp), allow_remote)
     asyncio.run(_serve_to_the_end(serving))
     raise AssertionError("the process ends before its event loop does")
 
 
-def create_server(worker: Worker, config: Config = DEFAULTS) -> LacunaServer:
+def create_server(models: Models, config: Config = DEFAULTS) -> LacunaServer:
     """A server for one client, with all that it can be asked."""
-    server = LacunaServer(worker, config)
+    server = LacunaServer(models, config)
     for method, handler in handlers.FEATURES.items():
         # pygls' own of these keep a second copy of every document, and its lines are wrong after a form feed.
         if method in server.protocol.fm.builtin_features and method.startswith(("textDocument/", "notebookDocument/")):
@@ -57,9 +57,9 @@ def create_server(worker: Worker, config: Config = DEFAULTS) -> LacunaServer:
     return server
 
 
-async def _serve_stdio(worker: Worker, config: Config) -> int:
+async def _serve_stdio(models: Models, config: Config) -> int:
     watchdog = Watchdog()
-    server, stdin = create_server(worker, config), Stdin()
+    server, stdin = create_server(models, config), Stdin()
     server.protocol.told_process = watchdog.watch
 
     def leave() -> None:

@@ -31,7 +31,6 @@ class Outcome(Enum):
     SUPERSEDED = "a newer request came"
     CANCELLED = "the editor took the request back"
     STALE = "the document moved on"
-    LOW_CONFIDENCE = "not sure enough"
     FAILED = "the model failed"
 
 

@@ -5,30 +5,34 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lsp_server.budget import Budget
-from lsp_server.config import Config
 from lsp_server.context import Context, Trigger, build_context
 from lsp_server.documents import DocumentStore, Snapshot
-from lsp_server.exclude import Exclusion, path_of
+from lsp_server.engine_thread import Urgency
+from lsp_server.exclude import path_of
 from lsp_server.selection import select
-from lsp_server.snippets import Snippets
+from lsp_server.setup import Setup
 from lsp_server.statistics import Outcome, Record
 from lsp_server.suggestion import Reason, Rejected, Suggestion
-from lsp_server.worker import Filled, OnFrame, Worker
+from lsp_server.worker import Filled, OnFrame
 
 
 class Suggester:
     """Asks the model, as the settings say."""
 
-    def __init__(self, documents: DocumentStore, worker: Worker, config: Config) -> None:
+    def __init__(self, documents: DocumentStore, setup: Setup) -> None:
         self._documents = documents
-        self._worker = worker
-        self._config = config
-        self._exclusion = Exclusion(config.excluded)
-        self._snippets = Snippets(self._exclusion)
+        self._setup = setup
+        self._worker = setup.worker
+        self._config = setup.config
         self._budget = Budget()
 
     async def suggest(
-        self, snapshot: Snapshot, trigger: Trigger, record: Record, on_frame: OnFrame | None = None
+        self,
+        snapshot: Snapshot,
+        trigger: Trigger,
+        record: Record,
+        on_frame: OnFrame | None = None,
+        urgency: Urgency = Urgency.KEYSTROKE,
     ) -> tuple[Suggestion, ...] | Outcome | Reason:
         """Suggestions at the snapshot's cursor, the best first, or why there are none. Fills in the record's stages.
 
@@ -36,7 +40,7 @@ class Suggester:
         Raises ModelError. Cancelling it stops the engine.
         """
         with record.stage("context"):
-            context = build_context(snapshot, trigger, self._exclusion, self._worker.extent)
+            context = build_context(snapshot, trigger, self._setup.exclusion, self._worker.extent)
         if isinstance(context, Rejected):
             return context.reason
         record.kind = context.scope.value
@@ -44,8 +48,8 @@ class Suggester:
         if not self._worker.is_ready:
             return Outcome.NOT_READY
         with record.stage("context"):
-            context = self._limited(context).with_snippets(self._snippets.choose(snapshot, self._documents))
-        filled = await self._fill(context, snapshot, record, on_frame)
+            context = self._limited(context).with_snippets(self._setup.snippets.choose(snapshot, self._documents))
+        filled = await self._fill(context, snapshot, record, on_frame, urgency)
         with record.stage("postprocess"):
             return select(context, snapshot, filled.infills, self._config.confidence)
 
@@ -59,7 +63,9 @@ class Suggester:
         gap = replace(context.gap, max_lines=context.gap.max_lines - less)
         return replace(context, gap=gap, max_lines=context.max_lines - less)
 
-    async def _fill(self, context: Context, snapshot: Snapshot, record: Record, on_frame: OnFrame | None) -> Filled:
+    async def _fill(
+        self, context: Context, snapshot: Snapshot, record: Record, on_frame: OnFrame | None, urgency: Urgency
+    ) -> Filled:
         automatic = context.trigger is Trigger.AUTOMATIC
         most = self._config.drafts
         record.drafts = self._budget.drafts(self._config.budget_ms, most) if automatic else most
@@ -69,6 +75,7 @@ class Suggester:
             document=path_of(snapshot.uri),
             drafts=record.drafts,
             on_frame=on_frame,
+            urgency=urgency,
         )
         best = filled.infills[0]
         if automatic:

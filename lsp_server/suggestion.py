@@ -17,7 +17,8 @@ class Reason(Enum):
     IN_WORD = "a word goes on right of the cursor"
     STATEMENT_FINISHED = "the statement is finished"
 
-    # After it has answered (postprocess.py).
+    # After it has answered (selection.py, postprocess.py).
+    LOW_CONFIDENCE = "not sure enough"
     EMPTY = "nothing of the fill is in the scope"
     REPEATS_SUFFIX = "the text after the cursor says it already"
     REPEATS_LINE_ABOVE = "the line above says it already"

@@ -1,4 +1,5 @@
-"""The one thread that owns the engine: it loads models and fills gaps. Torch is first imported there."""
+"""A loaded model, as the server asks it: its coming and going, and questions that wait their turn in the engine's
+thread. Torch is first imported there."""
 
 from __future__ import annotations
 
@@ -6,21 +7,35 @@ import asyncio
 import gc
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.gap import NEAR, Frame, Gap, Infill, Stopped
+from engine.gap import NEAR, Extent, Frame, Gap, Infill, Stopped
+from engine.patch import Patch, Patched, Wish
+from engine.surprise import Passage, Surprise
+from lsp_server import log
 from lsp_server.config import ModelChoice
+from lsp_server.engine_thread import EngineThread, Urgency
 
 if TYPE_CHECKING:
     from engine.filler import Filler
 
+RETRY_SECONDS = 2.0  # after which a model that was not there is looked for again: it may have been pulled
+# Answered before a model is said to be ready: one that never answers is found by whoever chose it.
+TRIAL = Gap("def add(a, b):\n    return ", "\n", "python", max_tokens=2, max_lines=1)
+
+NO_MODEL = "there is no model"
+
 OnFrame = Callable[[Frame], None]
+LoadModel = Callable[[ModelChoice], "tuple[Filler, str]"]
 Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
@@ -28,6 +43,13 @@ _log = logging.getLogger(__name__)
 
 class ModelError(Exception):
     """The model cannot be loaded, or failed at its work; the message says what to do."""
+
+
+class Phase(Enum):
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    GONE = "gone"  # nobody uses it, or there never was one
 
 
 @dataclass(frozen=True)
@@ -39,110 +61,151 @@ class Filled:
 
 
 class Worker:
-    """Takes one thing after the other. Whoever asks anew cancels first what was asked before."""
+    """One model. It may be used by several clients, and is asked one thing after the other, the most urgent first."""
 
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-        self._filler: Filler | None = None  # the thread's own
-        self._loaded: ModelChoice | None = None
-        self._reason = ""  # for device, dtype and threads
-        self._change: Future[str] | Future[None] | None = None  # of the model: the one that was asked for last
-        self.is_ready = False  # whether there is a model to ask
-        self.can_rewrite = False  # whether that model follows instructions
-        self.extent = NEAR  # what it reads of a document
+    def __init__(self, thread: EngineThread, choice: ModelChoice | None, load_model: LoadModel) -> None:
+        """`choice`: which model it will be; None for no model, which is asked in vain."""
+        self.choice = choice
+        self.phase = Phase.GONE
+        self.note = ""  # device, dtype and threads with the reason for them, or why there is no model
+        self.can_rewrite = False  # whether the model follows instructions
+        self.extent: Extent = NEAR  # what it reads of a document
         self.finished = 0  # questions that were worked out
         self.stopped = 0  # questions that were taken up, and left when the stop flag was seen
-
-    async def load(self, choice: ModelChoice) -> str:
-        """Load a model in place of the present one. Returns device, dtype and threads with the reason for them.
-
-        When this is cancelled the model is loaded all the same, but not asked. Raises ModelError.
-        """
-        self.is_ready = self.is_ready and choice == self._loaded  # another connection may have it already
-        loading = self._change = self._executor.submit(self._load, choice)
-        reason = await asyncio.wrap_future(loading)
-        self.is_ready = True
-        return reason
-
-    async def unload(self) -> None:
-        """Give the model's memory back."""
-        self.is_ready = False
-        unloading = self._change = self._executor.submit(self._unload)
-        await asyncio.wrap_future(unloading)
+        self.audience = log.Audience()  # who is told what the thread logs of it
+        self._thread = thread
+        self._load_model = load_model
+        self._filler: Filler | None = None  # the thread's own
+        self._loading: Future[str] | None = None  # what was begun last
+        self._failed_at = 0.0  # monotonic seconds
+        self._listeners: list[Callable[[], None]] = []
 
     @property
-    def is_changing(self) -> bool:
-        """Whether a model is being loaded or given up, or is going to be."""
-        return self._change is not None and not self._change.done()
+    def is_ready(self) -> bool:
+        """Whether there is a model to ask."""
+        return self.phase is Phase.READY
 
-    async def fill(self, gap: Gap, *, document: str, drafts: int = 1, on_frame: OnFrame | None = None) -> Filled:
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call this, in the event loop, whenever the phase changes, until `ignore`."""
+        self._listeners.append(listener)
+
+    def ignore(self, listener: Callable[[], None]) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def want(self) -> None:
+        """Another client wants the model: load it, or look once more whether it is there."""
+        if self.phase in (Phase.GONE, Phase.FAILED):
+            self.load()
+
+    def load(self) -> None:
+        """Have the model, or try again. Returns at once; `phase` and `note` say what came of it."""
+        self._begin()
+        self._become(Phase.LOADING, "")
+
+    def retry(self) -> None:
+        """The model is wanted: if it could not be loaded, and that is some time ago, try again.
+
+        Nothing is said until it is there.
+        """
+        is_loading = self._loading is not None and not self._loading.done()
+        if self.phase is Phase.FAILED and not is_loading and time.monotonic() - self._failed_at >= RETRY_SECONDS:
+            self._begin()
+
+    async def ready(self) -> str:
+        """Wait for the load that was begun last; `note`. Raises ModelError."""
+        assert self._loading is not None, "it is loading, or was loaded"
+        return await asyncio.wrap_future(self._loading)
+
+    def close(self) -> None:
+        """Nobody uses the model any more: give its memory back."""
+        if self._loading is not None:
+            self._loading.cancel()  # if it has not begun
+            with self.audience.addressed():
+                self._thread.submit(Urgency.MODEL, lambda _: self._unload())
+        self._loading = None
+        self._become(Phase.GONE, "")
+
+    async def fill(
+        self,
+        gap: Gap,
+        *,
+        document: str,
+        drafts: int = 1,
+        on_frame: OnFrame | None = None,
+        urgency: Urgency = Urgency.KEYSTROKE,
+    ) -> Filled:
         """Fill a gap; what is read of `document` is kept. Cancelling this makes the engine stop before its next pass.
 
         `on_frame` is called in the engine's thread after every denoising step, and should return at once.
 
-        Raises ModelError, also where a model is loaded or unloaded meanwhile.
+        Raises ModelError, as all questions do where there is no model or it fails.
         """
-        stop = Event()
-        work = partial(self._fill, gap, document, drafts, stop, time.perf_counter(), on_frame)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        finally:
-            stop.set()
+        work = partial(self._fill, gap, document, drafts, time.perf_counter(), on_frame)
+        return await self._run(urgency, work)
 
-    async def ask(self, work: Callable[[Filler, Event], Result]) -> Result:
-        """Have the engine do something else than fill a gap, in its thread. Cancelling this sets the event.
+    async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
+        """The words of a passage that an edit elsewhere made less likely, from left to right. Raises ModelError."""
+        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.surprises(passage, stop=stop))
 
-        Raises ModelError.
-        """
-        stop = Event()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, self._ask, work, stop)
-        finally:
-            stop.set()
+    async def patch(self, patch: Patch) -> Patched:
+        """Fillings of all holes of a patch, the best first. Raises ModelError."""
+        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.patch(patch, stop=stop))
+
+    async def rewrite(self, wish: Wish) -> str:
+        """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
+        return await self._asked(Urgency.ON_REQUEST, lambda filler, stop: filler.rewrite(wish, stop=stop))
 
     def forget(self, document: str) -> None:
         """Free what is kept of a document."""
-        self._executor.submit(self._forget, document)
+        self._thread.submit(Urgency.MODEL, lambda _: self._forget(document))
 
-    def close(self) -> None:
-        """Take no more questions."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+    def _begin(self) -> None:
+        with self.audience.addressed():
+            loading = self._loading = self._thread.submit(Urgency.MODEL, lambda _: self._load())
+            asyncio.wrap_future(loading).add_done_callback(partial(self._loaded, loading))
 
-    def _load(self, choice: ModelChoice) -> str:
-        if choice == self._loaded:  # another connection's
-            return self._reason
-        self._unload()  # two models at once may be more than the memory holds
-        with _for_good():
-            reason = self._load_anew(choice)
-        self._loaded, self._reason = choice, reason
-        return reason
+    def _loaded(self, loading: Future[str], done: asyncio.Future[str]) -> None:
+        """A load has ended. What it says counts only if no other was begun since, and the model is still wanted."""
+        error = None if done.cancelled() else done.exception()
+        if loading is not self._loading or done.cancelled():
+            return
+        if error is None:
+            self._become(Phase.READY, done.result())
+            return
+        self._failed_at = time.monotonic()
+        is_foreseen = isinstance(error, ModelError)
+        note = str(error) if is_foreseen else f"the model cannot be loaded: {type(error).__name__}: {error}"
+        if note != self.note:
+            _log.error("%s", note, exc_info=None if is_foreseen else error)
+        self._become(Phase.FAILED, note)
 
-    def _load_anew(self, choice: ModelChoice) -> str:
-        from engine import filler, hub, memory, runtime, weights  # imports torch: 2 to 4 s
+    def _become(self, phase: Phase, note: str) -> None:
+        self.phase, self.note = phase, note
+        for listener in tuple(self._listeners):
+            listener()
 
+    async def _asked(self, urgency: Urgency, question: Callable[[Filler, Event], Result]) -> Result:
+        return await self._run(urgency, lambda stop: self._answered(question, stop))
+
+    async def _run(self, urgency: Urgency, work: Callable[[Event], Result]) -> Result:
+        if self.phase is Phase.GONE:
+            raise ModelError(NO_MODEL)
+        return await self._thread.run(urgency, work)
+
+    def _answered(self, question: Callable[[Filler, Event], Result], stop: Event, document: str = "") -> Result:
+        if self._filler is None:
+            raise ModelError(NO_MODEL)
         try:
-            chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
-            self._filler = filler.load(choice.model, chosen, choice.adapter)
-            self.can_rewrite, self.extent = self._filler.can_rewrite, self._filler.extent
-        except (hub.ModelMissing, weights.WeightsError) as error:
-            raise ModelError(str(error)) from error
-        except (OSError, ValueError, LookupError, RuntimeError) as error:
-            raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
-        memory.give_back()  # what loading took for a moment
-        return chosen.reason
-
-    def _unload(self) -> None:
-        if self._filler is not None:
-            from engine import memory
-
-            self._filler = None
-            gc.unfreeze()
-            gc.collect()  # what of it is in cycles, too
-            memory.give_back()
-        self._loaded, self.can_rewrite = None, False
+            return question(self._filler, stop)
+        except Stopped:
+            raise
+        except Exception as error:  # whatever a model's files bring about: who asks is told
+            self._filler.close(document)  # what was read may be half of it
+            raise ModelError(f"the model failed: {_in_words(error)}; choose another `model` or `adapter`") from error
 
     def _fill(
-        self, gap: Gap, document: str, drafts: int, stop: Event, asked: float, on_frame: OnFrame | None
+        self, gap: Gap, document: str, drafts: int, asked: float, on_frame: OnFrame | None, stop: Event
     ) -> Filled:
         start = time.perf_counter()
         steps = 0
@@ -153,30 +216,67 @@ class Worker:
             if on_frame is not None:
                 on_frame(frame)
 
-        if self._filler is None:
-            raise ModelError("there is no model")
+        def infill(filler: Filler, stop: Event) -> list[Infill]:
+            return filler.infill(gap, document=document, drafts=drafts, stop=stop, on_frame=count)
+
         try:
-            infills = self._filler.infill(gap, document=document, drafts=drafts, stop=stop, on_frame=count)
+            infills = self._answered(infill, stop, document)
         except Stopped:
             self.stopped += 1
             _log.debug("the engine stopped after %d steps, %.0f ms", steps, _milliseconds_since(start))
             raise
-        except RuntimeError as error:  # torch's: out of memory, a device that went away
-            raise ModelError(f"the model failed: {error}") from error
         self.finished += 1
         return Filled(tuple(infills), (start - asked) * 1000.0)
 
-    def _ask(self, work: Callable[[Filler, Event], Result], stop: Event) -> Result:
-        if self._filler is None:
-            raise ModelError("there is no model")
-        try:
-            return work(self._filler, stop)
-        except RuntimeError as error:
-            raise ModelError(f"the model failed: {error}") from error
+    def _load(self) -> str:
+        assert self.choice is not None, "there is a model to load"
+        self._unload()
+        with _for_good():
+            filler, reason = self._load_model(self.choice)
+        self._filler = filler
+        self.can_rewrite, self.extent = filler.can_rewrite, filler.extent
+        _log.info("%s is ready: %s", self.choice.model, reason)
+        return reason
+
+    def _unload(self) -> None:
+        if self._filler is not None:
+            from engine import memory
+
+            self._filler = None
+            gc.unfreeze()
+            gc.collect()  # what of it is in cycles, too
+            gc.freeze()  # other models are still there
+            memory.give_back()
 
     def _forget(self, document: str) -> None:
         if self._filler is not None:
             self._filler.close(document)
+
+
+def load(choice: ModelChoice) -> tuple[Filler, str]:
+    """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
+    from engine import filler, hub, memory, runtime, weights  # imports torch: 2 to 4 s
+
+    try:
+        chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
+        loaded = filler.load(choice.model, chosen, choice.adapter)
+    except (hub.ModelMissing, weights.WeightsError) as error:
+        raise ModelError(str(error)) from error
+    except Exception as error:  # whatever its files bring about
+        raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
+    _try_out(choice.model, loaded)
+    memory.give_back()  # what loading took for a moment
+    return loaded, chosen.reason
+
+
+def _try_out(model: str, filler: Filler) -> None:
+    try:
+        filler.infill(TRIAL)
+    except Exception as error:  # as above
+        raise ModelError(
+            f"the model {model} cannot answer: {type(error).__name__}: {error}; choose another `model` or `adapter`"
+        ) from error
+    filler.close("")
 
 
 @contextmanager
@@ -191,6 +291,14 @@ def _for_good() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong. A message may quote the document, except torch's: out of memory, a device that went away."""
+    if isinstance(error, RuntimeError):
+        return str(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(at.filename).name}, line {at.lineno}"
 
 
 def _milliseconds_since(start: float) -> float:

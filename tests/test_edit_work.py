@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
-from lsp_server.config import Config
+from lsp_server.config import DEFAULTS, Config
 from lsp_server.documents import DocumentStore
 from lsp_server.edits import next_edit
 from lsp_server.edits.block import Block, Unit
 from lsp_server.edits.offer import Quiet
 from lsp_server.edits.rewrite import Rewrite
 from lsp_server.edits.suggestions import EditSuggestions
+from lsp_server.engine_thread import EngineThread
 from lsp_server.handlers import documents as handlers
+from lsp_server.models import Models
 from lsp_server.server import create_server
+from lsp_server.setup import Setup
 from lsp_server.text import Edit, Place, Position
-from lsp_server.worker import Worker
+from lsp_server.worker import Phase, Worker, load
 
 URI = "untitled:a.py"
 CODE = "size = 1\nprint(size)\n"
@@ -30,12 +33,12 @@ class Waiting(Worker):
     """Is asked, and never answers."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.is_ready = True
+        super().__init__(EngineThread(), None, load)
+        self.phase = Phase.READY
         self.asked = asyncio.Event()
         self.cancelled = 0
 
-    async def ask(self, work: Callable[..., Any]) -> Any:
+    async def fill(self, *_: Any, **__: Any) -> Any:
         self.asked.set()
         try:
             await asyncio.sleep(60.0)
@@ -43,8 +46,7 @@ class Waiting(Worker):
             self.cancelled += 1
             raise
 
-    async def fill(self, *_: Any, **__: Any) -> Any:
-        return await self.ask(lambda: None)
+    surprises = patch = rewrite = fill
 
 
 class User:
@@ -53,7 +55,7 @@ class User:
     def __init__(self) -> None:
         self.worker = Waiting()
         self.documents = DocumentStore()
-        self.edits = EditSuggestions(self.documents, self.worker)
+        self.edits = EditSuggestions(self.documents, Setup.of(DEFAULTS, self.worker))
         self.open(CODE)
 
     def open(self, text: str) -> None:
@@ -64,6 +66,9 @@ class User:
         self.documents.change(URI, 2, [Edit(Position(0, 0), Position(0, 4), "width")])
         self.edits.notice()
 
+    def configure(self, config: Config) -> None:
+        self.edits.configure(Setup.of(config, self.worker))
+
     def close(self) -> None:
         self.documents.close(URI)
         self.edits.notice()
@@ -71,7 +76,7 @@ class User:
     async def refill(self) -> asyncio.Task[Any]:
         snapshot = self.documents.snapshot(URI, Position(1, 0))
         block = Block(Unit.LINE, Place(1, 0), Place(1, 11))
-        return await self._begun(self.edits.refills.draft(snapshot, block, 0))
+        return await self._begun(self.edits.refill(snapshot, block, 0))
 
     async def rewrite(self, instruction: str = "shorter") -> asyncio.Task[Any]:
         document = self.documents.get(URI)
@@ -80,7 +85,7 @@ class User:
         return await self._begun(self.edits.rewrite(document.text, rewrite, instruction))
 
     async def next_edit(self) -> asyncio.Task[Any]:
-        return await self._begun(self.edits.next_edits.next(URI, Position(0, 5)))
+        return await self._begun(self.edits.next_edit(URI, Position(0, 5)))
 
     async def _begun(self, work: Any) -> asyncio.Task[Any]:
         self.worker.asked.clear()
@@ -94,10 +99,9 @@ async def user() -> AsyncIterator[User]:
     user = User()
     yield user
     user.edits.cancel()
-    user.worker.close()
 
 
-@pytest.mark.parametrize("end", [User.rename, User.close, lambda user: user.edits.configure(Config(drafts=2))])
+@pytest.mark.parametrize("end", [User.rename, User.close, lambda user: user.configure(Config(drafts=2))])
 @pytest.mark.parametrize("begin", [User.refill, User.rewrite])
 async def test_work_ends_with_what_it_is_about(user: User, begin: Any, end: Callable[[User], None]) -> None:
     task = await begin(user)
@@ -127,7 +131,7 @@ async def test_a_search_ends_when_its_document_is_closed(user: User) -> None:
     assert await asyncio.wait_for(task, 5.0) is Quiet.SUPERSEDED
     user.open(CODE)
     user.rename()
-    waiting = asyncio.create_task(user.edits.next_edits.next(URI, Position(0, 5)))
+    waiting = asyncio.create_task(user.edits.next_edit(URI, Position(0, 5)))
     await asyncio.sleep(0.01)
     user.close()
     assert await asyncio.wait_for(waiting, 5.0) is Quiet.SUPERSEDED, "also before it has begun"
@@ -147,14 +151,15 @@ async def test_large_documents_are_not_scanned_where_requests_wait(user: User, m
     monkeypatch.setattr(next_edit, "changes_only_comments", noted(next_edit.changes_only_comments))
     monkeypatch.setattr("lsp_server.edits.site.related_places", noted(lambda *_: []))
     user.rename()
-    assert await user.edits.next_edits.next(URI, Position(0, 5)) is Quiet.NO_PLACE
+    assert await user.edits.next_edit(URI, Position(0, 5)) is Quiet.NO_PLACE
     assert len(threads) == 3 and threading.main_thread() not in threads
 
 
 @pytest.mark.parametrize("is_notebook", [False, True])
 async def test_what_is_opened_again_was_not_edited(is_notebook: bool) -> None:
-    worker = Waiting()
-    server = create_server(worker)
+    models = Models()
+    server = create_server(models)
+    server.edits.configure(Setup.of(DEFAULTS, Waiting()))
 
     def tell(method: str, params: object) -> None:
         handlers.FEATURES[method](server, params)
@@ -167,7 +172,7 @@ async def test_what_is_opened_again_was_not_edited(is_notebook: bool) -> None:
             tell(types.NOTEBOOK_DOCUMENT_DID_OPEN, types.DidOpenNotebookDocumentParams(notebook, [item]))
         else:
             tell(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
-        assert await server.edits.next_edits.next(URI, Position(0, 0)) is Quiet.NO_EDIT
+        assert await server.edits.next_edit(URI, Position(0, 0)) is Quiet.NO_EDIT
         identifier = types.TextDocumentIdentifier(URI)
         if is_notebook:
             closed = types.NotebookDocumentIdentifier("untitled:n.ipynb")
@@ -175,4 +180,4 @@ async def test_what_is_opened_again_was_not_edited(is_notebook: bool) -> None:
         else:
             tell(types.TEXT_DOCUMENT_DID_CLOSE, types.DidCloseTextDocumentParams(identifier))
     server._parsing.stop()
-    worker.close()
+    models.close()

@@ -1,42 +1,54 @@
-"""What a client is told of its model: while it loads, while it works, when it failed or was lost. No model."""
+"""What a client is told of its model, and that no client's settings touch what another one uses. No model."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from engine.gap import NEAR
 from lsp_server import loader as module
+from lsp_server import log
+from lsp_server import worker as worker_module
 from lsp_server.config import ModelChoice
 from lsp_server.loader import Loader, State, Status
-from lsp_server.worker import ModelError, Worker
+from lsp_server.models import Models
+from lsp_server.worker import ModelError
 
 CHOICE = ModelChoice("tiny", "cpu", "float32", 1)
+OTHER = ModelChoice("other", "cpu", "float32", 1)
 WHAT_TO_DO = "run `lacuna pull tiny`"
 
 
-class Pretender(Worker):
-    """Loads nothing, at once."""
+class Shelf:
+    """Where models would be loaded from."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.fault = ""
-        self.loads = 0
+        self.faults: dict[str, Exception] = {}
+        self.loads: Counter[str] = Counter()
+        self.released = threading.Event()  # loading ends no earlier
+        self.released.set()
 
-    def _load(self, choice: ModelChoice) -> str:
-        self.loads += 1
-        if self.fault:
-            raise ModelError(self.fault)
-        return "it is quick"
+    def load(self, choice: ModelChoice) -> tuple[Any, str]:
+        self.released.wait(10.0)
+        self.loads[choice.model] += 1
+        if choice.model in self.faults:
+            raise self.faults[choice.model]
+        return SimpleNamespace(can_rewrite=False, extent=NEAR, close=lambda document: None), "it is quick"
 
 
 class Client:
     """One connection."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, models: Models) -> None:
         self.told: list[Status] = []
-        self.loader = Loader(worker, self.told.append)
+        self.loader = Loader(models, self.told.append)
 
     @property
     def states(self) -> list[State]:
@@ -56,37 +68,43 @@ class Client:
 
 
 @pytest.fixture
-async def worker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pretender]:
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+async def models(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Models]:
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.01)
-    worker = Pretender()
-    yield worker
-    worker.close()
+    models = Models(shelf.load)
+    yield models
+    shelf.released.set()
+    models.close()
 
 
-async def ready(worker: Worker) -> Client:
-    client = Client(worker)
-    client.loader.load(CHOICE)
+async def ready(models: Models, choice: ModelChoice = CHOICE) -> Client:
+    client = Client(models)
+    client.loader.load(choice)
     await client.until(State.READY)
     return client
 
 
-async def test_a_cancelled_request_leaves_nobody_busy(worker: Pretender) -> None:
-    client = await ready(worker)
+async def test_a_cancelled_request_leaves_nobody_busy(models: Models) -> None:
+    client = await ready(models)
     asking = asyncio.create_task(client.ask(60.0))
     await client.until(State.BUSY)
     asking.cancel()
     await client.until(State.READY)
 
 
-async def test_neither_does_one_that_fails_in_an_unforeseen_way(worker: Pretender) -> None:
-    client = await ready(worker)
+async def test_neither_does_one_that_fails_in_an_unforeseen_way(models: Models) -> None:
+    client = await ready(models)
     with pytest.raises(LookupError):
         await client.ask(0.05, LookupError())
     assert client.states == [State.LOADING, State.READY, State.BUSY, State.READY]
 
 
-async def test_it_is_busy_until_the_last_request_ends(worker: Pretender) -> None:
-    client = await ready(worker)
+async def test_it_is_busy_until_the_last_request_ends(models: Models) -> None:
+    client = await ready(models)
     long = asyncio.create_task(client.ask(60.0))
     await client.until(State.BUSY)
     await client.ask(0.0)
@@ -95,31 +113,137 @@ async def test_it_is_busy_until_the_last_request_ends(worker: Pretender) -> None
     await client.until(State.READY)
 
 
-async def test_a_model_that_fails_and_works_again(worker: Pretender) -> None:
-    client = await ready(worker)
+async def test_a_model_that_fails_and_works_again(models: Models) -> None:
+    client = await ready(models)
     await client.ask(0.05, ModelError("out of memory"))
     assert client.told[-1] == Status(State.ERROR, "out of memory")
     await client.ask(0.0)
     assert client.states[-1] is State.READY
 
 
-async def test_what_loading_said_stays(worker: Pretender) -> None:
-    worker.fault = WHAT_TO_DO
-    client = Client(worker)
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (ModelError(WHAT_TO_DO), WHAT_TO_DO),
+        (LookupError("x"), "the model cannot be loaded: LookupError: x"),
+        (MemoryError(), "the model cannot be loaded: MemoryError: "),
+    ],
+)
+async def test_what_loading_said_stays(models: Models, shelf: Shelf, fault: Exception, told: str) -> None:
+    shelf.faults["tiny"] = fault
+    client = Client(models)
     client.loader.load(CHOICE)
     await client.until(State.ERROR)
     await client.ask(0.0, ModelError("there is no model"))
-    assert client.told[-1] == Status(State.ERROR, WHAT_TO_DO)
+    assert client.told[-1] == Status(State.ERROR, told)
 
 
-async def test_a_model_that_another_connection_switched_off_is_loaded_again(worker: Pretender) -> None:
-    client, other = await ready(worker), await ready(worker)
-    other.loader.unload()
-    while worker.is_ready or worker.is_changing:
-        await asyncio.sleep(0.001)
-    await client.ask(0.0)
+async def test_a_model_that_was_missing_is_looked_for_again(
+    models: Models, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "RETRY_SECONDS", 0.0)
+    shelf.faults["tiny"] = ModelError(WHAT_TO_DO)
+    client = Client(models)
+    client.loader.load(CHOICE)
+    await client.until(State.ERROR)
+    await client.ask(0.01, ModelError("there is no model"))
+    assert shelf.loads["tiny"] == 2 and client.states == [State.LOADING, State.ERROR]
+    shelf.faults.clear()
+    await client.ask(0.0, ModelError("there is no model"))
     await client.until(State.READY)
-    assert client.states[-2:] == [State.LOADING, State.READY] and worker.is_ready
-    loads = worker.loads
+    assert client.states == [State.LOADING, State.ERROR, State.READY]
+
+
+async def test_clients_share_a_model_and_the_last_one_takes_it_along(models: Models, shelf: Shelf) -> None:
+    client, other = await ready(models), await ready(models)
+    worker = client.loader.worker
+    assert other.loader.worker is worker and shelf.loads["tiny"] == 1
+    other.loader.stop()
     await client.ask(0.0)
-    assert worker.loads == loads, "once"
+    assert worker.is_ready and client.states == [State.LOADING, State.READY]
+    client.loader.unload()
+    assert not worker.is_ready and client.states[-1] is State.OFF
+    again = await ready(models)
+    assert again.loader.worker is not worker and shelf.loads["tiny"] == 2
+
+
+@pytest.mark.parametrize("is_loading", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda other: other.loader.unload(),
+        lambda other: other.loader.stop(),
+        lambda other: other.loader.load(OTHER),
+        lambda other: other.loader.load(ModelChoice("missing", "cpu", "float32", 1)),
+        lambda other: (other.loader.load(OTHER), other.loader.unload(), other.loader.load(CHOICE)),
+    ],
+)
+async def test_what_others_do_does_not_touch_a_clients_model(
+    models: Models, shelf: Shelf, change: Any, is_loading: bool
+) -> None:
+    shelf.faults["missing"] = ModelError("missing")
+    shelf.released.clear()
+    client, other = Client(models), Client(models)
+    client.loader.load(CHOICE)
+    other.loader.load(CHOICE)
+    if not is_loading:
+        shelf.released.set()
+        await client.until(State.READY)
+    change(other)
+    shelf.released.set()
+    await client.until(State.READY)
+    await asyncio.sleep(0.02)  # for whatever else is loaded
+    await client.ask(0.0)
+    assert client.loader.worker.is_ready and client.loader.worker._filler is not None
+    assert client.states == [State.LOADING, State.READY] and shelf.loads["tiny"] == 1
+
+
+async def test_of_several_changes_in_a_row_the_last_one_counts(models: Models, shelf: Shelf) -> None:
+    shelf.released.clear()
+    client = Client(models)
+    for _ in range(20):
+        client.loader.load(CHOICE)
+        client.loader.load(OTHER)
+        client.loader.unload()
+    client.loader.load(OTHER)
+    shelf.released.set()
+    await client.until(State.READY)
+    assert client.told[-1].message.startswith("other") and client.loader.worker.is_ready
+    assert sum(shelf.loads.values()) <= 2, "what nobody waits for is not begun"
+
+
+async def test_who_has_left_takes_no_model(models: Models, shelf: Shelf) -> None:
+    client = Client(models)
+    client.loader.stop()
+    client.loader.load(CHOICE)
+    await asyncio.sleep(0.01)
+    assert not shelf.loads
+
+
+async def test_each_client_reads_its_own_log_at_its_own_level(models: Models, shelf: Shelf) -> None:
+    """What a model's loading says is read by all that use it, and by nobody else."""
+    logger = logging.getLogger("lsp_server.anything")
+    logs: dict[str, list[str]] = {name: [] for name in ("loud", "quiet", "elsewhere")}
+
+    async def converse(name: str, level: str, choice: ModelChoice) -> None:
+        client_log = log.ClientLog(lambda _, message: logs[name].append(message))
+        with client_log.addressed():
+            client_log.set_level(level)
+            client = await ready(models, choice)
+            logger.info("%s asks", name)
+            await asyncio.to_thread(logger.warning, "%s warns", name)
+            client.loader.stop()
+            await asyncio.sleep(0.05)
+
+    shelf.released.clear()
+    asking = asyncio.gather(
+        converse("loud", "debug", CHOICE), converse("quiet", "warning", CHOICE), converse("elsewhere", "info", OTHER)
+    )
+    await asyncio.sleep(0.01)
+    shelf.released.set()
+    await asking
+    assert logs == {
+        "loud": ["tiny is ready: it is quick", "loud asks", "loud warns"],
+        "quiet": ["quiet warns"],
+        "elsewhere": ["other is ready: it is quick", "elsewhere asks", "elsewhere warns"],
+    }

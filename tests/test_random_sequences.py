@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from tiny_model import write_tiny_model
 
+from lsp_server.models import Models
 from lsp_server.server import create_server
-from lsp_server.worker import Worker
 
 SEQUENCES = 2000
 REQUEST_CANCELLED = -32800
@@ -113,8 +113,8 @@ class Editor:
 
 
 @asynccontextmanager
-async def connected(worker: Worker, encoding: str, settings: dict[str, object]) -> AsyncIterator[tuple[Wire, Any]]:
-    wire, server = Wire(), create_server(worker)
+async def connected(models: Models, encoding: str, settings: dict[str, object]) -> AsyncIterator[tuple[Wire, Any]]:
+    wire, server = Wire(), create_server(models)
     conversation = asyncio.create_task(server.converse(wire.to_server, wire))
     capabilities = {"general": {"positionEncodings": [encoding]}}
     parameters = {"processId": None, "rootUri": None, "capabilities": capabilities, "initializationOptions": settings}
@@ -181,7 +181,7 @@ def span(start: tuple[int, int], end: tuple[int, int]) -> dict[str, object]:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 async def test_random_sequences(encoding: str, tmp_path: Path) -> None:
-    worker, chance = Worker(), random.Random(encoding)
+    models, chance = Models(), random.Random(encoding)
     model = write_tiny_model(tmp_path)
     asked: list[int] = []
     settings: dict[str, object] = {
@@ -192,13 +192,14 @@ async def test_random_sequences(encoding: str, tmp_path: Path) -> None:
         "confidence": 0.0,
         "drafts": 2,
     }
-    async with connected(worker, encoding, settings) as (wire, server):
+    async with connected(models, encoding, settings) as (wire, server):
         for number in range(SEQUENCES // 3 + 1):
             asked += await run_sequence(wire, server, chance, encoding, f"untitled:{number}")
         for number in asked:
             answer = await wire.answer(number)
             assert "result" in answer or answer["error"]["code"] == REQUEST_CANCELLED, answer
         report = await wire.call("workspace/executeCommand", {"command": "lacuna.statistics"})
+        worker = server.loader.worker
     assert worker.finished > 50 and worker.stopped > 50, "the engine was asked, and stopped"
     assert {"superseded", "cancelled"} <= report["outcomes"].keys()
-    worker.close()
+    models.close()

@@ -48,8 +48,8 @@ def test_of_an_unsure_fill_the_beginning_that_is_sure_is_shown() -> None:
 
 
 def test_without_such_a_beginning_there_is_none() -> None:
-    assert check("x = |\n", HOPELESS) is Outcome.LOW_CONFIDENCE
-    assert check("x = |\n", infill(0.1, (" ", 0.99), ("zz", 0.1))) is Outcome.LOW_CONFIDENCE
+    assert check("x = |\n", HOPELESS) is Reason.LOW_CONFIDENCE
+    assert check("x = |\n", infill(0.1, (" ", 0.99), ("zz", 0.1))) is Reason.LOW_CONFIDENCE
 
 
 def test_a_sure_fill_that_does_not_fit_gives_its_own_reason() -> None:
@@ -67,8 +67,8 @@ def test_unasked_there_is_one_and_asked_all_that_differ_however_unsure() -> None
 
 def test_the_setting_moves_the_line() -> None:
     assert check("x = |\n", UNSURE, confidence=0.0) == ["a + b"]
-    assert check("x = |\n", SURE, confidence=1.0) is Outcome.LOW_CONFIDENCE
-    assert check("x = |\n", UNSURE, confidence=0.9) is Outcome.LOW_CONFIDENCE
+    assert check("x = |\n", SURE, confidence=1.0) is Reason.LOW_CONFIDENCE
+    assert check("x = |\n", UNSURE, confidence=0.9) is Reason.LOW_CONFIDENCE
 
 
 def test_what_is_shown_has_the_documents_line_ends() -> None:

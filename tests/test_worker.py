@@ -8,15 +8,21 @@ import json
 import logging
 import re
 import threading
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_model import write_tiny_model
 
-from engine.gap import Gap
+from engine.gap import Gap, Stopped
+from engine.patch import Hole, Patch, Wish
+from engine.surprise import Passage
 from lsp_server.config import ModelChoice
+from lsp_server.engine_thread import EngineThread, Urgency
+from lsp_server.models import Models
 from lsp_server.worker import ModelError, Worker
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python")
@@ -36,10 +42,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = Worker()
-    yield worker
-    worker.close()
+def models() -> Iterator[Models]:
+    models = Models()
+    yield models
+    models.close()
+
+
+async def loaded(models: Models, asked: ModelChoice) -> Worker:
+    worker = models.lease(asked)
+    await worker.ready()
+    return worker
 
 
 def choice(model: Path | str, dtype: str = "float32") -> ModelChoice:
@@ -50,21 +62,22 @@ async def texts(worker: Worker, gap: Gap = GAP) -> list[str]:
     return [infill.text for infill in (await worker.fill(gap, document="a", drafts=2)).infills]
 
 
-async def test_it_fills_gaps_once_a_model_is_there(worker: Worker, tiny: Path) -> None:
+async def test_it_fills_gaps_once_a_model_is_there(models: Models, tiny: Path) -> None:
+    worker = models.lease(choice(tiny))
     assert not worker.is_ready
     with pytest.raises(ModelError, match="no model"):
-        await worker.fill(GAP, document="a")
-    assert "1 threads" in await worker.load(choice(tiny))
+        await models.none.fill(GAP, document="a")
+    assert "1 threads" in await worker.ready()
     assert worker.is_ready
     assert await texts(worker) == await texts(worker)
     assert worker.finished == 2
 
 
 async def test_cancelling_stops_the_engine_in_mid_denoising(
-    worker: Worker, tiny: Path, caplog: pytest.LogCaptureFixture
+    models: Models, tiny: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "lsp_server")
-    await worker.load(choice(tiny))
+    worker = await loaded(models, choice(tiny))
     whole = await worker.fill(LONG, document="a")
     filling = asyncio.create_task(worker.fill(LONG, document="b"))
     await asyncio.sleep(whole.infills[0].timings["denoise"] / 1000.0 / 4)
@@ -77,8 +90,8 @@ async def test_cancelling_stops_the_engine_in_mid_denoising(
     assert 0 < int(steps) < whole.infills[0].steps
 
 
-async def test_what_is_cancelled_while_it_waits_is_never_begun(worker: Worker, tiny: Path) -> None:
-    await worker.load(choice(tiny))
+async def test_what_is_cancelled_while_it_waits_is_never_begun(models: Models, tiny: Path) -> None:
+    worker = await loaded(models, choice(tiny))
     first = asyncio.create_task(worker.fill(LONG, document="a"))
     waiting = [asyncio.create_task(worker.fill(LONG, document="a")) for _ in range(20)]
     await asyncio.sleep(0)
@@ -91,50 +104,20 @@ async def test_what_is_cancelled_while_it_waits_is_never_begun(worker: Worker, t
     assert (worker.finished, worker.stopped) == (2, 0)
 
 
-async def test_another_model_takes_the_place_of_the_first(worker: Worker, tiny: Path) -> None:
-    assert "float32" in await worker.load(choice(tiny))
-    assert "bfloat16" in await worker.load(choice(tiny, "bfloat16"))
-    assert await texts(worker)
-    await worker.unload()
-    assert not worker.is_ready
+async def test_models_stand_side_by_side_until_they_are_given_back(models: Models, tiny: Path) -> None:
+    one, other = models.lease(choice(tiny)), models.lease(choice(tiny, "bfloat16"))
+    assert "float32" in await one.ready()
+    assert "bfloat16" in await other.ready()
+    assert await texts(one) and await texts(other)
+    models.release(other)
+    assert one.is_ready and not other.is_ready
     with pytest.raises(ModelError, match="no model"):
-        await texts(worker)
+        await texts(other)
+    assert await texts(one)
 
 
-class Pretender(Worker):
-    """Loads nothing, and is done with that when it may."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.released = threading.Event()
-        self.released.set()
-
-    def _load(self, choice: ModelChoice) -> str:
-        self.released.wait(10.0)
-        self._loaded = choice
-        return ""
-
-
-async def test_who_has_the_same_model_loaded_takes_it_from_nobody() -> None:
-    worker = Pretender()
-    await worker.load(choice("a"))
-    worker.released.clear()
-    loading = asyncio.create_task(worker.load(choice("a")))
-    await asyncio.sleep(0.01)
-    assert worker.is_ready and worker.is_changing
-    loading.cancel()
-    assert worker.is_ready
-    other = asyncio.create_task(worker.load(choice("b")))
-    await asyncio.sleep(0.01)
-    assert not worker.is_ready and worker.is_changing
-    worker.released.set()
-    await other
-    assert worker.is_ready and not worker.is_changing
-    worker.close()
-
-
-async def test_closing_a_document_loses_nothing_but_time(worker: Worker, tiny: Path) -> None:
-    await worker.load(choice(tiny))
+async def test_closing_a_document_loses_nothing_but_time(models: Models, tiny: Path) -> None:
+    worker = await loaded(models, choice(tiny))
     before = await texts(worker)
     worker.forget("a")
     worker.forget("never seen")
@@ -150,12 +133,11 @@ async def test_closing_a_document_loses_nothing_but_time(worker: Worker, tiny: P
     ],
 )
 async def test_a_model_that_is_not_there(
-    worker: Worker, asked: ModelChoice, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Models, asked: ModelChoice, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LACUNA_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match=message):
-        await worker.load(asked)
-    assert not worker.is_ready
+        await loaded(models, asked)
 
 
 def _cut(directory: Path) -> str:
@@ -182,26 +164,182 @@ def _garble(directory: Path) -> str:
 
 @pytest.mark.parametrize("damage", [_cut, _reshape, _empty, _garble])
 async def test_a_damaged_model_is_named_and_a_whole_one_still_loads(
-    worker: Worker, tiny: Path, tmp_path: Path, damage: object
+    models: Models, tiny: Path, tmp_path: Path, damage: object
 ) -> None:
     assert callable(damage)
     message = damage(write_tiny_model(tmp_path / "damaged"))
     with pytest.raises(ModelError, match=message):
-        await worker.load(choice(tmp_path / "damaged"))
-    await worker.load(choice(tiny))
+        await loaded(models, choice(tmp_path / "damaged"))
+    worker = await loaded(models, choice(tiny))
     assert await texts(worker)
 
 
-async def test_what_stays_is_not_looked_at_by_the_garbage_collector(worker: Worker, tiny: Path) -> None:
+async def test_what_stays_is_not_looked_at_by_the_garbage_collector(models: Models, tiny: Path) -> None:
     cycle = Cycle()
     kept = weakref.ref(cycle)
-    await worker.load(choice(tiny))
+    worker = await loaded(models, choice(tiny))
     assert gc.isenabled()
     del cycle
     gc.collect()
     assert kept() is not None, "what was there when the model was loaded is not looked at"
-    await worker.unload()
+    models.release(worker)
+    with pytest.raises(ModelError):  # looked for after what nobody uses was given back
+        await loaded(models, choice("no-such-model"))
     assert kept() is None, "what is in cycles of a model that is given up must be found"
-    with pytest.raises(ModelError):
-        await worker.load(choice("no-such-model"))
     assert gc.isenabled()
+
+
+class Engine:
+    """The thread, with jobs whose passes take as long as they are told to."""
+
+    def __init__(self) -> None:
+        self.thread = EngineThread()
+        self.began: list[str] = []
+        self.ended: list[str] = []
+        self.at_it = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def ask(self, name: str, urgency: Urgency, passes: int = 1) -> asyncio.Task[str]:
+        def work(stop: threading.Event) -> str:
+            self.began.append(name)
+            self._loop.call_soon_threadsafe(self.at_it.set)
+            for _ in range(passes):
+                if stop.is_set():
+                    raise Stopped
+                time.sleep(0.01)
+            self.ended.append(name)
+            return name
+
+        return asyncio.create_task(self.thread.run(urgency, work))
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.thread.close()
+
+
+@pytest.mark.parametrize("lower", [Urgency.PREFETCH, Urgency.NEXT_EDIT, Urgency.ON_REQUEST])
+async def test_a_key_goes_before_what_is_less_urgent_and_that_is_answered_too(engine: Engine, lower: Urgency) -> None:
+    long = engine.ask("long", lower, passes=20)
+    await engine.at_it.wait()
+    later = engine.ask("later", lower)
+    key = engine.ask("key", Urgency.KEYSTROKE)
+    assert await key == "key"
+    assert engine.ended[0] == "key" and engine.began[:2] == ["long", "key"]
+    assert await long == "long" and await later == "later"
+    assert engine.ended == ["key", "long", "later"], "each once, in the order in which they were asked"
+
+
+async def test_equals_and_what_is_less_urgent_interrupt_nothing(engine: Engine) -> None:
+    first = engine.ask("first", Urgency.NEXT_EDIT, passes=5)
+    await engine.at_it.wait()
+    others = [engine.ask(urgency.name, urgency) for urgency in (Urgency.ON_REQUEST, Urgency.NEXT_EDIT)]
+    await asyncio.gather(first, *others)
+    assert engine.began == ["first", "NEXT_EDIT", "ON_REQUEST"]
+
+
+async def test_what_is_cancelled_after_an_interruption_does_not_come_back(engine: Engine) -> None:
+    long = engine.ask("long", Urgency.ON_REQUEST, passes=1000)
+    await engine.at_it.wait()
+    key = engine.ask("key", Urgency.KEYSTROKE, passes=5)
+    await asyncio.sleep(0.03)
+    long.cancel()
+    await key
+    await engine.ask("last", Urgency.ON_REQUEST)
+    assert engine.began == ["long", "key", "last"]
+
+
+async def test_nobody_is_interrupted_for_ever(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lsp_server.engine_thread.PATIENCE_SECONDS", 0.1)
+    long = engine.ask("long", Urgency.ON_REQUEST, passes=20)
+    while not long.done():
+        await engine.ask("key", Urgency.KEYSTROKE)
+        await asyncio.sleep(0.02)
+    assert await long == "long"
+
+
+async def test_an_engine_that_is_closed_answers_nobody(engine: Engine) -> None:
+    running = engine.ask("running", Urgency.KEYSTROKE, passes=1000)
+    await engine.at_it.wait()
+    waiting = engine.ask("waiting", Urgency.KEYSTROKE)
+    await asyncio.sleep(0)
+    engine.thread.close()
+    late = engine.ask("late", Urgency.KEYSTROKE)
+    ends = await asyncio.gather(running, waiting, late, return_exceptions=True)
+    assert all(isinstance(end, Stopped | asyncio.CancelledError) for end in ends) and engine.began == ["running"]
+
+
+async def test_a_fill_goes_before_a_next_edits_question(models: Models, tiny: Path) -> None:
+    worker = await loaded(models, choice(tiny))
+    code = "".join(f"def f{number}(alpha):\n    return alpha - {number}\n" for number in range(30))
+    holes = (Hole(code[-40:-30]), code[-30:-20], Hole(code[-20:-10]))
+    patch = Patch(code[:-40], holes, "", old_prefix=code[:-40].replace("alpha", "delta"))
+    alone = await worker.patch(patch)
+    order: list[str] = []
+
+    async def ask(name: str, question: Coroutine[Any, Any, Any]) -> Any:
+        answer = await question
+        order.append(name)
+        return answer
+
+    patching = asyncio.create_task(ask("patch", worker.patch(patch)))
+    rewriting = asyncio.create_task(ask("refill", worker.fill(GAP, document="b", urgency=Urgency.ON_REQUEST)))
+    await asyncio.sleep(0.005)
+    await ask("fill", worker.fill(GAP, document="a"))
+    assert order == ["fill"]
+    assert (await patching).revisions == alone.revisions
+    await rewriting
+    assert order == ["fill", "patch", "refill"]
+
+
+def _no_canvas(adapter: dict[str, Any]) -> None:
+    adapter["gap"]["canvas_lengths"] = []
+
+
+def _no_such_token(adapter: dict[str, Any]) -> None:
+    adapter["gap"]["end_of_hole_token_id"] = 10**9
+
+
+def _far_away(adapter: dict[str, Any]) -> None:
+    adapter["gap"]["suffix_distance"] = 10**12
+
+
+def _no_room(adapter: dict[str, Any]) -> None:
+    adapter["gap"]["canvas_lengths"] = [-1]
+
+
+@pytest.mark.parametrize("harm", [_no_canvas, _no_such_token, _far_away, _no_room])
+async def test_a_model_that_can_never_answer_is_found_when_it_is_loaded(
+    models: Models, tmp_path: Path, harm: Callable[[dict[str, Any]], None]
+) -> None:
+    at = write_tiny_model(tmp_path) / "adapter_config.json"
+    adapter = json.loads(at.read_text(encoding="utf-8"))
+    harm(adapter)
+    at.write_text(json.dumps(adapter), encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot"):
+        await loaded(models, choice(tmp_path))
+
+
+@pytest.mark.parametrize("error", [LookupError("secret"), TypeError("secret"), ZeroDivisionError(), MemoryError()])
+async def test_whatever_an_engine_raises_is_told_as_the_models_failure(
+    models: Models, tiny: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await loaded(models, choice(tiny))
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    for question in ("infill", "patch", "surprises", "rewrite"):
+        monkeypatch.setattr(worker._filler, question, fail, raising=False)
+    questions = (
+        worker.fill(GAP, document="a"),
+        worker.patch(Patch("", (Hole("a"),), "")),
+        worker.surprises(Passage("", "a", "")),
+        worker.rewrite(Wish("shorter", "a")),
+    )
+    for asked in questions:
+        with pytest.raises(ModelError, match=rf"{type(error).__name__} in test_worker\.py.*choose another") as told:
+            await asked
+        assert "secret" not in str(told.value), "an error may quote the document"

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from threading import Event
-from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from engine.patch import Hole, Patch, Patched, Revision
-from engine.surprise import Passage, Surprise
+from engine.patch import Hole, Patch, Revision
 from lsp_server.edits.change import Change, change_of
 from lsp_server.edits.objections import changes_only_comments, has_objection
 from lsp_server.edits.offer import Quiet
 from lsp_server.edits.site import Other, Site, Version, sites
 from lsp_server.edits.tokens import tokens
-
-if TYPE_CHECKING:
-    from engine.filler import Filler
+from lsp_server.worker import Worker
 
 MAX_PLACES = 8  # per request: some 0.3 s each, and 1 to 3 s more where something is surprising
 
-Result = TypeVar("Result")
-
 _log = logging.getLogger(__name__)
-
-
-class Ask(Protocol):
-    """Has the engine do something."""
-
-    async def __call__(self, work: Callable[[Filler, Event], Result]) -> Result:
-        """Raises ModelError."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +64,26 @@ class Search:
     """Looks for next edits with the engine."""
 
     def __init__(
-        self, ask: Ask, refused: Callable[[str, str, str], bool], thresholds: Thresholds | None = None
+        self, worker: Worker, refused: Callable[[str, str, str], bool], thresholds: Thresholds | None = None
     ) -> None:
         """`refused` says whether the user does not want one line (of a URI) made another."""
-        self._ask = ask
+        self._worker = worker
         self._refused = refused
         self._thresholds = thresholds or Thresholds()
 
-    async def next(self, version: Version, around: int, others: Sequence[Other] = ()) -> Found | Quiet:
+    async def next(
+        self, version: Version, around: int, deadline: float = math.inf, others: Sequence[Other] = ()
+    ) -> Found | Quiet:
         """The nearest edit that follows from a document's edit, or why there is none. `around` is the cursor.
 
-        Raises ModelError. May be cancelled between any two questions to the engine.
+        At `deadline`, a time.monotonic(), the search is given up. Raises ModelError. May be cancelled.
         """
         trace = _Trace()
-        result = await self._searched(version, around, others, trace)
+        try:
+            async with asyncio.timeout(None if deadline == math.inf else deadline - time.monotonic()):
+                result = await self._searched(version, around, others, trace)
+        except TimeoutError:
+            result = Quiet.OUT_OF_TIME
         _log.info("next edit %s -> %s", trace, result.value if isinstance(result, Quiet) else "found")
         return result
 
@@ -103,7 +95,7 @@ class Search:
         found_sites = sites(version, change, around, others, MAX_PLACES)
         while (site := await asyncio.to_thread(next, found_sites, None)) is not None:
             trace.places += 1
-            patch = site.patch(await self._ask(partial(_surprises, site.passage(self._thresholds.fall))))
+            patch = site.patch(await self._worker.surprises(site.passage(self._thresholds.fall)))
             if patch is not None:
                 trace.patched += 1
                 found = await self._best(site, patch)
@@ -115,7 +107,7 @@ class Search:
 
     async def _best(self, site: Site, patch: Patch) -> Found | None:
         """The best revision that is better by enough, and that nothing speaks against."""
-        patched = await self._ask(partial(_patched, patch))
+        patched = await self._worker.patch(patch)
         # What the edit speaks for goes before what the canvas finds likelier still.
         for revision in sorted(patched.revisions, key=lambda revision: not revision.drafted):
             if not self._is_sure(site, patch, revision):
@@ -141,14 +133,6 @@ def _change_of_code(version: Version) -> Change | None:
     """What an edit changed; None where nothing can follow from it."""
     change = change_of(version.edit, version.text)
     return None if change is None or changes_only_comments(change, version.language) else change
-
-
-def _surprises(passage: Passage, filler: Filler, stop: Event) -> tuple[Surprise, ...]:
-    return filler.surprises(passage, stop=stop)
-
-
-def _patched(patch: Patch, filler: Filler, stop: Event) -> Patched:
-    return filler.patch(patch, stop=stop)
 
 
 def _found(site: Site, patch: Patch, revision: Revision) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from lsp_server.documents import Document, DocumentStore
@@ -17,6 +18,8 @@ from lsp_server.text import Place, Position, Text
 from lsp_server.worker import Worker
 
 IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
+# For all places and edits of one question. What is found later is of no use: the user is somewhere else by then.
+BUDGET_SECONDS = 3.0
 EDITS = 3  # that are followed, the latest first
 OTHERS = 2  # documents besides the edited one
 
@@ -24,16 +27,22 @@ OTHERS = 2  # documents besides the edited one
 class NextEdits:
     """One request at a time: the newest."""
 
-    def __init__(self, documents: DocumentStore, worker: Worker, is_welcome: Callable[[str], bool]) -> None:
+    def __init__(
+        self, documents: DocumentStore, worker: Worker, is_welcome: Callable[[str], bool], offers: Offers
+    ) -> None:
         self._documents = documents
-        self._worker = worker
         self._is_welcome = is_welcome
+        self._offers = offers
         self._recent = RecentEdits()
         self._texts: dict[str, Text] = {}
         self._uri = ""  # of the last request
         self._newest: Newest[Offer | Quiet] = Newest()
-        self.offers = Offers()
-        self._search = Search(worker.ask, self.offers.was_dismissed)
+        self.use(worker)
+
+    def use(self, worker: Worker) -> None:
+        """From now on look with this model."""
+        self._worker = worker
+        self._search = Search(worker, self._offers.was_dismissed)
 
     def notice(self) -> None:
         """Documents were opened, changed or closed."""
@@ -44,8 +53,8 @@ class NextEdits:
         for uri, text in open_now.items():
             if self._texts.get(uri) is not text:
                 self._recent.notice(uri, text)
-                if uri in self._texts and len(text) <= MAX_CHARS and self.offers.concern(uri):
-                    self.offers.moved_on(uri, plain(text))
+                if uri in self._texts and len(text) <= MAX_CHARS and self._offers.concern(uri):
+                    self._offers.moved_on(uri, plain(text))
                 self._newest.cancel()
         self._texts = open_now
 
@@ -74,15 +83,18 @@ class NextEdits:
         if not edits:
             return Quiet.NO_EDIT
         await asyncio.sleep(IDLE_SECONDS)
+        deadline = time.monotonic() + BUDGET_SECONDS
         document, now = self._documents.get(uri), plain(text)
         around = text.offset(text.place(position, self._documents.encoding))
         quiet = Quiet.NO_EDIT
         for edit in edits:
             version = Version(uri, now, document.language, edit)
             others = () if holds_secret(version) else self._others(document)
-            found = await self._search.next(version, around, others)
+            found = await self._search.next(version, around, deadline, others)
             if isinstance(found, Found):
                 return self._offer(found)
+            if found is Quiet.OUT_OF_TIME:
+                return found
             quiet = quiet if quiet is Quiet.NO_BETTER else found
         return quiet
 
@@ -103,7 +115,7 @@ class NextEdits:
         text = plain(document.text)
         start, end = _place(text, found.start), _place(text, found.end)
         draft = Draft(found.text.replace("\n", document.text.newline), start, end)
-        return self.offers.make(found.uri, document.version, draft, found.line, found.new_line)
+        return self._offers.make(found.uri, document.version, draft, found.line, found.new_line)
 
 
 def _place(text: str, offset: int) -> Place:

@@ -9,6 +9,7 @@ from lsp_server.context import Context, Scope, Trigger, build_context
 from lsp_server.documents import Snapshot
 from lsp_server.edits.block import Block, Unit, text_of
 from lsp_server.edits.draft import Draft
+from lsp_server.engine_thread import Urgency
 from lsp_server.exclude import Exclusion, path_of
 from lsp_server.indentation import leading
 from lsp_server.postprocess import postprocess
@@ -45,7 +46,8 @@ class Refill:
         """A draft, or why there are not so many. Raises ModelError. When cancelled, what was found is kept."""
         if self._left is None:
             gap, document = _beginning(replace(self._context.gap, choices=self._most)), path_of(self._hollow.uri)
-            self._left = list((await worker.fill(gap, document=document, drafts=self._most)).infills)
+            asked = worker.fill(gap, document=document, drafts=self._most, urgency=Urgency.ON_REQUEST)
+            self._left = list((await asked).infills)
         while number >= len(self._found) and self._left:
             text = await self._finished(self._left[0], worker)
             del self._left[0]
@@ -69,7 +71,8 @@ class Refill:
         while not infill.features.ended and infill.text and left > 0 and not _has_all_lines(gap, text):
             lines = gap.max_lines - text.count("\n") if gap.max_lines else 0
             rest = _beginning(replace(gap, prefix=gap.prefix + text, max_tokens=left, max_lines=lines, choices=1))
-            infill = (await worker.fill(rest, document=path_of(self._hollow.uri))).infills[0]
+            asked = worker.fill(rest, document=path_of(self._hollow.uri), urgency=Urgency.ON_REQUEST)
+            infill = (await asked).infills[0]
             text, left = text + infill.text, left - infill.features.tokens
         is_whole = infill.features.ended or "\n" not in text.strip()
         return text if is_whole else text.rpartition("\n")[0]

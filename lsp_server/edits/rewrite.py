@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from textwrap import dedent
-from threading import Event
-from typing import TYPE_CHECKING
 
 from engine.patch import Wish
 from engine.secrets import secrets
 from lsp_server.documents import Document
 from lsp_server.edits.draft import Draft
-from lsp_server.edits.next_edit import Ask
 from lsp_server.indentation import leading, moved, unit_of, width, with_unit
 from lsp_server.plain_text import plain
 from lsp_server.text import Place
-
-if TYPE_CHECKING:
-    from engine.filler import Filler
+from lsp_server.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -57,10 +51,10 @@ class Rewrite:
         )
 
 
-async def rewritten(rewrite: Rewrite, instruction: str, ask: Ask) -> Draft | None:
+async def rewritten(rewrite: Rewrite, instruction: str, worker: Worker) -> Draft | None:
     """The code as the model wants it; None where it leaves it as it is. Raises ModelError."""
     wish = Wish(instruction, dedent(rewrite.code), rewrite.prefix, rewrite.suffix, rewrite.language)
-    return drafted(rewrite, await ask(partial(_answer, wish)))
+    return drafted(rewrite, await worker.rewrite(wish))
 
 
 def drafted(rewrite: Rewrite, answer: str) -> Draft | None:
@@ -75,10 +69,6 @@ def _brings_secret(text: str, code: str) -> bool:
     """Whether there are secrets in it that are not in the code, which the user may well have rewritten around them."""
     come, gone = Counter(one.value for one in secrets(text)), Counter(one.value for one in secrets(code))
     return come > Counter() and not come <= gone
-
-
-def _answer(wish: Wish, filler: Filler, stop: Event) -> str:
-    return filler.rewrite(wish, stop=stop)
 
 
 def _indented(answer: str, rewrite: Rewrite) -> str:

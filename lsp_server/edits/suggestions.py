@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from lsp_server.config import Config
-from lsp_server.documents import DocumentStore, UnknownDocument
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from lsp_server.documents import DocumentStore, Snapshot, UnknownDocument
+from lsp_server.edits.block import Block
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.next_edits import NextEdits
+from lsp_server.edits.offer import Offer, Offers, Quiet
 from lsp_server.edits.refills import Refills
 from lsp_server.edits.rewrite import Rewrite, rewritten
-from lsp_server.edits.text_work import TextWork
-from lsp_server.exclude import Exclusion
-from lsp_server.text import Text
-from lsp_server.worker import Worker
+from lsp_server.newest import Newest
+from lsp_server.setup import Setup
+from lsp_server.suggestion import Reason
+from lsp_server.text import Position, Text
 
 
 class EditSuggestions:
     """What the settings allow, for the open documents."""
 
-    def __init__(self, documents: DocumentStore, worker: Worker) -> None:
+    def __init__(self, documents: DocumentStore, setup: Setup) -> None:
         self._documents = documents
-        self._worker = worker
-        self.next_edits = NextEdits(documents, worker, self._may_follow)
-        self._rewriting: TextWork[Draft | None] = TextWork(documents)
-        self._set(Config())
+        self.offers = Offers()
+        self._next_edits = NextEdits(documents, setup.worker, self._may_follow, self.offers)
+        # Of each one at a time: who asks for another one is not interested in the one before.
+        self._refilling: Newest[Draft | Reason] = Newest()
+        self._rewriting: Newest[Draft | None] = Newest()
+        self._set(setup)
 
-    def configure(self, config: Config) -> None:
+    def configure(self, setup: Setup) -> None:
         """From now on by these settings; what is worked on by others is given up."""
         self.cancel()
-        self._set(config)
+        self._set(setup)
 
     def notice(self) -> None:
         """Documents were opened, changed or closed."""
-        self.refills.notice()
-        self._rewriting.notice()
-        self.next_edits.notice()
+        for work in (self._refilling, self._rewriting):
+            # It may take seconds, and would be thrown away after an edit.
+            if isinstance(work.key, _About) and not self._documents.has(work.key.text):
+                work.cancel()
+        self._next_edits.notice()
 
     def is_welcome(self, uri: str) -> bool:
         """Whether anything may be suggested in a document: it is open, and nothing says that it is to be left alone."""
@@ -41,32 +49,66 @@ class EditSuggestions:
             document = self._documents.get(uri)
         except UnknownDocument:
             return False
-        allowed = self._config.enabled and document.language_id not in self._config.disabled_languages
-        return allowed and self._exclusion.reason(uri) is None
+        config = self._setup.config
+        allowed = config.enabled and document.language_id not in config.disabled_languages
+        return allowed and self._setup.exclusion.reason(uri) is None
 
     @property
     def can_rewrite(self) -> bool:
         """Whether there is a model that follows instructions."""
-        return self._worker.is_ready and self._worker.can_rewrite
+        return self._setup.worker.is_ready and self._setup.worker.can_rewrite
+
+    async def next_edit(self, uri: str, position: Position) -> Offer | Quiet:
+        """The edit to offer with the cursor at a position, or why there is none. Raises ModelError."""
+        return await self._next_edits.next(uri, position)
+
+    def focus(self, uri: str | None) -> None:
+        """The user looks at a document, or at none: no other one's next edits are wanted."""
+        self._next_edits.focus(uri)
+
+    def count_refills(self, snapshot: Snapshot, block: Block) -> int:
+        """How many drafts there are for a block, of which one was asked for before; 0 where none was."""
+        return self._refills.count(snapshot, block)
+
+    async def refill(self, snapshot: Snapshot, block: Block, number: int) -> Draft | Reason | None:
+        """A draft for a block, or why there is none. Raises ModelError.
+
+        None when another is asked for, or the document is edited, meanwhile.
+        """
+        refill = self._refills.of(snapshot, block)
+        if isinstance(refill, Reason):
+            return refill
+        worker = self._setup.worker
+        about = _About(snapshot.text, (block, number))
+        return await self._refilling.run(about, lambda: refill.draft(number, worker))
 
     async def rewrite(self, text: Text, rewrite: Rewrite, instruction: str) -> Draft | None:
         """Some code of a document as an instruction wants it, or None where the model leaves it as it is.
 
         None too when another is asked for, or the document is edited, meanwhile. Raises ModelError.
         """
-        key = (rewrite, instruction)
-        return await self._rewriting.run(text, key, lambda: rewritten(rewrite, instruction, self._worker.ask))
+        worker = self._setup.worker
+        about = _About(text, (rewrite, instruction))
+        return await self._rewriting.run(about, lambda: rewritten(rewrite, instruction, worker))
 
     def cancel(self) -> None:
         """Stop what is worked on."""
-        self.refills.cancel()
+        self._refilling.cancel()
         self._rewriting.cancel()
-        self.next_edits.cancel()
+        self._next_edits.cancel()
 
-    def _set(self, config: Config) -> None:
-        self._config = config
-        self._exclusion = Exclusion(config.excluded)
-        self.refills = Refills(self._documents, self._worker, self._exclusion, config.drafts)
+    def _set(self, setup: Setup) -> None:
+        self._setup = setup
+        self._refills = Refills(self._documents, setup)
+        self._next_edits.use(setup.worker)
 
     def _may_follow(self, uri: str) -> bool:
-        return self._config.next_edits and self.is_welcome(uri)
+        return self._setup.config.next_edits and self.is_welcome(uri)
+
+
+@dataclass(frozen=True)
+class _About:
+    """What work is about: a text as it is (which equals itself alone), and what of it."""
+
+    text: Text
+    what: Hashable

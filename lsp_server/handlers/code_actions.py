@@ -36,7 +36,7 @@ def _code_actions(ls: LacunaServer, params: types.CodeActionParams) -> list[type
     start, end = _places(ls, snapshot, params.range)
     marks = [Mark(*_places(ls, snapshot, one.range), one.message) for one in context.diagnostics]
     menu = Menu(start, end, marks, [str(kind) for kind in context.only or ()], ls.config.drafts)
-    found = code_actions.actions(snapshot, menu, lambda block: ls.edits.refills.count(snapshot, block))
+    found = code_actions.actions(snapshot, menu, lambda block: ls.edits.count_refills(snapshot, block))
     return [_code_action(ls, snapshot, action, context.diagnostics) for action in found]
 
 
@@ -49,7 +49,7 @@ async def _resolve(ls: LacunaServer, asked: types.CodeAction) -> types.CodeActio
     snapshot = _snapshot(ls, data["uri"], data["version"], block)
     if snapshot is None:
         return _without_edit(ls, asked, "the document has changed since: ask for the action anew")
-    draft = await ls.at_work(ls.edits.refills.draft(snapshot, block, data["draft"]))
+    draft = await ls.at_work(ls.edits.refill(snapshot, block, data["draft"]))
     if not ls.documents.has(snapshot.text):
         return _without_edit(ls, asked, "the document has changed meanwhile: nothing was edited")
     if draft is None:

@@ -22,7 +22,7 @@ async def _inline_edit(ls: LacunaServer, params: Any) -> dict[str, Any]:
     version = getattr(params.textDocument, "version", None)
     if version is not None and version != ls.documents.get(uri).version:
         return {"edits": []}
-    offer = await ls.at_work(ls.edits.next_edits.next(uri, position))
+    offer = await ls.at_work(ls.edits.next_edit(uri, position))
     return {"edits": [_edit(ls, offer)] if isinstance(offer, Offer) else []}
 
 
@@ -37,20 +37,20 @@ def _edit(ls: LacunaServer, offer: Offer) -> dict[str, Any]:
 
 def _did_show(ls: LacunaServer, params: Any) -> None:
     ids: Sequence[int] = params.item.command.arguments
-    ls.edits.next_edits.offers.show(ids[0])
+    ls.edits.offers.show(ids[0])
 
 
 def _did_focus(ls: LacunaServer, params: Any) -> None:
     """Another document: what is looked for in the one before is not wanted any more."""
-    ls.edits.next_edits.focus(getattr(getattr(params, "textDocument", None), "uri", None))
+    ls.edits.focus(getattr(getattr(params, "textDocument", None), "uri", None))
 
 
 def _accepted(ls: LacunaServer, id: int) -> None:
-    ls.edits.next_edits.offers.accept(id)
+    ls.edits.offers.accept(id)
 
 
 def _dismissed(ls: LacunaServer, id: int) -> None:
-    ls.edits.next_edits.offers.dismiss(id)
+    ls.edits.offers.dismiss(id)
 
 
 FEATURES: dict[str, Callable[..., object]] = {
