@@ -11,13 +11,17 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 
 import platformdirs
 from filelock import FileLock, Timeout
 
+from engine.safe_read import NotRegularError, TooLargeError, read_regular
+
 SAVE_SECONDS = 60.0  # from the first new count until they are all written
 LOCK_SECONDS = 1.0  # for which another server may hold the file; then it is tried again with the next counts
 KEPT_DAYS = 400
+MAX_BYTES = 1 << 20  # of the file: 400 days take 150 KB at most
 
 Days = dict[str, Counter[str]]  # by date, as in "2026-02-28"
 
@@ -49,6 +53,7 @@ class DailyCounts:
         self._new: Days = {}
         self._is_on = True
         self._saving: asyncio.Task[None] | None = None
+        self._writing = Lock()  # the process may end after `close`: a thread must have ended its work by then
 
     def switch(self, on: bool) -> None:
         """Whether there should be a file. What was not written yet when it is switched off is forgotten."""
@@ -64,17 +69,24 @@ class DailyCounts:
                 self._saving = asyncio.get_running_loop().create_task(self._save_later())
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write what is not written yet, and wait for what is being written."""
         if self._saving is not None:
             self._saving.cancel()
         new, self._new = self._new, {}
-        _save(self._path, new)
+        self._write(new)
 
     async def _save_later(self) -> None:
-        await asyncio.sleep(SAVE_SECONDS)
-        new, self._new = self._new, {}
-        if not await asyncio.to_thread(_save, self._path, new):
-            self._new = merged(new, self._new)
+        """Until nothing is left to write; where that fails, until the next counts."""
+        while self._new:
+            await asyncio.sleep(SAVE_SECONDS)
+            new, self._new = self._new, {}
+            if not await asyncio.to_thread(self._write, new):
+                self._new = merged(new, self._new)
+                return
+
+    def _write(self, new: Days) -> bool:
+        with self._writing:
+            return _save(self._path, new)
 
 
 def default_path() -> Path:
@@ -87,11 +99,14 @@ def default_path() -> Path:
 def read(path: Path) -> Days:
     """What was counted, the oldest day first; nothing where there is no file.
 
-    Raises OSError where it cannot be read, and ValueError where it is not such a file.
+    Raises OSError where it cannot be read or is no plain file, and ValueError where it is not such a file.
     """
-    if not path.exists():
+    try:
+        content = json.loads(read_regular(path, MAX_BYTES))
+    except FileNotFoundError:
         return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT or not isinstance(content.get("days"), dict):
         raise ValueError("it is not a file of counts that this version of Lacuna knows")
     return {day: _counter(counts) for day, counts in sorted(content["days"].items())}
@@ -119,7 +134,9 @@ def _save(path: Path, new: Days) -> bool:
             days = merged(_read_or_set_aside(path), new)
             kept = {day: days[day] for day in sorted(days)[-KEPT_DAYS:]}
             staged = path.with_suffix(".new")
-            staged.write_text(json.dumps({"format": _FORMAT, "days": kept}, indent=1) + "\n", encoding="utf-8")
+            staged.unlink(missing_ok=True)  # nobody writes it now
+            with staged.open("x", encoding="utf-8") as file:  # "x" follows no link that stands there again
+                file.write(json.dumps({"format": _FORMAT, "days": kept}, indent=1) + "\n")
             staged.replace(path)
     except (OSError, Timeout) as error:
         _log.warning("the counts for `lacuna stats` could not be written: %s", error)
@@ -128,10 +145,10 @@ def _save(path: Path, new: Days) -> bool:
 
 
 def _read_or_set_aside(path: Path) -> Days:
-    """What the file holds. One that cannot be understood is kept beside it, and counting begins anew."""
+    """What the file holds. What is no such file is kept beside it, and counting begins anew."""
     try:
         return read(path)
-    except ValueError as error:
+    except (ValueError, NotRegularError, TooLargeError) as error:
         aside = path.with_suffix(".damaged.json")
         path.replace(aside)
         _log.warning("%s could not be read (%s); it is kept as %s", path, error, aside.name)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -490,6 +491,64 @@ async def test_clients_on_tcp_share_a_model(tmp_path: Path) -> None:
                 assert (await outcomes(client)).keys() & {"shown", "recalled", "empty", "unbalanced", "parse_worse"}, (
                     number
                 )
+
+
+async def test_settings_of_clients_on_tcp_are_their_own(tmp_path: Path) -> None:
+    """Whatever another client sets, and however it fails: a client's model, status and log stay as they are."""
+    settings: dict[str, Any] = {"model": str(write_tiny_model(tmp_path / "one")), "threads": 1, **UNSURE}
+    changes: list[dict[str, Any]] = [
+        {"enabled": False},
+        {"model": str(tmp_path / "missing")},
+        {"model": str(write_tiny_model(tmp_path / "two"))},
+        {"adapter": "no-such-adapter"},
+        {"confidence": 1.0, "excluded": ["*"], "log_level": "error"},
+    ]
+    async with listening() as (host, port), connected(host, port, settings) as client:
+        await client.until("ready")
+        states = list(client.states)
+        for change in changes:
+            async with connected(host, port, {**settings, **change}) as other:
+                while not other.states or other.states[-1] == "loading":
+                    await asyncio.sleep(0.01)
+                uri = new_uri()
+                other.open(ADD, uri)
+                await other.ask(1, 11, uri=uri, invoked=True)
+            uri = new_uri()
+            client.open(ADD, uri)
+            assert await client.ask(1, 11, uri=uri, invoked=True) is not None, change
+            assert client.states == states and str(tmp_path / "one") in client.status, change
+
+
+async def test_clients_on_tcp_read_their_own_log(tmp_path: Path) -> None:
+    settings = {"model": str(write_tiny_model(tmp_path)), "threads": 1}
+    async with listening() as (host, port), connected(host, port, {**settings, "log_level": "info"}) as client:
+        await client.until("ready")
+        await client.logged("is ready")
+        client.logs.clear()
+        async with connected(host, port, {**settings, "log_level": "debug", "nonsense": 1}) as other:
+            await other.until("ready")
+            for one in (client, other):
+                one.open(ADD, new_uri())
+                await one.statistics()
+            other.open(ADD)
+            await other.ask(1, 11, invoked=True)
+            await other.logged("invoked version=0")
+            await other.logged("nonsense")
+        assert client.logs == []
+        client.open(ADD)
+        await client.ask(1, 11, invoked=True)
+        await client.logged("invoked version=0")
+
+
+async def test_a_client_that_vanishes_takes_its_model_along(tmp_path: Path) -> None:
+    settings = {"model": str(write_tiny_model(tmp_path)), "threads": 1, "log_level": "info"}
+    async with listening() as (host, port):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(b"Content-Length: 3\r\n\r\n{")
+        writer.transport.abort()
+        for _ in range(2):
+            async with connected(host, port, settings) as client:
+                await client.logged("is ready")  # loaded anew: nobody used it any more
 
 
 async def test_an_address_that_cannot_be_listened_at() -> None:

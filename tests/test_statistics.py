@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from command import lacuna
+from filelock import FileLock
 from language_client import Client, started
 
-from lsp_server import acceptance, stats
+from engine.safe_read import TooLargeError
+from lsp_server import acceptance, daily_counts, stats
 from lsp_server.acceptance import Acceptance, Given, retained_characters
 from lsp_server.daily_counts import KEPT_DAYS, Count, DailyCounts, read
 from lsp_server.documents import DocumentStore
@@ -83,20 +87,79 @@ async def test_old_days_are_dropped(tmp_path: Path) -> None:
     assert first.isoformat() not in kept and TODAY in kept
 
 
-DAMAGED = ["", "{", "[]", '{"format": 2, "days": {}}', '{"format": 1, "days": {"x": {"y": "z"}}}']
+DAMAGED = [
+    "",
+    "{",
+    "[]",
+    "[" * 100_000,
+    '{"format": 1, "days": ' + '{"a":' * 100_000,
+    "1" * 5000,
+    " " * 2_000_000,
+    '{"format": 2, "days": {}}',
+    '{"format": 1, "days": {"x": {"y": "z"}}}',
+]
 
 
 @pytest.mark.parametrize("damaged", DAMAGED)
 async def test_a_file_that_cannot_be_read_is_kept_and_counting_goes_on(tmp_path: Path, damaged: str) -> None:
     path = tmp_path / "statistics.json"
     path.write_text(damaged, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises((ValueError, TooLargeError), match=r"."):
         read(path)
     counts = DailyCounts(path)
     counts.add(Count.SHOWN)
     counts.close()
     assert read(path) == {TODAY: {"shown": 1}}
     assert (tmp_path / "statistics.damaged.json").read_text(encoding="utf-8") == damaged
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no FIFOs there")
+@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+async def test_what_is_no_file_is_set_aside(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "statistics.json"
+    make(path)
+    counts = DailyCounts(path)
+    counts.add(Count.SHOWN)
+    await asyncio.wait_for(asyncio.to_thread(counts.close), 10.0)
+    assert read(path) == {TODAY: {"shown": 1}}
+
+
+async def test_links_are_not_written_through(tmp_path: Path) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "statistics.json"
+    victim.write_text("mine", encoding="utf-8")
+    for name in ("statistics.new", "statistics.lock", "statistics.json"):
+        (tmp_path / name).symlink_to(victim)
+    counts = DailyCounts(path)
+    counts.add(Count.SHOWN)
+    counts.close()
+    assert victim.read_text(encoding="utf-8") == "mine"
+
+
+async def test_what_is_counted_while_others_are_written_is_written_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, counts = tmp_path / "statistics.json", DailyCounts(tmp_path / "statistics.json")
+    monkeypatch.setattr(daily_counts, "SAVE_SECONDS", 0.01)
+    counts.add(Count.SHOWN)
+    with FileLock(path.with_suffix(".lock")):
+        await asyncio.sleep(0.1)  # it is being written, and waits
+        counts.add(Count.SHOWN)
+    async with asyncio.timeout(10.0):
+        while read(path) != {TODAY: {"shown": 2}}:
+            await asyncio.sleep(0.01)
+
+
+async def test_closing_waits_for_what_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, counts = tmp_path / "statistics.json", DailyCounts(tmp_path / "statistics.json")
+    monkeypatch.setattr(daily_counts, "SAVE_SECONDS", 0.01)
+    counts.add(Count.SHOWN)
+    with FileLock(path.with_suffix(".lock")):
+        await asyncio.sleep(0.1)
+        closing = asyncio.create_task(asyncio.to_thread(counts.close))
+        await asyncio.sleep(0.1)
+        assert not closing.done()
+    await closing
+    assert read(path) == {TODAY: {"shown": 1}}
 
 
 async def test_a_place_that_cannot_be_written_to_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
