@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -135,22 +136,26 @@ class Completer:
     async def _find(self, request: Request, asked: _Asked, record: Record) -> _Found | Outcome | Reason:
         if request.trigger is Trigger.AUTOMATIC and self._config.debounce_ms:
             await asyncio.sleep(self._config.debounce_ms / 1000.0)
-        document = self._document(request.uri)
-        if document is None or document.text is not asked.snapshot.text:
+        with record.stage("context"):
+            question = self._question(asked)
+        if question is None:
             return Outcome.STALE
         self._following.stop()
-        with record.stage("context"):
-            taken = replace(asked.snapshot, parsed=document.tree(TREE_MS))
-            taken = taken.insert(asked.selected) if asked.selected else taken
-        with self._frames.watching(taken, request.position) as on_frame:
-            found = await self._suggester.suggest(taken, request.trigger, record, on_frame)
+        with self._frames.watching(question, request.position) as on_frame:
+            found = await self._suggester.suggest(question, request.trigger, record, on_frame)
         if isinstance(found, Outcome | Reason):
             return found
-        new = [replace(suggestion, text=asked.selected + suggestion.text) for suggestion in found]
-        shown = asked.known.suggestions if asked.known is not None else ()  # it stays what it was, others come to it
-        offer = Offer(tuple({one.text: one for one in (*shown, *new)}.values()), request.trigger is Trigger.INVOKED)
+        offer = _offer(asked, found, request.trigger)
         self._recall.put(asked.snapshot, offer)
-        return self._present(request, asked.snapshot) or Outcome.STALE
+        return self._still_good(request, asked.snapshot, offer)
+
+    def _question(self, asked: _Asked) -> Snapshot | None:
+        """What the model is asked about: with a tree, and as if the menu's item had been taken. None if it changed."""
+        document = self._document(asked.snapshot.uri)
+        if document is None or document.text is not asked.snapshot.text:
+            return None
+        snapshot = replace(asked.snapshot, parsed=document.tree(TREE_MS))
+        return snapshot.insert(asked.selected) if asked.selected else snapshot
 
     def _asked(self, request: Request) -> _Asked | Outcome:
         document = self._document(request.uri)
@@ -184,25 +189,17 @@ class Completer:
         going_on = tuple(one for one in offer.suggestions if one.text.startswith(selected) and one.text != selected)
         return replace(offer, suggestions=going_on) if going_on else None
 
-    def _present(self, request: Request, snapshot: Snapshot) -> _Found | None:
-        """What was just found for a snapshot, in the document as it is now; None if what was typed since disagrees."""
-        for now in self._advanced(request, snapshot):
-            offer = self._recall.find(now)
-            if offer is not None:
-                return _Found(Outcome.SHOWN, now, offer.suggestions)
-        return None
-
-    def _advanced(self, request: Request, snapshot: Snapshot) -> list[Snapshot]:
-        """The document as it is now, the cursor behind what was typed since, as far as one can guess."""
+    def _still_good(self, request: Request, snapshot: Snapshot, offer: Offer) -> _Found | Outcome:
+        """An offer for a snapshot, in the document as it is now: without what was typed of it since, if no more was."""
         document = self._document(snapshot.uri)
-        if document is None or (document.text is not snapshot.text and request.selected is not None):
-            return []
-        if document.text is snapshot.text:
-            return [snapshot]
-        typed = len(document.text) - len(snapshot.text)  # and closers that the editor put behind the cursor
-        places = [document.text.place_at(snapshot.offset + typed - closers) for closers in range(MAX_CLOSERS + 1)]
-        now = replace(snapshot, version=document.version, text=document.text, parsed=document.tree(0.0))
-        return [replace(now, line=line, column=column) for line, column in places]
+        if document is not None and document.text is snapshot.text:
+            return _Found(Outcome.SHOWN, snapshot, offer.suggestions)
+        if document is not None and request.selected is None:
+            for now in _typed_on(snapshot, document):
+                left = self._recall.find(now)
+                if left is not None:
+                    return _Found(Outcome.SHOWN, now, left.suggestions)
+        return Outcome.STALE
 
     def _item(self, request: Request, snapshot: Snapshot, suggestion: Suggestion) -> Item:
         text, place, encoding = snapshot.text, snapshot.place, self._documents.encoding
@@ -223,6 +220,27 @@ class Completer:
             return self._documents.get(uri)
         except UnknownDocument:
             return None
+
+
+def _offer(asked: _Asked, found: tuple[Suggestion, ...], trigger: Trigger) -> Offer:
+    """What was found, from the cursor on. What is shown already stays what it was, others come to it."""
+    shown = asked.known.suggestions if asked.known is not None else ()
+    new = (replace(suggestion, text=asked.selected + suggestion.text) for suggestion in found)
+    return Offer(tuple({one.text: one for one in (*shown, *new)}.values()), trigger is Trigger.INVOKED)
+
+
+def _typed_on(snapshot: Snapshot, document: Document) -> Iterator[Snapshot]:
+    """The document as it is now, with the cursor at the places where it may be.
+
+    Nobody says where it is. It stands behind all that the text has grown by since, but for the closing signs that an
+    editor puts behind it by itself.
+    """
+    text = document.text
+    now = replace(snapshot, version=document.version, text=text, parsed=document.tree(0.0))
+    end = snapshot.offset + len(text) - len(snapshot.text)
+    for closers in range(MAX_CLOSERS + 1):
+        line, column = text.place_at(end - closers)
+        yield replace(now, line=line, column=column)
 
 
 def _fits(request: Request, suggestion: Suggestion) -> bool:

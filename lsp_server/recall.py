@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lsp_server.documents import Snapshot
@@ -44,22 +44,42 @@ class _Entry:
         return Offer(left, self.offer.invoked) if left else None
 
     def _rest(self, suggestion: Suggestion, typed: str, after: str) -> Suggestion | None:
-        rest = suggestion.text[len(typed) :]
-        if not suggestion.text.startswith(typed) or not rest.strip():
+        """What is left of a suggestion of which `typed` stands left of the cursor now, and `after` right of it."""
+        if not suggestion.text.startswith(typed):
             return None
-        for change in _closer_changes(suggestion.swallowed):
-            swallowed = suggestion.swallowed + change
-            if self._is_after(after, change) and _occurs_in_order(after[:swallowed], rest):
+        rest = suggestion.text[len(typed) :]
+        if not rest.strip():
+            return None
+        for closers in _Closers.possible(suggestion.swallowed):
+            swallowed = suggestion.swallowed + closers.added - closers.typed_over
+            agrees = closers.explain(self.after, after, is_whole=len(self.after) < AFTER)
+            if agrees and _occurs_in_order(after[:swallowed], rest):
                 return Suggestion(rest, swallowed)
         return None
 
-    def _is_after(self, after: str, change: int) -> bool:
-        """Whether the text after the cursor is that of then, but for `change` closers more (or fewer) before it."""
-        was = self.after[max(0, -change) :]
-        now = after[max(0, change) :]
-        reaches_the_end = len(self.after) < AFTER
-        agrees = now == was if reaches_the_end else now.startswith(was)
-        return agrees and all(sign in CLOSERS for sign in after[: max(0, change)])
+
+@dataclass(frozen=True)
+class _Closers:
+    """What became of the closing signs right of the cursor since a suggestion was made."""
+
+    added: int = 0  # by the editor, which closes pairs by itself
+    typed_over: int = 0  # by the user: they stand left of the cursor now
+
+    @classmethod
+    def possible(cls, swallowed: int) -> Iterator[_Closers]:
+        """The likeliest first. Only what a suggestion replaces is typed over while typing it."""
+        yield cls()
+        for count in range(1, swallowed + 1):
+            yield cls(typed_over=count)
+        for count in range(1, MAX_CLOSERS + 1):
+            yield cls(added=count)
+
+    def explain(self, before: str, now: str, is_whole: bool) -> bool:
+        """Whether that makes `now` of `before`, which is all up to the document's end where it `is_whole`."""
+        new, old = now[: self.added], now[self.added :]
+        left = before[self.typed_over :]
+        is_same = old == left if is_whole else old.startswith(left)
+        return is_same and all(sign in CLOSERS for sign in new)
 
 
 class Recall:
@@ -85,14 +105,6 @@ class Recall:
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self._entries.pop(uri, None)
-
-
-def _closer_changes(swallowed: int) -> Iterable[int]:
-    """By how much the number of closers behind the cursor may have changed, the likeliest first.
-
-    More: the editor closes pairs by itself. Fewer: the user typed over one that the suggestion replaces.
-    """
-    return (0, *range(-1, -swallowed - 1, -1), *range(1, MAX_CLOSERS + 1))
 
 
 def _occurs_in_order(signs: str, text: str) -> bool:

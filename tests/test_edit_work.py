@@ -12,7 +12,7 @@ from lsprotocol import types
 
 from lsp_server.config import DEFAULTS, Config
 from lsp_server.documents import DocumentStore
-from lsp_server.edits import next_edit
+from lsp_server.edits import next_edit, next_edits
 from lsp_server.edits.block import Block, Unit
 from lsp_server.edits.offer import Quiet
 from lsp_server.edits.rewrite import Rewrite
@@ -135,6 +135,14 @@ async def test_a_search_ends_when_its_document_is_closed(user: User) -> None:
     await asyncio.sleep(0.01)
     user.close()
     assert await asyncio.wait_for(waiting, 5.0) is Quiet.SUPERSEDED, "also before it has begun"
+
+
+async def test_a_search_that_takes_too_long_is_given_up(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(next_edits, "BUDGET_SECONDS", 0.3)
+    user.rename()
+    task = await user.next_edit()
+    assert await asyncio.wait_for(task, 10.0) is Quiet.OUT_OF_TIME
+    assert user.worker.cancelled == 1, "the engine, too, is stopped"
 
 
 async def test_large_documents_are_not_scanned_where_requests_wait(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
