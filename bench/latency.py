@@ -29,6 +29,7 @@ from lsp_server.client import Editor, OpenText
 from lsp_server.text import Place
 
 KEY_SECONDS = 0.06  # between an answer and the next key: a fast typist
+THINKING_SECONDS = 0.3  # the same of one who stops after each piece, so that there is time for next edits
 SIZES = (100, 1_000, 10_000, 50_000)  # lines
 FUNCTION = '''def {name}(values, factor={number}):
     """Scale every value by a factor, and sum them up."""
@@ -112,6 +113,28 @@ async def type_and_ask(lines: int, keystrokes: int, warm: bool, model: str) -> R
     return run
 
 
+async def type_beside_next_edits(lines: int, rounds: int, model: str) -> tuple[Run, Run]:
+    """Types and pauses: what completions take in rounds in which nothing else is asked, and in those between, in which
+    next edits are asked for in every pause and are still looked for when the next key comes."""
+    runs, editor = (Run(), Run()), Editor()
+    asked: list[asyncio.Task[bool]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        await editor.start(Path(folder), {"model": model})
+        text = text_of(lines)
+        document = editor.open(Path(folder) / "scale.py", text, _body(text, len(text) // 2))
+        await editor.ready()
+        for number in range(2 * rounds * len(TYPED)):
+            beside = number // len(TYPED) % 2
+            editor.type(document, _piece(number))
+            runs[beside].requests.append((await editor.suggest(document)).ms)
+            if beside:
+                asked.append(asyncio.create_task(editor.next_edit(document)))
+            await asyncio.sleep(THINKING_SECONDS)
+        await asyncio.gather(*asked)
+        await editor.stop()
+    return runs
+
+
 def _piece(number: int) -> str:
     """What is typed as the key of that number."""
     return TYPED[number % len(TYPED)].format(n=number // len(TYPED))
@@ -141,14 +164,14 @@ def percentile(values: list[float], percent: int) -> float:
 def show(name: str, run: Run) -> None:
     stages = " ".join(f"{stage} {value['p50']:.1f}/{value['p90']:.1f}" for stage, value in run.stages.items())
     print(
-        f"{name:16}{median(run.requests):9.1f}{percentile(run.requests, 90):9.1f}{run.forwards:7.0f}   {stages}",
+        f"{name:20}{median(run.requests):9.1f}{percentile(run.requests, 90):9.1f}{run.forwards:7.0f}   {stages}",
         flush=True,
     )
 
 
 async def measure(sizes: tuple[int, ...], keystrokes: int, model: str) -> dict[str, float]:
     """Figures by name: those that name no size are of the second size, where there is one."""
-    print(f"\n{'lines':16}{'p50 ms':>9}{'p90 ms':>9}{'passes':>7}   stages, p50/p90 ms")
+    print(f"\n{'lines':20}{'p50 ms':>9}{'p90 ms':>9}{'passes':>7}   stages, p50/p90 ms")
     warm, cold, without = {}, {}, {}
     for size in sizes:
         without[size] = type_without_model(size, keystrokes * 4)
@@ -157,6 +180,10 @@ async def measure(sizes: tuple[int, ...], keystrokes: int, model: str) -> dict[s
         show(f"{size:,} warm", warm[size])
         cold[size] = await type_and_ask(size, keystrokes // 2, False, model)
         show(f"{size:,} cold", cold[size])
+    size = sizes[min(1, len(sizes) - 1)]
+    alone, beside = await type_beside_next_edits(size, max(1, keystrokes // len(TYPED)), model)
+    show(f"{size:,} with pauses", alone)
+    show(f"{size:,} next edits", beside)
     last, middle = sizes[-1], warm[sizes[min(1, len(sizes) - 1)]]
     return {
         "warm_p50_ms": median(middle.requests),
@@ -168,6 +195,7 @@ async def measure(sizes: tuple[int, ...], keystrokes: int, model: str) -> dict[s
         "first_answer_s": middle.first_answer_s,
         "rss_mb": middle.rss_mb,
         "forwards": middle.forwards,
+        "next_edits_growth": median(beside.requests) / median(alone.requests),
     }
 
 

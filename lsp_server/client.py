@@ -24,6 +24,7 @@ from lsp_server.text import Place, Position, Text
 T = TypeVar("T")
 
 PATIENCE = 30.0  # seconds; longer than any answer takes
+NEXT_EDIT = "textDocument/copilotInlineEdit"
 LOADING_PATIENCE = 600.0  # 18 GB from a slow disk
 
 
@@ -130,6 +131,16 @@ class Editor:
         items = result.items if isinstance(result, types.InlineCompletionList) else result or []
         return Answer(tuple(self._offer(document, item) for item in items), await self._last_outcome(), milliseconds)
 
+    async def next_edit(self, document: OpenText) -> bool:
+        """Ask for the edit that follows from what was typed; whether there is one. Raises ServerFailed."""
+        position = self._position(document, document.cursor)
+        parameters = {
+            "textDocument": {"uri": document.uri, "version": document.version},
+            "position": {"line": position.line, "character": position.character},
+        }
+        answer = await self._answered(self._client.ask(NEXT_EDIT, parameters))
+        return bool(answer.edits)
+
     async def accept(self, document: OpenText, offer: Offer) -> None:
         """Put a suggestion into the text and the cursor behind it. Raises ServerFailed."""
         self._replace(document, offer.start, offer.end, offer.text)
@@ -229,6 +240,10 @@ class _Client(LanguageClient):
         super().__init__("lacuna-editor", "1")
         self.gone = asyncio.Event()
         self.last_words = ""
+
+    async def ask(self, method: str, parameters: object) -> Any:
+        """A request that LSP does not know."""
+        return await self.protocol.send_request_async(method, parameters)
 
     async def server_exit(self, server: asyncio.subprocess.Process) -> None:
         assert server.stderr is not None, "pygls gives its servers a pipe for stderr"
