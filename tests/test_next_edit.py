@@ -184,6 +184,16 @@ async def test_cancelling_and_newer_requests(client: EditsClient) -> None:
     assert await editor.offered() is not None
 
 
+async def test_a_completion_does_not_wait_for_a_search_and_both_are_answered(client: EditsClient) -> None:
+    editor, other = Editor(client), Editor(client)
+    editor.rename()
+    await editor.ask()  # once, so that what is read of the file is known
+    search = editor.ask()
+    await asyncio.sleep(0.15)  # it is under way
+    assert await client.ask(4, 11, uri=other.uri, invoked=True) is not None
+    assert (await search).edits
+
+
 async def test_line_ends_are_the_documents(client: EditsClient) -> None:
     editor = Editor(client, LOAD.replace("\n", "\r\n"))
     editor.client.replace(editor.uri, 1, *NAME, "file")
