@@ -113,18 +113,19 @@ async def type_and_ask(lines: int, keystrokes: int, warm: bool, model: str) -> R
     return run
 
 
-async def type_beside_next_edits(lines: int, rounds: int, model: str) -> tuple[Run, Run]:
+async def type_beside_next_edits(lines: int, keystrokes: int, model: str) -> tuple[Run, Run]:
     """Types and pauses: what completions take in rounds in which nothing else is asked, and in those between, in which
     next edits are asked for in every pause and are still looked for when the next key comes."""
     runs, editor = (Run(), Run()), Editor()
     asked: list[asyncio.Task[bool]] = []
+    length = min(keystrokes, len(TYPED))  # of a round: the same pieces in both kinds
     with tempfile.TemporaryDirectory() as folder:
         await editor.start(Path(folder), {"model": model})
         text = text_of(lines)
         document = editor.open(Path(folder) / "scale.py", text, _body(text, len(text) // 2))
         await editor.ready()
-        for number in range(2 * rounds * len(TYPED)):
-            beside = number // len(TYPED) % 2
+        for number in range(2 * keystrokes):
+            beside = number // length % 2
             editor.type(document, _piece(number))
             runs[beside].requests.append((await editor.suggest(document)).ms)
             if beside:
@@ -181,7 +182,7 @@ async def measure(sizes: tuple[int, ...], keystrokes: int, model: str) -> dict[s
         cold[size] = await type_and_ask(size, keystrokes // 2, False, model)
         show(f"{size:,} cold", cold[size])
     size = sizes[min(1, len(sizes) - 1)]
-    alone, beside = await type_beside_next_edits(size, max(1, keystrokes // len(TYPED)), model)
+    alone, beside = await type_beside_next_edits(size, keystrokes, model)
     show(f"{size:,} with pauses", alone)
     show(f"{size:,} next edits", beside)
     last, middle = sizes[-1], warm[sizes[min(1, len(sizes) - 1)]]

@@ -76,24 +76,25 @@ class Search:
     ) -> Found | Quiet:
         """The nearest edit that follows from a document's edit, or why there is none. `around` is the cursor.
 
-        At `deadline`, a time.monotonic(), the search is given up. Raises ModelError. May be cancelled.
+        After `deadline`, a time.monotonic(), no other place is looked at. Raises ModelError. May be cancelled between
+        any two questions to the engine.
         """
         trace = _Trace()
-        try:
-            async with asyncio.timeout(None if deadline == math.inf else deadline - time.monotonic()):
-                result = await self._searched(version, around, others, trace)
-        except TimeoutError:
-            result = Quiet.OUT_OF_TIME
+        result = await self._searched(version, around, deadline, others, trace)
         _log.info("next edit %s -> %s", trace, result.value if isinstance(result, Quiet) else "found")
         return result
 
-    async def _searched(self, version: Version, around: int, others: Sequence[Other], trace: _Trace) -> Found | Quiet:
+    async def _searched(
+        self, version: Version, around: int, deadline: float, others: Sequence[Other], trace: _Trace
+    ) -> Found | Quiet:
         # In other threads: to parse and scan a large document takes up to a second, in which keys would wait.
         change = await asyncio.to_thread(_change_of_code, version)
         if change is None:
             return Quiet.NO_EDIT
         found_sites = sites(version, change, around, others, MAX_PLACES)
         while (site := await asyncio.to_thread(next, found_sites, None)) is not None:
+            if trace.places and time.monotonic() > deadline:
+                return Quiet.OUT_OF_TIME
             trace.places += 1
             patch = site.patch(await self._worker.surprises(site.passage(self._thresholds.fall)))
             if patch is not None:

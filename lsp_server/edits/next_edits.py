@@ -18,7 +18,8 @@ from lsp_server.text import Place, Position, Text
 from lsp_server.worker import Worker
 
 IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
-# For all places and edits of one question. What is found later is of no use: the user is somewhere else by then.
+# For all places and edits of one question: after that the place at hand is the last one. What is found later is of no
+# use, the user is somewhere else by then.
 BUDGET_SECONDS = 3.0
 EDITS = 3  # that are followed, the latest first
 OTHERS = 2  # documents besides the edited one
