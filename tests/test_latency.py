@@ -16,7 +16,7 @@ async def test_a_directory_of_another_family(tmp_path: Path, capsys: pytest.Capt
     assert figures["forwards"] > 0, "the model was asked"
     assert figures["warm_p50_ms"] > 0
     rows = capsys.readouterr().out.splitlines()[2:]
-    assert [row.split()[1] for row in rows] == ["no", "warm", "cold"]
+    assert [row.split()[1] for row in rows] == ["no", "warm", "cold", "with", "next"]
 
 
 def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
