@@ -90,8 +90,7 @@ class Worker:
         self._listeners.append(listener)
 
     def ignore(self, listener: Callable[[], None]) -> None:
-        if listener in self._listeners:
-            self._listeners.remove(listener)
+        self._listeners = [one for one in self._listeners if one != listener]
 
     def want(self) -> None:
         """Another client wants the model: load it, or look once more whether it is there."""
@@ -223,7 +222,7 @@ class Worker:
             infills = self._answered(infill, stop, document)
         except Stopped:
             self.stopped += 1
-            _log.debug("the engine stopped after %d steps, %.0f ms", steps, _milliseconds_since(start))
+            _log.debug("the engine stopped after %d steps, %.0f ms", steps, (time.perf_counter() - start) * 1000.0)
             raise
         self.finished += 1
         return Filled(tuple(infills), (start - asked) * 1000.0)
@@ -299,7 +298,3 @@ def _in_words(error: Exception) -> str:
         return str(error)
     at = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(at.filename).name}, line {at.lineno}"
-
-
-def _milliseconds_since(start: float) -> float:
-    return (time.perf_counter() - start) * 1000.0
