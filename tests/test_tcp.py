@@ -128,11 +128,11 @@ def test_connections_are_bounded_and_those_that_ended_make_room(server: tuple[tu
 async def test_who_does_not_say_who_it_is_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
+    from lsp_server.models import Models
     from lsp_server.server import create_server
-    from lsp_server.worker import Worker
 
     monkeypatch.setattr(tcp, "GREETING_S", 0.2)
-    listener = tcp.Listener(lambda: create_server(Worker()))
+    listener = tcp.Listener(lambda: create_server(Models()))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         host, port = free.getsockname()
