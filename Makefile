@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 STAMP := $(VENV)/.lacuna-setup
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -9,18 +10,27 @@ TRAIN_ARGS ?=
 EVAL_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pull demo test e2e-setup e2e lint format type bench bench-edits corpus train eval clean
+.PHONY: help setup lock pull demo test e2e-setup e2e lint format type bench bench-edits corpus train eval clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## Make .venv/ with everything that is pinned in constraints.txt (PYTHON=... chooses the interpreter)
+setup: $(STAMP) ## Make .venv/ with everything that is pinned in requirements.lock (PYTHON=... chooses the interpreter)
 
-$(STAMP): pyproject.toml constraints.txt
+# torch alone is taken without a hash: which build of it suits a machine is the choice of whoever set up its pip.
+$(STAMP): pyproject.toml constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 15) else "Lacuna needs Python 3.11 to 3.14, and this is %d.%d: run make with PYTHON=python3.x" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,train]'
+	$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	$(PIP) --constraint constraints.txt torch
+	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	@touch $@
+
+lock: ## Write requirements.lock anew from pyproject.toml and constraints.txt, for every system and Python (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra dev --extra train \
+	    --constraint constraints.txt --no-emit-package torch --custom-compile-command 'make lock' --quiet \
+	    --output-file requirements.lock pyproject.toml
 
 pull: $(STAMP) ## Fetch and convert the embedded model, once, into the user's cache
 	$(BIN)/lacuna pull

@@ -3,7 +3,8 @@ three."""
 
 from __future__ import annotations
 
-import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import user_cache, weights
+from engine import config_file, named_path, user_cache, weights
+from engine.models.gap import GapConfig
 from engine.models.llama import LlamaConfig
 
-FILE = "adapter_model.safetensors"
+CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
+# A layer's matrices.
+TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Adapter:
 
 
 def load(directory: Path, base: LlamaConfig) -> Adapter:
-    """Reads an adapter directory. Raises WeightsError where it does not fit the base, naming the tensors."""
-    config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+    """Reads an adapter directory. Raises LoadError where it does not fit the base, naming the tensors."""
+    config = config_of(directory)
     shapes: dict[str, tuple[int, ...]] = {"mask_embedding": (base.hidden_size,)}
     for layer in range(base.num_hidden_layers):
         for name, shape in base.layer_shapes().items():
@@ -52,21 +56,36 @@ def load(directory: Path, base: LlamaConfig) -> Adapter:
     return Adapter(config, dict(weights.checked(directory / FILE, shapes)))
 
 
+def config_of(directory: Path) -> Mapping[str, Any]:
+    """The content of its adapter_config.json, of which the LoRA part is plausible. Raises LoadError."""
+    fields = config_file.read(directory / CONFIG)
+    rank = fields.integer("r", 1, 4096)
+    fields.number("lora_alpha", 0.0, 1024.0 * rank)
+    fields.texts("target_modules", TARGETS, len(TARGETS))
+    return fields.values
+
+
 def trained(name: str) -> Path:
-    """Where `lacuna train gap` keeps the adapter of that name; a name that is a directory stands for itself.
+    """The directory of an adapter by the name that `lacuna train gap` gave it, or by its path.
 
     Raises ValueError where there is none.
     """
-    for directory in (Path(name).expanduser(), user_cache.training() / name):
-        if (directory / FILE).is_file():
-            return directory
-    raise ValueError(f"there is no adapter {name!r}: `lacuna train gap --name {name}` makes one")
+    directory = named_path.path(name)
+    if directory is None and re.fullmatch(r"\w[\w.-]*", name):
+        directory = user_cache.training() / name
+    if directory is None:
+        raise ValueError(f"{name!r} is no adapter's name; {named_path.HOW}")
+    if not os.path.lexists(directory / FILE):
+        raise ValueError(
+            f"there is no adapter {directory}: `lacuna train gap --name NAME` makes one, and {named_path.HOW}"
+        )
+    return directory
 
 
 def in_words(directory: Path) -> str:
-    """Where an adapter comes from and what it is, for people."""
-    config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
-    lengths = ", ".join(map(str, config["gap"]["canvas_lengths"]))
+    """Where an adapter comes from and what it is, for people. Raises LoadError."""
+    config = config_of(directory)
+    lengths = ", ".join(map(str, GapConfig.from_adapter(config).canvas_lengths))
     return f"{directory}, LoRA of rank {config['r']}, canvas lengths {lengths}"
 
 

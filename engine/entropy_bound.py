@@ -14,6 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.config_file import Fields
+from engine.load_error import LoadError
+
 
 @dataclass(frozen=True)
 class EntropyBoundConfig:
@@ -30,22 +33,29 @@ class EntropyBoundConfig:
     pad_token_id: int = 0
 
     @staticmethod
-    def from_hf(config: Mapping[str, Any]) -> EntropyBoundConfig:
-        """From the content of a generation_config.json. Raises ValueError for a sampler that is not this one."""
-        sampler = config.get("sampler_config") or {}
-        name = sampler.get("_cls_name", "EntropyBoundSamplerConfig")
+    def from_hf(config: Mapping[str, Any], vocabulary: int = 1 << 20) -> EntropyBoundConfig:
+        """From the content of a generation_config.json, for a model of so many tokens. Raises LoadError for numbers
+        that make no sense, and a sampler that is not this one."""
+        fields, least = Fields("generation_config.json", config), EntropyBoundConfig()
+        sampler = fields.part("sampler_config", {})
+        name = sampler.values.get("_cls_name", "EntropyBoundSamplerConfig")
         if name != "EntropyBoundSamplerConfig":
-            raise ValueError(
-                f"generation_config.json: sampler {name!r} is not supported, only EntropyBoundSamplerConfig is"
+            raise LoadError(
+                f"generation_config.json: sampler {str(name)[:80]!r} is not supported, "
+                "only EntropyBoundSamplerConfig is"
             )
-        own = EntropyBoundConfig.__dataclass_fields__.keys() - {"entropy_bound", "eos_token_ids"}
-        given = {key: value for key, value in config.items() if key in own and value is not None}
-        if "entropy_bound" in sampler:
-            given["entropy_bound"] = sampler["entropy_bound"]
-        if config.get("eos_token_id") is not None:
-            eos = config["eos_token_id"]
-            given["eos_token_ids"] = (eos,) if isinstance(eos, int) else tuple(eos)
-        return EntropyBoundConfig(**given)
+        t_max = fields.number("t_max", 0.0, 100.0, least.t_max)
+        return EntropyBoundConfig(
+            max_new_tokens=fields.integer("max_new_tokens", 1, 1 << 20, least.max_new_tokens),
+            max_denoising_steps=fields.integer("max_denoising_steps", 1, 1024, least.max_denoising_steps),
+            entropy_bound=sampler.number("entropy_bound", 0.0, 1e6, least.entropy_bound),
+            t_min=fields.number("t_min", 0.0, t_max, min(least.t_min, t_max)),
+            t_max=t_max,
+            stability_threshold=fields.integer("stability_threshold", 0, 1024, least.stability_threshold),
+            confidence_threshold=fields.number("confidence_threshold", 0.0, 1e6, least.confidence_threshold),
+            eos_token_ids=_ends(fields, vocabulary) or least.eos_token_ids,
+            pad_token_id=fields.integer("pad_token_id", 0, vocabulary - 1, least.pad_token_id),
+        )
 
     def temperature(self, remaining: int) -> float:
         """Of a step with `remaining` steps left, itself included: it falls from t_max to just above t_min."""
@@ -112,3 +122,10 @@ def draw(proposal: Proposal, uniform: Tensor, where: Tensor) -> Tensor:
     wanted = torch.minimum((uniform - proposal.confidence)[others][:, None], reached[:, -1:] * (1 - 1e-6))
     tokens[others] = torch.searchsorted(reached, wanted, right=True).squeeze(-1)
     return tokens
+
+
+def _ends(fields: Fields, vocabulary: int) -> tuple[int, ...]:
+    """One id, or a list; none where the file does not say."""
+    if isinstance(fields.values.get("eos_token_id"), list):
+        return fields.integers("eos_token_id", 0, vocabulary - 1, 64)
+    return (fields.integer("eos_token_id", 0, vocabulary - 1),) if "eos_token_id" in fields else ()

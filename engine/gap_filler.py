@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -10,13 +9,14 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, hub, int4_linear, patcher, reading, scorer, weights
+from engine import adapter, config_file, hub, int4_linear, patcher, reading, scorer, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.gap import NEAR, Frame, Gap, Infill
 from engine.linear import Linear
+from engine.load_error import LoadError
 from engine.memory import Memory
 from engine.models.gap import GapConfig, GapDenoiser
-from engine.models.llama import Layer, Llama, LlamaConfig
+from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
 from engine.patch import Patch, Patched, Wish
 from engine.patcher import Patcher
 from engine.per_document import Checks, PerDocument
@@ -97,15 +97,18 @@ class GapFiller:
 
 
 def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFiller:
-    """A base by name or directory, with its adapter, or with that of the directory `adapter_at`. Raises ModelMissing,
-    WeightsError, or ValueError for a config it can't run."""
+    """A base by name or directory, with its adapter, or with that of the directory `adapter_at`. Raises ModelMissing
+    or LoadError."""
     directory = hub.find(model)
     config = _config(directory)
     adapted = adapter.load(adapter_at or adapter_directory(model), config)
+    gap = _gap(adapted, config)
+    found = weights.checked(directory, config.shapes())  # first: no tokenizer is larger than the matrix of its tokens
+    tokenizer = Tokenizer(directory / "tokenizer.json", config.vocab_size)
     tensors = {
         # Norms are copied, or in float32 they would keep the whole checkpoint mapped.
         name: tensor.to(runtime.device, runtime.torch_dtype, copy=tensor.dim() == 1)
-        for name, tensor in weights.checked(directory, config.shapes())
+        for name, tensor in found
     }
     base_layers, canvas_layers = [], []
     for number in range(config.num_hidden_layers):
@@ -118,16 +121,12 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     base = Llama(config, base_layers, tensors[EMBEDDING], tensors["model.norm.weight"], lm_head)
     # Copied, or it would keep the whole adapter mapped, 19 MB.
     mask_embedding: Tensor = adapted.mask_embedding.to(runtime.device, runtime.torch_dtype, copy=True)
-    gap = GapConfig.from_adapter(adapted.config)
-    return GapFiller(
-        GapDenoiser(gap, base, canvas_layers, mask_embedding), Tokenizer(directory / "tokenizer.json"), runtime.threads
-    )
+    return GapFiller(GapDenoiser(gap, base, canvas_layers, mask_embedding), tokenizer, runtime.threads)
 
 
 def adapter_directory(model: str) -> Path:
     """Where a model's adapter is: with us for a model we know by name, else beside the model. Raises ModelMissing."""
-    ours = ADAPTERS / model
-    return ours if ours.is_dir() else hub.find(model)
+    return ADAPTERS / model if model in hub.WHEEL_MODELS else hub.find(model)
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
@@ -150,4 +149,14 @@ def _mapped_again(directory: Path, name: str) -> Tensor:
 
 
 def _config(directory: Path) -> LlamaConfig:
-    return LlamaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    return LlamaConfig.from_hf(config_file.read(directory / "config.json").values)
+
+
+def _gap(adapted: adapter.Adapter, base: LlamaConfig) -> GapConfig:
+    gap = GapConfig.from_adapter(adapted.config, base.vocab_size)
+    known = min(base.max_position_embeddings, ROPE_POSITIONS)
+    if known < gap.positions:
+        raise LoadError.of(
+            "config.json", f"max_position_embeddings is {known:,}, and with this adapter {gap.positions:,} are needed"
+        )
+    return gap

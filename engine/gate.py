@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from engine.config_file import Fields
 from engine.gap import Features, Gap
+from engine.load_error import LoadError
 
 LIMIT = 20.0  # nats; what is beyond says no more
+MOST = 1e6  # of a weight; fitted ones are below 10
 LEAST = -20.0  # of log probabilities; a token that the stub forces may have none at all
 
 
@@ -38,18 +41,19 @@ class Gate:
 
     @staticmethod
     def from_adapter(gate: Mapping[str, object] | None) -> Gate:
-        """The part "gate" of an adapter's metadata; weights set by hand where it has none. Raises ValueError for a gate
+        """The part "gate" of an adapter's metadata; weights set by hand where it has none. Raises LoadError for a gate
         that was fitted to what an earlier version said of fills."""
         if gate is None:
             return UNFITTED
-        weights = gate["weights"]
-        assert isinstance(weights, Mapping), "the gate's weights are numbers by name"
-        if strange := weights.keys() - INPUTS:
-            raise ValueError(
-                f"the adapter's gate weighs {', '.join(sorted(strange))}, which this version of Lacuna does not know: "
-                "it was made by another one; train the adapter anew with `lacuna train gap`"
+        fields = Fields("adapter_config.json", gate, "gap.gate.")
+        weights = fields.part("weights")
+        if strange := weights.values.keys() - INPUTS:
+            raise LoadError(
+                f"the adapter's gate weighs {', '.join(sorted(strange)[:5])[:200]}, which this version of Lacuna "
+                "does not know: it was made by another one; train the adapter anew with `lacuna train gap`"
             )
-        return Gate(float(str(gate["bias"])), {str(name): float(weight) for name, weight in weights.items()})
+        named = {name: weights.number(name, -MOST, MOST) for name in weights.values}
+        return Gate(fields.number("bias", -MOST, MOST), named)
 
     def confidence(self, features: Features, place: Place) -> float:
         """0..1."""

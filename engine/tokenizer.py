@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-import tokenizers
+from engine import tokenizer_file
+from engine.load_error import LoadError
 
 LONGEST_WORD = 200  # characters looked at for the last word
 
@@ -16,17 +17,13 @@ LONGEST_WORD = 200  # characters looked at for the last word
 class Tokenizer:
     """A tokenizer.json of the byte-level kind. Text never becomes a special token, whatever it spells.
 
-    Raises ValueError for a file that is none.
+    Raises LoadError for a file that is none, or holds an id beyond `vocabulary`.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises Exception itself
-            raise ValueError(f"{path} cannot be read: {error}") from error
+    def __init__(self, path: Path, vocabulary: int = tokenizer_file.VOCABULARY) -> None:
+        self._tokenizer = tokenizer_file.load(path, vocabulary, byte_level=True)
         self._tokenizer.encode_special_tokens = True  # a file that spells "<|endoftext|>" must not end a hole
-        self._tokenizer.no_truncation()
-        self._bytes = self._vocabulary()
+        self._bytes = self._vocabulary(path)
         # Numbers alone: pairs of spelling and token would take 5 MB more.
         spelled = (token for token, spelled in enumerate(self._bytes) if spelled)
         self._order = array("i", sorted(spelled, key=self._bytes.__getitem__))
@@ -68,12 +65,15 @@ class Tokenizer:
         """Where a token of this spelling stands in the order, or would stand."""
         return bisect_left(self._order, spelled, key=self._bytes.__getitem__)
 
-    def _vocabulary(self) -> list[bytes]:
+    def _vocabulary(self, path: Path) -> list[bytes]:
         byte_of = {character: byte for byte, character in _byte_characters().items()}
         special = {token for token, added in self._tokenizer.get_added_tokens_decoder().items() if added.special}
-        vocabulary = [b""] * self._tokenizer.get_vocab_size()
-        for text, token in self._tokenizer.get_vocab().items():
+        words = self._tokenizer.get_vocab()
+        vocabulary = [b""] * (max(words.values()) + 1)
+        for text, token in words.items():
             if token not in special:
+                if not byte_of.keys() >= set(text):
+                    raise LoadError.of(path, f"{text[:40]!r} is no spelling of bytes")
                 vocabulary[token] = bytes(byte_of[character] for character in text)
         return vocabulary
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from engine import hub, runtime
-from engine.fetch import PullError
 from engine.gap import Gap, Infill
 from engine.languages import language_of
 from engine.progress import Bars
+from engine.pull_error import PullError
 from lsp_server import jsonl, training
 from lsp_server.location import Location, LocationError
 from lsp_server.raw_gap import RawGap
@@ -235,7 +235,7 @@ def _gap_at(argument: str, max_tokens: int) -> RawGap:
 
 def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
     from engine import filler
-    from engine.weights import WeightsError
+    from engine.load_error import LoadError
 
     try:
         chosen = runtime.choose(device, dtype, threads)
@@ -243,7 +243,7 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
         _fail(str(error))
     try:
         return filler.load(model, chosen)
-    except (hub.ModelMissing, WeightsError) as error:
+    except (hub.ModelMissing, LoadError) as error:
         _fail(str(error))
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         _fail(f"the model {model} cannot be loaded: {type(error).__name__}: {error}")

@@ -199,23 +199,25 @@ def _source(directory: Path, problems: list[str]) -> str | None:
 
     None alone for a directory that was never pulled: there is nothing to compare it with.
     """
-    manifest = directory / hub.MANIFEST
-    if not manifest.exists():
+    if not (directory / hub.MANIFEST).exists():
         return None
     faults = hub.verify(directory)
     if faults:
         problems.append(f"{directory} is damaged ({'; '.join(faults)}): remove it and run `lacuna pull`")
         return None
-    return str(json.loads(manifest.read_text(encoding="utf-8"))["source"])
+    return hub.source(directory)
 
 
 def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler | None:
     from engine import filler
-    from engine.weights import WeightsError
+    from engine.load_error import LoadError
 
     try:
         return filler.load(choice.model, chosen, choice.adapter)
-    except (WeightsError, OSError, ValueError, LookupError, RuntimeError) as error:
+    except LoadError as error:
+        problems.append(f"{choice.model} cannot be loaded: {error}")
+        return None
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
         problems.append(f"{choice.model} cannot be loaded: {_named(error)}")
         return None
 

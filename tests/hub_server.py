@@ -24,6 +24,7 @@ class HubServer:
     commit: str = "c0ffee" * 6 + "c0ff"
     files: dict[str, bytes] = field(default_factory=dict)
     sent: dict[str, bytes | None] = field(default_factory=dict)
+    described: bytes | None = None  # what is said of the repository instead of the truth
     downloads: list[str] = field(default_factory=list)
 
 
@@ -66,7 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
         api, resolve = f"/api/models/{state.repository}", f"/{state.repository}/resolve/{state.commit}/"
         if path in (api, f"{api}/revision/main", f"{api}/revision/{state.commit}"):
             siblings = [self._described(name, "rfilename", "size") for name in state.files]
-            self._send(json.dumps({"id": state.repository, "sha": state.commit, "siblings": siblings}).encode(), body)
+            said = json.dumps({"id": state.repository, "sha": state.commit, "siblings": siblings}).encode()
+            self._send(said if state.described is None else state.described, body)
         elif path == f"{api}/tree/{state.commit}":
             entries = [{"type": "file", "oid": "0", **self._described(name, "path", "size")} for name in state.files]
             self._send(json.dumps(entries).encode(), body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import gguf as gguf_library
@@ -17,6 +18,7 @@ from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding, apply_rotary_pos_emb
 
 from engine import gguf
+from engine.load_error import LoadError
 from engine.progress import silent
 
 CASES = json.loads((Path(__file__).parent / "data" / "preview_cases.json").read_text(encoding="utf-8"))
@@ -131,3 +133,25 @@ def _rotated_neighbours(states: torch.Tensor) -> torch.Tensor:
     angles = torch.arange(states.shape[2])[:, None] / 100_000.0 ** (torch.arange(half) / half)
     pairs = torch.view_as_complex(states.reshape(*states.shape[:-1], half, 2).contiguous())
     return torch.view_as_real(pairs * torch.polar(torch.ones_like(angles), angles)).flatten(-2)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        struct.pack("<IIQ", 9, 4, 1 << 40),
+        struct.pack("<IIQ", 9, 8, 1 << 40),
+        struct.pack("<IIQ", 9, 9, 1),
+        struct.pack("<IQ", 8, 1 << 62),
+        struct.pack("<I", 99),
+        b"",
+    ],
+    ids=["numbers", "strings", "arrays", "string", "type", "nothing"],
+)
+def test_a_header_that_goes_on_behind_the_file(tmp_path: Path, value: bytes) -> None:
+    file = tmp_path / "a.gguf"
+    file.write_bytes(b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + value)
+    with pytest.raises(LoadError, match=r"a\.gguf: is damaged"):
+        gguf.convert(file, tmp_path, silent)
+    file.write_bytes(b"GGUF")
+    with pytest.raises(LoadError, match="is no GGUF file"):
+        gguf.convert(file, tmp_path, silent)

@@ -12,10 +12,14 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.canvas_tree import Beginning, CanvasTree
-from engine.context import Context, SuffixReader
+from engine.config_file import Fields
+from engine.context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
 from engine.draft_tree import DraftTree
 from engine.gate import UNFITTED, Gate
 from engine.models.llama import Layer, Llama
+
+MAX_CANVAS = 48  # positions; seven such canvases and their anchors just fit into a context's tail
+MAX_DISTANCE = 1024
 
 
 @dataclass(frozen=True)
@@ -31,16 +35,22 @@ class GapConfig:
     adapted_suffix: bool = False
 
     @staticmethod
-    def from_adapter(config: Mapping[str, Any]) -> GapConfig:
-        gap = config["gap"]
+    def from_adapter(config: Mapping[str, Any], vocabulary: int = 1 << 20) -> GapConfig:
+        """From the content of an adapter_config.json, for a base of so many tokens. Raises LoadError."""
+        gap = Fields("adapter_config.json", config).part("gap")
         return GapConfig(
-            canvas_lengths=tuple(sorted(gap["canvas_lengths"])),
-            suffix_distance=gap["suffix_distance"],
-            sink_token_id=gap["sink_token_id"],
-            end_of_hole_token_id=gap["end_of_hole_token_id"],
-            gate=Gate.from_adapter(gap.get("gate")),
-            adapted_suffix=gap.get("adapted_suffix", False),
+            canvas_lengths=tuple(sorted(gap.integers("canvas_lengths", 2, MAX_CANVAS, 64))),
+            suffix_distance=gap.integer("suffix_distance", 1, MAX_DISTANCE),
+            sink_token_id=gap.integer("sink_token_id", 0, vocabulary - 1),
+            end_of_hole_token_id=gap.integer("end_of_hole_token_id", 0, vocabulary - 1),
+            gate=Gate.from_adapter(gap.part("gate").values if "gate" in gap else None),
+            adapted_suffix=gap.flag("adapted_suffix"),
         )
+
+    @property
+    def positions(self) -> int:
+        """How many positions a base must know: of a prefix and what is drafted behind it, or where a suffix begins."""
+        return PREFIX_TOKENS + max(TAIL_TOKENS, self.suffix_distance)
 
     def canvas_length(self, tokens: int) -> int:
         """A canvas for that many tokens and the end of the hole, or the longest that was trained.

@@ -11,13 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.cache import Cache
+from engine.config_file import Fields
 from engine.int4_linear import Int4Linear
 from engine.linear import Linear, filled_up
+from engine.load_error import LoadError
 from engine.rope import Rope
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
 # and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.
-POSITIONS = 4096
+ROPE_POSITIONS = 4096
 
 
 @dataclass(frozen=True)
@@ -35,30 +37,37 @@ class LlamaConfig:
 
     @staticmethod
     def from_hf(config: Mapping[str, Any]) -> LlamaConfig:
-        """From the content of a config.json. Raises ValueError for a Llama that this decoder does not compute."""
-        rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+        """From the content of a config.json. Raises LoadError for numbers that no model has, and for a
+        Llama that this decoder does not compute."""
+        fields = Fields("config.json", config)
+        rope = fields.part("rope_parameters", fields.part("rope_scaling", {}).values)
         unsupported = {
             "model_type": config.get("model_type") != "llama",
-            "attention_bias": bool(config.get("attention_bias")),
-            "mlp_bias": bool(config.get("mlp_bias")),
+            "attention_bias": fields.flag("attention_bias"),
+            "mlp_bias": fields.flag("mlp_bias"),
             "hidden_act": config.get("hidden_act", "silu") != "silu",
-            "tie_word_embeddings": not config.get("tie_word_embeddings"),
-            "rope_scaling": rope.get("rope_type", "default") != "default",
+            "tie_word_embeddings": not fields.flag("tie_word_embeddings"),
+            "rope_scaling": rope.values.get("rope_type", "default") != "default",
         }
         if any(unsupported.values()):
-            raise ValueError(f"config.json: not supported here: {[key for key, bad in unsupported.items() if bad]}")
-        heads = config["num_attention_heads"]
+            raise LoadError(f"config.json: not supported here: {[key for key, bad in unsupported.items() if bad]}")
+        hidden = fields.integer("hidden_size", 1, 1 << 16)
+        heads = fields.integer("num_attention_heads", 1, 1024)
+        pairs = fields.integer("num_key_value_heads", 1, heads, heads)
+        width = fields.integer("head_dim", 2, 1024, hidden // heads)
+        if heads % pairs or width % 2:
+            fields.refuse(f"{heads} heads of {width} numbers cannot share {pairs} keys")
         return LlamaConfig(
-            vocab_size=config["vocab_size"],
-            hidden_size=config["hidden_size"],
-            intermediate_size=config["intermediate_size"],
-            num_hidden_layers=config["num_hidden_layers"],
+            vocab_size=fields.integer("vocab_size", 1, 1 << 20),
+            hidden_size=hidden,
+            intermediate_size=fields.integer("intermediate_size", 1, 1 << 18),
+            num_hidden_layers=fields.integer("num_hidden_layers", 1, 512),
             num_attention_heads=heads,
-            num_key_value_heads=config.get("num_key_value_heads", heads),
-            head_dim=config.get("head_dim") or config["hidden_size"] // heads,
-            rms_norm_eps=config["rms_norm_eps"],
-            rope_theta=rope.get("rope_theta") or config.get("rope_theta", 10000.0),
-            max_position_embeddings=config["max_position_embeddings"],
+            num_key_value_heads=pairs,
+            head_dim=width,
+            rms_norm_eps=fields.number("rms_norm_eps", 0.0, 1.0),
+            rope_theta=rope.number("rope_theta", 1.0, 1e12, fields.number("rope_theta", 1.0, 1e12, 10_000.0)),
+            max_position_embeddings=fields.integer("max_position_embeddings", 1, 1 << 30),
         )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -113,7 +122,7 @@ class Llama:
         self.config = config
         self.layers = layers
         self.device, self.dtype = embed_tokens.device.type, embed_tokens.dtype
-        positions = min(config.max_position_embeddings, POSITIONS)
+        positions = min(config.max_position_embeddings, ROPE_POSITIONS)
         self.rope = Rope(config.head_dim, config.rope_theta, positions, self.dtype, self.device)
         self._embed_tokens = embed_tokens
         self._norm = norm

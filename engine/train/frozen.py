@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from engine import hub, weights
+from engine import config_file, hub, weights
 from engine.linear import Linear
 from engine.models.llama import Layer, Llama, LlamaConfig
 from engine.runtime import Runtime
@@ -29,9 +28,9 @@ class Frozen:
 
 
 def load(model: str, runtime: Runtime) -> Frozen:
-    """Raises ModelMissing, WeightsError, or ValueError for a config that can't be run."""
+    """Raises ModelMissing or LoadError."""
     directory: Path = hub.find(model)
-    config = LlamaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    config = LlamaConfig.from_hf(config_file.read(directory / "config.json").values)
     tensors = {
         name: tensor.to(runtime.device, runtime.torch_dtype, copy=True)
         for name, tensor in weights.checked(directory, config.shapes())
@@ -44,4 +43,4 @@ def load(model: str, runtime: Runtime) -> Frozen:
     llama = Llama(
         config, [Layer(layer) for layer in layers], embedding, tensors["model.norm.weight"], Linear(embedding)
     )
-    return Frozen(llama, layers, Tokenizer(directory / "tokenizer.json"))
+    return Frozen(llama, layers, Tokenizer(directory / "tokenizer.json", config.vocab_size))

@@ -7,12 +7,13 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
+from threading import Event
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from engine import hub
-from engine.fetch import PullError
+from engine.pull_error import PullError
 from lsp_server import messages
 from lsp_server.language_server import LacunaServer
 from lsp_server.model_choices import model_options
@@ -33,9 +34,13 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
     if not all(argument is None or isinstance(argument, str) for argument in arguments):
         raise JsonRpcInvalidParams("a model's name is a text")
     model = next(filter(None, arguments), ls.config.model)
+    stop = Event()
     async with _shown(ls, model) as tell:
         try:
-            directory = await asyncio.to_thread(hub.pull, model, PullProgress(tell))
+            directory = await asyncio.to_thread(hub.pull, model, PullProgress(tell), stop)
+        except asyncio.CancelledError:  # the client's $/cancelRequest; the thread goes on until it looks
+            stop.set()
+            raise
         except PullError as error:
             raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestFailed)) from error
     ls.loader.look_again()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from torch import Tensor
 
-from engine import weights
+from engine import config_file, weights
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
 from engine.models.diffusion_gemma.layer import Layer
 from engine.models.diffusion_gemma.model import DiffusionGemma
@@ -25,9 +24,9 @@ logger = logging.getLogger(__name__)
 def load(directory: Path, runtime: Runtime) -> DiffusionGemma:
     """The text path of a checkpoint directory.
 
-    Raises WeightsError that names every wrong tensor, or ValueError for a config that is not supported.
+    Raises WeightsError that names every wrong tensor, or LoadError for a config that is not supported.
     """
-    config = DiffusionGemmaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
     found = weights.shapes(directory)
     vision = {name: shape for name, shape in found.items() if name.startswith(VISION)}
     if vision:

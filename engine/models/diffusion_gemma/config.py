@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.config_file import Fields
+from engine.load_error import LoadError
+
+LAYER_TYPES = frozenset({"sliding_attention", "full_attention"})
+MAX_LAYERS = 512
+
 Shape = tuple[int, ...]
 
 
@@ -46,36 +52,38 @@ class DiffusionGemmaConfig:
 
     @staticmethod
     def from_hf(config: Mapping[str, Any]) -> DiffusionGemmaConfig:
-        """From the content of a config.json. Raises ValueError for a variant that this model does not compute."""
-        text = config.get("text_config", {})
-        kinds = text.get("layer_types") or []
+        """From the content of a config.json. Raises LoadError for numbers that no model has, and for a
+        variant that this model does not compute."""
+        fields = Fields("config.json", config)
+        text = fields.part("text_config", {})
+        kinds = text.texts("layer_types", LAYER_TYPES, MAX_LAYERS) if "layer_types" in text else ()
         unsupported = {
             "model_type": config.get("model_type") != "diffusion_gemma",
-            "tie_word_embeddings": not config.get("tie_word_embeddings", True),
-            "attention_bias": bool(text.get("attention_bias")),
-            "hidden_activation": text.get("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh",
-            "use_bidirectional_attention": text.get("use_bidirectional_attention") not in (None, "vision"),
-            "layer_types": not kinds
-            or kinds[-1] != "full_attention"
-            or not set(kinds) <= {"sliding_attention", "full_attention"},
-            "num_experts": not text.get("num_experts"),
+            "tie_word_embeddings": not fields.flag("tie_word_embeddings", True),
+            "attention_bias": text.flag("attention_bias"),
+            "hidden_activation": text.values.get("hidden_activation", "gelu_pytorch_tanh") != "gelu_pytorch_tanh",
+            "use_bidirectional_attention": text.values.get("use_bidirectional_attention") not in (None, "vision"),
+            "layer_types": not kinds or kinds[-1] != "full_attention",
+            "num_experts": not text.values.get("num_experts"),
         }
         if any(unsupported.values()):
-            raise ValueError(f"config.json: not supported here: {[key for key, bad in unsupported.items() if bad]}")
+            raise LoadError(f"config.json: not supported here: {[key for key, bad in unsupported.items() if bad]}")
+        heads, experts = text.integer("num_attention_heads", 1, 1024), text.integer("num_experts", 1, 4096)
+        sliding, full = _sliding(text, heads), _full(text, heads, kinds.index("full_attention"))
         return DiffusionGemmaConfig(
-            vocab_size=text["vocab_size"],
-            hidden_size=text["hidden_size"],
-            intermediate_size=text["intermediate_size"],
-            num_attention_heads=text["num_attention_heads"],
-            num_experts=text["num_experts"],
-            top_k_experts=text["top_k_experts"],
-            moe_intermediate_size=text["moe_intermediate_size"],
-            rms_norm_eps=text["rms_norm_eps"],
-            final_logit_softcapping=text.get("final_logit_softcapping", 30.0),
-            max_position_embeddings=text["max_position_embeddings"],
-            canvas_length=config.get("canvas_length", 256),
-            sliding=_sliding(text),
-            full=_full(text, kinds.index("full_attention")),
+            vocab_size=text.integer("vocab_size", 1, 1 << 20),
+            hidden_size=text.integer("hidden_size", 1, 1 << 16),
+            intermediate_size=text.integer("intermediate_size", 1, 1 << 18),
+            num_attention_heads=heads,
+            num_experts=experts,
+            top_k_experts=text.integer("top_k_experts", 1, experts),
+            moe_intermediate_size=text.integer("moe_intermediate_size", 1, 1 << 18),
+            rms_norm_eps=text.number("rms_norm_eps", 0.0, 1.0),
+            final_logit_softcapping=text.number("final_logit_softcapping", 1e-3, 1e6, 30.0),
+            max_position_embeddings=text.integer("max_position_embeddings", 512, 1 << 30),
+            canvas_length=fields.integer("canvas_length", 2, 4096, 256),
+            sliding=sliding,
+            full=full,
             is_sliding=tuple(kind == "sliding_attention" for kind in kinds),
         )
 
@@ -137,31 +145,45 @@ class DiffusionGemmaConfig:
         }
 
 
-def _sliding(text: Mapping[str, Any]) -> AttentionConfig:
-    rope = (text.get("rope_parameters") or {}).get("sliding_attention") or {
-        "rope_type": "default",
-        "rope_theta": 10_000.0,
-    }
-    if rope["rope_type"] != "default":
-        raise ValueError(f"config.json: rope_type {rope['rope_type']!r} is not supported in sliding layers")
-    width = text["head_dim"]
-    return AttentionConfig(width, text["num_key_value_heads"], rope["rope_theta"], width, text["sliding_window"])
+def _sliding(text: Fields, heads: int) -> AttentionConfig:
+    rope = text.part("rope_parameters", {}).part("sliding_attention", {"rope_type": "default", "rope_theta": 1e4})
+    if rope.values.get("rope_type") != "default":
+        text.refuse("only the rope_type 'default' is supported in sliding layers")
+    width = _head_dim(text, "head_dim")
+    window = text.integer("sliding_window", 1, 1 << 20)
+    return AttentionConfig(width, _pairs(text, "num_key_value_heads", heads), _theta(rope), width, window)
 
 
-def _full(text: Mapping[str, Any], layer: int) -> AttentionConfig:
+def _full(text: Fields, heads: int, layer: int) -> AttentionConfig:
     # Two spellings: global_* in the published file, per_layer_config in what transformers 5.23 saves; the latter names
     # only what differs from the sliding layers.
-    named = text.get("per_layer_config") or {}
-    own = named.get(str(layer)) or named.get(f"{layer:02}") or {}  # "05" where there are ten layers or more
-    otherwise = text["head_dim"] if text.get("per_layer_config") is not None else 512
-    width = own.get("head_dim") or text.get("global_head_dim") or otherwise
-    heads = own.get("num_key_value_heads") or text.get("num_global_key_value_heads") or text["num_key_value_heads"]
-    rope = (text.get("rope_parameters") or {}).get("full_attention") or {
-        "rope_type": "proportional",
-        "partial_rotary_factor": 0.25,
-        "rope_theta": 1_000_000.0,
-    }
-    if rope["rope_type"] != "proportional":
-        raise ValueError(f"config.json: rope_type {rope['rope_type']!r} is not supported in full layers")
-    rotated = 2 * int(rope.get("partial_rotary_factor", 1.0) * width // 2)
-    return AttentionConfig(width, heads, rope["rope_theta"], rotated, None)
+    named = text.part("per_layer_config", {})
+    own = named.part(str(layer), named.part(f"{layer:02}", {}).values)  # "05" where there are ten layers or more
+    width = _head_dim(text, "head_dim") if "per_layer_config" in text else 512
+    width = _head_dim(own, "head_dim", _head_dim(text, "global_head_dim", width))
+    pairs = _pairs(text, "num_global_key_value_heads", heads, _pairs(text, "num_key_value_heads", heads))
+    rope = text.part("rope_parameters", {}).part(
+        "full_attention", {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1e6}
+    )
+    if rope.values.get("rope_type") != "proportional":
+        text.refuse("only the rope_type 'proportional' is supported in full layers")
+    rotated = 2 * int(rope.number("partial_rotary_factor", 0.0, 1.0, 1.0) * width // 2)
+    return AttentionConfig(width, _pairs(own, "num_key_value_heads", heads, pairs), _theta(rope), rotated, None)
+
+
+def _head_dim(fields: Fields, name: str, *default: int) -> int:
+    width = fields.integer(name, 2, 1024, *default)
+    if width % 2:
+        fields.refuse(f"{name} is {width}, and must be even")
+    return width
+
+
+def _pairs(fields: Fields, name: str, heads: int, *default: int) -> int:
+    pairs = fields.integer(name, 1, heads, *default)
+    if heads % pairs:
+        fields.refuse(f"{heads} heads cannot share the keys of {name}, {pairs}")
+    return pairs
+
+
+def _theta(rope: Fields) -> float:
+    return rope.number("rope_theta", 1.0, 1e12)

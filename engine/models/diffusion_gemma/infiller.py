@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +14,7 @@ from threading import Event
 import torch
 from torch import Tensor
 
+from engine import config_file
 from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
 from engine.entropy_bound import EntropyBoundConfig, Noise
 from engine.gap import Features, Frame, Gap, Infill
@@ -272,9 +273,10 @@ class DiffusionGemmaInfiller:
 
 
 def load(directory: Path, runtime: Runtime) -> DiffusionGemmaInfiller:
-    """From a checkpoint directory. Raises WeightsError, or ValueError for a config it cannot run."""
+    """From a checkpoint directory. Raises LoadError."""
     model = checkpoint.load(directory, runtime)
     generation = directory / "generation_config.json"
-    settings = json.loads(generation.read_text(encoding="utf-8")) if generation.exists() else {}
-    tokenizer = GemmaTokenizer(directory / "tokenizer.json")
-    return DiffusionGemmaInfiller(model, tokenizer, EntropyBoundConfig.from_hf(settings), runtime.threads)
+    settings = config_file.read(generation).values if os.path.lexists(generation) else {}
+    sampler = EntropyBoundConfig.from_hf(settings, model.config.vocab_size)
+    tokenizer = GemmaTokenizer(directory / "tokenizer.json", model.config.vocab_size)
+    return DiffusionGemmaInfiller(model, tokenizer, sampler, runtime.threads)

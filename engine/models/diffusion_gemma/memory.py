@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 
+from engine import config_file
 from engine.memory import Memory
 from engine.models.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
@@ -17,8 +17,8 @@ PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and sni
 
 
 def needed(directory: Path, runtime: Runtime) -> Memory:
-    """For infilling with a checkpoint directory. Raises ValueError for a config that is not supported."""
-    config = DiffusionGemmaConfig.from_hf(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    """For infilling with a checkpoint directory. Raises LoadError for a config that is not supported."""
+    config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
     size = runtime.torch_dtype.itemsize
     one = estimate(config, size, min(PROMPT_TOKENS, config.max_position_embeddings))
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.

@@ -8,19 +8,22 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 from pathlib import Path
 
-import tokenizers
+from engine import tokenizer_file
+from engine.load_error import LoadError
 
 SPACE = "\u2581"  # how the vocabulary writes a space
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 class GemmaTokenizer:
-    """A tokenizer.json with byte fall-back. Text never becomes a special token, whatever it spells."""
+    """A tokenizer.json with byte fall-back. Text never becomes a special token, whatever it spells.
 
-    def __init__(self, path: Path) -> None:
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    Raises LoadError for a file that is none, or holds an id beyond `vocabulary`.
+    """
+
+    def __init__(self, path: Path, vocabulary: int = tokenizer_file.VOCABULARY) -> None:
+        self._tokenizer = tokenizer_file.load(path, vocabulary, byte_level=False)
         self._tokenizer.encode_special_tokens = True
-        self._tokenizer.no_truncation()
         special = {token for token, added in self._tokenizer.get_added_tokens_decoder().items() if added.special}
         self._bytes = [b""] * (max(self._tokenizer.get_vocab().values()) + 1)
         for text, token in self._tokenizer.get_vocab().items():
@@ -36,10 +39,10 @@ class GemmaTokenizer:
         return b"".join(self._bytes[token] if token < len(self._bytes) else b"" for token in ids)
 
     def special(self, name: str) -> int:
-        """The id of a special token. Raises ValueError where this vocabulary has none of that name."""
+        """The id of a special token. Raises LoadError where this vocabulary has none of that name."""
         token = self._tokenizer.token_to_id(name)
         if token is None:
-            raise ValueError(f"tokenizer.json has no token {name!r}: it is not DiffusionGemma's")
+            raise LoadError(f"tokenizer.json has no token {name!r}: it is not DiffusionGemma's")
         return int(token)
 
     def beginning_with(self, stub: bytes) -> list[int]:
