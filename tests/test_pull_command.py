@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hub_server import HubServer, serve
 from language_client import Client, started
+from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from tiny_model import write_tiny_model
 
@@ -124,6 +127,33 @@ def test_names_of_what_is_stored(name: str, tmp_path: Path, monkeypatch: pytest.
     place.mkdir(parents=True)
     (place / hub.MANIFEST).write_text("{}", encoding="utf-8")
     assert hub.stored() == {name: place}
+
+
+async def test_a_cancelled_pull_ends_its_download(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_hub:  # it takes connections, and says nothing
+        address = f"http://127.0.0.1:{silent_hub.getsockname()[1]}"
+        environment = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "LACUNA_CACHE": str(tmp_path)}
+        async with started({"model": str(tmp_path / "none")}, **environment) as (client, _):
+            call = types.ExecuteCommandParams("lacuna.pull", [NAME])
+            pulled = client.protocol.send_request_async("workspace/executeCommand", call, msg_id="pull")
+            pulled = asyncio.ensure_future(pulled)
+            await until(lambda: len(children(client)) == 1)
+            client.cancel_request(types.CancelParams("pull"))
+            await until(lambda: not children(client))
+            with pytest.raises(JsonRpcException):
+                await asyncio.wait_for(pulled, 60)
+
+
+def children(client: Client) -> list[psutil.Process]:
+    """The processes that a server has started."""
+    assert client._server is not None
+    return psutil.Process(client._server.pid).children()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():
+            await asyncio.sleep(0.05)
 
 
 async def test_progress_never_falls_and_is_told_when_it_changes() -> None:

@@ -35,12 +35,13 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
         raise JsonRpcInvalidParams("a model's name is a text")
     model = next(filter(None, arguments), ls.config.model)
     stop = Event()
+    # pygls cancels the request alone, and not the command that works for it.
+    asked = ls.protocol._request_futures.get(ls.protocol._ctx_msg_id.get())
+    if asked is not None:
+        asked.add_done_callback(lambda _: stop.set())
     async with _shown(ls, model) as tell:
         try:
             directory = await asyncio.to_thread(hub.pull, model, PullProgress(tell), stop)
-        except asyncio.CancelledError:  # the client's $/cancelRequest; the thread goes on until it looks
-            stop.set()
-            raise
         except PullError as error:
             raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestFailed)) from error
     ls.loader.look_again()
