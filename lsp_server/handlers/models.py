@@ -36,7 +36,7 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
     model = next(filter(None, arguments), ls.config.model)
     stop = Event()
     # pygls cancels the request alone, and not the command that works for it.
-    asked = ls.protocol._request_futures.get(ls.protocol._ctx_msg_id.get())
+    asked = ls.protocol._request_futures.get(ls.protocol._ctx_msg_id.get() or 0)
     if asked is not None:
         asked.add_done_callback(lambda _: stop.set())
     async with _shown(ls, model) as tell:
