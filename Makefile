@@ -10,7 +10,7 @@ TRAIN_ARGS ?=
 EVAL_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock pull demo test e2e-setup e2e lint format type bench bench-edits corpus train eval clean
+.PHONY: help setup lock pull demo test fuzz e2e-setup e2e lint format type bench bench-edits corpus train eval clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ demo: $(STAMP) ## See the real server complete a small sample project
 
 test: pull ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
 	$(BIN)/python -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
+
+fuzz: pull ## Run all random sequences and hostile inputs, some 20 minutes
+	$(BIN)/python -m pytest -m "slow or not slow" tests/fuzz tests/hostile $(PYTEST_ARGS)
 
 e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the tests in the real editors, once, into the user's cache
 	$(BIN)/python tests/e2e/setup_nvim.py
