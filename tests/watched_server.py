@@ -15,17 +15,19 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-PATIENCE = float(
-    os.environ.get("LACUNA_TEST_PATIENCE", "30")
-)  # seconds for one answer, or for the end of a process; what takes so long hangs
+START_PATIENCE = 120.0  # seconds until a server answers for the first time, beside others that start
+# Seconds for one answer, or for the end of a process: what takes so long hangs.
+PATIENCE = float(os.environ.get("LACUNA_TEST_PATIENCE", "30"))
 MORE_MB = 200.0  # that an input may cost at most
 KILL_MB = 400.0
 SAMPLE_SECONDS = 0.02
+CHILDREN_SAMPLE = 25  # samples between two looks for children, which cost a look at every process there is
 LACUNA = [sys.executable, "-m", "lsp_server.cli"]
 # Nothing may reach the network: what goes through a proxy, goes nowhere.
 NO_NETWORK = {
@@ -49,6 +51,7 @@ class Watched:
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._errors, cwd=cwd, env=env)
         self._tree = psutil.Process(self.process.pid)
         self._base_mb = self._peak_mb = 0.0
+        self._children: list[psutil.Process] = []
         self._is_base_set = self.has_exploded = False
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -60,17 +63,18 @@ class Watched:
     def memory_mb(self) -> float:
         """Resident memory of the process and its children; 0 where it has ended."""
         total = 0
-        with suppress(psutil.Error):
-            for one in (self._tree, *self._tree.children(recursive=True)):
+        for one in (self._tree, *self._children):
+            with suppress(psutil.Error):
                 total += one.memory_info().rss
         return total / 1e6
 
     @property
     def growth_mb(self) -> float:
-        return self._peak_mb - self._base_mb
+        """Since `mark`; 0 before."""
+        return self._peak_mb - self._base_mb if self._is_base_set else 0.0
 
-    def check_memory(self) -> None:
-        if self.has_exploded or self.growth_mb > MORE_MB:
+    def check_memory(self, more_mb: float = MORE_MB) -> None:
+        if self.has_exploded or self.growth_mb > more_mb:
             self.kill()
             raise Fault(f"it took {self.growth_mb:.0f} MB more than before")
 
@@ -91,6 +95,24 @@ class Watched:
         self.check_memory()
         return code
 
+    def finished(self, patience: float = PATIENCE, more_mb: float = MORE_MB) -> tuple[int, str, str]:
+        """Of a command: its exit code, and what it printed."""
+        try:
+            output, _ = self.process.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            raise self.fault(f"it did not end within {patience:.0f} s") from None
+        self.check_memory(more_mb)
+        return self.process.returncode, output.decode(errors="replace"), self.errors()
+
+    def until_children(self) -> list[psutil.Process]:
+        """Wait until it has started other processes."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if children := self._tree.children(recursive=True):
+                return children
+            time.sleep(SAMPLE_SECONDS)
+        raise self.fault("it started nothing")
+
     def kill(self) -> None:
         """With all its children."""
         try:
@@ -108,9 +130,14 @@ class Watched:
         return os.pread(self._errors.fileno(), 4000, max(size - 4000, 0)).decode(errors="replace")
 
     def _watch(self) -> None:
-        while self.process.poll() is None:
+        for sample in count():
+            if self.process.poll() is not None:
+                return
+            if sample % CHILDREN_SAMPLE == 0:
+                with suppress(psutil.Error):
+                    self._children = self._tree.children(recursive=True)
             self._peak_mb = max(self._peak_mb, self.memory_mb())
-            if self._is_base_set and self.growth_mb > KILL_MB:
+            if self.growth_mb > KILL_MB:
                 self.has_exploded = True
                 self.kill()
             time.sleep(SAMPLE_SECONDS)
@@ -228,10 +255,11 @@ class WatchedServer(Watched):
     def _take(self, message: Any) -> None:
         with self._news:
             for one in message if isinstance(message, list) else [message]:
-                if "method" in one or one.get("id") is None:
+                number = one.get("id")
+                if "method" in one or not isinstance(number, int | str):
                     self.told.append(one)
                 else:
-                    self.answers[one["id"]].append(one)
+                    self.answers[number].append(one)
             self._news.notify_all()
 
 

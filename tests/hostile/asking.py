@@ -13,7 +13,7 @@ def check_lives(server: WatchedServer) -> None:
 
 
 def ask(server: WatchedServer, uri: str, patience: float = PATIENCE) -> None:
-    """Open a document, ask once, close it: there is an answer, it tells of no fault of the server, and it still lives."""
+    """Open a document, ask once, close it: there is an answer that tells of no fault, and the server still lives."""
     document = {"uri": uri, "languageId": "python", "version": 1, "text": TEXT}
     server.notify("textDocument/didOpen", {"textDocument": document})
     position, identifier = {"line": 1, "character": 11}, {"uri": uri}

@@ -40,17 +40,17 @@ def _shared(
             ask(started[-1], "untitled:warm", START_PATIENCE)
         return started[-1]
 
-    yield living
+    return living
     if started and not started[-1].has_ended:
         started[-1].goodbye()
 
 
 @pytest.fixture
-def server(_shared: Callable[[], WatchedServer]) -> Iterator[WatchedServer]:
+def server(_shared: Callable[[], WatchedServer]) -> WatchedServer:
     """With the tiny model, ready."""
     living = _shared()
     living.mark()
-    yield living
+    return living
 
 
 @pytest.fixture
