@@ -10,8 +10,8 @@ from units import Change, Document, Encoding, Position
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = (
-    "a", "(", ")", "x = ", "def f():\n    ", "\n", "\r\n", "\r", "\t", '"', "é", "ß", "中", "😀", "👩‍💻", "\x0c", "\x0b",
-    "\x85", "\u2028", "\u2029", "\0", "\ufeff", "e\u0301", "", " " * 9, "class A:\n    x: int\n", "🇩🇪", "\U0010ffff",
+    "a", "(", ")", "x = ", "def f():\n    ", "\n", "\r\n", "\r", "\t", '"', "é", "ß", "中", "😀", "\x0c", "\x0b", "\x85",
+    "👩\u200d💻", "\u2028", "\u2029", "\0", "\ufeff", "e\u0301", "", " " * 9, "class A:\n    x: int\n", "🇩🇪", "\U0010ffff",
 )  # fmt: skip
 HALVES = ("\ud83d", "\ude00", "\ud83d\ud83d", "\ude00\ud83d", "a\ud83d", "\ude00b")
 LANGUAGES = ("python", "go", "markdown", "json", "", "no-such-language")
@@ -45,6 +45,12 @@ class Cancel(NamedTuple):
     times: int
 
 
+class Wait(NamedTuple):
+    """Until that request is answered."""
+
+    number: int
+
+
 class Pause(NamedTuple):
     seconds: float
 
@@ -55,7 +61,7 @@ class Compare(NamedTuple):
     text: str
 
 
-Step = Notify | Ask | Cancel | Pause | Compare
+Step = Notify | Ask | Cancel | Wait | Pause | Compare
 
 
 class Sequence:
@@ -71,7 +77,7 @@ class Sequence:
     def steps(self) -> Iterator[Step]:
         yield self._opened()
         for _ in range(self._chance.randrange(2, 14)):
-            kinds = {"edit": 9, "ask": 5, "cancel": 3, "pause": 2, "reopen": 1, "configure": 1, "stray": 1}
+            kinds = {"edit": 9, "ask": 5, "cancel": 3, "wait": 2, "pause": 2, "reopen": 1, "configure": 1, "stray": 1}
             yield from getattr(self, f"_{self._chance.choices(list(kinds), list(kinds.values()))[0]}")()
         yield Compare(self._document.text)
         yield Notify("textDocument/didClose", {"textDocument": {"uri": self._uri}})
@@ -102,6 +108,10 @@ class Sequence:
     def _cancel(self) -> Iterator[Step]:
         if self._asked:
             yield Cancel(self._chance.randrange(self._asked), self._chance.choice([1, 1, 2]))
+
+    def _wait(self) -> Iterator[Step]:
+        if self._asked:
+            yield Wait(self._asked - 1)
 
     def _pause(self) -> Iterator[Step]:
         yield Pause(self._chance.choice([0.0, 0.0, 0.002, 0.01]))
