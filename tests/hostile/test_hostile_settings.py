@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from asking import ask, check_lives
 from planting import cases
 from watched_server import WatchedServer, framed
 
+numbers = count(1)  # of documents
 DEEP: Any = json.loads("[" * 400 + "]" * 400)
 # What comes as `settings` of workspace/didChangeConfiguration.
 SETTINGS: dict[str, Any] = {
@@ -196,10 +198,10 @@ QUICK_MESSAGES = [
 
 
 @pytest.mark.parametrize("sent", cases(SETTINGS, QUICK_SETTINGS))
-def test_settings(server: WatchedServer, settings: dict[str, object], new_uri: str, sent: object) -> None:
+def test_settings(server: WatchedServer, settings: dict[str, object], sent: object) -> None:
     server.notify("workspace/didChangeConfiguration", {"settings": sent})
     check_lives(server)
-    ask(server, f"file:///{'a' * 100}/{new_uri[9:]}.py")
+    ask(server, f"file:///{'a' * 100}/{next(numbers)}.py")
     server.notify("workspace/didChangeConfiguration", {"settings": settings})
     check_lives(server)
 
