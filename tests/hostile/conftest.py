@@ -40,7 +40,7 @@ def _shared(
             ask(started[-1], "untitled:warm", START_PATIENCE)
         return started[-1]
 
-    return living
+    yield living
     if started and not started[-1].has_ended:
         started[-1].goodbye()
 
