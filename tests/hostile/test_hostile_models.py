@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from asking import ask
 from planting import GB, Entry, Fifo, Files, Folder, Gone, Link, Repeated, Socket, Sparse, cases, plant
-from watched_server import WatchedServer
+from watched_server import START_PATIENCE, WatchedServer
 
 Json = dict[str, Any]
 Change = Callable[[Json], None]
@@ -224,14 +224,16 @@ def test_adapters(server: WatchedServer, settings: dict[str, object], directory:
     check(server, settings, adapter=str(directory))
 
 
-def test_names_are_not_looked_up_in_the_workspace(directory: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["smollm2-135m", "owner/tiny"])
+def test_names_are_not_looked_up_in_the_workspace(directory: Path, tmp_path: Path, name: str) -> None:
     """Where the server was started; what lies there may be anybody's."""
-    os.rename(directory, tmp_path / "smollm2-135m")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    os.rename(directory, tmp_path / name)
     server = WatchedServer(cwd=tmp_path, LACUNA_CACHE=str(tmp_path / "cache"))
     try:
-        server.initialize({"model": "smollm2-135m", "device": "cpu"})
-        told = server.until_told(0, "lacuna/status", "ready", "error", patience=120.0)
-        assert told["params"]["state"] == "error", told
+        server.initialize({"model": name, "device": "cpu"})
+        told = server.until_told(0, "lacuna/status", "ready", "error", patience=START_PATIENCE)
+        assert f"run `lacuna pull {name}`" in told["params"]["message"], told
         server.goodbye()
     finally:
         server.kill()
