@@ -62,6 +62,10 @@ def test_choices_are_the_servers(name: str) -> None:
     assert bool(refused) == ("enum" in SETTINGS[name]), "a choice of the server's that package.json does not know"
 
 
+def test_no_setting_is_taken_from_a_workspace_that_is_not_trusted() -> None:
+    assert MANIFEST["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] == list(SETTINGS)
+
+
 def test_every_command_of_the_manifest_is_registered() -> None:
     source = (Path(__file__).parents[1] / "editors" / "vscode" / "src" / "commands.ts").read_text(encoding="utf-8")
     for command in MANIFEST["contributes"]["commands"]:

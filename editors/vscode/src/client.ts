@@ -15,6 +15,7 @@ import {
 } from "vscode-languageclient/node";
 import type { Offer } from "./offers.ts";
 import { isEnabledFor } from "./settings.ts";
+import { environment, FOLDER } from "./surroundings.ts";
 
 export type Progress = WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
 
@@ -51,7 +52,8 @@ export function createClient(
     middleware: middleware(listener),
     initializationFailedHandler: () => false,
   };
-  return new LanguageClient("lacuna", "Lacuna", { command: executable, args: ["serve"] }, options);
+  const spawned = { cwd: FOLDER, env: environment(process.env) };
+  return new LanguageClient("lacuna", "Lacuna", { command: executable, args: ["serve"], options: spawned }, options);
 }
 
 /** Our own `Server` decides when to start again: the client only says that the connection is gone. */

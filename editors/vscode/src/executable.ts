@@ -17,6 +17,16 @@ export interface Places {
   readonly searchPath: string;
 }
 
+/** What is wrong with the setting, for people; undefined where it may be used. A relative path would mean a file of
+ * whatever folder the editor is in. */
+export function settingFault({ setting, folders }: Places): string | undefined {
+  if (setting === "" || path.isAbsolute(expand(setting, folders[0]))) {
+    return undefined;
+  }
+  const folder = setting.includes("${workspaceFolder}") ? ", and there is no trusted workspace" : "";
+  return `the setting lacuna.path has to be a full path, or begin with ~${folder}: it is "${setting}"`;
+}
+
 /** The program's full path, or undefined where it is nowhere. */
 export async function findExecutable(places: Places): Promise<string | undefined> {
   for (const candidate of candidates(places)) {
@@ -29,7 +39,7 @@ export async function findExecutable(places: Places): Promise<string | undefined
 
 function candidates(places: Places): string[] {
   if (places.setting !== "") {
-    return [expand(places.setting, places.folders[0])];
+    return settingFault(places) === undefined ? [expand(places.setting, places.folders[0])] : [];
   }
   const directories = [
     ...(places.interpreter === undefined ? [] : [path.dirname(places.interpreter)]),

@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 import { registerCommands } from "./commands.ts";
-import { findExecutable } from "./executable.ts";
+import { findExecutable, type Places, settingFault } from "./executable.ts";
 import { GhostText } from "./ghostText.ts";
 import { sayMissing } from "./missing.ts";
 import { Models } from "./models.ts";
@@ -25,6 +25,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const find = () => findProgram(channel);
   const server = new Server({
     find,
+    fault: () => settingFault(places()),
     settings: () => serverSettings(context.extension),
     channel,
     ghostText: {
@@ -59,11 +60,15 @@ type Find = () => Promise<string | undefined>;
 
 /** Nothing is run of a workspace that is not trusted; no other extension is waited for where the path is set. */
 async function findProgram(channel: vscode.LogOutputChannel): Promise<string | undefined> {
-  const setting = programPath();
-  const trusted = vscode.workspace.isTrusted;
-  const folders = trusted ? (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath) : [];
-  const interpreter = trusted && setting === "" ? await activeInterpreter(channel) : undefined;
-  return findExecutable({ setting, interpreter, folders, searchPath: process.env["PATH"] ?? "" });
+  const isAsked = vscode.workspace.isTrusted && programPath() === "";
+  return findExecutable({ ...places(), interpreter: isAsked ? await activeInterpreter(channel) : undefined });
+}
+
+/** Where the program may be, but for the active interpreter. */
+function places(): Places {
+  const trusted = vscode.workspace.isTrusted ? (vscode.workspace.workspaceFolders ?? []) : [];
+  const folders = trusted.map((folder) => folder.uri.fsPath);
+  return { setting: programPath(), interpreter: undefined, folders, searchPath: process.env["PATH"] ?? "" };
 }
 
 /** Another environment is active: starts the server anew if it holds another program. */

@@ -1,6 +1,7 @@
 /** A next edit in an open document: where it is, and what of the text it changes. */
 
 import * as vscode from "vscode";
+import { withLineEnds } from "./lineEnds.ts";
 import type { NextEditItem } from "./protocol.ts";
 import { wordChanges } from "./wordChanges.ts";
 
@@ -17,14 +18,23 @@ export class NextEdit {
   readonly item: NextEditItem;
   readonly document: vscode.TextDocument;
   readonly range: vscode.Range;
+  /** What takes its place, with the document's line ends. */
+  readonly text: string;
   /** From left to right, at least one. */
   readonly changes: readonly ShownChange[];
 
-  private constructor(item: NextEditItem, document: vscode.TextDocument, range: vscode.Range, changes: ShownChange[]) {
+  private constructor(item: NextEditItem, document: vscode.TextDocument) {
+    const { start, end } = item.range;
     this.item = item;
     this.document = document;
-    this.range = range;
-    this.changes = changes;
+    this.range = new vscode.Range(start.line, start.character, end.line, end.character);
+    this.text = withLineEnds(item.text, document.eol === vscode.EndOfLine.CRLF ? "\r\n" : "\n");
+    const offset = document.offsetAt(this.range.start);
+    const place = (at: number) => document.positionAt(offset + at);
+    this.changes = wordChanges(document.getText(this.range), this.text).map((change) => ({
+      range: new vscode.Range(place(change.start), place(change.end)),
+      text: change.text,
+    }));
   }
 
   /** Undefined where its document is not open, has moved on, or would stay as it is. */
@@ -34,15 +44,8 @@ export class NextEdit {
     if (document?.version !== item.textDocument.version) {
       return undefined;
     }
-    const { start, end } = item.range;
-    const range = new vscode.Range(start.line, start.character, end.line, end.character);
-    const offset = document.offsetAt(range.start);
-    const place = (at: number) => document.positionAt(offset + at);
-    const changes = wordChanges(document.getText(range), item.text).map((change) => ({
-      range: new vscode.Range(place(change.start), place(change.end)),
-      text: change.text,
-    }));
-    return changes.length > 0 ? new NextEdit(item, document, range, changes) : undefined;
+    const edit = new NextEdit(item, document);
+    return edit.changes.length > 0 ? edit : undefined;
   }
 
   /** Whether it is still an edit of the text as it is. */
@@ -63,7 +66,7 @@ export class NextEdit {
   /** The offset into the document, once the edit is applied, where the last change ends. */
   get endOffset(): number {
     const unchanged = this.document.offsetAt(this.range.end) - this.document.offsetAt(this.end);
-    return this.document.offsetAt(this.range.start) + this.item.text.length - unchanged;
+    return this.document.offsetAt(this.range.start) + this.text.length - unchanged;
   }
 
   isInView(editor: vscode.TextEditor): boolean {

@@ -204,10 +204,10 @@ export class NextEdits implements vscode.Disposable {
   }
 
   /** Whether it could be done: not where the document changes meanwhile. */
-  private async edit({ range, item }: NextEdit, editor: vscode.TextEditor): Promise<boolean> {
+  private async edit({ range, text }: NextEdit, editor: vscode.TextEditor): Promise<boolean> {
     this.isApplying = true;
     try {
-      return await editor.edit((edit) => edit.replace(range, item.text));
+      return await editor.edit((edit) => edit.replace(range, text));
     } finally {
       this.isApplying = false;
     }

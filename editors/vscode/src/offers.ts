@@ -1,5 +1,7 @@
 /** The suggestions that were last offered, and how much of one of them was taken word by word or line by line. */
 
+import { withLineEndsOf } from "./lineEnds.ts";
+
 /** A suggestion: `text` replaces what begins at `start`, an offset into the document. */
 export interface Offer {
   readonly id: unknown;
@@ -30,9 +32,11 @@ export class Offers {
     if (document !== this.document || isTyped(text)) {
       return undefined;
     }
+    const whole = content();
+    const end = offset + withLineEndsOf(whole, text).length;
     for (const offer of this.offers) {
-      const taken = plain(content().slice(offer.start, offset + text.length));
-      if (taken.length > 0 && taken.length < offer.text.length && plain(offer.text).startsWith(taken)) {
+      const taken = withLineEndsOf(offer.text, whole.slice(offer.start, end));
+      if (taken.length > 0 && taken.length < offer.text.length && offer.text.startsWith(taken)) {
         return { id: offer.id, length: taken.length };
       }
     }
@@ -45,8 +49,4 @@ const PAIRS = new Set(["()", "[]", "{}", "<>", '""', "''", "``"]);
 /** Whether one key can insert this: a character, or a bracket that the editor closes by itself. */
 function isTyped(text: string): boolean {
   return Array.from(text).length < 2 || PAIRS.has(text);
-}
-
-function plain(text: string): string {
-  return text.replaceAll("\r\n", "\n");
 }

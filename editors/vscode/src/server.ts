@@ -14,6 +14,8 @@ import { FRAMES_NOTIFICATION, type Frame, STATUS_NOTIFICATION, type Status } fro
 /** What the server needs to know of its surroundings. */
 export interface Surroundings {
   readonly find: () => Promise<string | undefined>;
+  /** Why it is not even looked for; undefined where it is. */
+  readonly fault: () => string | undefined;
   readonly settings: () => unknown;
   readonly channel: vscode.LogOutputChannel;
   readonly ghostText: GhostTextListener;
@@ -130,8 +132,14 @@ export class Server implements vscode.Disposable {
   }
 
   private async startNow(): Promise<void> {
-    const { find, settings, channel, ghostText } = this.surroundings;
+    const { find, fault, settings, channel, ghostText } = this.surroundings;
     this.executable = await find();
+    const message = fault();
+    if (message !== undefined) {
+      this.say({ state: "error", message });
+      this.gaveUp.fire(message);
+      return;
+    }
     if (this.executable === undefined) {
       this.say(NOT_FOUND);
       return;

@@ -1,6 +1,7 @@
 /** The settings under `lacuna`: those of the server, which are sent to it, and those of this extension. */
 
 import * as vscode from "vscode";
+import { allExcluded } from "./excluded.ts";
 
 const SECTION = "lacuna";
 const OWN = new Set(["path"]);
@@ -10,7 +11,8 @@ export function serverSettings(extension: vscode.Extension<unknown>): Record<str
   const { contributes } = extension.packageJSON as Manifest;
   const names = Object.keys(contributes.configuration.properties).map((key) => key.slice(SECTION.length + 1));
   const settings = configuration();
-  return Object.fromEntries(names.filter((name) => !OWN.has(name)).map((name) => [name, settings.get(name)]));
+  const values = names.filter((name) => !OWN.has(name)).map((name) => [name, settings.get(name)] as const);
+  return { ...Object.fromEntries(values), excluded: allExcluded(settings.inspect<unknown>("excluded") ?? {}) };
 }
 
 interface Manifest {

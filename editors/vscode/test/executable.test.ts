@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import * as path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { findExecutable, type Places } from "../src/executable.ts";
+import { findExecutable, type Places, settingFault } from "../src/executable.ts";
 
 const NOWHERE: Places = { setting: "", interpreter: undefined, folders: [], searchPath: "" };
 
@@ -53,6 +53,20 @@ describe("the program is found", { skip: process.platform === "win32" }, () => {
     assert.equal(await findExecutable({ ...NOWHERE, setting, folders: [at("shop")] }), tool);
     const fromHome = `~/${path.relative(homedir(), tool)}`;
     assert.equal(await findExecutable({ ...NOWHERE, setting: fromHome }), path.join(homedir(), fromHome.slice(2)));
+  });
+
+  test("never by a relative setting, which is refused", async () => {
+    await program(0o755, "shop", ".venv", "bin", "lacuna");
+    const here = path.relative(process.cwd(), at("shop", ".venv", "bin", "lacuna"));
+    for (const setting of [here, "lacuna", "./lacuna", "../lacuna", ".venv/bin/lacuna", "${workspaceFolder}/lacuna", "~me/x"]) {
+      const places = { ...NOWHERE, setting, searchPath: at("shop", ".venv", "bin") };
+      assert.match(settingFault(places) ?? "", /full path/);
+      assert.equal(await findExecutable(places), undefined);
+    }
+    for (const setting of ["", at("shop"), "~/bin/lacuna"]) {
+      assert.equal(settingFault({ ...NOWHERE, setting }), undefined);
+    }
+    assert.equal(settingFault({ ...NOWHERE, setting: "${workspaceFolder}/x", folders: [at("shop")] }), undefined);
   });
 
   test("only where it may be run", async () => {

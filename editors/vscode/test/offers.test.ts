@@ -28,6 +28,24 @@ test("a line of several is told, whatever the document's line ends", () => {
   assert.equal(check("def f():|", "\n    a()\n    b()", "\r\n    a()"), 8);
 });
 
+test("all lines are no part, whatever the line ends of document, offer and edit", () => {
+  for (const [document, offer, inserted] of [
+    ["\r\n", "\n", "\r\n"],
+    ["\r\n", "\r\n", "\r\n"],
+    ["\r\n", "\r\n", "\n"],
+    ["\n", "\r\n", "\n"],
+  ] as const) {
+    const text = (lineEnd: string) => ["", "    a()", "    b()"].join(lineEnd);
+    const offers = new Offers();
+    offers.replace("a.py", [{ id: 7, start: 8, text: text(offer) }]);
+    const whole = `def f():${text(document)}${document}`;
+    assert.equal(offers.inserted("a.py", 8, text(inserted), () => whole), undefined);
+    const first = `${inserted}    a()`;
+    const told = offers.inserted("a.py", 8, first, () => `def f():${document}    a()${document}`);
+    assert.deepEqual(told, { id: 7, length: offer.length + 7 }, "counted as the offer's text has them");
+  }
+});
+
 test("typing along is no acceptance, nor is a bracket that closes itself, nor an emoji", () => {
   assert.equal(check("total = |", "sum(prices)", "s"), undefined);
   assert.equal(check("total = |", "()", "()"), undefined);

@@ -1,9 +1,11 @@
 --- The server as an LSP client of Neovim: started, asked, restarted. Differences between versions of Neovim are here.
 
 local config = require("lacuna.config")
+local documents = require("lacuna.documents")
 local log = require("lacuna.log")
 local server = require("lacuna.server")
 local status = require("lacuna.status")
+local venv = require("lacuna.venv")
 
 local M = {}
 
@@ -25,6 +27,8 @@ function M.config()
   return {
     name = M.NAME,
     cmd = M._spawn,
+    cmd_cwd = server.folder(), -- these two are for a `cmd` of the user's
+    cmd_env = server.environment(),
     root_dir = M._root_dir,
     -- One server for all projects: each would take the memory of a model.
     reuse_client = function(client, _)
@@ -35,6 +39,7 @@ function M.config()
         params.initializationOptions = config.server_settings()
       end
     end,
+    on_init = documents.follow,
     on_exit = M._on_exit,
     handlers = {
       ["lacuna/status"] = function(_, result)
@@ -213,7 +218,7 @@ function M._spawn(dispatchers, resolved)
   assert(cmd, where)
   log.add(("starting %s, found by %s"):format(table.concat(cmd, " "), where))
   status.set("loading", "starting the server")
-  return vim.lsp.rpc.start(cmd, dispatchers)
+  return vim.lsp.rpc.start(cmd, dispatchers, { cwd = server.folder(), env = server.environment() })
 end
 
 --- Tells the root to start a server in; does not where there is no server.
@@ -221,6 +226,10 @@ end
 ---@param on_root fun(root: string?)
 function M._root_dir(buf, on_root)
   local root = M.root(buf)
+  local is_asked = not config.options.cmd and config.options.project_venv and root and not M.any()
+  if is_asked and venv.ask(root, M._start_all) then
+    return
+  end
   local cmd, why = server.find(root)
   if cmd then
     on_root(root)
@@ -259,6 +268,7 @@ function M._on_exit(code, signal, id)
   vim.schedule(function()
     local continue = stopping[id]
     stopping[id] = nil
+    documents.forget(id)
     status.set("off", "the server has ended")
     if vim.v.exiting ~= vim.NIL then
       return

@@ -7,8 +7,9 @@ local defaults = {
   --- The command that starts the server, as in `{ "/opt/lacuna/bin/lacuna", "serve" }`. With `false` it is looked
   --- for, see |lacuna-server|.
   cmd = false, ---@type string[]|false
-  --- Whether a server in the `.venv` of the project may be started. Say `false` if you open projects of strangers.
-  project_venv = true,
+  --- Whether a server in the `.venv` of the project may be started. You are asked for each project, and again when its
+  --- program is another one.
+  project_venv = false,
   --- What marks the root of a project.
   root_markers = { ".git", "pyproject.toml", "package.json", "Cargo.toml", "go.mod" },
   --- Whether suggestions and next edits come by themselves. With `false` they come when you ask: |lacuna.suggest()|,

@@ -43,7 +43,7 @@ function M._check_program()
     return
   end
   vim.health.ok(("found by %s: %s"):format(where, table.concat(cmd, " ")))
-  local version = vim.system(program.command("--version") or {}, { text = true }):wait(VERSION_MS)
+  local version = vim.system(program.command("--version") or {}, program.options()):wait(VERSION_MS)
   if version.code == 0 then
     vim.health.ok(vim.trim(version.stdout))
   else

@@ -3,6 +3,7 @@
 local Edit = require("lacuna.edit")
 local client = require("lacuna.client")
 local config = require("lacuna.config")
+local documents = require("lacuna.documents")
 local menu = require("lacuna.menu")
 local preview = require("lacuna.preview")
 local show = require("lacuna.show")
@@ -184,7 +185,7 @@ end
 ---@return integer?
 function M._buffer(server, uri)
   return vim.iter(vim.tbl_keys(server.attached_buffers)):find(function(buf)
-    return vim.api.nvim_buf_is_loaded(buf) and vim.uri_from_bufnr(buf) == uri
+    return vim.api.nvim_buf_is_loaded(buf) and documents.uri(buf) == uri
   end)
 end
 

@@ -39,7 +39,7 @@ function M.show(subcommand, arguments, more)
       window.write(buf, below and vim.list_extend(vim.list_extend(lines, { "" }), below) or lines)
     end
   end
-  vim.system(command, { text = true, env = { NO_COLOR = "1", COLUMNS = "100" } }, function(result)
+  vim.system(command, M.options({ NO_COLOR = "1", COLUMNS = "100" }), function(result)
     vim.schedule(function()
       local lines = M._lines(result)
       if more then
@@ -51,6 +51,14 @@ function M.show(subcommand, arguments, more)
       end
     end)
   end)
+end
+
+--- How a command is run: where the server is, too.
+---@param environment? table<string, string> additions
+---@return vim.SystemOpts
+function M.options(environment)
+  local env = vim.tbl_extend("force", server.environment(), environment or {})
+  return { text = true, cwd = server.folder(), env = env }
 end
 
 ---@param result vim.SystemCompleted

@@ -2,6 +2,7 @@
 
 local Edit = require("lacuna.edit")
 local client = require("lacuna.client")
+local documents = require("lacuna.documents")
 local text = require("lacuna.text")
 local window = require("lacuna.window")
 
@@ -84,7 +85,7 @@ function M._send(wish, instruction)
     M._warn(MOVED_ON)
     return
   end
-  local document = { uri = vim.uri_from_bufnr(wish.buf) }
+  local document = { uri = documents.uri(wish.buf) }
   local asked = { textDocument = document, range = wish.range, instruction = instruction }
   local can_rewrite = client.execute(wish.server, "lacuna.rewrite", { asked }, function(err, result)
     M._answered(wish, instruction, err, result)
@@ -107,7 +108,7 @@ function M._answered(wish, instruction, err, result)
   elseif client.version(wish.buf) ~= wish.version then
     M._warn(MOVED_ON)
   else
-    local change = M._text_edit(result, vim.uri_from_bufnr(wish.buf))
+    local change = M._text_edit(result, documents.uri(wish.buf))
     local edit = change and Edit.new(wish.buf, change.range, change.newText, wish.server.offset_encoding)
     if edit then
       M._show(edit, instruction)
@@ -142,8 +143,8 @@ end
 ---@param uri string
 ---@return lsp.TextEdit?
 function M._text_edit(result, uri)
-  local documents = result.documentChanges
-  local edits = documents and documents[1] and documents[1].edits or (result.changes or {})[uri] or {}
+  local changed = result.documentChanges
+  local edits = changed and changed[1] and changed[1].edits or (result.changes or {})[uri] or {}
   assert(#edits <= 1, "a rewrite is one edit")
   return edits[1]
 end

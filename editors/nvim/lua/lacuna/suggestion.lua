@@ -5,6 +5,7 @@ local text = require("lacuna.text")
 ---@class lacuna.Suggestion
 ---@field item table the server's item, for its reports
 ---@field text string what is to stand between `before` and `after` at last
+---@field line_end string the item's; that of `text` is "\n"
 ---@field buf integer
 ---@field row integer where it begins, from 0
 ---@field before string the line up to where it begins
@@ -34,9 +35,11 @@ function Suggestion.new(item, buf, cursor, encoding)
     first = text.byte_index(line, item.range.start.character, encoding)
     last = text.byte_index(line, item.range["end"].character, encoding)
   end
+  local inserted = type(item.insertText) == "table" and item.insertText.value or item.insertText
   return setmetatable({
     item = item,
-    text = (type(item.insertText) == "table" and item.insertText.value or item.insertText):gsub("\r\n?", "\n"),
+    text = inserted:gsub("\r\n?", "\n"),
+    line_end = inserted:find("\r\n", 1, true) and "\r\n" or "\n",
     buf = buf,
     row = row,
     before = line:sub(1, first),
@@ -82,7 +85,9 @@ end
 ---@param missing string
 ---@return integer
 function Suggestion:accepted_length(missing)
-  return text.length(self.text:sub(1, #self.text - #missing), "utf-16")
+  local taken = self.text:sub(1, #self.text - #missing)
+  local lines = self.line_end == "\n" and taken or taken:gsub("\n", self.line_end)
+  return text.length(lines, "utf-16")
 end
 
 return Suggestion
