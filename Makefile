@@ -10,10 +10,11 @@ TRAIN_ARGS ?=
 EVAL_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock pull demo test fuzz e2e-setup e2e lint format type bench bench-edits corpus train eval clean
+.PHONY: help setup lock pull demo test fuzz e2e-setup e2e lint lint-editors format type bench bench-edits corpus train eval
+.PHONY: clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv/ with everything that is pinned in requirements.lock (PYTHON=... chooses the interpreter)
 
@@ -51,9 +52,12 @@ e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the test
 e2e: e2e-setup ## Test both clients in the real editors
 	$(BIN)/python -m pytest --reruns 2 tests/e2e $(PYTEST_ARGS)
 
-lint: $(STAMP) ## Check style and formatting
+lint: $(STAMP) lint-editors ## Check style and formatting, of the editors' sources too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-editors: $(STAMP) ## Check the editors' TypeScript and Lua (needs npm; luacheck where it is installed)
+	$(BIN)/python tests/e2e/lint_editors.py
 
 format: $(STAMP) ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

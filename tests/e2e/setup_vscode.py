@@ -33,8 +33,25 @@ def install() -> None:
     node()
     code_server()
     browser()
-    if not (EXTENSION / "node_modules").is_dir():
-        _npm("ci", cwd=EXTENSION)
+    packages(EXTENSION)
+
+
+def packages(folder: Path) -> None:
+    """What a folder's package-lock.json says, in its node_modules; none of it runs a script meanwhile.
+
+    Raises CannotInstall.
+    """
+    lock = (folder / "package-lock.json").read_bytes()
+    stamp = folder / "node_modules" / ".lacuna-lock"
+    if not stamp.is_file() or stamp.read_bytes() != lock:
+        npm("ci", "--ignore-scripts", cwd=folder)
+        stamp.write_bytes(lock)
+
+
+def npm(command: str, *arguments: str, cwd: Path | None = None) -> None:
+    """Raises CannotInstall where there is no npm, or it fails."""
+    options = () if command == "run" else _OPTIONS
+    _run("npm", command, *options, *arguments, cwd=cwd, env=environment())
 
 
 def node() -> Path:
@@ -60,9 +77,8 @@ def browser() -> str:
 
 def build_extension() -> Path:
     """The extension as users install it, made anew. Raises CannotInstall."""
-    if not (EXTENSION / "node_modules").is_dir():
-        _npm("ci", cwd=EXTENSION)
-    _npm("run", "package", cwd=EXTENSION)
+    packages(EXTENSION)
+    npm("run", "package", cwd=EXTENSION)
     return VSIX
 
 
@@ -91,10 +107,10 @@ def _install_node(folder: Path) -> None:
 
 def _install_code_server(folder: Path) -> None:
     """Without what it would compile, which it runs without, but with the packages that compiling would have left."""
-    _npm("install", "--ignore-scripts", "--prefix", str(folder), f"code-server@{CODE_SERVER}")
+    npm("install", "--ignore-scripts", "--prefix", str(folder), f"code-server@{CODE_SERVER}")
     vscode = folder / "node_modules" / "code-server" / "lib" / "vscode"
     for part in (vscode, vscode / "extensions"):
-        _npm("install", "--ignore-scripts", "--omit=dev", cwd=part)
+        npm("install", "--ignore-scripts", "--omit=dev", cwd=part)
 
 
 def _node_package() -> str:
@@ -107,11 +123,6 @@ def _find_browser() -> str | None:
 
 
 _OPTIONS = ("--no-audit", "--no-fund", "--loglevel=error")
-
-
-def _npm(command: str, *arguments: str, cwd: Path | None = None) -> None:
-    options = () if command == "run" else _OPTIONS
-    _run("npm", command, *options, *arguments, cwd=cwd, env=environment())
 
 
 def _run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:

@@ -71,6 +71,11 @@ class CodeServer:
         (root / ".profile").write_text(f"export PATH='{path}'\n", encoding="utf-8")
 
     @property
+    def home(self) -> Path:
+        """The user's home."""
+        return self._root
+
+    @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self._port}/?folder={self.workspace}"
 
@@ -104,6 +109,12 @@ class CodeServer:
         They go into the machine's settings: changes of the user's are seen when the editor makes them itself only.
         """
         self._write("Machine", {f"lacuna.{name}": value for name, value in {**self._initial, **settings}.items()})
+
+    def configure_workspace(self, **settings: object) -> None:
+        """The same in the workspace's own settings, as somebody's repository may bring them."""
+        path = self.workspace / ".vscode" / "settings.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({f"lacuna.{name}": value for name, value in settings.items()}), encoding="utf-8")
 
     def user_settings(self) -> dict[str, object]:
         """The user's settings, as they are now."""
