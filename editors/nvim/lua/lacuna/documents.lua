@@ -32,13 +32,16 @@ end
 function M.follow(client)
   local documents = {} ---@type table<integer, lacuna.Document?>
   told[client.id] = documents
-  local notify, request = client.rpc.notify, client.rpc.request
-  client.rpc.request = function(method, params, ...)
-    return request(method, M._corrected(documents, params), ...)
-  end
-  client.rpc.notify = function(method, params)
-    local sent = M._corrected(documents, params)
-    return M._is_news(documents, method, sent) and notify(method, sent)
+  for _, name in ipairs({ "request", "notify" }) do
+    local send = client[name]
+    -- Not deeper, in `client.rpc`: before a message goes out, changes of other buffers do.
+    client[name] = function(...)
+      local arguments = vim.F.pack_len(...)
+      local at = arguments[1] == client and 2 or 1 -- of the message's method: a client's functions are methods since 0.11
+      local params = M._corrected(documents, arguments[at + 1])
+      arguments[at + 1] = params
+      return M._is_news(documents, arguments[at], params) and send(vim.F.unpack_len(arguments))
+    end
   end
 end
 
