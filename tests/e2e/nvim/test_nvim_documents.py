@@ -162,8 +162,7 @@ def test_buffers_without_a_name_have_texts_of_their_own(recorded: Recorded) -> N
         editor.until(lambda: editor.lua("return require('lacuna.client').of(0) ~= nil"), "attached")
         numbers.append(editor.rpc.current.buffer.number)
     for buf in (*numbers, *numbers):
-        editor.rpc.command(f"buffer {buf}")
-        editor.keys(f"Goof {buf}<C-c>")
+        editor.rpc.buffers[buf].append(f"of {buf}")
     wanted = {f"untitled:lacuna-{buf}": "\n".join(editor.rpc.buffers[buf][:]) + "\n" for buf in numbers}
     assert all(text.count("of") == 2 for text in wanted.values())
     editor.until(lambda: wanted.items() <= recorded.texts().items(), lambda: f"{wanted}; they are {recorded.texts()}")
