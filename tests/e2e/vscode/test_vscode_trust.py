@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ TEXT = "prices = [3, 5, 8]\n|\nprint(total)\n"
 @pytest.fixture
 def workspace(window: Window, code_server: CodeServer) -> Iterator[Path]:
     yield code_server.workspace
+    shutil.rmtree(code_server.workspace / ".venv", ignore_errors=True)  # in a trusted workspace it would be found
     code_server.configure_workspace()
 
 
