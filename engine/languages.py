@@ -34,6 +34,8 @@ class Language:
     ids: tuple[str, ...] = ()  # LSP's languageIds and the editors' file types, besides `name`
     function: str = "language"  # of the module: returns the grammar
     patterns: Mapping[Kind, str] = field(default_factory=dict)  # own patterns of node types, for whole names
+    placeholders: tuple[str, ...] = ("x",)  # what could stand in a hole: a value, and what is not written as one
+    no_comma_before: str = ""  # what may not follow a list's last comma, where there is such a rule
 
 
 def language_of(language_id: str, file_name: str = "") -> str:
@@ -48,6 +50,8 @@ def language_of(language_id: str, file_name: str = "") -> str:
 
 _STATEMENT, _BLOCK, _FUNCTION = Kind.STATEMENT, Kind.BLOCK, Kind.FUNCTION
 _ARGUMENTS, _STRING = Kind.ARGUMENTS, Kind.STRING
+_TYPED = ("x", "x x")  # a parameter has a type and a name
+_AFTER_SQL_LIST = r"[);]|(from|where|group|having|order|limit|union|into|values|join|returning)\b"
 _TYPESCRIPT_BLOCKS = {_BLOCK: r"statement_block|(class|interface|enum|switch)_body|object_type"}
 
 # fmt: off
@@ -67,32 +71,41 @@ _ROWS = (
     Language("rust", "tree_sitter_rust", "//", "*/", (".rs",), patterns={
         _BLOCK: r"block|match_block|((field_)?declaration|enum_variant)_list",
         _FUNCTION: "function_item|closure_expression"}),
-    Language("c", "tree_sitter_c", "//", "*/", (".c", ".h"), patterns={_FUNCTION: "function_definition"}),
+    Language("c", "tree_sitter_c", "//", "*/", (".c", ".h"), patterns={_FUNCTION: "function_definition"},
+             placeholders=_TYPED, no_comma_before=r"\)"),
     Language("cpp", "tree_sitter_cpp", "//", "*/", (".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".ipp"), ("c++",),
              patterns={_STATEMENT: Kind.STATEMENT.value + "|for_range_loop",
-                       _FUNCTION: "function_definition|lambda_expression"}),
+                       _FUNCTION: "function_definition|lambda_expression"},
+             placeholders=_TYPED, no_comma_before=r"\)"),
     Language("java", "tree_sitter_java", "//", "*/", (".java",), patterns={
-        _BLOCK: "block|(class|interface|enum|constructor|annotation_type)_body|switch_block"}),
+        _BLOCK: "block|(class|interface|enum|constructor|annotation_type)_body|switch_block"},
+             placeholders=_TYPED, no_comma_before=r"\)"),
     Language("csharp", "tree_sitter_c_sharp", "//", "*/", (".cs",), ("cs", "c_sharp"), patterns={
-        _STATEMENT: "(?!variable)" + Kind.STATEMENT.value, _BLOCK: Kind.BLOCK.value + "|accessor_list"}),
+        _STATEMENT: "(?!variable)" + Kind.STATEMENT.value, _BLOCK: Kind.BLOCK.value + "|accessor_list"},
+             placeholders=_TYPED, no_comma_before=r"\)"),
     Language("ruby", "tree_sitter_ruby", "#", "", (".rb", ".rake", ".gemspec", "gemfile", "rakefile"), patterns={
         _STATEMENT: r"(singleton_)?method|class|module",
         _BLOCK: "body_statement|block_body|do_block|block|begin|then|else|ensure|do",
         _FUNCTION: "method|singleton_method|lambda"}),
-    Language("php", "tree_sitter_php", "//", "*/", (".php",), function="language_php"),
+    Language("php", "tree_sitter_php", "//", "*/", (".php",), function="language_php",
+             placeholders=("x", "$x")),
     Language("bash", "tree_sitter_bash", "#", "", (".sh", ".bash", ".zsh", ".bashrc", ".zshrc"),
              ("shellscript", "sh", "zsh"), patterns={
         _STATEMENT: r"(?!compound)\w+_statement|\w*command|pipeline|list|variable_assignments?|function_definition",
         _BLOCK: "do_group|compound_statement|subshell", _STRING: r"\w*string|heredoc_body"}),
     Language("html", "tree_sitter_html", "", "-->", (".html", ".htm", ".xhtml"), patterns={
         _STATEMENT: r"(\w+_)?element|doctype", _BLOCK: "element", _ARGUMENTS: "start_tag|self_closing_tag",
-        _STRING: "quoted_attribute_value"}),
+        _STRING: "quoted_attribute_value"},
+             placeholders=("x", ">", '"x"')),
     Language("css", "tree_sitter_css", "", "*/", (".css",), patterns={
-        _STATEMENT: r"\w+_statement|declaration|rule_set|at_rule", _BLOCK: "block|keyframe_block_list"}),
+        _STATEMENT: r"\w+_statement|declaration|rule_set|at_rule", _BLOCK: "block|keyframe_block_list"},
+             no_comma_before=r"[){};]"),
     Language("json", "tree_sitter_json", "//", "*/", (".json", ".jsonc", ".ipynb"), ("jsonc",), patterns={
-        _STATEMENT: "pair", _BLOCK: "object|array"}),
+        _STATEMENT: "pair", _BLOCK: "object|array"},
+             placeholders=("0", '"x": 0', ": 0"), no_comma_before=r"[\]}]"),
     Language("lua", "tree_sitter_lua", "--", "]]", (".lua",), patterns={
-        _STATEMENT: r"(?!assignment)\w+_(statement|declaration)"}),
+        _STATEMENT: r"(?!assignment)\w+_(statement|declaration)"},
+             no_comma_before=r"\)"),
     Language("kotlin", "tree_sitter_kotlin", "//", "*/", (".kt", ".kts"), patterns={
         _STATEMENT: "(?!variable)" + Kind.STATEMENT.value, _BLOCK: Kind.BLOCK.value + "|lambda_literal"}),
     Language("swift", "tree_sitter_swift", "//", "*/", (".swift",), patterns={
@@ -103,24 +116,29 @@ _ROWS = (
         _STATEMENT: "block_mapping_pair|block_sequence_item|flow_pair", _BLOCK: r"(block|flow)_(mapping|sequence)",
         _STRING: r"\w+_quote_scalar|block_scalar"}),
     Language("toml", "tree_sitter_toml", "#", "", (".toml",), patterns={
-        _STATEMENT: "pair", _BLOCK: "table|table_array_element|inline_table|array"}),
+        _STATEMENT: "pair", _BLOCK: "table|table_array_element|inline_table|array"},
+             placeholders=("0", "x = 0", "x"), no_comma_before="}"),
     Language("markdown", "tree_sitter_markdown", "", "-->", (".md", ".markdown"), patterns={
         _STATEMENT: r"paragraph|list_item|\w+_heading|fenced_code_block|pipe_table",
         _BLOCK: "section|list|block_quote"}),
     Language("sql", "tree_sitter_sql", "--", "*/", (".sql",), patterns={
         _STATEMENT: "statement", _FUNCTION: "create_function|create_procedure",
-        _ARGUMENTS: "list|column_definitions|function_arguments", _STRING: "literal"}),  # numbers are literals, too
+        _ARGUMENTS: "list|column_definitions|function_arguments", _STRING: "literal"},
+             placeholders=("x", "0", "x int"), no_comma_before=_AFTER_SQL_LIST),  # numbers are literals, too
     Language("haskell", "tree_sitter_haskell", "--", "-}", (".hs",), patterns={
-        _BLOCK: r"(\w+_)?declarations|local_binds|do", _FUNCTION: "function|lambda|lambda_case"}),
+        _BLOCK: r"(\w+_)?declarations|local_binds|do", _FUNCTION: "function|lambda|lambda_case"},
+             no_comma_before=r"[\]}]"),
     Language("ocaml", "tree_sitter_ocaml", "", "*)", (".ml",), function="language_ocaml", patterns={
-        _BLOCK: "structure|object_expression", _FUNCTION: "fun_expression|function_expression|method_definition"}),
+        _BLOCK: "structure|object_expression", _FUNCTION: "fun_expression|function_expression|method_definition"},
+             no_comma_before=r"\)"),
     Language("ocaml_interface", "tree_sitter_ocaml", "", "*)", (".mli",), ("ocaml.interface", "ocamlinterface"),
              function="language_ocaml_interface", patterns={_BLOCK: "signature"}),
     Language("julia", "tree_sitter_julia", "#", "=#", (".jl",), patterns={
         _BLOCK: r"(compound|for|while|if|let|try|quote)_statement|(else|elseif|catch|finally|do)_clause"
                 r"|(function|macro|module|struct)_definition"}),
     Language("elixir", "tree_sitter_elixir", "#", "", (".ex", ".exs"), patterns={
-        _BLOCK: r"(\w+_)?block", _FUNCTION: "anonymous_function"}),
+        _BLOCK: r"(\w+_)?block", _FUNCTION: "anonymous_function"},
+             no_comma_before=r"\)"),
 )
 # fmt: on
 

@@ -13,6 +13,7 @@ from lsp_server.brackets import Brackets, brackets_around
 from lsp_server.documents import Snapshot
 from lsp_server.exclude import Exclusion
 from lsp_server.indentation import expected_after, leading, opens_block, unit_of
+from lsp_server.plain_text import plain
 from lsp_server.suggestion import Reason, Rejected
 from lsp_server.text import Text
 
@@ -97,8 +98,8 @@ def build_context(
     if len(snapshot.current_line) > MAX_LINE:
         return Rejected(Reason.LINE_TOO_LONG)
     prefix, after = _prefix(snapshot, extent.prefix), snapshot.suffix(BRACKET_CHARS)
-    suffix = _plain(snapshot.suffix(extent.suffix))
-    brackets = brackets_around(prefix, _plain(after), len(after) == BRACKET_CHARS, snapshot.language)
+    suffix = plain(snapshot.suffix(extent.suffix))
+    brackets = brackets_around(prefix, plain(after), len(after) == BRACKET_CHARS, snapshot.language)
     reason = _reason_not_to_ask(prefix, suffix, brackets, trigger)
     if reason is not None:
         return Rejected(reason)
@@ -130,7 +131,7 @@ def _prefix(snapshot: Snapshot, length: int) -> str:
         text = text[-first % (length // JUMPS) :]
         text = text[text.find("\n") + 1 :]
         text = text[_outside_string(snapshot, text) :]
-    return _plain(text)
+    return plain(text)
 
 
 def _with_cells(text: str, cells: tuple[Text, ...], length: int) -> tuple[str, int]:
@@ -157,11 +158,6 @@ def _outside_string(snapshot: Snapshot, window: str) -> int:
             line_end = window.find("\n", skipped)
             return line_end + 1 if line_end >= 0 else 0
     return 0
-
-
-def _plain(text: str) -> str:
-    """With `\\n` as the only line end."""
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _reason_not_to_ask(prefix: str, suffix: str, brackets: Brackets, trigger: Trigger) -> Reason | None:

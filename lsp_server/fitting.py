@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lsp_server.context import Context
-from lsp_server.repetition import has_word, overlaps, repeats_above
+from lsp_server.following_lines import Following, Role, repeated
+from lsp_server.line_form import form
+from lsp_server.repetition import overlaps, repeats_above
 
 _CLOSING_RUN = re.compile(r"[)\]}\"'`]+")  # what editors type by themselves
 _ONLY_CLOSERS = re.compile(r"[)\]}\"'`;,\s]*")
@@ -24,30 +26,26 @@ class Fitted:
     swallowed: int = 0
 
 
-def fittings(context: Context, fill: str) -> Iterator[Fitted]:
+def fittings(context: Context, fill: str, following: Sequence[Following]) -> Iterator[Fitted]:
     """The whole fill in every way that it can be fitted, and then shorter and shorter beginnings of it."""
     while fill.strip():
-        yield from _fitted(context, fill)
+        yield from _fitted(context, fill, following)
         shorter = _DANGLING.sub("", fill)
         fill = shorter if shorter != fill else fill.rpartition("\n")[0]
 
 
-def repeats_line_above(context: Context, fitted: Fitted) -> bool:
-    """Whether the cursor's line would be the one above it once more."""
-    first, newline, _ = fitted.text.partition("\n")
-    rest = "" if newline else context.line_suffix[fitted.swallowed :]
-    return bool(first) and repeats_above(_lines_above(context), context.line_prefix + first + rest)
+def lines_above(context: Context) -> list[str]:
+    """The last two lines with text above the cursor's."""
+    lines = context.gap.prefix.split("\n")[:-1]
+    return [line for line in lines[-10:] if line.strip()][-2:]
 
 
-def says_next_line(context: Context, fitted: Fitted) -> bool:
-    """Whether one of the lines that it makes would be the next line."""
-    whole = context.line_prefix + fitted.text + context.line_suffix[fitted.swallowed :]
-    return any(_says(line, _next_line(context)) for line in whole.split("\n"))
-
-
-def _fitted(context: Context, fill: str) -> Iterator[Fitted]:
+def _fitted(context: Context, fill: str, following: Sequence[Following]) -> Iterator[Fitted]:
     """Without what the suffix begins with; swallowing what an editor closed; up to where it closes something again."""
-    fill = _without_next_line(context, fill)
+    fill = _without_lines_below(context, fill, following)
+    if _in_tag(context, fill):
+        yield from _closing_tag(fill)
+        return
     suffix = context.gap.suffix
     lengths = overlaps(fill, suffix)
     if lengths and _WORD.search(suffix[: lengths[0]]):
@@ -71,29 +69,45 @@ def _swallowing(context: Context, fill: str) -> Iterator[Fitted]:
             yield Fitted(fill.rstrip(), count)
 
 
-def _without_next_line(context: Context, fill: str) -> str:
-    """Up to where it says the next line, or the line that it has just said."""
-    above, next_line = _lines_above(context), _next_line(context)
+def _in_tag(context: Context, fill: str) -> bool:
+    """Whether the cursor stands before the end of a start tag that the fill closes again: `<a|></a>` and `>b`."""
+    return re.match(r"/?></", context.line_suffix) is not None and fill.lstrip().startswith((">", "/>"))
+
+
+def _closing_tag(fill: str) -> Iterator[Fitted]:
+    """With the editor's `>` in place of its own, up to an end tag that stands there already."""
+    yield Fitted(fill.rstrip(), 1)
+    for match in reversed(list(re.finditer("</", fill))):
+        yield Fitted(fill[: match.start()].rstrip(), 1)
+
+
+def _without_lines_below(context: Context, fill: str, following: Sequence[Following]) -> str:
+    """Up to where a line of it says one below, or the line that it has just said."""
+    above, language = lines_above(context), context.gap.language
     lines = fill.split("\n")
     for index, line in enumerate(lines):
         full = context.line_prefix + line if index == 0 else line
         if len(lines) == 1:
             full += context.line_suffix
-        breaks_off = index == len(lines) - 1 and _begins(full, next_line)
-        if _says(full, next_line) or (index > 0 and (breaks_off or repeats_above(above, full))):
+        breaks_off = index == len(lines) - 1 and _begins(full, following, language)
+        is_said = _says_below(context, full, following)
+        if is_said or (index > 0 and (breaks_off or repeats_above(above, full, language))):
             return "\n".join(lines[:index])
         if full.strip():
             above = [*above, full]
     return fill
 
 
-def _says(line: str, next_line: str) -> bool:
-    return line.rstrip() == next_line and has_word(line)
+def _says_below(context: Context, line: str, following: Sequence[Following]) -> bool:
+    """Closers and signs are left to the brackets, which tell whether they are needed."""
+    below = repeated(line, following, context.gap.language)
+    return below is not None and below.role is not Role.CLOSER and any(map(str.isalpha, line))
 
 
-def _begins(line: str, next_line: str) -> bool:
+def _begins(line: str, following: Sequence[Following], language: str) -> bool:
     """Whether a fill was broken off in the middle of the next line."""
-    return len(line.strip()) > 1 and next_line.lstrip().startswith(line.strip())
+    said = form(line, language)
+    return len(said) > 1 and bool(following) and following[0].form.startswith(said)
 
 
 def _trimmed(context: Context, text: str) -> str:
@@ -107,14 +121,3 @@ def _trimmed(context: Context, text: str) -> str:
 def _has_in_order(text: str, characters: str) -> bool:
     rest = iter(text)
     return all(character in rest for character in characters)
-
-
-def _lines_above(context: Context) -> list[str]:
-    """The last two lines with text above the cursor's."""
-    lines = context.gap.prefix.split("\n")[:-1]
-    return [line for line in lines[-10:] if line.strip()][-2:]
-
-
-def _next_line(context: Context) -> str:
-    """The first line with text below the cursor's; "" where there is none."""
-    return next((line.rstrip() for line in context.gap.suffix.split("\n")[1:] if line.strip()), "")

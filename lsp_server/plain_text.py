@@ -48,5 +48,6 @@ class PlainText:
 
 
 def plain(text: Text | str) -> str:
-    """A document with `\\n` as its only line end; its lines and columns are the same."""
-    return str(text).replace("\r\n", "\n").replace("\r", "\n")
+    """A text with `\\n` as its only line end; its lines and columns are the same. The server's one place for it."""
+    found = str(text)
+    return found.replace("\r\n", "\n").replace("\r", "\n") if "\r" in found else found

@@ -9,7 +9,10 @@ from engine.secrets import reveals
 from engine.syntax import token_boundaries
 from lsp_server.context import Context
 from lsp_server.documents import Snapshot
-from lsp_server.fitting import Fitted, fittings, repeats_line_above, says_next_line
+from lsp_server.fitting import fittings
+from lsp_server.following_lines import following_lines
+from lsp_server.judgement import Candidate, objection
+from lsp_server.plain_text import plain
 from lsp_server.repetition import loops
 from lsp_server.scope import in_scope, indented
 from lsp_server.suggestion import Reason, Rejected, Suggestion
@@ -20,22 +23,26 @@ _SECRET_CHARS = 3000  # before the cursor, in which a secret may have begun that
 _TOKEN_LINES = 20  # before the cursor, that are read to find the tokens of a fill
 
 
-def postprocess(context: Context, snapshot: Snapshot, fill: str) -> Suggestion | Rejected:
-    """The best of a fill that fits: the whole, or what is left of it without what the text around it says already."""
-    fill = fill.replace("\r\n", "\n").replace("\r", "\n")
-    if "\0" in fill:
+def postprocess(context: Context, snapshot: Snapshot, fill: str, whole: str | None = None) -> Suggestion | Rejected:
+    """The best of a fill that fits: the whole, or what is left of it without what the text around it says already.
+
+    `whole` is the fill that `fill` is a beginning of, where it is one.
+    """
+    beginning = plain(fill)
+    if "\0" in beginning:
         return Rejected(Reason.BINARY)
-    if reveals_secret(context, fill):
+    if reveals_secret(context, beginning):
         return Rejected(Reason.SECRET)
-    fill = in_scope(context, indented(context, fill))
-    if not fill.strip():
+    beginning = in_scope(context, indented(context, beginning))
+    if not beginning.strip():
         return Rejected(Reason.EMPTY)
-    if loops(fill):
+    if loops(beginning):
         return Rejected(Reason.LOOPS)
-    check = SyntaxCheck(snapshot, context.brackets)
+    meant = beginning if whole is None else in_scope(context, indented(context, plain(whole)))
+    check, following = SyntaxCheck(snapshot, context.brackets), following_lines(context)
     reasons: list[Reason] = []
-    for fitted in islice(fittings(context, fill), _MAX_FITTINGS):
-        reason = _objection(context, check, fitted)
+    for fitted in islice(fittings(context, beginning, following), _MAX_FITTINGS):
+        reason = objection(Candidate(context, snapshot, check, following, fitted, meant))
         if reason is None:
             return Suggestion(fitted.text.replace("\n", context.newline), fitted.swallowed)
         if reason is Reason.REPEATS_LINE_ABOVE:
@@ -65,23 +72,3 @@ def longest_confident_prefix(pieces: Sequence[tuple[str, float]], threshold: flo
         language, before = "", ""
     ends = (end - len(before) for end in token_boundaries(language, before + whole))
     return confident[: max((end for end in ends if 0 < end <= len(confident)), default=0)]
-
-
-def _objection(context: Context, check: SyntaxCheck, fitted: Fitted) -> Reason | None:
-    """Why not to show it; the cheapest questions first."""
-    text, right = fitted.text, context.gap.suffix[fitted.swallowed :]
-    if not text.strip() or (text.strip() == context.line_suffix.strip() and not context.brackets.is_better_with(text)):
-        return Reason.REPEATS_SUFFIX
-    if says_next_line(context, fitted):
-        return Reason.REPEATS_SUFFIX
-    if repeats_line_above(context, fitted):
-        return Reason.REPEATS_LINE_ABOVE
-    if _is_word(text[-1]) and _is_word(right[:1]):
-        return Reason.RUNS_TOGETHER
-    if context.brackets.is_worse_with(text, fitted.swallowed):
-        return Reason.UNBALANCED
-    return Reason.PARSE_WORSE if check.is_worse_with(text, fitted.swallowed) else None
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"

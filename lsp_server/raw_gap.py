@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.gap import Gap
+from lsp_server.plain_text import plain
 from lsp_server.text import Text, without_surrogates
 
 
@@ -19,6 +20,8 @@ class RawGap:
     def between(cls, prefix: str, suffix: str, language: str, max_tokens: int) -> RawGap:
         """The gap between two texts with any line ends; `language` is a name of engine/languages.py's table, or ""."""
         newline = Text(prefix + suffix).newline if "\r" in prefix or "\r" in suffix else "\n"
+        if prefix.endswith("\r") and suffix.startswith("\n"):
+            prefix = prefix[:-1]  # a cut inside a line end stands before it, as an editor's cursor does
         return cls(Gap(_plain(prefix), _plain(suffix), language, max_tokens=max_tokens), newline)
 
     def answer(self, text: str) -> str:
@@ -27,4 +30,4 @@ class RawGap:
 
 
 def _plain(text: str) -> str:
-    return without_surrogates(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return without_surrogates(plain(text))

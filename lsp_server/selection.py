@@ -25,7 +25,7 @@ def select(
     for infill in infills:
         suggestion = _suggestion(context, snapshot, infill, threshold)
         if isinstance(suggestion, Suggestion):
-            found.setdefault(suggestion.text, suggestion)
+            found.setdefault(_without_space(suggestion.text), suggestion)
             if context.trigger is Trigger.AUTOMATIC:
                 break
         else:
@@ -38,7 +38,7 @@ def _suggestion(context: Context, snapshot: Snapshot, infill: Infill, threshold:
         return Reason.SECRET
     reason = Reason.LOW_CONFIDENCE
     for fill in dict.fromkeys(_candidates(context, infill, threshold)):
-        result = postprocess(context, snapshot, fill)
+        result = postprocess(context, snapshot, fill, infill.text)
         if isinstance(result, Suggestion):
             return result
         reason = result.reason
@@ -61,3 +61,8 @@ def _token_threshold(confidence: float) -> float:
     certainty at 1.
     """
     return (2.0 + confidence) / 3.0
+
+
+def _without_space(text: str) -> str:
+    """What tells choices apart: those that differ in white space alone are one."""
+    return "".join(text.split())

@@ -10,6 +10,7 @@ from itertools import islice
 from engine.secrets import without_secrets
 from lsp_server.documents import Document, Snapshot
 from lsp_server.exclude import Exclusion
+from lsp_server.plain_text import plain
 from lsp_server.text import Text
 
 MAX_SNIPPETS = 3
@@ -103,7 +104,7 @@ def _pieces(text: Text) -> Iterator[str]:
     """
     piece = ""
     pieces = 0
-    head = [line.replace("\r\n", "\n").replace("\r", "\n") for line in _head(text)]
+    head = [plain(line) for line in _head(text)]
     for line in without_secrets(head):
         starts_anew = len(piece) > MAX_CHARS // 2 and line[:1].strip() != ""
         if piece and (starts_anew or len(piece) + len(line) > MAX_CHARS):

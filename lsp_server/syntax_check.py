@@ -13,7 +13,6 @@ from lsp_server.text import Text
 
 _NEAR = 1500  # bytes on either side of the cursor that are parsed whole
 _MAX_BYTES = 30_000  # more takes longer than 5 ms to parse
-_PLACEHOLDER = "x"
 
 
 class SyntaxCheck:
@@ -43,9 +42,13 @@ class SyntaxCheck:
 
     @cached_property
     def _errors_now(self) -> int:
-        """As it stands, or with a name at the cursor if that is better: `x = ` is an error that any fill would mend."""
-        now = self._errors("", 0)
-        return min(now, self._errors(_PLACEHOLDER, 0)) if now else 0
+        """As it stands, or with what could stand at the cursor if that is better: any value would mend `x = `."""
+        least = self._errors("", 0)
+        for placeholder in LANGUAGES[self._snapshot.language].placeholders:
+            if least == 0:
+                return 0
+            least = min(least, self._errors(placeholder, 0))
+        return least
 
     def _errors(self, fill: str, swallowed: int) -> int:
         assert self._around is not None, "there is something to parse"

@@ -9,7 +9,6 @@ from marked_text import context_at, snapshot_at
 from engine.gap import Features, Infill
 from lsp_server.context import Context, Trigger
 from lsp_server.selection import select
-from lsp_server.statistics import Outcome
 from lsp_server.suggestion import Reason, Suggestion
 
 FEATURES = Features(-1.0, -1.0, -1.0, -1.0, tokens=1, ended=True)
@@ -23,9 +22,7 @@ def infill(confidence: float, *pieces: tuple[str, float]) -> Infill:
     return Infill(text, confidence, 1, 1, FEATURES, logarithms)
 
 
-def check(
-    marked: str, *infills: Infill, trigger: Trigger = AUTOMATIC, confidence: float = 0.35
-) -> list[str] | Outcome | Reason:
+def check(marked: str, *infills: Infill, trigger: Trigger = AUTOMATIC, confidence: float = 0.35) -> list[str] | Reason:
     """The texts that are suggested at the cursor, or why there are none."""
     context = context_at(marked, trigger=trigger)
     assert isinstance(context, Context)

@@ -35,7 +35,7 @@ class Rewrite:
         start, end = min(start, end), max(start, end)
         if not text.line(start.line)[: start.column].strip():
             start = Place(start.line, 0)
-        code = _plain(text.between(start, end)).rstrip()
+        code = plain(text.between(start, end)).rstrip()
         if not code.strip():
             return None
         end = text.place_at(text.offset(start) + len(text.between(start, end).rstrip()))
@@ -74,7 +74,7 @@ def _brings_secret(text: str, code: str) -> bool:
 def _indented(answer: str, rewrite: Rewrite) -> str:
     """The answer as deep as the code was, in the file's own kind of white space."""
     unit = unit_of(rewrite.code.split("\n") + rewrite.prefix.split("\n")[-100:], rewrite.language)
-    lines = with_unit(dedent(_plain(answer)).split("\n"), unit)
+    lines = with_unit(dedent(plain(answer)).split("\n"), unit)
     margin = min((width(leading(line)) for line in rewrite.code.split("\n") if line.strip()), default=0)
     return "\n".join(moved(lines, margin, unit))
 
@@ -85,7 +85,3 @@ def _offset(text: str, place: Place) -> int:
     for _ in range(place.line):
         start = text.index("\n", start) + 1
     return start + place.column
-
-
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")

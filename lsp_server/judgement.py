@@ -1,0 +1,217 @@
+"""What a suggestion is judged by: one table of objections, over what it says and the lines that it would make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from engine.languages import LANGUAGES
+from lsp_server.context import Context
+from lsp_server.documents import Snapshot
+from lsp_server.fitting import Fitted, lines_above
+from lsp_server.following_lines import Following, Role, repeated
+from lsp_server.lexis import lexis_of
+from lsp_server.line_form import comment_marks, form, has_word
+from lsp_server.repetition import repeats_above
+from lsp_server.suggestion import Reason
+from lsp_server.syntax_check import SyntaxCheck
+from lsp_server.tags import closes_nothing
+
+_QUOTES = "\"'`"
+_EMPTY_ARGUMENT = re.compile(r"\(\s*,")
+_ARGUMENTS_MAY_BE_EMPTY = {"", "markdown", "c", "cpp", "haskell", "csharp", "html"}  # macros, sections, `<,>`, prose
+_BREAKS_OFF = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]$")
+_ENOUGH = 400  # characters of what follows, in which the next code stands
+_TAG_CHARS = 20_000  # before the cursor, in which tags were opened
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to show a fill, or a beginning of one, at its place."""
+
+    context: Context
+    snapshot: Snapshot
+    check: SyntaxCheck
+    following: tuple[Following, ...]
+    fitted: Fitted
+    whole: str  # the fill that it is a beginning of, or all of
+
+    @cached_property
+    def rest(self) -> str:
+        """What would stand behind it on its line."""
+        return self.context.line_suffix[self.fitted.swallowed :]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines that it would make."""
+        return (self.context.line_prefix + self.fitted.text + self.rest).split("\n")
+
+    @cached_property
+    def after(self) -> str:
+        """The text that would follow it."""
+        return self.context.gap.suffix[self.fitted.swallowed :]
+
+    @property
+    def language(self) -> str:
+        """Of the document."""
+        return self.context.gap.language
+
+    def repeats(self, line: str) -> Following | None:
+        """The line below that `line` says again."""
+        return repeated(line, self.following, self.language)
+
+
+def objection(candidate: Candidate) -> Reason | None:
+    """Why not to show it: the first objection that holds."""
+    return next((reason for reason, holds in OBJECTIONS if holds(candidate)), None)
+
+
+def _changes_nothing(candidate: Candidate) -> bool:
+    text, suffix = candidate.fitted.text, candidate.context.line_suffix
+    if not text.strip() or text == suffix[: candidate.fitted.swallowed]:
+        return True
+    return text.strip() == suffix.strip() and not candidate.context.brackets.is_better_with(text)
+
+
+def _says_rest_of_line(candidate: Candidate) -> bool:
+    """`f(a,| b)` and ` b,`: separators at the ends tell nothing."""
+    text = candidate.fitted.text.strip(",; \t")
+    rest = candidate.rest.lstrip(",; \t")
+    if not has_word(text) or not rest.startswith(text) or "\n" in text:
+        return False
+    return not _is_word(rest[len(text) : len(text) + 1])
+
+
+def _says_following_line(candidate: Candidate) -> bool:
+    for line in candidate.lines:
+        below = candidate.repeats(line)
+        if below is not None and not _closes_what_is_open(candidate, below):
+            return True
+    return False
+
+
+def _is_piece_of_following_line(candidate: Candidate) -> bool:
+    """A beginning of a line that was refused because it says one below, or that broke off before it had said it."""
+    if candidate.rest.strip():
+        return False
+    made, meant = candidate.lines, (candidate.context.line_prefix + candidate.whole).split("\n")
+    last = made[-1].strip()
+    line = meant[len(made) - 1] if len(made) <= len(meant) else ""
+    if len(last) < 2 or not line.strip().startswith(last):
+        return False
+    return candidate.repeats(line) is not None or _breaks_off_in(candidate, line)
+
+
+def _breaks_off_in(candidate: Candidate, line: str) -> bool:
+    """Whether a line ends in the middle of the first code below: behind an operator, or in brackets."""
+    first = next((below for below in candidate.following if below.role is Role.CODE), None)
+    said = form(line, candidate.language)
+    if first is None or not has_word(said) or not first.form.startswith(said) or first.form == said:
+        return False
+    return bool(_BREAKS_OFF.search(line)) or any(line.count(pair[0]) > line.count(pair[1]) for pair in ("()", "[]"))
+
+
+def _says_line_above(candidate: Candidate) -> bool:
+    return bool(candidate.fitted.text.partition("\n")[0]) and repeats_above(
+        lines_above(candidate.context), candidate.lines[0], candidate.language
+    )
+
+
+def _runs_together(candidate: Candidate) -> bool:
+    return _is_word(candidate.fitted.text[-1:]) and _is_word(candidate.after[:1])
+
+
+def _leaves_brackets_unmatched(candidate: Candidate) -> bool:
+    return candidate.context.brackets.is_worse_with(candidate.fitted.text, candidate.fitted.swallowed)
+
+
+def _leaves_quotes_unmatched(candidate: Candidate) -> bool:
+    """Where the language's strings are not known: a pair of quotes that the cursor stands in must stay a pair."""
+    context = candidate.context
+    quote = context.line_suffix[:1]
+    if not quote or quote not in _QUOTES or quote in lexis_of(candidate.language).delimiters:
+        return False
+    whole = context.line_prefix + context.line_suffix
+    made = candidate.lines[-1] if len(candidate.lines) == 1 else "".join(candidate.lines)
+    return _count(whole, quote) % 2 == 0 and _count(made, quote) % 2 == 1
+
+
+def _leaves_tags_unmatched(candidate: Candidate) -> bool:
+    text = candidate.fitted.text
+    if "</" not in text and "/>" not in text:
+        return False
+    before = candidate.snapshot.prefix(_TAG_CHARS)
+    after = candidate.after
+    return closes_nothing(before, text, after) > closes_nothing(before, "", candidate.context.gap.suffix)
+
+
+def _leaves_argument_empty(candidate: Candidate) -> bool:
+    if candidate.language in _ARGUMENTS_MAY_BE_EMPTY or candidate.context.brackets.delimiter:
+        return False
+    now = candidate.context.line_prefix + candidate.context.line_suffix
+    return len(_EMPTY_ARGUMENT.findall("\n".join(candidate.lines))) > len(_EMPTY_ARGUMENT.findall(now))
+
+
+def _separates_nothing(candidate: Candidate) -> bool:
+    """A comma before what ends the list, in languages that forbid it there."""
+    row = LANGUAGES.get(candidate.language)
+    if row is None or not row.no_comma_before or not candidate.fitted.text.rstrip().endswith(","):
+        return False
+    if candidate.context.brackets.delimiter:
+        return False
+    return re.match(row.no_comma_before, _code_after(candidate), re.IGNORECASE) is not None
+
+
+def _parses_worse(candidate: Candidate) -> bool:
+    return candidate.check.is_worse_with(candidate.fitted.text, candidate.fitted.swallowed)
+
+
+OBJECTIONS: tuple[tuple[Reason, Callable[[Candidate], bool]], ...] = (  # the cheapest first
+    (Reason.REPEATS_SUFFIX, _changes_nothing),
+    (Reason.REPEATS_SUFFIX, _says_rest_of_line),
+    (Reason.REPEATS_SUFFIX, _says_following_line),
+    (Reason.REPEATS_SUFFIX, _is_piece_of_following_line),
+    (Reason.REPEATS_LINE_ABOVE, _says_line_above),
+    (Reason.RUNS_TOGETHER, _runs_together),
+    (Reason.UNBALANCED, _leaves_brackets_unmatched),
+    (Reason.UNBALANCED, _leaves_quotes_unmatched),
+    (Reason.UNBALANCED, _leaves_tags_unmatched),
+    (Reason.PARSE_WORSE, _leaves_argument_empty),
+    (Reason.PARSE_WORSE, _separates_nothing),
+    (Reason.PARSE_WORSE, _parses_worse),
+)
+
+
+def _closes_what_is_open(candidate: Candidate, below: Following) -> bool:
+    """Two closers one below the other may both be needed; and a fence, where they are odd in number."""
+    if below.role is Role.CLOSER and candidate.context.brackets.is_better_with(candidate.fitted.text):
+        return True
+    return below.form[:3] in ("```", "~~~") and _fences(candidate, below.form[:3]) % 2 == 1
+
+
+def _fences(candidate: Candidate, mark: str) -> int:
+    return sum(line.lstrip().startswith(mark) for line in str(candidate.snapshot.text).split("\n"))
+
+
+def _code_after(candidate: Candidate) -> str:
+    """What follows the candidate, from the first code on: behind white space, line ends and comments."""
+    text = candidate.after[:_ENOUGH].lstrip()
+    marks = comment_marks(candidate.language)
+    while mark := _begins_with(text, list(marks)):
+        _, _, text = text[len(mark) :].partition(marks[mark])
+        text = text.lstrip()
+    return text
+
+
+def _begins_with(text: str, marks: Sequence[str]) -> str:
+    return next((mark for mark in marks if text.startswith(mark)), "")
+
+
+def _count(line: str, quote: str) -> int:
+    return line.count(quote) - line.count("\\" + quote)
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

@@ -1,0 +1,98 @@
+"""The form in which lines are compared: white space, separators and a comment behind the code make no difference."""
+
+from __future__ import annotations
+
+import re
+
+from engine.languages import LANGUAGES
+
+_SPACE_BESIDE_SIGN = re.compile(r"(?<=[^\w\s])\s+|\s+(?=[^\w\s])")
+_SEPARATORS_BEFORE = re.compile(r"^(?:,|\|(?![|>=]))\s*")  # SQL and Haskell begin lines with them, too
+_SEPARATORS_BEHIND = re.compile(r"[,;\s]+$|\s*\\$")
+_VALUE = re.compile(r"(?<![\w.])(?:[-+]?\.?\d[\w.]*|true|false|null|none|nil|nan|undefined)(?![\w.])", re.IGNORECASE)
+_BARE_VALUE = re.compile(r"\"\"|''|\[\]|\{\}|\(\)|_|-|\.|")
+_OPENING_END = re.compile(r"[\[{(:]$")
+_OPENING_WORD = re.compile(
+    r"[)}\s]*(?:else|then|do|begin|try|finally|ensure|rescue|catch|default|loop|repeat|otherwise|let|in|where|of)"
+)
+_TAG = re.compile(r"<[\w.:-]+\s*>|<>")
+_CLOSING_WORD = r"end(?:[ _]?\w+)?|fi|done|esac|od"
+_CLOSERS = re.compile(
+    rf"[)\]}}>]+[)\]}}>;,.]*|(?:{_CLOSING_WORD})[);,.]*|(?:</[\w.:-]*>[)}};,]*\s*)+|/>[)}};,]*|\*/|-->|\{{/\w+\}}"
+    r"|\{%-?\s*end\w*\s*-?%\}|#endif\b.*|#endregion\b.*",
+    re.IGNORECASE,
+)
+_JUMP = re.compile(
+    r"(?:pass|break|continue|return|yield|raise|throw|next|redo|retry|fallthrough|exit|leave|unreachable)"
+    r"(?:[( ]*(?:None|null|nil|undefined|true|false|True|False|void|-?\d+)?\)*)?"
+)
+
+
+def form(line: str, language: str) -> str:
+    """A line without indentation, separators at its ends and a comment behind it, white space folded."""
+    code = _without_comment(line, language)
+    folded = _SPACE_BESIDE_SIGN.sub("", " ".join(code.split()))
+    bare = _SEPARATORS_BEFORE.sub("", _SEPARATORS_BEHIND.sub("", folded))
+    return bare or folded
+
+
+def has_word(form: str) -> bool:
+    """Whether it says something that lists do not say over and over: rows of numbers, `null` or `""` do not."""
+    return any(character.isalpha() for character in _VALUE.sub("", form))
+
+
+def is_value(form: str) -> bool:
+    """Whether it is nothing but values that stand in lists more than once: numbers, `true`, `""`, `[]`."""
+    if any(character.isdigit() for character in form) or _VALUE.search(form):
+        return not has_word(form)
+    return _BARE_VALUE.fullmatch(form) is not None
+
+
+def closes(line: str) -> bool:
+    """Whether a line only closes what lines above have opened: brackets, `end`, an end tag, the end of a comment."""
+    return _CLOSERS.fullmatch(line.strip()) is not None
+
+
+def opens(line: str) -> bool:
+    """Whether a line opens something that the lines below belong to: the same may be opened again inside it."""
+    bare = line.strip()
+    return _OPENING_END.search(bare) is not None or _OPENING_WORD.fullmatch(bare) is not None or is_tag(bare)
+
+
+def is_tag(line: str) -> bool:
+    """Whether it is a start tag alone, without attributes."""
+    return _TAG.fullmatch(line.strip()) is not None
+
+
+def jumps(form: str) -> bool:
+    """Whether it only leaves where it is, as lines of different blocks often do one below the other."""
+    return _JUMP.fullmatch(form) is not None
+
+
+def comment_marks(language: str) -> dict[str, str]:
+    """What begins a comment -> what ends it; of a language that the table has not, what many have."""
+    row = LANGUAGES.get(language)
+    if row is None:
+        return {"//": "\n", "#": "\n", "/*": "*/", "<!--": "-->"}
+    marks = {row.line_comment: "\n"} if row.line_comment else {}
+    return marks | _LONG_COMMENTS.get(row.comment_end, {})
+
+
+_LONG_COMMENTS = {
+    "*/": {"/*": "*/"},
+    "-->": {"<!--": "-->", "/*": "*/"},  # and scripts and styles in it
+    "]]": {"--[[": "]]"},
+    "-}": {"{-": "-}"},
+    "*)": {"(*": "*)"},
+    "=#": {"#=": "=#"},
+}
+
+
+def _without_comment(line: str, language: str) -> str:
+    """Without a comment that runs to the end of the line, unless it is all that there is."""
+    row = LANGUAGES.get(language)
+    mark = row.line_comment if row is not None else ""
+    at = line.rfind(f" {mark} ") if mark else -1
+    before = line[: max(at, 0)]
+    quoted = any(before.count(quote) % 2 for quote in "\"'`")
+    return line if quoted or not before.strip() else before
