@@ -12,7 +12,7 @@ from engine.syntax import enclosing
 from lsp_server.brackets import Brackets, brackets_around
 from lsp_server.documents import Snapshot
 from lsp_server.exclude import Exclusion
-from lsp_server.indentation import expected_after, leading, opens_block, unit_of
+from lsp_server.indentation import expected_after, leading, opens_block, unit_near
 from lsp_server.plain_text import plain
 from lsp_server.suggestion import Reason, Rejected
 from lsp_server.text import Text
@@ -104,7 +104,7 @@ def build_context(
     if reason is not None:
         return Rejected(reason)
     lines = prefix.split("\n")
-    unit = unit_of(lines + suffix.split("\n"), snapshot.language)
+    unit = unit_near(lines, suffix.split("\n")[1:], snapshot.language)
     scope = _scope(snapshot, lines, suffix, brackets)
     max_lines, max_tokens = _limits(scope, trigger, lines[-1])
     opens_block_here = scope is Scope.BLOCK and lines[-1].strip() != ""

@@ -11,6 +11,7 @@ from lsp_server.indentation import leading, width
 from lsp_server.line_form import closes, comment_marks, form, has_word, is_tag, is_value, jumps, opens
 
 _CODE_LINES = 3  # that are looked at; what stands farther below is said again more often than not for a reason
+_COMMENT_LINES = 3
 _LINES = 60  # in which they are looked for
 
 
@@ -41,6 +42,8 @@ def following_lines(context: Context) -> tuple[Following, ...]:
     found: list[Following] = []
     counts = dict.fromkeys(Role, 0)
     for line, role in _roles(context):
+        if role is Role.COMMENT and (counts[Role.CODE] or counts[role] == _COMMENT_LINES):
+            continue  # it speaks of what comes later
         columns = width(leading(line))
         of_block = not counts[Role.CLOSER] and (not found or columns == found[0].columns)
         of_block = of_block and (not found or found[-1].is_of_block)

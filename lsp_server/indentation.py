@@ -13,6 +13,7 @@ _TWO_SPACES = {
     "yaml",
 }  # fmt: skip
 _OPENING_ENDS = ("{", ":", "(", "[", ">")
+_NEAR_LINES = 200
 _TAB_WIDTH = 4  # columns, where tabs and spaces have to be compared
 
 _WORDS = ("ruby", "lua", "bash", "elixir", "julia", "haskell", "ocaml", "sql")  # languages that open blocks with words
@@ -25,6 +26,11 @@ _LINE_OPENERS = {"ruby", "lua", "julia"}  # of _WORDS: `def f(x)` alone opens a 
 _PYTHON_BLOCK = re.compile(
     r"\s*((async\s+)?(if|elif|else|for|while|with|try|except|finally|def|class|match|case)\b.*|[)\]}].*):$"
 )
+_YAML_VALUE = re.compile(r"\s*[^\s#-][^#]*:\s+[^\s|>&*!\[{\"'].*")  # and no block of text below it
+_GO_ENDS = (")", "]", "}", '"', "`", "'", "++", "--")  # behind which Go puts a semicolon
+_STATEMENT_ENDS = {
+    "c", "cpp", "csharp", "css", "java", "javascript", "php", "rust", "tsx", "typescript", "zig",
+}  # fmt: skip
 _LABEL = re.compile(r"\s*(case\b.*|default\s*|[a-z]+\s*):$")
 
 
@@ -38,10 +44,35 @@ def unit_of(lines: Iterable[str], language: str) -> str:
         if above.endswith(_OPENING_ENDS) or language in _WORDS:
             steps[leading(line).removeprefix(leading(above))] += leading(line).startswith(leading(above))
         above = line.rstrip()
-    known = [step for step in ("\t", "  ", "    ", "   ", " " * 8) if steps[step]]
+    known = [step for step in ("\t", "  ", "    ", "   ", " " * 8, " ") if steps[step]]
     if known:
         return max(known, key=lambda step: steps[step])
     return "\t" if language == "go" else " " * (2 if language in _TWO_SPACES else 4)
+
+
+def unit_near(above: Sequence[str], below: Sequence[str], language: str) -> str:
+    """The unit of a file at a place in it: tabs or spaces as the nearest indented lines of the block have.
+
+    The last of `above` is the cursor's line; `below` are those that follow it.
+    """
+    unit, near = unit_of([*above, *below], language), _nearest_leading(above, below)
+    if not near or ("\t" in near) == (unit == "\t"):
+        return unit
+    if "\t" in near:
+        return "\t"
+    with_spaces = unit_of((line for line in (*above, *below) if not line.startswith("\t")), language)
+    return with_spaces if with_spaces != "\t" else " " * _TAB_WIDTH
+
+
+def _nearest_leading(above: Sequence[str], below: Sequence[str]) -> str:
+    """The white space of the nearest indented line; of those below where the block begins right above the cursor."""
+    if leading(above[-1]):
+        return leading(above[-1])
+    for lines in (reversed(above[-_NEAR_LINES:-1]), below[:_NEAR_LINES]):
+        line = next((line for line in lines if line.strip() and not line.lstrip().startswith("*")), "")
+        if leading(line):
+            return leading(line)
+    return ""
 
 
 def leading(line: str) -> str:
@@ -64,6 +95,20 @@ def opens_block(line: str, language: str) -> bool:
     if language in _WORDS:
         return bool(_OPENING_WORD.search(code) or (language in _LINE_OPENERS and _OPENING_LINE.match(code)))
     return code.endswith(":") and language not in ("", "yaml", "markdown") and _LABEL.match(code) is not None
+
+
+def opens_nothing(line: str, language: str) -> bool:
+    """Whether it is known that the lines below do not belong to what is written on `line`; False where it is not."""
+    code = line.rstrip()
+    if opens_block(code, language) or code.endswith(("\\", ",", "(", "[", "{")):
+        return False
+    if language == "python":
+        return not scan(code, language).stack
+    if language == "yaml":
+        return _YAML_VALUE.match(code) is not None
+    if language == "go":
+        return code[-1:].isalnum() or code.endswith(_GO_ENDS)
+    return language in _STATEMENT_ENDS and code.endswith((";", "}"))
 
 
 def expected_after(lines: Sequence[str], unit: str, language: str) -> str:

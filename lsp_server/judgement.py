@@ -21,6 +21,7 @@ from lsp_server.tags import closes_nothing
 
 _QUOTES = "\"'`"
 _EMPTY_ARGUMENT = re.compile(r"\(\s*,")
+_QUOTED = re.compile(r"([\"'`])(?:\\.|(?!\1)[^\\\n])*\1")
 _ARGUMENTS_MAY_BE_EMPTY = {"", "markdown", "c", "cpp", "haskell", "csharp", "html"}  # macros, sections, `<,>`, prose
 _BREAKS_OFF = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]$")
 _ENOUGH = 400  # characters of what follows, in which the next code stands
@@ -151,7 +152,11 @@ def _leaves_argument_empty(candidate: Candidate) -> bool:
     if candidate.language in _ARGUMENTS_MAY_BE_EMPTY or candidate.context.brackets.delimiter:
         return False
     now = candidate.context.line_prefix + candidate.context.line_suffix
-    return len(_EMPTY_ARGUMENT.findall("\n".join(candidate.lines))) > len(_EMPTY_ARGUMENT.findall(now))
+    return _empty_arguments("\n".join(candidate.lines)) > _empty_arguments(now)
+
+
+def _empty_arguments(text: str) -> int:
+    return len(_EMPTY_ARGUMENT.findall(_QUOTED.sub('""', text)))
 
 
 def _separates_nothing(candidate: Candidate) -> bool:

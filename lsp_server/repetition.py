@@ -40,7 +40,7 @@ def _loops_in_word(text: str) -> bool:
 
 
 def _longest(before: str, unit: str) -> int:
-    """How many characters may be made of a unit over and over; as people write rulers, zeros, masks and bit patterns."""
+    """How many characters people make of a unit over and over: rulers, zeros, masks, bit patterns."""
     if not any(map(_has_letter, unit)):
         return _MAX_RULER if _SIGNS.fullmatch(unit) else _MAX_DIGITS
     if unit in _MASKS or _HEXADECIMAL.search(before):

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from lsp_server.bracket_scan import scan
 from lsp_server.context import PROSE, Context, Scope
-from lsp_server.indentation import leading, moved, width, with_unit
+from lsp_server.indentation import leading, moved, opens_block, opens_nothing, width, with_unit
 from lsp_server.repetition import overlaps
 
 _CLOSERS = (")", "]", "}")
@@ -16,6 +16,9 @@ _CLOSERS = (")", "]", "}")
 _GOES_ON = re.compile(
     r"\s*([)\]}]|(else|elif|elsif|except|finally|catch|rescue|ensure|end|fi|done|esac|and|or)\b|\.\w|&&|\|\|)"
 )
+_BY_INDENTATION = {"yaml", "haskell"}  # where a line that stands further left ends what stands above it
+_LINES_ABOVE = 60
+_LABEL = re.compile(r"\s*(public|private|protected|signals|slots|case|default)\b.*:$")
 _GOES_BEFORE = re.compile(r"\s*(@|//|#|--|/\*|\*)")  # decorators, attributes and comments
 
 
@@ -35,19 +38,79 @@ def indented(context: Context, fill: str) -> str:
 
 def _on_blank_line(context: Context, lines: list[str]) -> list[str]:
     """Models often write again the indentation that the line already has, or none where it has none yet."""
+    if not context.line_prefix:
+        return moved(lines, _column(context, lines[0]) - width(leading(lines[0])), context.indent_unit)
     there, more = context.line_prefix, leading(lines[0])
-    if not there and not more and context.scope is Scope.BLOCK and _body_is_indented(context, lines[0]):
-        return moved(lines, width(context.indentation), context.indent_unit)
     if width(there + more) <= max(width(context.indentation), width(there)):
         return lines
-    wanted = context.indentation[len(there) :] if context.indentation.startswith(there) else ""
+    if context.indentation.startswith(there) and context.indentation != there:
+        wanted = context.indentation[len(there) :]
+    elif opens_nothing(_line_above(context), context.gap.language) or not more.startswith(there):
+        wanted = ""
+    else:
+        wanted = more[len(there) :]
     return [wanted + lines[0].lstrip(" \t"), *lines[1:]]
+
+
+def _column(context: Context, line: str) -> int:
+    """Where the first line of a fill should begin on an empty line.
+
+    Where the line above is known to open a block, or to open nothing, that tells; else the fill itself does.
+    """
+    column, expected = width(leading(line)), width(context.indentation)
+    above, language = _line_above(context), context.gap.language
+    if context.brackets.delimiter or language in PROSE:
+        return _star_column(context, column) if line.lstrip().startswith("*") else column
+    if column < expected and context.scope is Scope.BLOCK and _body_is_indented(context, line):
+        is_deeper = expected > width(leading(above))
+        is_known = opens_block(above, language) and is_deeper and not _LABEL.match(line)
+        if is_known or (column == 0 and language not in _BY_INDENTATION):
+            return expected
+    if column > expected and (opens_block(above, language) or opens_nothing(above, language)):
+        return expected
+    return _snapped(column, _columns(context))
+
+
+def _star_column(context: Context, column: int) -> int:
+    """The stars of a block comment stand one below the other, the first one column to the right of its slash."""
+    above, below = _line_above(context), _line_below(context)
+    for line in (above, below):
+        if line.lstrip().startswith("*"):
+            return width(leading(line))
+    return width(leading(above)) + 1 if above.lstrip().startswith("/*") else column
+
+
+def _columns(context: Context) -> set[int]:
+    """Where lines begin around the cursor: those that it may be in, one step deeper, and the next."""
+    lines = [line for line in context.gap.prefix.split("\n")[-_LINES_ABOVE:] if line.strip()]
+    columns = {width(context.indentation)}
+    for line in reversed(lines):
+        column = width(leading(line))
+        if column < min(columns, default=column + 1) or line is lines[-1]:
+            columns.add(column)
+    below = _line_below(context)
+    deeper = {width(leading(lines[-1]) + context.indent_unit)} if lines else set()
+    return columns | deeper | ({width(leading(below))} if below else set())
+
+
+def _snapped(column: int, columns: set[int]) -> int:
+    """A column that misses another one by one is meant to be that."""
+    return next((other for other in (column, column + 1, column - 1) if other in columns), column)
+
+
+def _line_above(context: Context) -> str:
+    """The last line with text above the cursor's."""
+    return next((line for line in reversed(context.gap.prefix.split("\n")[:-1]) if line.strip()), "")
+
+
+def _line_below(context: Context) -> str:
+    return next((line for line in context.gap.suffix.split("\n") if line.strip()), "")
 
 
 def _body_is_indented(context: Context, line: str) -> bool:
     """Not an `else` or a closing bracket, not after a blank line, and not in a body that is not indented itself."""
     above = context.gap.prefix.split("\n")[-2:][0]
-    below = next((line for line in context.gap.suffix.split("\n") if line.strip()), "")
+    below = _line_below(context)
     return above.strip() != "" and not _GOES_ON.match(line) and (not below or below[0] in (" ", "\t", *_CLOSERS))
 
 
