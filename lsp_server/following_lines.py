@@ -8,7 +8,7 @@ from enum import Enum
 
 from lsp_server.context import Context
 from lsp_server.indentation import leading, width
-from lsp_server.line_form import closes, comment_marks, form, has_word, is_tag, is_value, jumps, opens
+from lsp_server.line_form import closes, comment_marks, form, has_word, is_tag, is_value, jumps, opens, opens_section
 
 _CODE_LINES = 3  # that are looked at; what stands farther below is said again more often than not for a reason
 _COMMENT_LINES = 3
@@ -46,7 +46,7 @@ def following_lines(context: Context) -> tuple[Following, ...]:
             continue  # it speaks of what comes later
         columns = width(leading(line))
         of_block = not counts[Role.CLOSER] and (not found or columns == found[0].columns)
-        of_block = of_block and (not found or found[-1].is_of_block)
+        of_block = of_block and (not found or (found[-1].is_of_block and not opens_section(found[-1].text)))
         said = form(line, context.gap.language)
         found.append(
             Following(line, said, columns, role, not found, counts[Role.CLOSER], counts[role], is_of_block=of_block)

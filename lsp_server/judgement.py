@@ -100,9 +100,9 @@ def _is_piece_of_following_line(candidate: Candidate) -> bool:
     made, meant = candidate.lines, (candidate.context.line_prefix + candidate.whole).split("\n")
     last = made[-1].strip()
     line = meant[len(made) - 1] if len(made) <= len(meant) else ""
-    if len(last) < 2 or not line.strip().startswith(last):
+    if not last or not line.strip().startswith(last):
         return False
-    return candidate.repeats(line) is not None or _breaks_off_in(candidate, line)
+    return (line.strip() != last and candidate.repeats(line) is not None) or _breaks_off_in(candidate, line)
 
 
 def _breaks_off_in(candidate: Candidate, line: str) -> bool:

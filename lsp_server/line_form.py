@@ -15,6 +15,7 @@ _OPENING_END = re.compile(r"[\[{(:]$")
 _OPENING_WORD = re.compile(
     r"[)}\s]*(?:else|then|do|begin|try|finally|ensure|rescue|catch|default|loop|repeat|otherwise|let|in|where|of)"
 )
+_SECTION = re.compile(r"\[.*\]|#+ .*")
 _TAG = re.compile(r"<[\w.:-]+\s*>|<>")
 _CLOSING_WORD = r"end(?:[ _]?\w+)?|fi|done|esac|od"
 _CLOSERS = re.compile(
@@ -59,6 +60,11 @@ def opens(line: str) -> bool:
     return _OPENING_END.search(bare) is not None or _OPENING_WORD.fullmatch(bare) is not None or is_tag(bare)
 
 
+def opens_section(line: str) -> bool:
+    """Whether the lines below belong to it though they may stand no deeper: `[section]`, `case 1:`, `# Title`."""
+    return opens(line) or _SECTION.fullmatch(line.strip()) is not None
+
+
 def is_tag(line: str) -> bool:
     """Whether it is a start tag alone, without attributes."""
     return _TAG.fullmatch(line.strip()) is not None
@@ -95,4 +101,4 @@ def _without_comment(line: str, language: str) -> str:
     at = line.rfind(f" {mark} ") if mark else -1
     before = line[: max(at, 0)]
     quoted = any(before.count(quote) % 2 for quote in "\"'`")
-    return line if quoted or not before.strip() else before
+    return line if quoted or not before.strip() or before.lstrip().startswith(mark) else before

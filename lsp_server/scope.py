@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from lsp_server.bracket_scan import scan
+from lsp_server.bracket_scan import Scan, scan
 from lsp_server.context import PROSE, Context, Scope
 from lsp_server.indentation import leading, moved, opens_block, opens_nothing, width, with_unit
 from lsp_server.repetition import overlaps
@@ -27,13 +27,34 @@ def indented(context: Context, fill: str) -> str:
     lines = fill.split("\n")
     if context.on_blank_line:
         first = next((index for index, line in enumerate(lines) if line.strip()), 0)
-        return "\n".join(_on_blank_line(context, with_unit(lines[first:], context.indent_unit)))
+        return _closers_below_openers(context, _on_blank_line(context, with_unit(lines[first:], context.indent_unit)))
     rest, *others = lines
     others = with_unit(others, context.indent_unit)
     if context.scope is Scope.BLOCK:
         others = _as_body(context, others)
     after_space = context.line_prefix.endswith((" ", "\t")) and not context.brackets.delimiter
-    return "\n".join([rest.lstrip(" \t") if after_space else rest, *others])
+    return _closers_below_openers(context, [rest.lstrip(" \t") if after_space else rest, *others])
+
+
+def _closers_below_openers(context: Context, lines: list[str]) -> str:
+    """With closers that begin a line as deep as the line that they close, where they stand one step deeper."""
+    if any(line.lstrip().startswith(_CLOSERS) for line in lines[1:]):
+        above, _, there = context.gap.prefix.rpartition("\n")
+        read = scan(above, context.gap.language)
+        for index, line in enumerate(lines):
+            if index and line.lstrip().startswith(_CLOSERS):
+                lines[index] = line = _closer_below_opener(line, read, context.indent_unit)
+            read = scan(f"\n{there if index == 0 else ''}{line}", context.gap.language, read)
+    return "\n".join(lines)
+
+
+def _closer_below_opener(line: str, read: Scan, unit: str) -> str:
+    bare = line.lstrip()
+    closed = len(bare) - len(bare.lstrip("".join(_CLOSERS)))
+    opener = read.stack[-closed] if closed <= len(read.stack) else None
+    if opener is None or read.inside or width(leading(line)) != opener.margin + width(unit):
+        return line
+    return moved([line], -width(unit), unit)[0]
 
 
 def _on_blank_line(context: Context, lines: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from engine.gap import Features, Gap, Infill
 from lsp_server.jsonl import MAX_TOKENS, Malformed, Request, answers, parse
+from lsp_server.plain_text import plain
 from lsp_server.raw_gap import RawGap
 
 JSON = st.recursive(
@@ -97,6 +98,23 @@ def test_line_ends_come_back_as_they_were(prefix: str, suffix: str, fill: str) -
     raw_gap = RawGap.between(prefix, suffix, "python", 15)
     assert "\r" not in raw_gap.gap.prefix + raw_gap.gap.suffix
     assert raw_gap.answer("x\ny") == fill
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix"),
+    [
+        ("a\r", "\nb"),
+        ("a\r\nb\r", "\n"),
+        ("\r", "\n\r\n"),
+        ("a\r\r", "\nb"),
+        ("a\n\r", "\nb"),
+        ("a\r", "b"),
+        ("a\r\n", "\nb"),
+    ],
+)
+def test_a_cut_inside_a_line_end_makes_no_second_one(prefix: str, suffix: str) -> None:
+    gap = RawGap.between(prefix, suffix, "python", 15).gap
+    assert gap.prefix + gap.suffix == plain(prefix + suffix)
 
 
 @given(
