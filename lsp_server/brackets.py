@@ -49,13 +49,13 @@ class Brackets:
 
         A fill that ends its line may leave brackets open: the next suggestion goes on from there.
         """
-        (extra, left_open), (extra_now, left_open_now) = self.unmatched(fill, swallowed), self.unmatched("")
+        (extra, left_open), (extra_now, left_open_now) = self.unmatched(fill, swallowed), self._unmatched_now
         ends_line = not self.line_suffix[swallowed:].strip()
         return extra > extra_now or (left_open > left_open_now and not ends_line)
 
     def is_better_with(self, fill: str) -> bool:
         """Whether less would be unmatched: the fill closes what nothing else does."""
-        (extra, left_open), (extra_now, left_open_now) = self.unmatched(fill), self.unmatched("")
+        (extra, left_open), (extra_now, left_open_now) = self.unmatched(fill), self._unmatched_now
         return extra <= extra_now and left_open < left_open_now
 
     def wrong_closers(self, fill: str) -> list[int]:
@@ -68,6 +68,10 @@ class Brackets:
         after = self._after(fill, swallowed)
         missing = [one for index, one in enumerate(after.inner.stack) if index not in after.closed]
         return _closers(self.language, missing)
+
+    @cached_property
+    def _unmatched_now(self) -> tuple[int, int]:
+        return self.unmatched("")
 
     @cached_property
     def _closed(self) -> frozenset[int]:

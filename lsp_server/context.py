@@ -128,10 +128,19 @@ def _prefix(snapshot: Snapshot, length: int) -> str:
     if first == 0 and snapshot.cells_before:
         text, first = _with_cells(text, snapshot.cells_before, length)
     if first > 0:
-        text = text[-first % (length // JUMPS) :]
+        text = text[_to_next_jump(first, length) :]
         text = text[text.find("\n") + 1 :]
         text = text[_outside_string(snapshot, text) :]
     return plain(text)
+
+
+def _to_next_jump(first: int, length: int) -> int:
+    """How many characters of a window that begins at `first` to leave out.
+
+    Its start then is a multiple of a quarter of its length, and so the same until a quarter more has been typed.
+    """
+    jump = length // JUMPS
+    return -first % jump
 
 
 def _with_cells(text: str, cells: tuple[Text, ...], length: int) -> tuple[str, int]:

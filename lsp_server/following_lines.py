@@ -8,7 +8,19 @@ from enum import Enum
 
 from lsp_server.context import Context
 from lsp_server.indentation import leading, width
-from lsp_server.line_form import closes, comment_marks, form, has_word, is_tag, is_value, jumps, opens, opens_section
+from lsp_server.line_form import (
+    closes,
+    comment_marks,
+    form,
+    has_word,
+    is_tag,
+    is_value,
+    jumps,
+    opens,
+    opens_like_many,
+    opens_section,
+    without_last_closers,
+)
 
 _CODE_LINES = 3  # that are looked at; what stands farther below is said again more often than not for a reason
 _COMMENT_LINES = 3
@@ -61,7 +73,7 @@ def repeated(line: str, following: Sequence[Following], language: str) -> Follow
     """The line below that `line` says again, separators and white space aside; None where it says none."""
     said = form(line, language)
     for below in following:
-        if said and said == below.form and _is_repeated(line, said, below):
+        if said and said in (below.form, without_last_closers(below.form)) and _is_repeated(line, said, below):
             return below
     return None
 
@@ -75,7 +87,7 @@ def _is_repeated(line: str, said: str, below: Following) -> bool:
         return same_depth and below.is_next and not opens(said)
     if below.role is Role.COMMENT:
         return True
-    if opens(line):
+    if opens(line) and opens_like_many(line):
         return same_depth and below.closers == 0 and below.number == 0
     if below.number == 0:
         return (same_depth and below.closers == 0) or not jumps(said)

@@ -31,6 +31,7 @@ _GO_ENDS = (")", "]", "}", '"', "`", "'", "++", "--")  # behind which Go puts a 
 _STATEMENT_ENDS = {
     "c", "cpp", "csharp", "css", "java", "javascript", "php", "rust", "tsx", "typescript", "zig",
 }  # fmt: skip
+_HEAD = re.compile(r"[\s}]*((else\s+)?(if|for|while|foreach)\s*\(.*\)|else|do)")
 _LABEL = re.compile(r"\s*(case\b.*|default\s*|[a-z]+\s*):$")
 
 
@@ -109,6 +110,12 @@ def opens_nothing(line: str, language: str) -> bool:
     if language == "go":
         return code[-1:].isalnum() or code.endswith(_GO_ENDS)
     return language in _STATEMENT_ENDS and code.endswith((";", "}"))
+
+
+def asks_for_statement(line: str, language: str) -> bool:
+    """Whether it is the head of a statement without braces, as C's `if (x)`: the next line is its body."""
+    code = line.rstrip()
+    return language in _STATEMENT_ENDS and _HEAD.fullmatch(code) is not None and not scan(code, language).stack
 
 
 def expected_after(lines: Sequence[str], unit: str, language: str) -> str:

@@ -102,16 +102,25 @@ def _is_piece_of_following_line(candidate: Candidate) -> bool:
     line = meant[len(made) - 1] if len(made) <= len(meant) else ""
     if not last or not line.strip().startswith(last):
         return False
-    return (line.strip() != last and candidate.repeats(line) is not None) or _breaks_off_in(candidate, line)
+    return (line.strip() != last and _is_line_below(candidate, line)) or _breaks_off_in(candidate, line)
+
+
+def _is_line_below(candidate: Candidate, line: str) -> bool:
+    """Whether a line, however deep, is one that must not be said again, or is the first code below."""
+    said, first = form(line, candidate.language), _first_code(candidate)
+    return candidate.repeats(line) is not None or (first is not None and has_word(said) and said == first.form)
 
 
 def _breaks_off_in(candidate: Candidate, line: str) -> bool:
     """Whether a line ends in the middle of the first code below: behind an operator, or in brackets."""
-    first = next((below for below in candidate.following if below.role is Role.CODE), None)
-    said = form(line, candidate.language)
+    said, first = form(line, candidate.language), _first_code(candidate)
     if first is None or not has_word(said) or not first.form.startswith(said) or first.form == said:
         return False
     return bool(_BREAKS_OFF.search(line)) or any(line.count(pair[0]) > line.count(pair[1]) for pair in ("()", "[]"))
+
+
+def _first_code(candidate: Candidate) -> Following | None:
+    return next((below for below in candidate.following if below.role is Role.CODE), None)
 
 
 def _says_line_above(candidate: Candidate) -> bool:

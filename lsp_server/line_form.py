@@ -8,7 +8,7 @@ from engine.languages import LANGUAGES
 
 _SPACE_BESIDE_SIGN = re.compile(r"(?<=[^\w\s])\s+|\s+(?=[^\w\s])")
 _SEPARATORS_BEFORE = re.compile(r"^(?:,|\|(?![|>=]))\s*")  # SQL and Haskell begin lines with them, too
-_SEPARATORS_BEHIND = re.compile(r"[,;\s]+$|\s*\\$")
+_SEPARATORS_BEHIND = re.compile(r"[,;\s\\]+$")
 _VALUE = re.compile(r"(?<![\w.])(?:[-+]?\.?\d[\w.]*|true|false|null|none|nil|nan|undefined)(?![\w.])", re.IGNORECASE)
 _BARE_VALUE = re.compile(r"\"\"|''|\[\]|\{\}|\(\)|_|-|\.|")
 _OPENING_END = re.compile(r"[\[{(:]$")
@@ -16,6 +16,10 @@ _OPENING_WORD = re.compile(
     r"[)}\s]*(?:else|then|do|begin|try|finally|ensure|rescue|catch|default|loop|repeat|otherwise|let|in|where|of)"
 )
 _SECTION = re.compile(r"\[.*\]|#+ .*")
+_HEAD_OF_MANY = re.compile(
+    r"[^\w\"'`]*(?:(?:else|try|finally|then|do|begin|loop|unsafe|ensure|rescue|catch|default|async|static|public|private"
+    r"|protected|function|func|fn|fun|lambda|proc|return|new|void|const|in)\b[^\w\"'`]*)*|[\"']?[\w.$-]+[\"']?\s*:\s*[{\[(|>]?"
+)
 _TAG = re.compile(r"<[\w.:-]+\s*>|<>")
 _CLOSING_WORD = r"end(?:[ _]?\w+)?|fi|done|esac|od"
 _CLOSERS = re.compile(
@@ -37,6 +41,16 @@ def form(line: str, language: str) -> str:
     return bare or folded
 
 
+def without_last_closers(form: str) -> str:
+    """Up to where it closes what other lines have opened: `height` of `height):`."""
+    depth = 0
+    for index, character in enumerate(form):
+        depth += (character in "([{") - (character in ")]}")
+        if depth < 0:
+            return _SEPARATORS_BEHIND.sub("", form[:index])
+    return form
+
+
 def has_word(form: str) -> bool:
     """Whether it says something that lists do not say over and over: rows of numbers, `null` or `""` do not."""
     return any(character.isalpha() for character in _VALUE.sub("", form))
@@ -55,9 +69,14 @@ def closes(line: str) -> bool:
 
 
 def opens(line: str) -> bool:
-    """Whether a line opens something that the lines below belong to: the same may be opened again inside it."""
+    """Whether a line opens something that the lines below belong to."""
     bare = line.strip()
     return _OPENING_END.search(bare) is not None or _OPENING_WORD.fullmatch(bare) is not None or is_tag(bare)
+
+
+def opens_like_many(line: str) -> bool:
+    """Whether it opens what many blocks have inside each other: `else {`, `function () {`, a key alone."""
+    return _HEAD_OF_MANY.fullmatch(line.strip()) is not None or is_tag(line)
 
 
 def opens_section(line: str) -> bool:

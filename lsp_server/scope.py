@@ -8,7 +8,15 @@ from itertools import pairwise
 
 from lsp_server.bracket_scan import Scan, scan
 from lsp_server.context import PROSE, Context, Scope
-from lsp_server.indentation import leading, moved, opens_block, opens_nothing, width, with_unit
+from lsp_server.indentation import (
+    asks_for_statement,
+    leading,
+    moved,
+    opens_block,
+    opens_nothing,
+    width,
+    with_unit,
+)
 from lsp_server.repetition import overlaps
 
 _CLOSERS = (")", "]", "}")
@@ -80,6 +88,8 @@ def _column(context: Context, line: str) -> int:
     """
     column, expected = width(leading(line)), width(context.indentation)
     above, language = _line_above(context), context.gap.language
+    if asks_for_statement(above, language) and not line.lstrip().startswith("{"):
+        return width(leading(above) + context.indent_unit)
     if context.brackets.delimiter or language in PROSE:
         return _star_column(context, column) if line.lstrip().startswith("*") else column
     if column < expected and context.scope is Scope.BLOCK and _body_is_indented(context, line):

@@ -21,13 +21,19 @@ class SyntaxCheck:
     def __init__(self, snapshot: Snapshot, brackets: Brackets) -> None:
         self._snapshot = snapshot
         self._brackets = brackets
+        self._known: dict[str, int] = {}  # errors with a placeholder at the cursor
 
     def is_worse_with(self, fill: str, swallowed: int = 0) -> bool:
         """Whether there would be more errors than now; False where that cannot be told in a few milliseconds.
 
         That is where the document has no tree, and in literals of many hundred lines.
+        Now is as it stands, or with what could stand at the cursor if that is better: any value would mend `x = `.
         """
-        return self._around is not None and self._errors(fill, swallowed) > self._errors_now
+        if self._around is None:
+            return False
+        errors = self._errors(fill, swallowed)
+        placeholders = LANGUAGES[self._snapshot.language].placeholders
+        return errors > 0 and any(self._errors_now(text) < errors for text in ("", *placeholders))
 
     @cached_property
     def _around(self) -> tuple[str, str] | None:
@@ -40,15 +46,10 @@ class SyntaxCheck:
             return None
         return _read(self._snapshot.text, before), _read(self._snapshot.text, after)
 
-    @cached_property
-    def _errors_now(self) -> int:
-        """As it stands, or with what could stand at the cursor if that is better: any value would mend `x = `."""
-        least = self._errors("", 0)
-        for placeholder in LANGUAGES[self._snapshot.language].placeholders:
-            if least == 0:
-                return 0
-            least = min(least, self._errors(placeholder, 0))
-        return least
+    def _errors_now(self, placeholder: str) -> int:
+        if placeholder not in self._known:
+            self._known[placeholder] = self._errors(placeholder, 0)
+        return self._known[placeholder]
 
     def _errors(self, fill: str, swallowed: int) -> int:
         assert self._around is not None, "there is something to parse"

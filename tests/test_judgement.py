@@ -76,6 +76,29 @@ def test_the_next_item_is_not_said_again_with_another_separator(
 @pytest.mark.parametrize(
     ("language", "marked", "fill"),
     [
+        ("python", "def area(\n    width,\n    |\n    height):\n    pass\n", "height,"),
+        ("python", "x = f(\n    a,\n    |\n    g(b))\n", "g(b),"),
+        ("c", "int f(int a,\n      |\n      int b) {\n}\n", "int b,"),
+        ("cpp", "void f(int a,\n       |\n       int b)\n{\n}\n", "int b,"),
+        ("java", "class A {\n    void f(\n        int a,\n        |\n        int b) {\n    }\n}\n", "int b,"),
+        ("javascript", "f(\n  a,\n  |\n  b);\n", "b,"),
+        ("rust", "fn f() {\n    g(\n        a,\n        |\n        b)\n}\n", "b,"),
+        ("ruby", "f(\n  :a,\n  |\n  :b)\n", ":b,"),
+        ("php", "<?php\nf(\n    $a,\n    |\n    $b);\n", "$b,"),
+        ("sql", "INSERT INTO a (\n  b,\n  |\n  c)\nVALUES (1, 2);\n", "c,"),
+        ("lua", "f(\n  a,\n  |\n  b)\n", "b,"),
+        ("haskell", "x = [a\n    |\n    , b]\n", ", b"),
+        ("scala", "f(\n  a,\n  |\n  b)\n", "b,"),
+        ("", "f(\n  a,\n  |\n  b)\n", "b,"),
+    ],
+)
+def test_the_last_item_is_not_said_again_either(language: str, marked: str, fill: str) -> None:
+    assert shown(marked, fill, language) is NOTHING
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "fill"),
+    [
         ("python", "x = [\n    0,\n    |\n    0,\n]\n", "0,"),
         ("javascript", "const x = [\n  1.5,\n  |\n  1.5\n];\n", "1.5,"),
         ("c", "int x[] = {\n    0x00,\n    1,\n    |\n    0x00\n};\n", "0x00,"),
@@ -128,6 +151,14 @@ FARTHER = [
     ("ocaml", "let a = one\n|\n(* second *)\nlet b = two\n", "let b = two"),
     ("julia", "function run()\n    |\nend\nstop = run\n", "stop = run"),
     ("elixir", "def run do\n  |\nend\n@stop 2\n", "@stop 2"),
+    (
+        "php",
+        "<?php\nclass A {\n    function f() {\n        |\n    }\n    function g($a) {\n    }\n}\n",
+        "function g($a) {",
+    ),
+    ("typescript", "function f() {\n  |\n}\nexport namespace A {\n}\n", "export namespace A {"),
+    ("css", "a {\n  |\n}\n.b:hover {\n}\n", ".b:hover {"),
+    ("python", "def f():\n    |\n\n\ndef g(a):\n    pass\n", "def g(a):"),
     ("", "var a = 1;\n|\n// second\nvar b = two;\n", "var b = two;"),
     ("", "void run() {\n  |\n}\nvar stop = run;\n", "var stop = run;"),
 ]
@@ -156,6 +187,8 @@ def test_code_behind_comments_and_closers_is_not_said_again(language: str, marke
         ("ruby", "def f\n  if x\n    a\n  |\nend\n", "end"),
         ("ruby", "if a\n  if b\n    c\n  |\nelse\n  d\nend\n", "else"),
         ("lua", "if a then\n  if b then\n    c()\n  |\nend\n", "end"),
+        ("yaml", "a:\n  one: x\n  |\nitems:\n  - b\n", "items:"),
+        ("json", '{\n  "a": {\n    |\n  },\n  "items": {\n  }\n}\n', '"items": {'),
         ("html", "<div>\n  |\n</div>\n<div>\n</div>\n", "<div>"),
         ("json", '[\n  {\n    "a": "x",\n    |\n  },\n  {\n    "a": "y",\n    "b": "z"\n  }\n]\n', '"b": "z"'),
         ("yaml", "- a: x\n  |\n- a: y\n  b: z\n", "b: z"),
@@ -311,6 +344,10 @@ def test_the_rest_of_the_line_is_not_said_again_with_another_separator(language:
         ("c", "/*\n * Adds.\n|\n */\n", " * Twice.", " * Twice."),
         ("c", "/*\n * Adds.\n|\n */\n", "* Twice.", " * Twice."),
         ("c", "void f() {\n    if (x)\n|\n    return;\n}\n", "        g();", "        g();"),
+        ("c", "void f() {\n    if (x)\n|\n    return;\n}\n", "    g();", "        g();"),
+        ("c", "void f() {\n    if (x)\n|\n    return;\n}\n", "    {", "    {"),
+        ("java", "class A {\n    void f() {\n        for (;;)\n|\n    }\n}\n", "        g();", "            g();"),
+        ("javascript", "if (x)\n|\nelse\n  g();\n", "f();", "  f();"),
         ("c", "void f() {\n    a();\n|\n    return;\n}\n", "        g();", "    g();"),
         ("javascript", "const a =\n|\n", "  f();", "  f();"),
         ("javascript", "promise\n|\n", "  .then(f);", "  .then(f);"),

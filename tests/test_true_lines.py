@@ -1,0 +1,54 @@
+"""What people wrote is seldom refused: lines of this repository's own files, taken out and suggested again."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from engine.languages import language_of
+from lsp_server.context import Context, Trigger, build_context
+from lsp_server.documents import Document, Snapshot
+from lsp_server.exclude import Exclusion
+from lsp_server.postprocess import postprocess
+from lsp_server.suggestion import Rejected
+from lsp_server.text import Position
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("engine", "lsp_server", "editors", "bench")
+ENDINGS = {".py", ".ts", ".lua", ".json", ".md", ".toml", ".html", ".css", ".js", ".yml", ".yaml", ".mjs"}
+PLACES = 150
+MOST_REFUSED = 0.02
+
+
+def test_lines_that_people_wrote_are_seldom_refused() -> None:
+    chance = random.Random(17)
+    files = [path for path in _files() if path.stat().st_size < 30_000]
+    refused: Counter[str] = Counter()
+    for _ in range(PLACES):
+        path = chance.choice(files)
+        snapshot, line = _held_out(path, chance)
+        context = build_context(snapshot, Trigger.INVOKED, Exclusion())
+        if isinstance(context, Context) and line.strip():
+            result = postprocess(context, snapshot, line)
+            if isinstance(result, Rejected):
+                refused[f"{result.reason.name}: {path.name}: {line}"] += 1
+    assert refused.total() <= MOST_REFUSED * PLACES, refused
+
+
+def _files() -> list[Path]:
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.suffix in ENDINGS]
+    return [path for path in paths if "node_modules" not in path.parts and "out" not in path.parts]
+
+
+def _held_out(path: Path, chance: random.Random) -> tuple[Snapshot, str]:
+    """A file without the rest of one of its lines, from its indentation or from its middle, and that rest."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    number = chance.choice([index for index, line in enumerate(lines) if line.strip() and len(line) < 200])
+    line = lines[number]
+    indentation = len(line) - len(line.lstrip())
+    column = chance.choice([indentation, indentation, chance.randrange(indentation, len(line))])
+    text = "\n".join([*lines[:number], line[:column], *lines[number + 1 :]])
+    document = Document(path.as_uri(), language_of("", path.name) or "plaintext", 1, text)
+    return replace(document.snapshot(Position(0, 0), "utf-32", 10_000.0), line=number, column=column), line[column:]
