@@ -12,6 +12,7 @@ from lsp_server.documents import Snapshot
 from lsp_server.text import Text
 
 _NEAR = 1500  # bytes on either side of the cursor that are parsed whole
+_AT_HOLE = 200  # bytes on either side of the cursor: an error stands where the parser gave up, not where it began
 _MAX_BYTES = 30_000  # more takes longer than 5 ms to parse
 
 
@@ -32,8 +33,19 @@ class SyntaxCheck:
         if self._around is None:
             return False
         errors = self._errors(fill, swallowed)
-        placeholders = LANGUAGES[self._snapshot.language].placeholders
-        return errors > 0 and any(self._errors_now(text) < errors for text in ("", *placeholders))
+        if errors == 0 or self._errors_now("") < errors:
+            return errors > 0
+        placeholders = LANGUAGES[self._snapshot.language].placeholders if self._hole_is_error else ()
+        return any(self._errors_now(text) < errors for text in placeholders)
+
+    @cached_property
+    def _hole_is_error(self) -> bool:
+        """Whether there is an error near the cursor as it stands: one farther off is none that a value would mend."""
+        assert self._around is not None, "there is something to parse"
+        before, after = self._around
+        at = len(before.encode(errors="replace"))
+        tree = parse(self._snapshot.language, before + self._brackets.missing_after("") + after)
+        return error_count(tree, at - _AT_HOLE, at + _AT_HOLE) > 0
 
     @cached_property
     def _around(self) -> tuple[str, str] | None:
