@@ -12,6 +12,8 @@ from lsp_server.line_form import form
 from lsp_server.repetition import overlaps, repeats_above
 
 _CLOSING_RUN = re.compile(r"[)\]}\"'`]+")  # what editors type by themselves
+_TAG_ENDS = re.compile(r"/?></")  # as editors close a tag that is just being written
+_ENDS_TAG = re.compile(r"(?:[^<>\"'{]|\"[^\"]*\"|'[^']*'|\{[^{}]*\})*+(?<![=-])>")  # `>` alone, or behind attributes
 _ONLY_CLOSERS = re.compile(r"[)\]}\"'`;,\s]*")
 _DANGLING = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]+$")
 _WORD = re.compile(r"\w")
@@ -70,8 +72,8 @@ def _swallowing(context: Context, fill: str) -> Iterator[Fitted]:
 
 
 def _in_tag(context: Context, fill: str) -> bool:
-    """Whether the cursor stands before the end of a start tag that the fill closes again: `<a|></a>` and `>b`."""
-    return re.match(r"/?></", context.line_suffix) is not None and fill.lstrip().startswith((">", "/>"))
+    """Whether the cursor stands before the end of a start tag that the fill ends, too: `<a|></a>` and `>b`."""
+    return _TAG_ENDS.match(context.line_suffix) is not None and _ENDS_TAG.match(fill) is not None
 
 
 def _closing_tag(fill: str) -> Iterator[Fitted]:

@@ -471,6 +471,9 @@ def test_commas_behind_the_last_item(language: str, marked: str, fill: str, expe
     [
         ("html", '<nav>\n<a href="a"|></a>\n</nav>\n', ">Contact</a", Suggestion(">Contact", 1)),
         ("html", '<nav>\n<a href="a"|></a>\n</nav>\n', ">Contact</a>", Suggestion(">Contact", 1)),
+        ("html", "<p|></p>\n", ' class="a">Text</p>', Suggestion(' class="a">Text', 1)),
+        ("html", "<p|></p>\n", ' title="a > b"', Suggestion(' title="a > b"')),
+        ("tsx", "const a = <p|></p>;\n", " onClick={() => f()}", Suggestion(" onClick={() => f()}")),
         ("html", "<ul>\n  <li|></li>\n</ul>\n", ">One</li>", Suggestion(">One", 1)),
         ("html", "<p>|</p>\n", "Text</p>", Suggestion("Text")),
         ("html", "<p>|</p>\n", "Text</b>", None),

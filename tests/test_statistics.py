@@ -22,7 +22,8 @@ from lsp_server import acceptance, daily_counts, stats
 from lsp_server.acceptance import Acceptance, Given, retained_characters
 from lsp_server.daily_counts import KEPT_DAYS, Count, DailyCounts, read
 from lsp_server.documents import DocumentStore
-from lsp_server.statistics import Statistics
+from lsp_server.statistics import Record, Statistics
+from lsp_server.suggestion import Reason
 from lsp_server.text import Edit, Position
 
 URI = "untitled:test.py"
@@ -54,6 +55,13 @@ class Editor:
     def counts(self) -> dict[str, object]:
         report = self.statistics.report()
         return {name: report[name] for name in Count if report[name]}
+
+
+async def test_reasons_are_counted_by_their_names(tmp_path: Path) -> None:
+    statistics = Statistics(DailyCounts(tmp_path / "statistics.json"))
+    statistics.add(Record("automatic", outcome=Reason.LOW_CONFIDENCE))
+    statistics.add(Record("automatic", outcome=Reason.REPEATS_SUFFIX))
+    assert statistics.report()["outcomes"] == {"low_confidence": 1, "repeats_suffix": 1}
 
 
 async def test_counts_are_written_and_added_to(tmp_path: Path) -> None:
