@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lsp_server.context import Context
 from lsp_server.following_lines import Following, Role, repeated
-from lsp_server.line_form import form
+from lsp_server.line_form import form, has_word
 from lsp_server.repetition import overlaps, repeats_above
 
 _CLOSING_RUN = re.compile(r"[)\]}\"'`]+")  # what editors type by themselves
@@ -92,7 +92,7 @@ def _without_lines_below(context: Context, fill: str, following: Sequence[Follow
         if len(lines) == 1:
             full += context.line_suffix
         breaks_off = index == len(lines) - 1 and _begins(full, following, language)
-        is_said = _says_below(context, full, following)
+        is_said = _says_below(context, full, following, is_first=index == 0)
         if is_said or (index > 0 and (breaks_off or repeats_above(above, full, language))):
             return "\n".join(lines[:index])
         if full.strip():
@@ -100,10 +100,12 @@ def _without_lines_below(context: Context, fill: str, following: Sequence[Follow
     return fill
 
 
-def _says_below(context: Context, line: str, following: Sequence[Following]) -> bool:
-    """Closers and signs are left to the brackets, which tell whether they are needed."""
+def _says_below(context: Context, line: str, following: Sequence[Following], is_first: bool) -> bool:
+    """Closers and signs are left to the brackets, which tell whether they are needed; lines farther below may recur."""
     below = repeated(line, following, context.gap.language)
-    return below is not None and below.role is not Role.CLOSER and any(map(str.isalpha, line))
+    if below is None or below.role is Role.CLOSER or not has_word(below.form):
+        return False
+    return is_first or below.number == 0
 
 
 def _begins(line: str, following: Sequence[Following], language: str) -> bool:

@@ -86,9 +86,12 @@ def _says_rest_of_line(candidate: Candidate) -> bool:
 
 
 def _says_following_line(candidate: Candidate) -> bool:
-    for line in candidate.lines:
+    last = len(candidate.lines) - 1
+    for index, line in enumerate(candidate.lines):
         below = candidate.repeats(line)
-        if below is not None and not _closes_what_is_open(candidate, below):
+        if below is None or (not has_word(below.form) and index < last):
+            continue  # signs behind which it goes on: brackets tell whether they are needed
+        if (index == 0 or below.number == 0) and not _closes_what_is_open(candidate, below):
             return True
     return False
 
@@ -153,8 +156,9 @@ def _leaves_tags_unmatched(candidate: Candidate) -> bool:
     if "</" not in text and "/>" not in text:
         return False
     before = candidate.snapshot.prefix(_TAG_CHARS)
-    after = candidate.after
-    return closes_nothing(before, text, after) > closes_nothing(before, "", candidate.context.gap.suffix)
+    is_cut = len(before) == _TAG_CHARS
+    now = closes_nothing(before + candidate.context.gap.suffix, is_cut)
+    return closes_nothing(before + text + candidate.after, is_cut) > now
 
 
 def _leaves_argument_empty(candidate: Candidate) -> bool:

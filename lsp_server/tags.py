@@ -14,14 +14,17 @@ _NEVER_CLOSED = {
 }  # fmt: skip
 
 
-def closes_nothing(before: str, text: str, after: str) -> int:
-    """How many end tags in a text close no element that is open there, or are no whole tags."""
+def closes_nothing(text: str, is_cut: bool) -> int:
+    """How many end tags in a text close no element that is open there, or are no whole tags.
+
+    With `is_cut` elements may have been opened before it.
+    """
     stack: list[str] = []
     wrong = 0
-    for match in _TAG.finditer(before + text + after):
+    for match in _TAG.finditer(text):
         name, closed = match["open"], match["close"]
         if closed is not None:
-            wrong += not match["end"] or closed not in stack
+            wrong += not match["end"] or (closed not in stack and not (is_cut and not stack))
             while closed in stack and stack.pop() != closed:
                 pass
         elif name is not None and not match["self"] and name.lower() not in _NEVER_CLOSED:

@@ -250,6 +250,8 @@ def test_signs_of_the_next_line_are_not_said_again(language: str, marked: str, f
         ("markdown", "```\ncode\n|\n\n```\nmore\n```\n", "```"),
         ("javascript", "x = [\n  {\n    a: 1,\n  },\n  |\n  {\n    a: 2,\n  },\n];\n", "{\n    a: 3,\n  },"),
         ("markdown", "a\n\n|\n\nb\n", "---"),
+        ("css", "a {\n  color: red;\n|\n}\n", "}\n\nb {\n  color: blue;"),
+        ("java", "/**\n * A.\n |\n *\n * @throws B\n */\n", "*\n * @return c"),
         ("python", "f(\n    g(\n        a,\n    |\n)\n", ")"),
     ],
 )
