@@ -31,7 +31,7 @@ _GO_ENDS = (")", "]", "}", '"', "`", "'", "++", "--")  # behind which Go puts a 
 _STATEMENT_ENDS = {
     "c", "cpp", "csharp", "css", "java", "javascript", "php", "rust", "tsx", "typescript", "zig",
 }  # fmt: skip
-_HEAD = re.compile(r"[\s}]*((else\s+)?(if|for|while|foreach)\s*\(.*\)|else|do)")
+_HEAD = re.compile(r"(?P<condition>[\s}]*(else\s+)?if\s*(?=\()|\s*(for|foreach|while)\s*(?=\())|[\s}]*else$|\s*do$")
 _LABEL = re.compile(r"\s*(case\b.*|default\s*|[a-z]+\s*):$")
 
 
@@ -114,8 +114,17 @@ def opens_nothing(line: str, language: str) -> bool:
 
 def asks_for_statement(line: str, language: str) -> bool:
     """Whether it is the head of a statement without braces, as C's `if (x)`: the next line is its body."""
-    code = line.rstrip()
-    return language in _STATEMENT_ENDS and _HEAD.fullmatch(code) is not None and not scan(code, language).stack
+    head = _HEAD.match(line) if language in _STATEMENT_ENDS else None
+    if head is None:
+        return False
+    rest = line[head.end() :].rstrip()
+    return _is_in_parentheses(rest, language) if head["condition"] else not rest
+
+
+def _is_in_parentheses(code: str, language: str) -> bool:
+    """Whether its first parenthesis is closed at its end: behind it nothing is done yet."""
+    is_closed_before = any(not scan(code[:end], language).stack for end in range(1, len(code)) if code[end - 1] == ")")
+    return code.startswith("(") and code.endswith(")") and not is_closed_before and not scan(code, language).stack
 
 
 def expected_after(lines: Sequence[str], unit: str, language: str) -> str:

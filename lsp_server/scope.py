@@ -68,7 +68,8 @@ def _closer_below_opener(line: str, read: Scan, unit: str) -> str:
 def _on_blank_line(context: Context, lines: list[str]) -> list[str]:
     """Models often write again the indentation that the line already has, or none where it has none yet."""
     if not context.line_prefix:
-        return moved(lines, _column(context, lines[0]) - width(leading(lines[0])), context.indent_unit)
+        columns = _column(context, lines[0]) - width(leading(lines[0]))
+        return moved(lines, columns, context.indent_unit) if columns else lines
     there, more = context.line_prefix, leading(lines[0])
     if width(there + more) <= max(width(context.indentation), width(there)):
         return lines
@@ -88,10 +89,12 @@ def _column(context: Context, line: str) -> int:
     """
     column, expected = width(leading(line)), width(context.indentation)
     above, language = _line_above(context), context.gap.language
+    if context.brackets.delimiter:
+        return _star_column(context, column) if line.lstrip().startswith("*") else column
+    if language in PROSE:
+        return column
     if asks_for_statement(above, language) and not line.lstrip().startswith("{"):
         return width(leading(above) + context.indent_unit)
-    if context.brackets.delimiter or language in PROSE:
-        return _star_column(context, column) if line.lstrip().startswith("*") else column
     if column < expected and context.scope is Scope.BLOCK and _body_is_indented(context, line):
         is_deeper = expected > width(leading(above))
         is_known = opens_block(above, language) and is_deeper and not _LABEL.match(line)
