@@ -24,7 +24,7 @@ MOST_REFUSED = 0.02
 
 def test_lines_that_people_wrote_are_seldom_refused() -> None:
     chance = random.Random(17)
-    files = [path for path in _files() if path.stat().st_size < 30_000]
+    files = [path for path in _files() if path.stat().st_size < 30_000 and _written(path)]
     refused: Counter[str] = Counter()
     for _ in range(PLACES):
         path = chance.choice(files)
@@ -42,10 +42,16 @@ def _files() -> list[Path]:
     return [path for path in paths if "node_modules" not in path.parts and "out" not in path.parts]
 
 
+def _written(path: Path) -> list[int]:
+    """The numbers of lines that a person may have written."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [number for number, line in enumerate(lines) if line.strip() and len(line) < 200]
+
+
 def _held_out(path: Path, chance: random.Random) -> tuple[Snapshot, str]:
     """A file without the rest of one of its lines, from its indentation or from its middle, and that rest."""
     lines = path.read_text(encoding="utf-8").split("\n")
-    number = chance.choice([index for index, line in enumerate(lines) if line.strip() and len(line) < 200])
+    number = chance.choice(_written(path))
     line = lines[number]
     indentation = len(line) - len(line.lstrip())
     column = chance.choice([indentation, indentation, chance.randrange(indentation, len(line))])
