@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.runtime import Runtime, choose, prepare_environment
+from engine.device.runtime import Runtime, choose, prepare_environment
 
 prepare_environment()
 

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from engine import runtime
+from engine.device import runtime
 
 runtime.prepare_environment()
 

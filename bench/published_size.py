@@ -14,7 +14,7 @@ import json
 from functools import partial
 from typing import Any
 
-from engine.runtime import choose, prepare_environment
+from engine.device.runtime import choose, prepare_environment
 
 prepare_environment()
 

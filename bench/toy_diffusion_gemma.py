@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.runtime import choose, prepare_environment
+from engine.device.runtime import choose, prepare_environment
 
 prepare_environment()
 

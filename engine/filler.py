@@ -8,12 +8,12 @@ from threading import Event
 from typing import Protocol
 
 from engine import adapter, config_file, gap_filler, hub
+from engine.device.memory import Memory
+from engine.device.runtime import Runtime
 from engine.gap import Extent, Frame, Gap, Infill
 from engine.load_error import LoadError
-from engine.memory import Memory
 from engine.models.diffusion_gemma import infiller, memory
 from engine.patch import Patch, Patched, Wish
-from engine.runtime import Runtime
 from engine.surprise import Passage, Surprise
 
 # Values of model_type in a config.json.

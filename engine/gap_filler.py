@@ -11,17 +11,17 @@ from torch import Tensor
 
 from engine import adapter, config_file, hub, int4_linear, patcher, reading, scorer, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
+from engine.device.memory import Memory
+from engine.device.runtime import Runtime
 from engine.gap import NEAR, Frame, Gap, Infill
 from engine.linear import Linear
 from engine.load_error import LoadError
-from engine.memory import Memory
 from engine.models.gap import GapConfig, GapDenoiser
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
 from engine.patch import Patch, Patched, Wish
 from engine.patcher import Patcher
 from engine.per_document import Checks, PerDocument
 from engine.reading import Reading
-from engine.runtime import Runtime
 from engine.scorer import Scorer
 from engine.session import CONTEXTS, Session
 from engine.surprise import Passage, Surprise

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from engine import hub, runtime
+from engine import hub
+from engine.device import runtime
 from engine.gap import Gap, Infill
 from engine.languages import language_of
 from engine.progress import Bars

@@ -12,7 +12,7 @@ from lsp_server.exclude import bad_globs
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Which model to load, and how. See `engine.runtime.choose` for what "auto" and 0 mean."""
+    """Which model to load, and how. See `engine.device.runtime.choose` for what "auto" and 0 mean."""
 
     model: str
     device: str

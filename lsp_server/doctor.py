@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import hub, runtime, user_cache
+from engine import hub, user_cache
+from engine.device import runtime
+from engine.device.runtime import Runtime
 from engine.gap import Gap
 from engine.languages import LANGUAGES
-from engine.runtime import Runtime
 from engine.syntax import MissingGrammar, grammar
 from lsp_server.config import ModelChoice
 
@@ -230,7 +231,8 @@ def _adapter(choice: ModelChoice) -> str | None:
 
 def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | None:
     """What a model needs, and a problem where that is more than there is."""
-    from engine import filler, memory
+    from engine import filler
+    from engine.device import memory
 
     try:
         needed = filler.needed(model, chosen)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
-from engine import runtime
+from engine.device import runtime
 from lsp_server import handlers, log
 from lsp_server.config import DEFAULTS, Config
 from lsp_server.language_server import LacunaServer

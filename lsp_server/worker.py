@@ -239,7 +239,7 @@ class Worker:
 
     def _unload(self) -> None:
         if self._filler is not None:
-            from engine import memory
+            from engine.device import memory
 
             self._filler = None
             gc.unfreeze()
@@ -254,7 +254,8 @@ class Worker:
 
 def load(choice: ModelChoice) -> tuple[Filler, str]:
     """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
-    from engine import filler, hub, memory, runtime, weights  # imports torch: 2 to 4 s
+    from engine import filler, hub, weights  # imports torch: 2 to 4 s
+    from engine.device import memory, runtime  # imports torch: 2 to 4 s
 
     try:
         chosen = runtime.choose(choice.device, choice.dtype, choice.threads)

@@ -10,7 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from engine import hub, runtime
+from engine import hub
+from engine.device import runtime
 
 runtime.prepare_environment()  # as every command does, before any test imports torch
 _state = tempfile.TemporaryDirectory()

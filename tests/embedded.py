@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine import gap_filler, hub, runtime
+from engine import gap_filler, hub
 from engine.canvas import Canvas
 from engine.context import Context
+from engine.device import runtime
 from engine.gap_filler import GapFiller
 from engine.tokenizer import Tokenizer
 

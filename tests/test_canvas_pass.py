@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine import adapter, gap_filler, hub, runtime
+from engine import adapter, gap_filler, hub
 from engine.canvas import Canvas
 from engine.canvas_tree import CanvasTree
 from engine.context import Context
+from engine.device import runtime
 from engine.train import frozen, gaps, reads
 from engine.train.batch import Batch, Group, batch
 from engine.train.canvas_pass import CanvasPass

@@ -10,7 +10,8 @@ import torch
 from embedded import canvas_of, embedded, preview_cases, read
 from tiny_model import write_tiny_model
 
-from engine import filler, hub, runtime
+from engine import filler, hub
+from engine.device import runtime
 from engine.gap import Gap
 from engine.tokenizer import Tokenizer
 from engine.train import run

@@ -12,8 +12,8 @@ from language_client import started
 from tiny_model import write_tiny_model
 
 from engine import filler
+from engine.device.runtime import Runtime
 from engine.gap import Gap
-from engine.runtime import Runtime
 
 FAMILIES = ["gap", "diffusion_gemma"]
 RUNTIME = Runtime("cpu", "float32", 1, "tests")

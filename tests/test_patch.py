@@ -13,10 +13,10 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
 from engine import filler
+from engine.device.runtime import Runtime
 from engine.filler import Filler
 from engine.gap import Frame, Stopped
 from engine.patch import Hole, Patch, Wish
-from engine.runtime import Runtime
 from engine.surprise import Passage
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")

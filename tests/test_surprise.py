@@ -12,9 +12,9 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
 from engine import filler
+from engine.device.runtime import Runtime
 from engine.filler import Filler
 from engine.gap import Stopped
-from engine.runtime import Runtime
 from engine.surprise import Passage, Said, surprises
 
 TEXT = "    total += item.price  # é\n"

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from engine import cgroup, memory, runtime, threads
-from engine.cgroup import Limits
-from engine.runtime import Runtime
+from engine.device import cgroup, cpu_threads, memory, runtime
+from engine.device.cgroup import Limits
+from engine.device.runtime import Runtime
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ def test_threads_are_what_is_free_of_the_machine_and_no_more_than_allowed(
         return SimpleNamespace(user=busy, idle=logical * seconds - busy, iowait=0.0)
 
     own = SimpleNamespace(cpu_times=lambda: SimpleNamespace(user=ours * seconds, system=0.0))
-    monkeypatch.setattr(threads.psutil, "cpu_times", machine)
-    monkeypatch.setattr(threads.psutil, "cpu_count", lambda: logical)
-    monkeypatch.setattr(threads.psutil, "Process", lambda: own)
-    monkeypatch.setattr(threads.time, "monotonic", lambda: seconds)
+    monkeypatch.setattr(cpu_threads.psutil, "cpu_times", machine)
+    monkeypatch.setattr(cpu_threads.psutil, "cpu_count", lambda: logical)
+    monkeypatch.setattr(cpu_threads.psutil, "Process", lambda: own)
+    monkeypatch.setattr(cpu_threads.time, "monotonic", lambda: seconds)
     monkeypatch.setattr(runtime, "physical_cores", lambda: physical)
     before = torch.get_num_threads()
     try:
-        cores = threads.FreeCores(most)
+        cores = cpu_threads.FreeCores(most)
         seconds = 1.0
         assert cores.update() == expected
     finally:

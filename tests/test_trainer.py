@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import filler, runtime, weights
+from engine import filler, weights
+from engine.device import runtime
 from engine.gap import Gap
 from engine.train import checkpoint, run
 from engine.train.documents import Document, Documents, read_corpus

@@ -12,9 +12,9 @@ import tiny_gemma_tokenizer
 import torch
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
 
+from engine.device.runtime import Runtime
 from engine.models.diffusion_gemma import checkpoint
 from engine.models.diffusion_gemma.model import DiffusionGemma
-from engine.runtime import Runtime
 
 VOCABULARY = 96
 CANVAS = 16

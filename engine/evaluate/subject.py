@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import engine
-from engine import adapter, fetch, gap_filler, hub, runtime
+from engine import adapter, fetch, gap_filler, hub
+from engine.device import runtime
+from engine.device.cpu_threads import FreeCores
 from engine.models.gap import GapDenoiser
-from engine.threads import FreeCores
 from engine.tokenizer import Tokenizer
 
 ENGINE = Path(engine.__file__).parent

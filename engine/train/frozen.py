@@ -9,9 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from engine import config_file, hub, weights
+from engine.device.runtime import Runtime
 from engine.linear import Linear
 from engine.models.llama import Layer, Llama, LlamaConfig
-from engine.runtime import Runtime
 from engine.tokenizer import Tokenizer
 
 

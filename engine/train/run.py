@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from engine import adapter, gap_filler, hub, runtime
+from engine import adapter, gap_filler, hub
+from engine.device import runtime
 from engine.models.gap import GapConfig
 from engine.train import checkpoint, frozen
 from engine.train.checkpoint import Progress

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engine.device.cpu_threads import FreeCores
 from engine.models.gap import GapConfig
-from engine.threads import FreeCores
 from engine.train import checkpoint, reads
 from engine.train.batch import Batch, batch
 from engine.train.canvas_pass import CanvasPass

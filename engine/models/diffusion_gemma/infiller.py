@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engine import config_file
 from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from engine.device.runtime import Runtime
 from engine.entropy_bound import EntropyBoundConfig, Noise
 from engine.gap import Features, Frame, Gap, Infill
 from engine.infill_layout import Layout, best_lengths, lengths, near, rank
@@ -30,7 +31,6 @@ from engine.models.diffusion_gemma.scorer import Scorer
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Patch, Patched, Wish
 from engine.per_document import Checks, PerDocument
-from engine.runtime import Runtime
 from engine.surprise import Passage, Surprise
 from engine.work import OutOfTime, Work
 

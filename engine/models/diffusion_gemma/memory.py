@@ -7,11 +7,11 @@ from math import prod
 from pathlib import Path
 
 from engine import config_file
-from engine.memory import Memory
+from engine.device.memory import Memory
+from engine.device.runtime import Runtime
 from engine.models.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
 from engine.models.diffusion_gemma.infiller import PROMPTS, VERSIONS
-from engine.runtime import Runtime
 
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
 

@@ -7,7 +7,7 @@ import time
 import psutil
 import torch
 
-from engine import runtime
+from engine.device import runtime
 
 INTERVAL = 0.25  # seconds; shorter spans say little, the system counts in hundredths of a second
 

@@ -6,8 +6,8 @@ import ctypes
 import sys
 from dataclasses import dataclass
 
-from engine import cgroup
-from engine.runtime import Runtime
+from engine.device import cgroup
+from engine.device.runtime import Runtime
 
 
 @dataclass(frozen=True)

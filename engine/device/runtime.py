@@ -7,14 +7,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine import cgroup
+from engine.device import cgroup
 
 if TYPE_CHECKING:
     import torch
 
 # How many times an idle OpenMP thread looks for work before it sleeps: long enough to stay awake between the products
 # of one pass, and no longer. One canvas pass of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 62 ms at
-# 1,000 spins, 33 from 3,000 on. A busy machine is met with fewer threads (engine/threads.py), not with threads that
+# 1,000 spins, 33 from 3,000 on. A busy machine is met with fewer threads (engine/device/cpu_threads.py), not with threads that
 # sleep at once.
 SPINS = "4000"
 # oneDNN's compiled kernels, one per matrix and count of tokens (engine/linear.py has fewer counts), of 1,024 by
