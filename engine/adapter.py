@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import config_file, named_path, user_cache, weights
+from engine import named_path, user_cache, weights
 from engine.models.gap import GapConfig
 from engine.models.llama import LlamaConfig
+from engine.untrusted import config_file
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
 # A layer's matrices.

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.config_file import Fields
-from engine.load_error import LoadError
+from engine.untrusted.config_file import Fields
+from engine.untrusted.load_error import LoadError
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from engine import adapter, config_file, gap_filler, hub
+from engine import adapter, gap_filler, hub
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.gap import Extent, Frame, Gap, Infill
-from engine.load_error import LoadError
 from engine.models.diffusion_gemma import infiller, memory
 from engine.patch import Patch, Patched, Wish
 from engine.surprise import Passage, Surprise
+from engine.untrusted import config_file
+from engine.untrusted.load_error import LoadError
 
 # Values of model_type in a config.json.
 GAP = "llama"

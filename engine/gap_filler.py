@@ -9,13 +9,12 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, config_file, hub, int4_linear, patcher, reading, scorer, weights
+from engine import adapter, hub, int4_linear, patcher, reading, scorer, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.gap import NEAR, Frame, Gap, Infill
 from engine.linear import Linear
-from engine.load_error import LoadError
 from engine.models.gap import GapConfig, GapDenoiser
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
 from engine.patch import Patch, Patched, Wish
@@ -26,6 +25,8 @@ from engine.scorer import Scorer
 from engine.session import CONTEXTS, Session
 from engine.surprise import Passage, Surprise
 from engine.tokenizer import Tokenizer
+from engine.untrusted import config_file
+from engine.untrusted.load_error import LoadError
 
 ADAPTERS = Path(__file__).parent / "adapters"
 EMBEDDING = "model.embed_tokens.weight"

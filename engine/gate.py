@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from engine.config_file import Fields
 from engine.gap import Features, Gap
-from engine.load_error import LoadError
+from engine.untrusted.config_file import Fields
+from engine.untrusted.load_error import LoadError
 
 LIMIT = 20.0  # nats; what is beyond says no more
 MOST = 1e6  # of a weight; fitted ones are below 10

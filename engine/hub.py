@@ -17,8 +17,7 @@ from threading import Event
 
 from filelock import FileLock, Timeout
 
-from engine import config_file, named_path, user_cache
-from engine.config_file import Fields
+from engine import named_path, user_cache
 from engine.fetch import (
     WheelModel,
     disk_space,
@@ -27,9 +26,11 @@ from engine.fetch import (
     require_sha256,
     sha256,
 )
-from engine.load_error import LoadError
 from engine.progress import Report, Stage, silent
 from engine.pull_error import PullError
+from engine.untrusted import config_file
+from engine.untrusted.config_file import Fields
+from engine.untrusted.load_error import LoadError
 
 EMBEDDED = "smollm2-135m"
 MANIFEST = "lacuna.json"

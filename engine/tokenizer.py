@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine import tokenizer_file
-from engine.load_error import LoadError
+from engine.untrusted.load_error import LoadError
 
 LONGEST_WORD = 200  # characters looked at for the last word
 

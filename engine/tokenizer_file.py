@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import tokenizers
 
-from engine import config_file
-from engine.config_file import Fields
-from engine.load_error import LoadError
+from engine.untrusted import config_file
+from engine.untrusted.config_file import Fields
+from engine.untrusted.load_error import LoadError
 
 VOCABULARY = 1 << 19  # tokens, where the model's own number is not known
 # Of files that were looked at, a token takes at most 140 bytes and 4 values, its merge and the indentation included.

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from engine import config_file
-from engine.load_error import ADVICE, LoadError
+from engine.untrusted import config_file
+from engine.untrusted.load_error import ADVICE, LoadError
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"

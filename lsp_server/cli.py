@@ -236,7 +236,7 @@ def _gap_at(argument: str, max_tokens: int) -> RawGap:
 
 def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
     from engine import filler
-    from engine.load_error import LoadError
+    from engine.untrusted.load_error import LoadError
 
     try:
         chosen = runtime.choose(device, dtype, threads)

@@ -211,7 +211,7 @@ def _source(directory: Path, problems: list[str]) -> str | None:
 
 def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler | None:
     from engine import filler
-    from engine.load_error import LoadError
+    from engine.untrusted.load_error import LoadError
 
     try:
         return filler.load(choice.model, chosen, choice.adapter)

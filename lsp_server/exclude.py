@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable
 from functools import lru_cache
 
-from engine.ignore_rules import IgnoreRules, TooCostly, fault
-from engine.secret_names import secret_rule
+from engine.untrusted.ignore_rules import IgnoreRules, TooCostly, fault
+from engine.untrusted.secret_names import secret_rule
 from lsp_server.gitignore import GitIgnores
 
 MAX_GLOBS = 1000  # of the user's

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from engine.ignore_rules import IgnoreRules, Rule, TooCostly
-from engine.safe_read import TooLargeError, read_regular
+from engine.untrusted.ignore_rules import IgnoreRules, Rule, TooCostly
+from engine.untrusted.safe_read import TooLargeError, read_regular
 from lsp_server.git_config import excludes_file
 
 _log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice, takewhile
 
-from engine.secrets import reveals
 from engine.syntax import token_boundaries
+from engine.untrusted.secrets import reveals
 from lsp_server.context import Context
 from lsp_server.documents import Snapshot
 from lsp_server.fitting import fittings

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from engine.secrets import without_secrets
+from engine.untrusted.secrets import without_secrets
 from lsp_server.documents import Document, Snapshot
 from lsp_server.exclude import Exclusion
 from lsp_server.plain_text import plain

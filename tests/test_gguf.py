@@ -18,8 +18,8 @@ from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding, apply_rotary_pos_emb
 
 from engine import gguf
-from engine.load_error import LoadError
 from engine.progress import silent
+from engine.untrusted.load_error import LoadError
 
 CASES = json.loads((Path(__file__).parent / "data" / "preview_cases.json").read_text(encoding="utf-8"))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.ignore_rules import IgnoreRules, TooCostly
-from engine.wildmatch import machine
+from engine.untrusted.ignore_rules import IgnoreRules, TooCostly
+from engine.untrusted.wildmatch import machine
 from lsp_server.exclude import Exclusion
 from lsp_server.gitignore import GitIgnores
 

@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from tiny_model import write_tiny_model
 
 from engine.entropy_bound import EntropyBoundConfig
-from engine.load_error import LoadError
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
 from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.untrusted.load_error import LoadError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits, FIFOs and devices are those of POSIX")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.safe_read import NotRegularError, TooLargeError, read_regular
+from engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.secret_names import secret_rule
+from engine.untrusted.secret_names import secret_rule
 
 SECRET = [
     "terraform.tfstate", "terraform.tfstate.backup", "prod.tfvars", "a.tfvars.json", ".terraformrc", "terraform.rc",

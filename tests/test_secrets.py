@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from engine.secrets import has_secret, has_token, reveals, secrets, without_secrets
+from engine.untrusted.secrets import has_secret, has_token, reveals, secrets, without_secrets
 
 AWS = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
 HEX = "0123456789abcdef" * 2

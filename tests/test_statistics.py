@@ -17,7 +17,7 @@ from command import lacuna
 from filelock import FileLock
 from language_client import Client, started
 
-from engine.safe_read import TooLargeError
+from engine.untrusted.safe_read import TooLargeError
 from lsp_server import acceptance, daily_counts, stats
 from lsp_server.acceptance import Acceptance, Given, retained_characters
 from lsp_server.daily_counts import KEPT_DAYS, Count, DailyCounts, read

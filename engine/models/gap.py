@@ -12,11 +12,11 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.canvas_tree import Beginning, CanvasTree
-from engine.config_file import Fields
 from engine.context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
 from engine.draft_tree import DraftTree
 from engine.gate import UNFITTED, Gate
 from engine.models.llama import Layer, Llama
+from engine.untrusted.config_file import Fields
 
 MAX_CANVAS = 48  # positions; seven such canvases and their anchors just fit into a context's tail
 MAX_DISTANCE = 1024

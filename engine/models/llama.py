@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.cache import Cache
-from engine.config_file import Fields
 from engine.int4_linear import Int4Linear
 from engine.linear import Linear, filled_up
-from engine.load_error import LoadError
 from engine.rope import Rope
+from engine.untrusted.config_file import Fields
+from engine.untrusted.load_error import LoadError
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
 # and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine import config_file, hub, weights
+from engine import hub, weights
 from engine.device.runtime import Runtime
 from engine.linear import Linear
 from engine.models.llama import Layer, Llama, LlamaConfig
 from engine.tokenizer import Tokenizer
+from engine.untrusted import config_file
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.safe_read import read_regular
-from engine.secret_names import secret_rule
-from engine.secrets import has_secret
 from engine.train.corpus.filters import BIGGEST, normalised, reason_against
 from engine.train.corpus.languages import language_of_file
 from engine.train.documents import Document
+from engine.untrusted.safe_read import read_regular
+from engine.untrusted.secret_names import secret_rule
+from engine.untrusted.secrets import has_secret
 
 HELD_OUT = 10  # one file of so many is kept out of training, to measure by
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.languages import Kind
-from engine.secrets import reveals
 from engine.syntax import MissingGrammar, error_count, grammar, parse, spans
+from engine.untrusted.secrets import reveals
 from lsp_server.edits.change import Change
 from lsp_server.edits.tokens import tokens
 from lsp_server.repetition import loops

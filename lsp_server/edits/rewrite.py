@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from engine.patch import Wish
-from engine.secrets import secrets
+from engine.untrusted.secrets import secrets
 from lsp_server.documents import Document
 from lsp_server.edits.draft import Draft
 from lsp_server.indentation import leading, moved, unit_of, width, with_unit

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from engine.patch import Hole, Patch
-from engine.secrets import has_secret
 from engine.surprise import Passage, Surprise
+from engine.untrusted.secrets import has_secret
 from lsp_server.edits.change import Change
 from lsp_server.edits.recent_edits import RecentEdit
 from lsp_server.edits.related_places import RelatedPlace, related_places

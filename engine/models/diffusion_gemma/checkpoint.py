@@ -8,12 +8,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine import config_file, weights
+from engine import weights
 from engine.device.runtime import Runtime
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
 from engine.models.diffusion_gemma.layer import Layer
 from engine.models.diffusion_gemma.model import DiffusionGemma
 from engine.models.diffusion_gemma.self_conditioning import SelfConditioning
+from engine.untrusted import config_file
 
 DECODER, ENCODER = "model.decoder.", "model.encoder.language_model."
 VISION = ("model.encoder.vision_tower.", "model.encoder.embed_vision.")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.config_file import Fields
-from engine.load_error import LoadError
+from engine.untrusted.config_file import Fields
+from engine.untrusted.load_error import LoadError
 
 LAYER_TYPES = frozenset({"sliding_attention", "full_attention"})
 MAX_LAYERS = 512

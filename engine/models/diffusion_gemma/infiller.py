@@ -14,7 +14,6 @@ from threading import Event
 import torch
 from torch import Tensor
 
-from engine import config_file
 from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
 from engine.device.runtime import Runtime
 from engine.entropy_bound import EntropyBoundConfig, Noise
@@ -32,6 +31,7 @@ from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Patch, Patched, Wish
 from engine.per_document import Checks, PerDocument
 from engine.surprise import Passage, Surprise
+from engine.untrusted import config_file
 from engine.work import OutOfTime, Work
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end

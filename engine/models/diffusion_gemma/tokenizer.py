@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from engine import tokenizer_file
-from engine.load_error import LoadError
+from engine.untrusted.load_error import LoadError
 
 SPACE = "\u2581"  # how the vocabulary writes a space
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
