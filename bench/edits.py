@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from engine import hub
+from engine.store import model_store
 from lsp_server.config import Config, ModelChoice
 from lsp_server.models import Models
 from lsp_server.worker import Worker
@@ -127,7 +127,7 @@ async def measure(arguments: argparse.Namespace) -> Figures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=200, help="trials of each kind")
-    parser.add_argument("--model", default=hub.EMBEDDED)
+    parser.add_argument("--model", default=model_store.EMBEDDED)
     parser.add_argument("--corpus", type=Path, help="a file of held-out texts, instead of the corpus' own")
     parser.add_argument("--only", choices=("next", "refills"))
     figures = asyncio.run(measure(parser.parse_args()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from engine import user_cache
+from engine.store import paths
 
 MAX_CHARACTERS = 60_000  # of a file: larger ones are data
 SEED = 0
@@ -27,7 +27,7 @@ class HeldOut:
 
 def held_out(path: Path | None = None) -> list[HeldOut]:
     """The files, in an order that is the same every time and mixes packages. Exits where there are none."""
-    path = path or user_cache.corpus() / "test.jsonl"
+    path = path or paths.corpus() / "test.jsonl"
     if not path.exists():
         raise SystemExit(f"{path} is not there: `lacuna corpus build` makes it")
     with path.open(encoding="utf-8") as lines:

@@ -24,7 +24,7 @@ from statistics import median
 
 from wire import Wire
 
-from engine import hub
+from engine.store import model_store
 from lsp_server.client import Editor, OpenText
 from lsp_server.text import Place
 
@@ -202,7 +202,7 @@ async def measure(sizes: tuple[int, ...], keystrokes: int, model: str) -> dict[s
 
 def passes() -> dict[str, float]:
     """Prints the embedded model's passes."""
-    hub.pull(hub.EMBEDDED)
+    model_store.pull(model_store.EMBEDDED)
     script = Path(__file__).with_name("passes.py")
     *table, last = subprocess.run(
         [sys.executable, script], check=True, stdout=subprocess.PIPE, text=True
@@ -215,12 +215,14 @@ def passes() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one size and few keystrokes")
-    parser.add_argument("--model", default=hub.EMBEDDED, help="the server's, of any family: a name or a directory")
+    parser.add_argument(
+        "--model", default=model_store.EMBEDDED, help="the server's, of any family: a name or a directory"
+    )
     options = parser.parse_args()
-    figures = passes() if options.model == hub.EMBEDDED else {}
+    figures = passes() if options.model == model_store.EMBEDDED else {}
     try:
-        directory = hub.find(options.model)
-    except hub.ModelMissing as missing:
+        directory = model_store.find(options.model)
+    except model_store.ModelMissing as missing:
         parser.error(str(missing))
     is_path = directory == Path(options.model).expanduser()
     model = str(directory.resolve()) if is_path else options.model  # the server may run in another directory

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import named_path, user_cache, weights
+from engine import weights
 from engine.models.gap import GapConfig
 from engine.models.llama import LlamaConfig
+from engine.store import named_path, paths
 from engine.untrusted import config_file
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
@@ -73,7 +74,7 @@ def trained(name: str) -> Path:
     """
     directory = named_path.path(name)
     if directory is None and re.fullmatch(r"\w[\w.-]*", name):
-        directory = user_cache.training() / name
+        directory = paths.training() / name
     if directory is None:
         raise ValueError(f"{name!r} is no adapter's name; {named_path.HOW}")
     if not os.path.lexists(directory / FILE):

@@ -7,12 +7,13 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from engine import adapter, gap_filler, hub
+from engine import adapter, gap_filler
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.gap import Extent, Frame, Gap, Infill
 from engine.models.diffusion_gemma import infiller, memory
 from engine.patch import Patch, Patched, Wish
+from engine.store import model_store
 from engine.surprise import Passage, Surprise
 from engine.untrusted import config_file
 from engine.untrusted.load_error import LoadError
@@ -79,7 +80,7 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
 
     Raises ModelMissing, LoadError, and ValueError for an adapter that is not there.
     """
-    directory = hub.find(model)
+    directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
         if adapter_name:
             raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
@@ -89,7 +90,7 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
 
 def needed(model: str, runtime: Runtime) -> Memory:
     """The memory that `load` and what is kept of documents will take. Reads config.json alone, and raises as `load`."""
-    directory = hub.find(model)
+    directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
         return memory.needed(directory, runtime)
     return gap_filler.needed(model, runtime)
@@ -97,7 +98,7 @@ def needed(model: str, runtime: Runtime) -> Memory:
 
 def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
-    if _model_type(hub.find(model)) == DIFFUSION_GEMMA:
+    if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:
         return None
     return adapter.in_words(adapter.trained(adapter_name) if adapter_name else gap_filler.adapter_directory(model))
 

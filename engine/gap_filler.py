@@ -9,7 +9,7 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, hub, int4_linear, patcher, reading, scorer, weights
+from engine import adapter, int4_linear, patcher, reading, scorer, weights
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
@@ -23,6 +23,7 @@ from engine.per_document import Checks, PerDocument
 from engine.reading import Reading
 from engine.scorer import Scorer
 from engine.session import CONTEXTS, Session
+from engine.store import model_store
 from engine.surprise import Passage, Surprise
 from engine.tokenizer import Tokenizer
 from engine.untrusted import config_file
@@ -100,7 +101,7 @@ class GapFiller:
 def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFiller:
     """A base by name or directory, with its adapter, or with that of the directory `adapter_at`. Raises ModelMissing
     or LoadError."""
-    directory = hub.find(model)
+    directory = model_store.find(model)
     config = _config(directory)
     adapted = adapter.load(adapter_at or adapter_directory(model), config)
     gap = _gap(adapted, config)
@@ -127,13 +128,13 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
 
 def adapter_directory(model: str) -> Path:
     """Where a model's adapter is: with us for a model we know by name, else beside the model. Raises ModelMissing."""
-    return ADAPTERS / model if model in hub.WHEEL_MODELS else hub.find(model)
+    return ADAPTERS / model if model in model_store.WHEEL_MODELS else model_store.find(model)
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
     """What `load` and the sessions will take at most: the base may fit into 4 bits a weight (int4_linear.py). Raises
     ModelMissing, or ValueError for a config that can't be run."""
-    config, size = _config(hub.find(model)), runtime.torch_dtype.itemsize
+    config, size = _config(model_store.find(model)), runtime.torch_dtype.itemsize
     layers = config.num_hidden_layers * sum(map(prod, config.layer_shapes().values()))
     embedding = config.vocab_size * config.hidden_size
     # On CPU it is there twice: packed for the head's product, and as it is to look tokens up.

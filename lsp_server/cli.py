@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from engine import hub
 from engine.device import runtime
 from engine.gap import Gap, Infill
 from engine.languages import language_of
-from engine.progress import Bars
-from engine.pull_error import PullError
+from engine.store import model_store
+from engine.store.progress import Bars
+from engine.store.pull_error import PullError
 from lsp_server import jsonl, training
 from lsp_server.location import Location, LocationError
 from lsp_server.raw_gap import RawGap
@@ -99,8 +99,8 @@ def serve(
 @main.command()
 def pull(
     model: Annotated[
-        str, typer.Argument(help=f"{hub.EMBEDDED}, or owner/name[@revision] of the Hugging Face hub.")
-    ] = hub.EMBEDDED,
+        str, typer.Argument(help=f"{model_store.EMBEDDED}, or owner/name[@revision] of the Hugging Face hub.")
+    ] = model_store.EMBEDDED,
 ) -> None:
     """Fetch a model into the user's cache, once."""
     print(_pulled(model))
@@ -108,7 +108,7 @@ def pull(
 
 @main.command()
 def doctor(
-    model: Model = hub.EMBEDDED,
+    model: Model = model_store.EMBEDDED,
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = 0,
@@ -150,15 +150,15 @@ def stats(
 
 @main.command()
 def demo(
-    model: Model = hub.EMBEDDED,
+    model: Model = model_store.EMBEDDED,
     plain: Annotated[bool, typer.Option(help="One line per pause, as for logs.")] = False,
 ) -> None:
     """Type into a small project as an editor would, and show what the real server suggests."""
     from lsp_server import demo
 
     try:
-        hub.find(model)
-    except hub.ModelMissing:
+        model_store.find(model)
+    except model_store.ModelMissing:
         _pulled(model)
     raise typer.Exit(demo.run(model, plain=plain))
 
@@ -172,7 +172,7 @@ def infill(
     watch: Annotated[bool, typer.Option("--watch", help="Draw every denoising step.")] = False,
     drafts: Annotated[int, typer.Option(min=1, max=MAX_DRAFTS, help="How many fills to try.")] = 1,
     max_tokens: Annotated[int, typer.Option(min=1, max=jsonl.MAX_TOKENS, help="The longest fill worth having.")] = 15,
-    model: Model = hub.EMBEDDED,
+    model: Model = model_store.EMBEDDED,
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = 0,
@@ -244,7 +244,7 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
         _fail(str(error))
     try:
         return filler.load(model, chosen)
-    except (hub.ModelMissing, LoadError) as error:
+    except (model_store.ModelMissing, LoadError) as error:
         _fail(str(error))
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         _fail(f"the model {model} cannot be loaded: {type(error).__name__}: {error}")
@@ -253,7 +253,7 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
 def _pulled(model: str) -> Path:
     try:
         with Bars() as bars:
-            return hub.pull(model, bars)
+            return model_store.pull(model, bars)
     except PullError as error:
         _fail(str(error))
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import hub, user_cache
 from engine.device import runtime
 from engine.device.runtime import Runtime
 from engine.gap import Gap
 from engine.languages import LANGUAGES
+from engine.store import model_store, paths
 from engine.syntax import MissingGrammar, grammar
 from lsp_server.config import ModelChoice
 
@@ -91,7 +91,7 @@ def examine(choice: ModelChoice) -> Report:
         system=platform.platform(),
         torch=_torch_version(),
         runtime=chosen,
-        store=str(user_cache.models()),
+        store=str(paths.models()),
         model=model,
         model_directory=str(directory) if directory else None,
         model_source=source,
@@ -189,8 +189,8 @@ def _runtime(choice: ModelChoice, problems: list[str]) -> Runtime | None:
 
 def _directory(model: str, problems: list[str]) -> Path | None:
     try:
-        return hub.find(model)
-    except hub.ModelMissing as error:
+        return model_store.find(model)
+    except model_store.ModelMissing as error:
         problems.append(str(error))
         return None
 
@@ -200,13 +200,13 @@ def _source(directory: Path, problems: list[str]) -> str | None:
 
     None alone for a directory that was never pulled: there is nothing to compare it with.
     """
-    if not (directory / hub.MANIFEST).exists():
+    if not (directory / model_store.MANIFEST).exists():
         return None
-    faults = hub.verify(directory)
+    faults = model_store.verify(directory)
     if faults:
         problems.append(f"{directory} is damaged ({'; '.join(faults)}): remove it and run `lacuna pull`")
         return None
-    return hub.source(directory)
+    return model_store.source(directory)
 
 
 def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from engine import hub, user_cache
+from engine.store import model_store, paths
 
 if TYPE_CHECKING:
     from engine.evaluate.gate_fit import Fit
@@ -41,7 +41,7 @@ def build(
     from engine.train.corpus.sources import CorpusError
 
     try:
-        build(directory or user_cache.corpus(), print, only or (), benchmark or ())
+        build(directory or paths.corpus(), print, only or (), benchmark or ())
     except (CorpusError, OSError) as error:
         _fail(str(error))
 
@@ -61,7 +61,7 @@ def gap(
     seed: int = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses.")] = 0,
-    model: Model = hub.EMBEDDED,
+    model: Model = model_store.EMBEDDED,
     directory: Corpus = None,
 ) -> None:
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
@@ -72,17 +72,17 @@ def gap(
 
     try:
         name = name or (repo.resolve().name if repo else "main")
-        target = user_cache.training() / name
+        target = paths.training() / name
         if start is not None and (target / checkpoint.STATE).exists():
             raise ValueError(f"{name} was begun already: leave out --start to go on with it, or give another --name")
-        documents, held_out = _documents(repo, directory or user_cache.corpus())
+        documents, held_out = _documents(repo, directory or paths.corpus())
         config = TrainConfig(learning_rate=rate, decay=decay, windows_per_step=windows)
         start = start or adapter_directory(model)
         begun = run.Run(model, documents, target, config, start=start, seed=seed, device=device, threads=threads)
         before = begun.measure(held_out, WINDOWS_MEASURED)
         _train(begun, run.Budget(minutes * 60.0, gaps))
         after = begun.measure(held_out, WINDOWS_MEASURED)
-    except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
+    except (ValueError, OSError, model_store.ModelMissing, WeightsError) as error:
         _fail(str(error))
     _plot(target / run.METRICS, target / "training.png")
     print(_gained(before, after))
@@ -94,15 +94,15 @@ def fit_gate(
     adapter: Annotated[Path, typer.Argument(help="The adapter's directory: the gate is written into its metadata.")],
     split: Annotated[Path | None, typer.Option(help="A corpus split; by default the validation split.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="So many gaps at most; 0 for all.")] = 0,
-    model: Model = hub.EMBEDDED,
+    model: Model = model_store.EMBEDDED,
 ) -> None:
     """Fit how confident a fill is to how often it is right, and draw the risk-coverage curve beside the adapter."""
     from engine.evaluate.gate_file import fit
     from engine.weights import WeightsError
 
     try:
-        fitted = fit(model, adapter, split or user_cache.corpus() / "validation.jsonl", limit)
-    except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
+        fitted = fit(model, adapter, split or paths.corpus() / "validation.jsonl", limit)
+    except (ValueError, OSError, model_store.ModelMissing, WeightsError) as error:
         _fail(str(error))
     print(_fitted(fitted))
 
@@ -114,7 +114,7 @@ def evaluate(
     split: Annotated[Path | None, typer.Option(help="A corpus split; by default the test split.")] = None,
     adapter: Annotated[Path | None, typer.Option(help="An adapter's directory; by default the shipped one.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="So many gaps or tasks at most; 0 for all.")] = 0,
-    model: Model = hub.EMBEDDED,
+    model: Model = model_store.EMBEDDED,
 ) -> None:
     """Measure fills on held-out packages, beside controls. The last line is JSON."""
     from rich.console import Console
@@ -130,7 +130,7 @@ def evaluate(
             if benchmark is not None
             else run(model, split, Plan(limit=limit), adapter_at=adapter)
         )
-    except (ValueError, OSError, hub.ModelMissing, WeightsError) as error:
+    except (ValueError, OSError, model_store.ModelMissing, WeightsError) as error:
         _fail(str(error))
     report.show(Console())
 

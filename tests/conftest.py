@@ -10,8 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from engine import hub
 from engine.device import runtime
+from engine.store import model_store
 
 runtime.prepare_environment()  # as every command does, before any test imports torch
 _state = tempfile.TemporaryDirectory()
@@ -28,7 +28,7 @@ hypothesis.settings.load_profile("fixed")
 @pytest.fixture(scope="session")
 def embedded_model() -> Path:
     """The directory of the embedded model, pulled if it is not there yet."""
-    return hub.pull(hub.EMBEDDED)
+    return model_store.pull(model_store.EMBEDDED)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,11 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine import gap_filler, hub
+from engine import gap_filler
 from engine.canvas import Canvas
 from engine.context import Context
 from engine.device import runtime
 from engine.gap_filler import GapFiller
+from engine.store import model_store
 from engine.tokenizer import Tokenizer
 
 DATA = Path(__file__).parent / "data"
@@ -19,21 +20,21 @@ DATA = Path(__file__).parent / "data"
 
 @cache
 def embedded(dtype: str = "float32") -> GapFiller:
-    hub.pull(hub.EMBEDDED)
-    return gap_filler.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
+    model_store.pull(model_store.EMBEDDED)
+    return gap_filler.load(model_store.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
 
 
 @cache
 def preview() -> GapFiller:
     """With the first adapter, made elsewhere: what its own cases say of it must come out here."""
-    hub.pull(hub.EMBEDDED)
+    model_store.pull(model_store.EMBEDDED)
     chosen = runtime.choose(device="cpu", dtype="float32")
-    return gap_filler.load(hub.EMBEDDED, chosen, DATA / "preview_adapter")
+    return gap_filler.load(model_store.EMBEDDED, chosen, DATA / "preview_adapter")
 
 
 @cache
 def tokenizer() -> Tokenizer:
-    return Tokenizer(hub.pull(hub.EMBEDDED) / "tokenizer.json")
+    return Tokenizer(model_store.pull(model_store.EMBEDDED) / "tokenizer.json")
 
 
 def preview_cases() -> list[dict[str, Any]]:

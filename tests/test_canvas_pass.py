@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine import adapter, gap_filler, hub
+from engine import adapter, gap_filler
 from engine.canvas import Canvas
 from engine.canvas_tree import CanvasTree
 from engine.context import Context
 from engine.device import runtime
+from engine.store import model_store
 from engine.train import frozen, gaps, reads
 from engine.train.batch import Batch, Group, batch
 from engine.train.canvas_pass import CanvasPass
@@ -31,13 +32,13 @@ SINK, END = 0, 0
 
 @cache
 def base() -> Frozen:
-    hub.pull(hub.EMBEDDED)
-    return frozen.load(hub.EMBEDDED, runtime.choose(device="cpu", dtype="float32"))
+    model_store.pull(model_store.EMBEDDED)
+    return frozen.load(model_store.EMBEDDED, runtime.choose(device="cpu", dtype="float32"))
 
 
 @cache
 def lora() -> Lora:
-    directory = gap_filler.adapter_directory(hub.EMBEDDED)
+    directory = gap_filler.adapter_directory(model_store.EMBEDDED)
     start = adapter.load(directory, base().llama.config)
     made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start)
     made.merge()

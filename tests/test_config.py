@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from engine import hub
+from engine.store import model_store
 from lsp_server.config import Config, from_client
 
 
@@ -22,7 +22,7 @@ def test_nothing_needs_to_be_set(settings: object) -> None:
 
 
 def test_the_default_model_is_the_embedded_one() -> None:
-    assert Config().model == hub.EMBEDDED
+    assert Config().model == model_store.EMBEDDED
 
 
 def test_names_may_be_in_a_section_and_in_camel_case() -> None:

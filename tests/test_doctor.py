@@ -14,7 +14,7 @@ import tiny_diffusion_gemma
 from command import lacuna
 from tiny_diffusion_gemma import published_config
 
-from engine import hub
+from engine.store import model_store
 
 pytestmark = pytest.mark.weights
 
@@ -86,7 +86,7 @@ def test_for_people() -> None:
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    report = check_problem(f"run `lacuna pull {hub.EMBEDDED}`", LACUNA_CACHE=str(tmp_path))
+    report = check_problem(f"run `lacuna pull {model_store.EMBEDDED}`", LACUNA_CACHE=str(tmp_path))
     assert report["store"] == str(tmp_path / "models")
 
 
@@ -96,7 +96,7 @@ def test_a_device_that_is_not_there() -> None:
 
 
 def test_a_changed_byte(copied_store: Path) -> None:
-    file = copied_store / "models" / hub.EMBEDDED / "tokenizer.json"
+    file = copied_store / "models" / model_store.EMBEDDED / "tokenizer.json"
     rewrite(file, file.read_bytes().replace(b"the", b"teh", 1))
     report = check_problem("tokenizer.json does not have the SHA-256", LACUNA_CACHE=str(copied_store))
     assert report["model_verified"] is False

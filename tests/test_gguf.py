@@ -17,8 +17,8 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding, apply_rotary_pos_emb
 
-from engine import gguf
-from engine.progress import silent
+from engine.store import gguf
+from engine.store.progress import silent
 from engine.untrusted.load_error import LoadError
 
 CASES = json.loads((Path(__file__).parent / "data" / "preview_cases.json").read_text(encoding="utf-8"))

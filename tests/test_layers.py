@@ -56,7 +56,7 @@ def test_no_module_opens_the_network_but_the_store() -> None:
     assert {str(path.relative_to(ROOT)) for path in MODULES if imports(path) & network} <= NETWORK
 
 
-NETWORK = {"engine/fetch.py", "engine/hub.py"}
+NETWORK = {"engine/store/fetch.py", "engine/store/model_store.py"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -11,10 +11,11 @@ import pytest
 from command import lacuna
 from tiny_model import write_tiny_model
 
-from engine import adapter, hub, named_path
-from engine.hub import ModelMissing
+from engine import adapter
+from engine.store import model_store, named_path
+from engine.store.model_store import ModelMissing
 
-NAMES = [hub.EMBEDDED, "owner/name", "owner/name@main", "mine", "a.b", "sub/dir/model"]
+NAMES = [model_store.EMBEDDED, "owner/name", "owner/name@main", "mine", "a.b", "sub/dir/model"]
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_by_name_is_that_of_the_store(hostile: Path, name: str) -> None:
     with pytest.raises(ModelMissing, match=r"lacuna pull|a path is absolute, or begins with \./"):
-        hub.find(name)
-    assert hub.find(f"./{name}") == Path(name)
-    assert hub.find(str(hostile / name)) == hostile / name
+        model_store.find(name)
+    assert model_store.find(f"./{name}") == Path(name)
+    assert model_store.find(str(hostile / name)) == hostile / name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,7 +60,7 @@ def test_what_is_a_path(given: str, is_path: bool) -> None:
 
 def test_a_home_that_nobody_has() -> None:
     with pytest.raises(ModelMissing, match="~nobody-has-this"):
-        hub.find("~nobody-has-this/model")
+        model_store.find("~nobody-has-this/model")
 
 
 @pytest.mark.parametrize(

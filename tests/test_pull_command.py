@@ -16,8 +16,8 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from tiny_model import write_tiny_model
 
-from engine import hub, user_cache
-from engine.progress import Stage
+from engine.store import model_store, paths
+from engine.store.progress import Stage
 from lsp_server.pull_progress import PullProgress
 
 NAME = "somebody/tiny"
@@ -107,8 +107,8 @@ async def test_models_that_can_be_chosen(server: HubServer, tmp_path: Path) -> N
     async with started({**SETTINGS, "model": str(own)}, **environment(server, tmp_path)) as (client, _):
         await client.until("ready")
         found = await models(client)
-        assert next(iter(found)) == hub.EMBEDDED
-        assert (found[hub.EMBEDDED]["pulled"], found[hub.EMBEDDED]["directory"]) == (False, None)
+        assert next(iter(found)) == model_store.EMBEDDED
+        assert (found[model_store.EMBEDDED]["pulled"], found[model_store.EMBEDDED]["directory"]) == (False, None)
         assert (found[str(own)]["pulled"], found[str(own)]["directory"]) == (True, str(own))
         assert NAME not in found
         assert all(option["note"] for option in found.values())
@@ -123,10 +123,10 @@ async def test_models_that_can_be_chosen(server: HubServer, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["owner/name", "owner/name@main", "o/n-m.1@refs/pr/3"])
 def test_names_of_what_is_stored(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LACUNA_CACHE", str(tmp_path))
-    place = user_cache.models() / name.replace("/", "--")
+    place = paths.models() / name.replace("/", "--")
     place.mkdir(parents=True)
-    (place / hub.MANIFEST).write_text("{}", encoding="utf-8")
-    assert hub.stored() == {name: place}
+    (place / model_store.MANIFEST).write_text("{}", encoding="utf-8")
+    assert model_store.stored() == {name: place}
 
 
 async def test_a_cancelled_pull_ends_its_download(tmp_path: Path) -> None:

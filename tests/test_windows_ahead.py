@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine import hub
+from engine.store import model_store
 from engine.train.documents import Document, Documents
 from engine.train.windows_ahead import WindowsAhead
 from tests.embedded import tokenizer
@@ -14,7 +14,7 @@ TEXT = Path(__file__).read_text(encoding="utf-8")
 
 def test_windows_of_other_processes_are_the_same() -> None:
     documents = Documents([Document("python", TEXT)], seed=3)
-    cut = WindowsAhead(documents, hub.pull(hub.EMBEDDED) / "tokenizer.json", processes=2)
+    cut = WindowsAhead(documents, model_store.pull(model_store.EMBEDDED) / "tokenizer.json", processes=2)
     try:
         # Each process has its own order of sets: nothing may depend on it, or runs could not go on where they were.
         assert [cut.window(number) for number in range(4)] == [

@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 from tokenizers import pre_tokenizers
 
-from engine.fetch import WheelModel
+from engine.store.fetch import WheelModel
 
 HIDDEN, HEADS, KEY_VALUE_HEADS, FEED_FORWARD = 64, 2, 1, 96
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

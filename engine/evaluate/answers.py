@@ -10,8 +10,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from engine import user_cache
 from engine.gap import Features
+from engine.store import paths
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,4 @@ def from_json(value: dict[str, Any]) -> Answer:
 
 def place(subject: str) -> Path:
     """Where a subject's answers are kept: in the user's cache, beside the models."""
-    return user_cache.evaluations() / f"{subject}.jsonl"
+    return paths.evaluations() / f"{subject}.jsonl"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from engine import hub, user_cache
 from engine.evaluate import answers, subject
 from engine.evaluate.answers import AnswerFile
 from engine.evaluate.gaps import EvaluationGap, GapKind, cut_gaps
@@ -18,6 +17,7 @@ from engine.evaluate.outcome import Outcome, outcome
 from engine.evaluate.report import Report
 from engine.evaluate.source_files import read_split
 from engine.evaluate.subject import Subject
+from engine.store import model_store, paths
 
 CONFIDENCE = 0.4  # the server's setting from which a suggestion is shown unasked
 
@@ -41,7 +41,7 @@ EVERYTHING = Plan()
 
 
 def evaluate(
-    model: str = hub.EMBEDDED,
+    model: str = model_store.EMBEDDED,
     corpus: Path | None = None,
     plan: Plan = EVERYTHING,
     *,
@@ -54,7 +54,7 @@ def evaluate(
     split that is none or holds no such gaps, ModelMissing, WeightsError.
     """
     evaluated = subject.load(model, adapter_at)
-    split = corpus or user_cache.corpus() / "test.jsonl"
+    split = corpus or paths.corpus() / "test.jsonl"
     gaps = cut_gaps(
         [file for file in read_split(split) if not plan.languages or file.language in plan.languages],
         plan.gaps,

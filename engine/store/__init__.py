@@ -1,0 +1,1 @@
+"""The model store: what is fetched, converted and kept on the user's disk."""
