@@ -25,7 +25,7 @@ class Gap:
 
     prefix: str
     suffix: str
-    language: str = ""  # a name of engine/languages.py's table; "" where none is known
+    language: str = ""  # a name of engine/text/languages.py's table; "" where none is known
     snippets: tuple[str, ...] = ()  # texts from other files, most useful last
     max_tokens: int = 15  # the longest fill worth having; more than one canvas holds means canvas after canvas
     max_lines: int = 0  # line ends after which a fill is long enough and is cut there; 0 for no such limit

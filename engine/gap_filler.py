@@ -25,7 +25,7 @@ from engine.scorer import Scorer
 from engine.session import CONTEXTS, Session
 from engine.store import model_store
 from engine.surprise import Passage, Surprise
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 from engine.untrusted import config_file
 from engine.untrusted.load_error import LoadError
 

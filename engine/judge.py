@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from engine.context import Context
 from engine.draft_tree import DraftTree
 from engine.models.gap import GapDenoiser
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 
 HEAD_TOKENS = 8  # of the suffix that a fill is judged by; 12 chose no better over 60 gaps, and took longer
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.gap import Frame
-from engine.seams import Seam
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
+from engine.text.token_healing import Seam
 
 
 class Lane:

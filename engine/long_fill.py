@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from engine.gap import Features
 from engine.lane import Lane
-from engine.seams import Seam
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
+from engine.text.token_healing import Seam
 
 
 @dataclass(frozen=True)

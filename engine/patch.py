@@ -23,7 +23,7 @@ class Patch:
     prefix: str  # all that stands left of the pieces, in the document as it is now
     pieces: tuple[str | Hole, ...]  # pinned text and holes from left to right, at least one hole
     suffix: str
-    language: str = ""  # a name of engine/languages.py's table; "" where none is known
+    language: str = ""  # a name of engine/text/languages.py's table; "" where none is known
     snippets: tuple[str, ...] = ()  # read before the prefix, most useful last: where else the edit can be seen
     drafts: tuple[tuple[str, ...], ...] = ()  # fillings to try besides noise, a text per hole
     reach: int = 2  # tokens by which noise may make a hole longer or shorter

@@ -9,8 +9,8 @@ from torch import Tensor
 from engine.canvas import Canvas
 from engine.gap import Frame
 from engine.patch_layout import Layout, Span
-from engine.spelling import Spelling
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
+from engine.text.spelling import Spelling
 
 
 class PatchLane:

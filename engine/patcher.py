@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from engine import patch_layout, seams
+from engine import patch_layout
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
 from engine.gap import Frame
 from engine.judge import HEAD_TOKENS, Judge
@@ -16,8 +16,9 @@ from engine.patch_lane import PatchLane
 from engine.patch_layout import Segments
 from engine.patch_sampler import denoise
 from engine.reading import Before, Reading
-from engine.spelling import Spelling
-from engine.tokenizer import Tokenizer
+from engine.text import token_healing
+from engine.text.byte_bpe import Tokenizer
+from engine.text.spelling import Spelling
 from engine.work import OutOfTime, Work
 
 SECONDS = 3.0  # for one patch, 0.4 in the median; in repetitive text every token takes a step, and canvases are full
@@ -76,7 +77,7 @@ class Patcher:
 
     def _kept(self, text: str) -> str:
         """What is left of a text before a hole when its stub is taken off."""
-        return text[: seams.stub_start(text, self._tokenizer)]
+        return text[: token_healing.stub_start(text, self._tokenizer)]
 
     def _segments(self, kept: Sequence[str], texts: Sequence[str], holes: Sequence[str]) -> Segments:
         """`kept` is what is pinned left of each hole without the stub, which the hole spells."""

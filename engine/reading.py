@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.models.gap import GapDenoiser
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 from engine.window import SNIPPETS, Window
 
 CONTEXTS = 2

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from engine import seams
 from engine.context import PREFIX_TOKENS, Context
 from engine.draft_tree import DraftTree
 from engine.models.gap import GapDenoiser
 from engine.reading import Before, Reading
 from engine.surprise import Passage, Said, Surprise, surprises
-from engine.tokenizer import Tokenizer
+from engine.text import token_healing
+from engine.text.byte_bpe import Tokenizer
 from engine.work import OutOfTime, Work
 
 SECONDS = 3.0  # for one passage: two windows that were not read before take 0.9
@@ -43,7 +43,7 @@ class Scorer:
         return surprises(passage.text, said_old, said_new, passage.threshold)
 
     def _read(self, context: Context, prefix: str, text: str, check: Callable[[], None]) -> list[Said]:
-        kept = prefix[: seams.stub_start(prefix, self._tokenizer)]
+        kept = prefix[: token_healing.stub_start(prefix, self._tokenizer)]
         stub = prefix[len(kept) :]
         context.read_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], check)
         draft = self._tokenizer.encode(stub + text)[:PASSAGE_TOKENS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from engine import long_fill, seams
+from engine import long_fill
 from engine.context import PREFIX_TOKENS, TAIL_TOKENS, Context
 from engine.copies import Copies
 from engine.drafting import Drafter
@@ -17,8 +17,9 @@ from engine.lane import Lane
 from engine.long_fill import Part
 from engine.models.gap import GapDenoiser
 from engine.sampler import Search, denoise
-from engine.seams import Seam
-from engine.tokenizer import Tokenizer
+from engine.text import token_healing
+from engine.text.byte_bpe import Tokenizer
+from engine.text.token_healing import Seam
 from engine.window import Window
 from engine.work import Work
 
@@ -76,7 +77,7 @@ class Session:
     def read(self, gap: Gap, check: Callable[[], None]) -> Hole:
         """Reads both sides of a gap; what was read for the one before stays read."""
         text = self._window.cut(gap.prefix, gap.snippets)
-        seam, prefix = seams.normalise(text, gap.suffix, self._tokenizer)
+        seam, prefix = token_healing.normalise(text, gap.suffix, self._tokenizer)
         suffix = self._tokenizer.encode(seam.suffix)
         context = self._context(prefix)
         context.read_prefix(prefix, check)

@@ -16,10 +16,10 @@ import typer
 
 from engine.device import runtime
 from engine.gap import Gap, Infill
-from engine.languages import language_of
 from engine.store import model_store
 from engine.store.progress import Bars
 from engine.store.pull_error import PullError
+from engine.text.languages import language_of
 from lsp_server import jsonl, training
 from lsp_server.location import Location, LocationError
 from lsp_server.raw_gap import RawGap

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from engine.gap import NEAR, Extent, Gap
-from engine.languages import Kind
-from engine.syntax import enclosing
+from engine.text.languages import Kind
+from engine.text.syntax import enclosing
 from lsp_server.brackets import Brackets, brackets_around
 from lsp_server.documents import Snapshot
 from lsp_server.exclude import Exclusion

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from engine.device import runtime
 from engine.device.runtime import Runtime
 from engine.gap import Gap
-from engine.languages import LANGUAGES
 from engine.store import model_store, paths
-from engine.syntax import MissingGrammar, grammar
+from engine.text.languages import LANGUAGES
+from engine.text.syntax import MissingGrammar, grammar
 from lsp_server.config import ModelChoice
 
 if TYPE_CHECKING:

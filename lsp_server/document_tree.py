@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from engine.syntax import MissingGrammar, SlicedParse, Tree, grammar
+from engine.text.syntax import MissingGrammar, SlicedParse, Tree, grammar
 from lsp_server.text import Place, Point, Text
 
 MAX_BYTES = 2_000_000  # at a third of it parsing again after an edit takes 9 to 140 ms already

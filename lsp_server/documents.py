@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from engine.languages import language_of
-from engine.syntax import Tree
+from engine.text.languages import language_of
+from engine.text.syntax import Tree
 from lsp_server.document_tree import NO_TREE, DocumentTree, ParsedTree, can_have_tree, tree_edit
 from lsp_server.surrogates import LoneSurrogates, halves, is_high, is_low, joined
 from lsp_server.text import Edit, Encoding, Place, Position, Text, without_surrogates
@@ -28,7 +28,7 @@ class Snapshot:
 
     uri: str
     version: int
-    language: str  # a name of the table in engine/languages.py; "" where none is known
+    language: str  # a name of the table in engine/text/languages.py; "" where none is known
     text: Text
     line: int  # of the cursor
     column: int  # of the cursor

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.gap import Gap, Infill
-from engine.languages import language_of
+from engine.text.languages import language_of
 from lsp_server.raw_gap import RawGap
 
 MAX_TOKENS = 100  # canvas after canvas: the engine has room for 128 tokens behind its longest prefix window

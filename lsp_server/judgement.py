@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from engine.languages import LANGUAGES
+from engine.text.languages import LANGUAGES
 from lsp_server.context import Context
 from lsp_server.documents import Snapshot
 from lsp_server.fitting import Fitted, lines_above

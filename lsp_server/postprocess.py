@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice, takewhile
 
-from engine.syntax import token_boundaries
+from engine.text.syntax import token_boundaries
 from engine.untrusted.secrets import reveals
 from lsp_server.context import Context
 from lsp_server.documents import Snapshot

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache, cached_property
 
-from engine.languages import LANGUAGES, Kind
-from engine.syntax import Node, Tree, error_count, parse
+from engine.text.languages import LANGUAGES, Kind
+from engine.text.syntax import Node, Tree, error_count, parse
 from lsp_server.brackets import Brackets
 from lsp_server.documents import Snapshot
 from lsp_server.text import Text

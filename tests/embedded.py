@@ -13,7 +13,7 @@ from engine.context import Context
 from engine.device import runtime
 from engine.gap_filler import GapFiller
 from engine.store import model_store
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 
 DATA = Path(__file__).parent / "data"
 

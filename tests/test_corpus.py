@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from engine.languages import LANGUAGES
+from engine.text.languages import LANGUAGES
 from engine.train.corpus import apt, clients, licences, split
 from engine.train.corpus.benchmark_overlap import BenchmarkOverlap
 from engine.train.corpus.build import build

@@ -14,7 +14,7 @@ from engine import filler
 from engine.device import runtime
 from engine.gap import Gap
 from engine.store import model_store
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 from engine.train import run
 from engine.train.documents import Document, Documents
 from engine.train.trainer import TrainConfig

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from engine import syntax
-from engine.syntax import Tree
+from engine.text import syntax
+from engine.text.syntax import Tree
 from lsp_server.document_tree import DocumentTree, ParsedTree, can_have_tree, tree_edit
 from lsp_server.text import Text
 

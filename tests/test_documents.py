@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from engine import syntax
+from engine.text import syntax
 from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
 from lsp_server.text import Edit, Encoding, Position, Text
 

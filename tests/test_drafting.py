@@ -11,7 +11,7 @@ from engine import drafting
 from engine.copies import Copies
 from engine.drafting import Drafter
 from engine.lane import Lane
-from engine.seams import Seam
+from engine.text.token_healing import Seam
 
 END = 0
 A, B, C, D = (tokenizer().encode(letter)[0] for letter in "abcd")

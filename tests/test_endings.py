@@ -7,8 +7,8 @@ from embedded import embedded, tokenizer
 from test_lane import lane_of, write
 
 from engine.gap import Gap
-from engine.seams import Seam
 from engine.session import Session
+from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 

@@ -12,8 +12,8 @@ from engine.canvas_tree import CanvasTree
 from engine.draft_tree import DraftTree
 from engine.gap import Gap
 from engine.lane import Lane
-from engine.seams import Seam
 from engine.session import Session
+from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])

@@ -7,7 +7,7 @@ import torch
 from embedded import tokenizer
 
 from engine.lane import Lane
-from engine.seams import Seam
+from engine.text.token_healing import Seam
 
 END = 0
 

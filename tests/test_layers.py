@@ -32,7 +32,7 @@ def test_the_engine_speaks_no_protocol() -> None:
 
 
 def test_only_syntax_knows_tree_sitter() -> None:
-    assert users("tree_sitter", ".") == {"engine/syntax.py"}
+    assert users("tree_sitter", ".") == {"engine/text/syntax.py"}
 
 
 def test_the_server_computes_no_tensors() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.languages import Kind
-from engine.syntax import spans
+from engine.text.languages import Kind
+from engine.text.syntax import spans
 from lsp_server.edits import objections
 from lsp_server.edits.change import change_of
 from lsp_server.edits.objections import changes_only_comments, has_objection

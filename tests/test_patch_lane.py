@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.patch_lane import PatchLane
 from engine.patch_layout import Segments
-from engine.spelling import Spelling
+from engine.text.spelling import Spelling
 
 END, VOCABULARY = 0, 49152
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.gap import Features, Infill
-from engine.syntax import error_count, parse
+from engine.text.syntax import error_count, parse
 from lsp_server.bracket_scan import scan
 from lsp_server.context import Context, Scope, Trigger
 from lsp_server.postprocess import longest_confident_prefix, postprocess

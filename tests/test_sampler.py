@@ -13,7 +13,7 @@ from engine.copies import Copies
 from engine.drafting import Drafter
 from engine.lane import Lane
 from engine.sampler import Search, denoise
-from engine.seams import Seam
+from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])

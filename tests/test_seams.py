@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from embedded import tokenizer
 
-from engine.seams import Seam, normalise
+from engine.text.token_healing import Seam, normalise
 
 
 def check(marked: str, kept: str, stub: str, suffix: str | None = None) -> Seam:

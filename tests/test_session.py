@@ -13,8 +13,8 @@ from engine.context import CHUNK
 from engine.gap import Frame, Gap, Infill, Stopped
 from engine.lane import Lane
 from engine.long_fill import Part
-from engine.seams import Seam
 from engine.session import Session, _distinct
+from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from engine.languages import LANGUAGES, Kind, language_of
-from engine.syntax import (
+from engine.text.languages import LANGUAGES, Kind, language_of
+from engine.text.syntax import (
     MissingGrammar,
     SlicedParse,
     enclosing,

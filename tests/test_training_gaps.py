@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from engine import seams
+from engine.text import token_healing
 from engine.train import gaps
 from engine.train.batch import LENGTHS, Group, batch
 from engine.train.gaps import Shape, Window
@@ -62,7 +62,10 @@ def test_left_cuts_are_where_seams_leave_them(seed: int) -> None:
         fill = bytes_of(gap.tokens).decode()
         cursors = [prefix + fill[:count] for count in range(len(fill) + 1)]
         suffix = bytes_of(cut.suffixes[gap.suffix]).decode(errors="ignore")
-        found = [seams.normalise(cursor, suffix, tokenizer())[0].prefix for cursor in [*cursors, prefix + fill + "\n"]]
+        found = [
+            token_healing.normalise(cursor, suffix, tokenizer())[0].prefix
+            for cursor in [*cursors, prefix + fill + "\n"]
+        ]
         assert prefix in found
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from engine.languages import language_of
+from engine.text.languages import language_of
 from lsp_server.context import Context, Trigger, build_context
 from lsp_server.documents import Document, Snapshot
 from lsp_server.exclude import Exclusion

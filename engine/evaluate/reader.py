@@ -8,7 +8,7 @@ from engine.gap import Gap
 from engine.lane import Lane
 from engine.models.gap import GapDenoiser
 from engine.session import Hole, Session
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 
 
 class Reader:

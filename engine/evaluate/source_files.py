@@ -12,7 +12,7 @@ from pathlib import Path
 class SourceFile:
     package: str
     path: str  # inside the package
-    language: str  # a name of engine/languages.py's table
+    language: str  # a name of engine/text/languages.py's table
     text: str
 
     @property

@@ -13,7 +13,7 @@ from engine.device import runtime
 from engine.device.cpu_threads import FreeCores
 from engine.models.gap import GapDenoiser
 from engine.store import fetch, model_store
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 
 ENGINE = Path(engine.__file__).parent
 # Of these two folders nothing decides what is answered, but for the modules that ask.

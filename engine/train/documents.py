@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 from engine.train import gaps
 from engine.train.gaps import Window
 
@@ -22,7 +22,7 @@ PYTHON = 0.6  # share of windows; other languages by their size
 
 @dataclass(frozen=True)
 class Document:
-    language: str  # a name of engine/languages.py's table
+    language: str  # a name of engine/text/languages.py's table
     text: str
 
 

@@ -13,7 +13,7 @@ from engine.device.runtime import Runtime
 from engine.linear import Linear
 from engine.models.llama import Layer, Llama, LlamaConfig
 from engine.store import model_store
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 from engine.untrusted import config_file
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from engine import seams, syntax
-from engine.languages import Kind
-from engine.tokenizer import Tokenizer
+from engine.text import syntax, token_healing
+from engine.text.byte_bpe import Tokenizer
+from engine.text.languages import Kind
 
 LEFTS = 9  # gaps that share one right cut, and with it one read of the suffix
 EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as well
@@ -96,7 +96,7 @@ class _Cutter:
     def _seamed(self, cursor: int, right: int) -> Iterator[tuple[int, int]]:
         """The cut as `seams.normalise` leaves it: where the canvas begins, where the suffix does."""
         prefix = self._text[max(0, cursor - LOCAL_PREFIX) : cursor]
-        seam, _ = seams.normalise(prefix, self._text[right : right + 2], self._tokenizer)
+        seam, _ = token_healing.normalise(prefix, self._text[right : right + 2], self._tokenizer)
         if seam.newline and not (cursor == right or self._text[cursor:right].endswith("\n")):
             return  # no answer could spell this hole
         left = cursor - (len(prefix) - len(seam.prefix))

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 from engine.train.documents import Documents
 from engine.train.gaps import Window
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from engine.syntax import Kind, Node, enclosing
+from engine.text.syntax import Kind, Node, enclosing
 from lsp_server.document_tree import NO_TREE, DocumentTree, can_have_tree, tree_edit
 from lsp_server.documents import Snapshot
 from lsp_server.text import Place, Text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.languages import Kind
-from engine.syntax import MissingGrammar, error_count, grammar, parse, spans
+from engine.text.languages import Kind
+from engine.text.syntax import MissingGrammar, error_count, grammar, parse, spans
 from engine.untrusted.secrets import reveals
 from lsp_server.edits.change import Change
 from lsp_server.edits.tokens import tokens

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.languages import Kind
-from engine.syntax import spans
+from engine.text.languages import Kind
+from engine.text.syntax import spans
 from lsp_server.edits.argument_lists import Filling, followed, list_changes, lists
 from lsp_server.edits.change import Change
 from lsp_server.edits.same_names import same_names

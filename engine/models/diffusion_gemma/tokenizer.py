@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 from pathlib import Path
 
-from engine import tokenizer_file
+from engine.text import tokenizer_file
 from engine.untrusted.load_error import LoadError
 
 SPACE = "\u2581"  # how the vocabulary writes a space

@@ -1,10 +1,10 @@
-"""Which language of engine/languages.py a file of a package is in."""
+"""Which language of engine/text/languages.py a file of a package is in."""
 
 from __future__ import annotations
 
 import re
 
-from engine.languages import language_of
+from engine.text.languages import language_of
 
 _CPP_HEADER = re.compile(
     r"^\s*(?:namespace\b|template\s*<|using\s|class\s+\w+[^;]*$|(?:public|private|protected):)", re.MULTILINE

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.languages import language_of
+from engine.text.languages import language_of
 from engine.train.corpus import licences
 from engine.train.corpus.archives import members
 

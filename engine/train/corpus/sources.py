@@ -35,7 +35,7 @@ class SourceFile:
     package: str
     version: str
     licence: str
-    language: str  # a name of engine/languages.py
+    language: str  # a name of engine/text/languages.py
     path: str  # inside the package
     text: str  # "\n" line ends
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from engine.tokenizer import Tokenizer
+from engine.text.byte_bpe import Tokenizer
 
 
 class Spelling:

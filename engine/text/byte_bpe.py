@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from engine import tokenizer_file
+from engine.text import tokenizer_file
 from engine.untrusted.load_error import LoadError
 
 LONGEST_WORD = 200  # characters looked at for the last word

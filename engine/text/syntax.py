@@ -18,8 +18,8 @@ from tree_sitter import Node as Node
 from tree_sitter import Parser, Point
 from tree_sitter import Tree as Tree  # "as": for those who ask about trees and may not import tree_sitter
 
-from engine.languages import LANGUAGES
-from engine.languages import Kind as Kind
+from engine.text.languages import LANGUAGES
+from engine.text.languages import Kind as Kind
 
 Reader = Callable[[int, Point], bytes]  # (byte offset, ...) -> some of the text from there on; b"" at its end
 
@@ -40,7 +40,7 @@ def grammar(language: str) -> tree_sitter.Language | MissingGrammar:
     """The grammar of a language; imported when first asked for."""
     row = LANGUAGES.get(language)
     if row is None:
-        return MissingGrammar(f"no grammar for {language!r}: the table in engine/languages.py has no such name")
+        return MissingGrammar(f"no grammar for {language!r}: the table in engine/text/languages.py has no such name")
     package = row.module.replace("_", "-")
     try:
         module = importlib.import_module(row.module)
