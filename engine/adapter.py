@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import weights
+from engine.layers import weight_files
 from engine.models.gap import GapConfig
 from engine.models.llama import LlamaConfig
 from engine.store import named_path, paths
@@ -55,7 +55,7 @@ def load(directory: Path, base: LlamaConfig) -> Adapter:
             if name.split(".")[-1] in config["target_modules"]:
                 shapes[peft_name(f"{layer}.{name}", "A")] = (config["r"], shape[1])
                 shapes[peft_name(f"{layer}.{name}", "B")] = (shape[0], config["r"])
-    return Adapter(config, dict(weights.checked(directory / FILE, shapes)))
+    return Adapter(config, dict(weight_files.checked(directory / FILE, shapes)))
 
 
 def config_of(directory: Path) -> Mapping[str, Any]:

@@ -9,12 +9,13 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, int4_linear, patcher, reading, scorer, weights
+from engine import adapter, patcher, reading, scorer
 from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.gap import NEAR, Frame, Gap, Infill
-from engine.linear import Linear
+from engine.layers import int4_linear, weight_files
+from engine.layers.linear import Linear
 from engine.models.gap import GapConfig, GapDenoiser
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
 from engine.patch import Patch, Patched, Wish
@@ -105,7 +106,9 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     config = _config(directory)
     adapted = adapter.load(adapter_at or adapter_directory(model), config)
     gap = _gap(adapted, config)
-    found = weights.checked(directory, config.shapes())  # first: no tokenizer is larger than the matrix of its tokens
+    found = weight_files.checked(
+        directory, config.shapes()
+    )  # first: no tokenizer is larger than the matrix of its tokens
     tokenizer = Tokenizer(directory / "tokenizer.json", config.vocab_size)
     tensors = {
         # Norms are copied, or in float32 they would keep the whole checkpoint mapped.
@@ -147,7 +150,7 @@ def needed(model: str, runtime: Runtime) -> Memory:
 
 def _mapped_again(directory: Path, name: str) -> Tensor:
     """A tensor in a mapping of its own: rows that are never read take no memory, although packing has read them all."""
-    return next(tensor for found, tensor in weights.stream(directory) if found == name)
+    return next(tensor for found, tensor in weight_files.stream(directory) if found == name)
 
 
 def _config(directory: Path) -> LlamaConfig:

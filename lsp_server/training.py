@@ -66,9 +66,9 @@ def gap(
 ) -> None:
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
     from engine.gap_filler import adapter_directory
+    from engine.layers.weight_files import WeightsError
     from engine.train import checkpoint, run
     from engine.train.trainer import TrainConfig
-    from engine.weights import WeightsError
 
     try:
         name = name or (repo.resolve().name if repo else "main")
@@ -98,7 +98,7 @@ def fit_gate(
 ) -> None:
     """Fit how confident a fill is to how often it is right, and draw the risk-coverage curve beside the adapter."""
     from engine.evaluate.gate_file import fit
-    from engine.weights import WeightsError
+    from engine.layers.weight_files import WeightsError
 
     try:
         fitted = fit(model, adapter, split or paths.corpus() / "validation.jsonl", limit)
@@ -122,7 +122,7 @@ def evaluate(
     from engine.evaluate.benchmark import pass_at_1
     from engine.evaluate.evaluation import Plan
     from engine.evaluate.evaluation import evaluate as run
-    from engine.weights import WeightsError
+    from engine.layers.weight_files import WeightsError
 
     try:
         report = (

@@ -254,14 +254,15 @@ class Worker:
 
 def load(choice: ModelChoice) -> tuple[Filler, str]:
     """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
-    from engine import filler, weights  # imports torch: 2 to 4 s
+    from engine import filler  # imports torch: 2 to 4 s
     from engine.device import memory, runtime  # imports torch: 2 to 4 s
+    from engine.layers import weight_files  # imports torch: 2 to 4 s
     from engine.store import model_store  # imports torch: 2 to 4 s
 
     try:
         chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
         loaded = filler.load(choice.model, chosen, choice.adapter)
-    except (model_store.ModelMissing, weights.WeightsError) as error:
+    except (model_store.ModelMissing, weight_files.WeightsError) as error:
         raise ModelError(str(error)) from error
     except Exception as error:  # whatever its files bring about
         raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error

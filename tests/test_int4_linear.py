@@ -8,8 +8,8 @@ from embedded import embedded
 from torch import Tensor
 from torch.nn import functional
 
-from engine.int4_linear import Grid, Int4Linear, smallest
-from engine.linear import Linear
+from engine.layers.int4_linear import Grid, Int4Linear, smallest
+from engine.layers.linear import Linear
 
 FAST = isinstance(smallest(torch.zeros(32, 32, dtype=torch.bfloat16)), Int4Linear)
 

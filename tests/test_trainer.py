@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import filler, weights
+from engine import filler
 from engine.device import runtime
 from engine.gap import Gap
+from engine.layers import weight_files
 from engine.train import checkpoint, run
 from engine.train.documents import Document, Documents, read_corpus
 from engine.train.run import Budget
@@ -45,7 +46,7 @@ def test_a_run_goes_on_exactly_where_it_was_stopped(model: Path, tmp_path: Path)
     first = list(train(model, tmp_path / "parts", whole[len(whole) // 2].progress.gaps, CONFIG))
     rest = list(train(model, tmp_path / "parts", 200 - first[-1].progress.gaps, _warm(CONFIG)))
     assert [step.progress.gaps for step in (*first, *rest)] == [step.progress.gaps for step in whole]
-    a, b = (dict(weights.stream(tmp_path / name / checkpoint.STATE)) for name in ("whole", "parts"))
+    a, b = (dict(weight_files.stream(tmp_path / name / checkpoint.STATE)) for name in ("whole", "parts"))
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
@@ -86,7 +87,7 @@ def test_a_damaged_checkpoint_is_named(model: Path, tmp_path: Path) -> None:
     list(train(model, tmp_path / "run", 100))
     state = tmp_path / "run" / checkpoint.STATE
     state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(weights.WeightsError, match=checkpoint.STATE):
+    with pytest.raises(weight_files.WeightsError, match=checkpoint.STATE):
         list(train(model, tmp_path / "run", 100))
 
 

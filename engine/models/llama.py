@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.cache import Cache
-from engine.int4_linear import Int4Linear
-from engine.linear import Linear, filled_up
-from engine.rope import Rope
+from engine.layers.int4_linear import Int4Linear
+from engine.layers.kv_cache import Cache
+from engine.layers.linear import Linear, filled_up
+from engine.layers.rope import Rope
 from engine.untrusted.config_file import Fields
 from engine.untrusted.load_error import LoadError
 

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine import weights
 from engine.adapter import FILE
+from engine.layers import weight_files
 
 STATE = "state.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -47,9 +47,9 @@ def load(directory: Path) -> tuple[Progress, dict[str, Tensor]] | None:
     file = directory / STATE
     if not file.exists():
         return None
-    words = weights.metadata(file)
+    words = weight_files.metadata(file)
     progress = Progress(**{name: json.loads(value) for name, value in words.items()})
-    return progress, {name: tensor.clone() for name, tensor in weights.stream(file)}
+    return progress, {name: tensor.clone() for name, tensor in weight_files.stream(file)}
 
 
 def export(directory: Path, config: Mapping[str, Any], parameters: Mapping[str, Tensor]) -> None:

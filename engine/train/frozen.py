@@ -8,9 +8,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine import weights
 from engine.device.runtime import Runtime
-from engine.linear import Linear
+from engine.layers import weight_files
+from engine.layers.linear import Linear
 from engine.models.llama import Layer, Llama, LlamaConfig
 from engine.store import model_store
 from engine.text.byte_bpe import Tokenizer
@@ -35,7 +35,7 @@ def load(model: str, runtime: Runtime) -> Frozen:
     config = LlamaConfig.from_hf(config_file.read(directory / "config.json").values)
     tensors = {
         name: tensor.to(runtime.device, runtime.torch_dtype, copy=True)
-        for name, tensor in weights.checked(directory, config.shapes())
+        for name, tensor in weight_files.checked(directory, config.shapes())
     }
     layers: list[Mapping[str, Tensor]] = [
         {name: tensors[f"model.layers.{number}.{name}.weight"] for name in config.layer_shapes()}

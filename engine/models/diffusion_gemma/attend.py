@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import product
+from engine.layers.linear import product
 
 MANY = 32  # tokens: with so many a product is worth its call
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import Linear
+from engine.layers.linear import Linear
 from engine.models.diffusion_gemma.attend import attend
 from engine.models.diffusion_gemma.cache import LayerCache
 from engine.models.diffusion_gemma.config import AttentionConfig

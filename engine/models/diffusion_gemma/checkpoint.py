@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine import weights
 from engine.device.runtime import Runtime
+from engine.layers import weight_files
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
 from engine.models.diffusion_gemma.layer import Layer
 from engine.models.diffusion_gemma.model import DiffusionGemma
@@ -28,11 +28,11 @@ def load(directory: Path, runtime: Runtime) -> DiffusionGemma:
     Raises WeightsError that names every wrong tensor, or LoadError for a config that is not supported.
     """
     config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
-    found = weights.shapes(directory)
+    found = weight_files.shapes(directory)
     vision = {name: shape for name, shape in found.items() if name.startswith(VISION)}
     if vision:
         logger.info("%d vision tensors are not read: Lacuna fills text", len(vision))
-    text = (named for named in weights.checked(directory, config.shapes() | vision) if named[0] not in vision)
+    text = (named for named in weight_files.checked(directory, config.shapes() | vision) if named[0] not in vision)
     return assemble(config, text, runtime)
 
 

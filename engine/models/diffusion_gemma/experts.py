@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import Linear
+from engine.layers.linear import Linear
 from engine.models.diffusion_gemma.mlp import GatedMlp, gated
 
 # oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import Linear
+from engine.layers.linear import Linear
 
 
 class GatedMlp:

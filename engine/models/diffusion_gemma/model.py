@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import Linear, product
+from engine.layers.linear import Linear, product
 from engine.models.diffusion_gemma.attention import Span
 from engine.models.diffusion_gemma.cache import Cache
 from engine.models.diffusion_gemma.config import DiffusionGemmaConfig

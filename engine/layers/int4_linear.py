@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.linear import Linear
+from engine.layers.linear import Linear
 
 GROUP = 32  # weights of one row that share a scale and a centre, as in GGUF's Q4_1
 LEVELS = 16

@@ -1,0 +1,1 @@
+"""What models are built from: one file per stored weight format, rotary embedding, the KV cache."""
