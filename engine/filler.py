@@ -10,8 +10,8 @@ from typing import Protocol
 from engine import adapter, gap_filler
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
+from engine.families.diffusion_gemma import filler, memory
 from engine.gap import Extent, Frame, Gap, Infill
-from engine.models.diffusion_gemma import infiller, memory
 from engine.patch import Patch, Patched, Wish
 from engine.store import model_store
 from engine.surprise import Passage, Surprise
@@ -84,7 +84,7 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     if _model_type(directory) == DIFFUSION_GEMMA:
         if adapter_name:
             raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
-        return infiller.load(directory, runtime)
+        return filler.load(directory, runtime)
     return gap_filler.load(model, runtime, adapter.trained(adapter_name) if adapter_name else None)
 
 

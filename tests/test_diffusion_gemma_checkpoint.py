@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from tiny_diffusion_gemma import one_thread, published_config  # noqa: F401 (one is a fixture)
 
 from engine.device.runtime import Runtime
+from engine.families.diffusion_gemma import checkpoint
+from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.families.diffusion_gemma.memory import estimate
 from engine.layers.weight_files import WeightsError
-from engine.models.diffusion_gemma import checkpoint
-from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.models.diffusion_gemma.memory import estimate
 
 PUBLISHED = published_config()
 LOAD = """

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from engine.models.diffusion_gemma.experts import Experts, InGroups
+from engine.families.diffusion_gemma.experts import Experts, InGroups
 
 EXPERTS, TOP_K, HIDDEN, INNER = 8, 2, 16, 8  # rows of 16 bytes and more, as grouped products want them
 

@@ -17,16 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 
-from engine.entropy_bound import EntropyBoundConfig
+from engine.families.diffusion_gemma.chat import Chat
+from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
+from engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
+from engine.families.diffusion_gemma.layer import Layer
+from engine.families.diffusion_gemma.model import DiffusionGemma
+from engine.families.diffusion_gemma.prompt import Prompt
+from engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
+from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
+from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.gap import Frame, Gap, Stopped
-from engine.models.diffusion_gemma.chat import Chat
-from engine.models.diffusion_gemma.infiller import PATIENCE, DiffusionGemmaInfiller, load
-from engine.models.diffusion_gemma.layer import Layer
-from engine.models.diffusion_gemma.model import DiffusionGemma
-from engine.models.diffusion_gemma.prompt import Prompt
-from engine.models.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
-from engine.models.diffusion_gemma.rewriter import DiffusionGemmaRewriter
-from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Wish
 
 WINDOW = 64

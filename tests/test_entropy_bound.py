@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
+from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
 
 PUBLISHED = {
     "max_new_tokens": 256,

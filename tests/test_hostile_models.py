@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_model import write_tiny_model
 
-from engine.entropy_bound import EntropyBoundConfig
-from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
+from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.untrusted.load_error import LoadError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits, FIFOs and devices are those of POSIX")

@@ -13,8 +13,8 @@ import torch
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
 
 from engine.device.runtime import Runtime
-from engine.models.diffusion_gemma import checkpoint
-from engine.models.diffusion_gemma.model import DiffusionGemma
+from engine.families.diffusion_gemma import checkpoint
+from engine.families.diffusion_gemma.model import DiffusionGemma
 
 VOCABULARY = 96
 CANVAS = 16

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import torch
 
+from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
+from engine.families.diffusion_gemma.prompt import Prompt
+from engine.families.diffusion_gemma.question import Question, Questioner
+from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.gap import Gap
-from engine.models.diffusion_gemma.model import CHUNK, DiffusionGemma
-from engine.models.diffusion_gemma.prompt import Prompt
-from engine.models.diffusion_gemma.question import Question, Questioner
-from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.surprise import Passage, Said, Surprise, surprises
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.nn import functional
 
-from engine.models.diffusion_gemma.mlp import GatedMlp
+from engine.families.diffusion_gemma.mlp import GatedMlp
 
 
 class SelfConditioning:

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import torch
 
-from engine.block_diffusion import generate
-from engine.entropy_bound import EntropyBoundConfig, Noise
-from engine.models.diffusion_gemma.chat import Chat
-from engine.models.diffusion_gemma.model import DiffusionGemma
-from engine.models.diffusion_gemma.prompt import Prompt
-from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.families.diffusion_gemma.block_diffusion import generate
+from engine.families.diffusion_gemma.chat import Chat
+from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from engine.families.diffusion_gemma.model import DiffusionGemma
+from engine.families.diffusion_gemma.prompt import Prompt
+from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Wish
 
 SEED = 0

@@ -9,11 +9,11 @@ from pathlib import Path
 from torch import Tensor
 
 from engine.device.runtime import Runtime
+from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.families.diffusion_gemma.layer import Layer
+from engine.families.diffusion_gemma.model import DiffusionGemma
+from engine.families.diffusion_gemma.self_conditioning import SelfConditioning
 from engine.layers import weight_files
-from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.models.diffusion_gemma.layer import Layer
-from engine.models.diffusion_gemma.model import DiffusionGemma
-from engine.models.diffusion_gemma.self_conditioning import SelfConditioning
 from engine.untrusted import config_file
 
 DECODER, ENCODER = "model.decoder.", "model.encoder.language_model."

@@ -14,20 +14,20 @@ from threading import Event
 import torch
 from torch import Tensor
 
-from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
 from engine.device.runtime import Runtime
-from engine.entropy_bound import EntropyBoundConfig, Noise
+from engine.families.diffusion_gemma import checkpoint
+from engine.families.diffusion_gemma.beginnings import Beginnings
+from engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from engine.families.diffusion_gemma.infill_layout import Layout, best_lengths, lengths, near, rank
+from engine.families.diffusion_gemma.model import DiffusionGemma
+from engine.families.diffusion_gemma.patcher import Patcher
+from engine.families.diffusion_gemma.prompt import Prompt
+from engine.families.diffusion_gemma.question import EXTENT, Question, Questioner
+from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
+from engine.families.diffusion_gemma.scorer import Scorer
+from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.gap import Features, Frame, Gap, Infill
-from engine.infill_layout import Layout, best_lengths, lengths, near, rank
-from engine.models.diffusion_gemma import checkpoint
-from engine.models.diffusion_gemma.beginnings import Beginnings
-from engine.models.diffusion_gemma.model import DiffusionGemma
-from engine.models.diffusion_gemma.patcher import Patcher
-from engine.models.diffusion_gemma.prompt import Prompt
-from engine.models.diffusion_gemma.question import EXTENT, Question, Questioner
-from engine.models.diffusion_gemma.rewriter import DiffusionGemmaRewriter
-from engine.models.diffusion_gemma.scorer import Scorer
-from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Patch, Patched, Wish
 from engine.per_document import Checks, PerDocument
 from engine.surprise import Passage, Surprise

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from engine.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
-from engine.models.diffusion_gemma.cache import Cache
-from engine.models.diffusion_gemma.model import DiffusionGemma
+from engine.families.diffusion_gemma.cache import Cache
+from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
+from engine.families.diffusion_gemma.model import DiffusionGemma
 
 IMPOSSIBLE = -1e4  # a logit, and finite: entropies are sums of probability times logit
 

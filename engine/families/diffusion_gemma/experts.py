@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.families.diffusion_gemma.mlp import GatedMlp, gated
 from engine.layers.linear import Linear
-from engine.models.diffusion_gemma.mlp import GatedMlp, gated
 
 # oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.
 ROWS = 8

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.families.diffusion_gemma.attention import Span
+from engine.families.diffusion_gemma.cache import Cache
+from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.families.diffusion_gemma.layer import Layer
+from engine.families.diffusion_gemma.rope import Rope
+from engine.families.diffusion_gemma.self_conditioning import SelfConditioning
 from engine.layers.linear import Linear, product
-from engine.models.diffusion_gemma.attention import Span
-from engine.models.diffusion_gemma.cache import Cache
-from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.models.diffusion_gemma.layer import Layer
-from engine.models.diffusion_gemma.rope import Rope
-from engine.models.diffusion_gemma.self_conditioning import SelfConditioning
 
 CHUNK = 1024  # tokens the encoder reads in one pass: bounds masks and activations, whatever the prompt's length
 NOTHING = slice(0, 0)

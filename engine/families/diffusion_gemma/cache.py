@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from engine.models.diffusion_gemma.config import AttentionConfig, DiffusionGemmaConfig
+from engine.families.diffusion_gemma.config import AttentionConfig, DiffusionGemmaConfig
 
 SPARE = 256  # tokens a sliding layer keeps beyond its window: so many may be deleted without reading anything again
 FIRST_CAPACITY = 512

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.nn import functional
 
-from engine.models.diffusion_gemma.attention import Attention, Span
-from engine.models.diffusion_gemma.cache import LayerCache
-from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.models.diffusion_gemma.experts import Experts, Router
-from engine.models.diffusion_gemma.mlp import GatedMlp
-from engine.models.diffusion_gemma.rope import Rope
+from engine.families.diffusion_gemma.attention import Attention, Span
+from engine.families.diffusion_gemma.cache import LayerCache
+from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.families.diffusion_gemma.experts import Experts, Router
+from engine.families.diffusion_gemma.mlp import GatedMlp
+from engine.families.diffusion_gemma.rope import Rope
 
 
 class Layer:

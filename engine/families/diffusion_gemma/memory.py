@@ -8,9 +8,9 @@ from pathlib import Path
 
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
-from engine.models.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
-from engine.models.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.models.diffusion_gemma.infiller import PROMPTS, VERSIONS
+from engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
+from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
 from engine.untrusted import config_file
 
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token

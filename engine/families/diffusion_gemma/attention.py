@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.families.diffusion_gemma.attend import attend
+from engine.families.diffusion_gemma.cache import LayerCache
+from engine.families.diffusion_gemma.config import AttentionConfig
+from engine.families.diffusion_gemma.rope import Rope
 from engine.layers.linear import Linear
-from engine.models.diffusion_gemma.attend import attend
-from engine.models.diffusion_gemma.cache import LayerCache
-from engine.models.diffusion_gemma.config import AttentionConfig
-from engine.models.diffusion_gemma.rope import Rope
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.common_prefix import common_prefix
-from engine.models.diffusion_gemma.model import CHUNK, DiffusionGemma
+from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 
 
 class Prompt:

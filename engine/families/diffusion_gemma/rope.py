@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.models.diffusion_gemma.config import AttentionConfig
+from engine.families.diffusion_gemma.config import AttentionConfig
 
 
 class Rope:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 
 class Beginnings:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from engine import patch_layout
-from engine.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
-from engine.entropy_bound import EntropyBoundConfig, Noise
+from engine.families.diffusion_gemma.beginnings import Beginnings
+from engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
+from engine.families.diffusion_gemma.prompt import Prompt
+from engine.families.diffusion_gemma.question import Question, Questioner
+from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.gap import Frame, Gap
-from engine.models.diffusion_gemma.beginnings import Beginnings
-from engine.models.diffusion_gemma.model import CHUNK, DiffusionGemma
-from engine.models.diffusion_gemma.prompt import Prompt
-from engine.models.diffusion_gemma.question import Question, Questioner
-from engine.models.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.patch import Patch, Patched, ranked
 from engine.patch_layout import Layout, Segments
 from engine.work import Work
