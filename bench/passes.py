@@ -17,10 +17,10 @@ runtime.prepare_environment()
 
 import torch  # noqa: E402 (after the environment is set)
 
-from engine import gap_filler  # noqa: E402
 from engine.canvas_tree import CanvasTree  # noqa: E402
-from engine.context import Context  # noqa: E402
-from engine.gap_filler import GapFiller  # noqa: E402
+from engine.families.gap import filler  # noqa: E402
+from engine.families.gap.filler import GapFiller  # noqa: E402
+from engine.families.gap.kv_context import Context  # noqa: E402
 from engine.judge import Judge  # noqa: E402
 from engine.store import model_store  # noqa: E402
 
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto")
     chosen = runtime.choose(dtype=parser.parse_args().dtype)
     with torch.inference_mode():
-        filled = gap_filler.load(model_store.EMBEDDED, chosen)
+        filled = filler.load(model_store.EMBEDDED, chosen)
         peak = gemm_peak(chosen.torch_dtype)
         times = measure(filled)
         share = shares(filled, times, peak)

@@ -7,10 +7,11 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from engine import adapter, gap_filler
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.families.diffusion_gemma import filler, memory
+from engine.families.gap import filler as gap_filler
+from engine.families.gap import lora
 from engine.gap import Extent, Frame, Gap, Infill
 from engine.patch import Patch, Patched, Wish
 from engine.store import model_store
@@ -39,7 +40,7 @@ class Filler(Protocol):
         on_frame: Callable[[Frame], None] = lambda frame: None,
     ) -> list[Infill]:
         """Fills for a gap, the best first and at least one. The same gap gives the same fills, as long as
-        the window that is read begins where it did (engine/window.py).
+        the window that is read begins where it did (engine/families/gap/prefix_window.py).
 
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
@@ -85,7 +86,7 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
         if adapter_name:
             raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
         return filler.load(directory, runtime)
-    return gap_filler.load(model, runtime, adapter.trained(adapter_name) if adapter_name else None)
+    return gap_filler.load(model, runtime, lora.trained(adapter_name) if adapter_name else None)
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
@@ -100,7 +101,7 @@ def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
     if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:
         return None
-    return adapter.in_words(adapter.trained(adapter_name) if adapter_name else gap_filler.adapter_directory(model))
+    return lora.in_words(lora.trained(adapter_name) if adapter_name else gap_filler.adapter_directory(model))
 
 
 def _model_type(directory: Path) -> str:

@@ -16,10 +16,10 @@ from itertools import count
 
 from torch import Tensor
 
-from engine.context import Context
 from engine.draft_tree import DraftTree
+from engine.families.gap.denoiser import GapDenoiser
+from engine.families.gap.kv_context import Context
 from engine.gap import Frame
-from engine.models.gap import GapDenoiser
 from engine.patch_lane import PatchLane
 
 SURE = 0.1  # probability from which a position right of the leftmost noise is accepted

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.models.gap import GapDenoiser
+from engine.families.gap.denoiser import GapDenoiser
+from engine.families.gap.prefix_window import SNIPPETS, Window
 from engine.text.byte_bpe import Tokenizer
-from engine.window import SNIPPETS, Window
 
 CONTEXTS = 2
 SNIPPET_CHARACTERS = 400  # around the middle of a snippet; the lines outside are not read

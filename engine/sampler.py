@@ -20,11 +20,11 @@ from math import exp, inf, log
 
 from engine.branches import Branches
 from engine.canvas_tree import Beginning, CanvasTree
-from engine.context import Context
 from engine.drafting import Drafter, Drafts
+from engine.families.gap.denoiser import GapDenoiser, Said
+from engine.families.gap.kv_context import Context
 from engine.gap import Frame
 from engine.lane import Lane
-from engine.models.gap import GapDenoiser, Said
 
 BEHIND = 2.0  # nats that a lane may be behind the first one while no fill is whole
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from engine.context import PREFIX_TOKENS, Context
 from engine.draft_tree import DraftTree
-from engine.models.gap import GapDenoiser
+from engine.families.gap.denoiser import GapDenoiser
+from engine.families.gap.kv_context import PREFIX_TOKENS, Context
 from engine.reading import Before, Reading
 from engine.surprise import Passage, Said, Surprise, surprises
 from engine.text import token_healing

@@ -65,7 +65,7 @@ def gap(
     directory: Corpus = None,
 ) -> None:
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
-    from engine.gap_filler import adapter_directory
+    from engine.families.gap.filler import adapter_directory
     from engine.layers.weight_files import WeightsError
     from engine.train import checkpoint, run
     from engine.train.trainer import TrainConfig

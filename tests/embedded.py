@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine import gap_filler
 from engine.canvas import Canvas
-from engine.context import Context
 from engine.device import runtime
-from engine.gap_filler import GapFiller
+from engine.families.gap import filler
+from engine.families.gap.filler import GapFiller
+from engine.families.gap.kv_context import Context
 from engine.store import model_store
 from engine.text.byte_bpe import Tokenizer
 
@@ -21,7 +21,7 @@ DATA = Path(__file__).parent / "data"
 @cache
 def embedded(dtype: str = "float32") -> GapFiller:
     model_store.pull(model_store.EMBEDDED)
-    return gap_filler.load(model_store.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
+    return filler.load(model_store.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
 
 
 @cache
@@ -29,7 +29,7 @@ def preview() -> GapFiller:
     """With the first adapter, made elsewhere: what its own cases say of it must come out here."""
     model_store.pull(model_store.EMBEDDED)
     chosen = runtime.choose(device="cpu", dtype="float32")
-    return gap_filler.load(model_store.EMBEDDED, chosen, DATA / "preview_adapter")
+    return filler.load(model_store.EMBEDDED, chosen, DATA / "preview_adapter")
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.adapter import Adapter, peft_name
+from engine.families.gap.lora import Adapter, peft_name
 
 CONFIG = {"r": 2, "lora_alpha": 4, "target_modules": ["up_proj"]}
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine import adapter, gap_filler
 from engine.canvas import Canvas
 from engine.canvas_tree import CanvasTree
-from engine.context import Context
 from engine.device import runtime
+from engine.families.gap import filler
+from engine.families.gap import lora as adapter
+from engine.families.gap.kv_context import Context
 from engine.store import model_store
 from engine.train import frozen, gaps, reads
 from engine.train.batch import Batch, Group, batch
@@ -38,7 +39,7 @@ def base() -> Frozen:
 
 @cache
 def lora() -> Lora:
-    directory = gap_filler.adapter_directory(model_store.EMBEDDED)
+    directory = filler.adapter_directory(model_store.EMBEDDED)
     start = adapter.load(directory, base().llama.config)
     made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start)
     made.merge()

@@ -11,7 +11,6 @@ import torch
 from embedded import embedded, tokenizer
 from tiny_model import write_tiny_model
 
-from engine.context import causal
 from engine.evaluate import subject
 from engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
 from engine.evaluate.base_alone import Tail, left_to_right, ranked_samples
@@ -21,10 +20,11 @@ from engine.evaluate.methods import PRODUCT, Answerer, Method
 from engine.evaluate.reader import Reader
 from engine.evaluate.source_files import SourceFile
 from engine.evaluate.subject import Subject
+from engine.families.gap.kv_context import causal
+from engine.families.gap.session import Session
 from engine.gap import Features, Gap
 from engine.lane import Lane
 from engine.sampler import Search, denoise
-from engine.session import Session
 
 GAP = Gap("def scale(values, factor):\n    return [value * fac", "\n\n\nprint(scale([1], 2))\n", max_tokens=12)
 

@@ -24,8 +24,8 @@ from engine.evaluate.outcome import Outcome, outcome
 from engine.evaluate.report import Report
 from engine.evaluate.risk_coverage import plot, risk_coverage
 from engine.evaluate.source_files import SourceFile
+from engine.families.gap.confidence import UNFITTED, Place, inputs
 from engine.gap import Features, Gap
-from engine.gate import UNFITTED, Place, inputs
 
 SURE = Features(-0.1, -0.2, -5.0, -20.0, 3, True)
 UNSURE = Features(-3.0, -6.0, -40.0, -20.0, 12, False)

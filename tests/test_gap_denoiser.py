@@ -10,9 +10,9 @@ from embedded import canvas_of, embedded, preview, preview_cases, read, tokenize
 
 from engine.canvas_tree import CanvasTree
 from engine.draft_tree import DraftTree
+from engine.families.gap.session import Session
 from engine.gap import Gap
 from engine.lane import Lane
-from engine.session import Session
 from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from engine.families.gap.confidence import UNFITTED, Gate, Place, inputs
 from engine.gap import Features, Gap
-from engine.gate import UNFITTED, Gate, Place, inputs
 
 MIDDLING = Features(-0.5, -1.0, -20.0, -18.0, 5, True)
 

@@ -9,7 +9,7 @@ import torch
 from embedded import embedded, preview_cases
 from transformers import LlamaForCausalLM
 
-from engine.context import causal
+from engine.families.gap.kv_context import causal
 from engine.models.llama import LlamaConfig
 
 pytestmark = pytest.mark.weights

@@ -11,7 +11,7 @@ import pytest
 from command import lacuna
 from tiny_model import write_tiny_model
 
-from engine import adapter
+from engine.families.gap import lora
 from engine.store import model_store, named_path
 from engine.store.model_store import ModelMissing
 
@@ -41,12 +41,12 @@ def test_a_model_by_name_is_that_of_the_store(hostile: Path, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_adapter_by_name_is_that_of_the_user(hostile: Path, name: str) -> None:
     with pytest.raises(ValueError, match=r"a path is absolute, or begins with \./"):
-        adapter.trained(name)
-    assert adapter.trained(f"./{name}") == Path(name)
+        lora.trained(name)
+    assert lora.trained(f"./{name}") == Path(name)
     if "/" not in name and "@" not in name:
         own = hostile.parent / "cache" / "training" / name
         shutil.copytree(hostile / name, own)
-        assert adapter.trained(name) == own
+        assert lora.trained(name) == own
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from torch import Tensor
 from engine.evaluate.answers import Answer
 from engine.evaluate.gaps import key
 from engine.evaluate.reader import Reader
+from engine.families.gap.session import Hole
 from engine.judge import Judge
 from engine.lane import Lane
-from engine.session import Hole
 
 SAMPLES = 8
 TEMPERATURE = 0.8

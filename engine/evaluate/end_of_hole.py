@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.canvas_tree import CanvasTree
 from engine.evaluate.gaps import key
 from engine.evaluate.reader import Reader
-from engine.session import Hole
+from engine.families.gap.session import Hole
 
 EARLIER = 3  # places before the end that are looked at in each gap, drawn by chance
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from engine.evaluate.gate_rows import GateFigures, GateRow, figures
-from engine.gate import Gate, inputs
+from engine.families.gap.confidence import Gate, inputs
 
 FOLDS = 5
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from engine.evaluate.gaps import AUTOMATIC, GapKind
 from engine.evaluate.methods import Method
 from engine.evaluate.outcome import Outcome
+from engine.families.gap.confidence import Place
 from engine.gap import Features
-from engine.gate import Place
 
 
 @dataclass(frozen=True)

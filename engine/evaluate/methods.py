@@ -14,8 +14,8 @@ from engine.evaluate.end_of_hole import EndOfHole, end_of_hole
 from engine.evaluate.gaps import EvaluationGap, key
 from engine.evaluate.reader import Reader
 from engine.evaluate.subject import Subject
+from engine.families.gap.session import Hole
 from engine.gap import Gap
-from engine.session import Hole
 
 
 class Method(Enum):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.families.gap.denoiser import GapDenoiser
+from engine.families.gap.session import Hole, Session
 from engine.gap import Gap
 from engine.lane import Lane
-from engine.models.gap import GapDenoiser
-from engine.session import Hole, Session
 from engine.text.byte_bpe import Tokenizer
 
 

@@ -15,7 +15,7 @@ from engine.evaluate.gaps import GapKind
 from engine.evaluate.gate_rows import figures, gate_rows
 from engine.evaluate.methods import Method
 from engine.evaluate.outcome import Outcome
-from engine.gate import Gate
+from engine.families.gap.confidence import Gate
 
 HEADLINE_LANGUAGE = "python"
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import engine
-from engine import adapter, gap_filler
 from engine.device import runtime
 from engine.device.cpu_threads import FreeCores
-from engine.models.gap import GapDenoiser
+from engine.families.gap import filler as gap_filler
+from engine.families.gap import lora
+from engine.families.gap.denoiser import GapDenoiser
 from engine.store import fetch, model_store
 from engine.text.byte_bpe import Tokenizer
 
@@ -45,7 +46,7 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
     base_name = _short(chosen.device, chosen.dtype, code(), weights)
     directory = adapter_at or gap_filler.adapter_directory(model)
     said = filler.denoiser.config
-    adapted = fetch.sha256(directory / adapter.FILE) + repr(
+    adapted = fetch.sha256(directory / lora.FILE) + repr(
         (said.canvas_lengths, said.suffix_distance, said.adapted_suffix)
     )
     cores = FreeCores(chosen.threads) if chosen.threads else None

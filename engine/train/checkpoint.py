@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.adapter import FILE
+from engine.families.gap.lora import FILE
 from engine.layers import weight_files
 
 STATE = "state.safetensors"
@@ -53,7 +53,7 @@ def load(directory: Path) -> tuple[Progress, dict[str, Tensor]] | None:
 
 
 def export(directory: Path, config: Mapping[str, Any], parameters: Mapping[str, Tensor]) -> None:
-    """An adapter directory as `engine.adapter.load` reads it, in bfloat16."""
+    """An adapter directory as `engine.families.gap.lora.load` reads it, in bfloat16."""
     directory.mkdir(parents=True, exist_ok=True)
     halved = {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in parameters.items()}
     unfinished = directory / f".{FILE}"

@@ -14,7 +14,7 @@ from engine.train import gaps
 from engine.train.gaps import Window
 
 # Tokens of a window, and how often; prefixes are shorter than it. The engine reads 512 tokens before a gap, and what it
-# has filled of a long one: up to 640 (engine/context.py).
+# has filled of a long one: up to 640 (engine/families/gap/kv_context.py).
 SIZES = ((128, 0.25), (256, 0.3), (512, 0.35), (1024, 0.1))
 RIGHTS = 8  # right cuts of a window
 PYTHON = 0.6  # share of windows; other languages by their size

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.adapter import Adapter, peft_name
+from engine.families.gap.lora import Adapter, peft_name
 
 # Matrices that read the same input are multiplied as one: names inside a layer.
 STACKS = {

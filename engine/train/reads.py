@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.context import causal
+from engine.families.gap.kv_context import causal
 from engine.models.llama import Llama
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from engine import adapter, gap_filler
 from engine.device import runtime
-from engine.models.gap import GapConfig
+from engine.families.gap import filler, lora
+from engine.families.gap.denoiser import GapConfig
 from engine.store import model_store
 from engine.train import checkpoint, frozen
 from engine.train.checkpoint import Progress
@@ -75,7 +75,7 @@ class Run:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         chosen = runtime.choose(device, "auto", threads)
         base = frozen.load(model, chosen)
-        begun = adapter.load(start or gap_filler.adapter_directory(model), base.llama.config)
+        begun = lora.load(start or filler.adapter_directory(model), base.llama.config)
         # An adapter that was trained with suffixes that the base read learns anew what a suffix is: 2,000 gaps or so.
         gap = {**begun.config["gap"], "adapted_suffix": True}
         self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS, "gap": gap}

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.device.cpu_threads import FreeCores
-from engine.models.gap import GapConfig
+from engine.families.gap.denoiser import GapConfig
 from engine.train import checkpoint, reads
 from engine.train.batch import Batch, batch
 from engine.train.canvas_pass import CanvasPass

@@ -9,21 +9,22 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import adapter, patcher, reading, scorer
-from engine.context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
+from engine import patcher, reading, scorer
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
+from engine.families.gap import lora
+from engine.families.gap.denoiser import GapConfig, GapDenoiser
+from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
+from engine.families.gap.session import CONTEXTS, Session
 from engine.gap import NEAR, Frame, Gap, Infill
 from engine.layers import int4_linear, weight_files
 from engine.layers.linear import Linear
-from engine.models.gap import GapConfig, GapDenoiser
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
 from engine.patch import Patch, Patched, Wish
 from engine.patcher import Patcher
 from engine.per_document import Checks, PerDocument
 from engine.reading import Reading
 from engine.scorer import Scorer
-from engine.session import CONTEXTS, Session
 from engine.store import model_store
 from engine.surprise import Passage, Surprise
 from engine.text.byte_bpe import Tokenizer
@@ -61,7 +62,7 @@ class GapFiller:
         on_frame: Callable[[Frame], None] = lambda frame: None,
     ) -> list[Infill]:
         """Fills for a gap, the best first and at least one. The same gap gives the same fills, as long as
-        the window that is read begins where it did (engine/window.py).
+        the window that is read begins where it did (engine/families/gap/prefix_window.py).
 
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
@@ -104,7 +105,7 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     or LoadError."""
     directory = model_store.find(model)
     config = _config(directory)
-    adapted = adapter.load(adapter_at or adapter_directory(model), config)
+    adapted = lora.load(adapter_at or adapter_directory(model), config)
     gap = _gap(adapted, config)
     found = weight_files.checked(
         directory, config.shapes()
@@ -157,7 +158,7 @@ def _config(directory: Path) -> LlamaConfig:
     return LlamaConfig.from_hf(config_file.read(directory / "config.json").values)
 
 
-def _gap(adapted: adapter.Adapter, base: LlamaConfig) -> GapConfig:
+def _gap(adapted: lora.Adapter, base: LlamaConfig) -> GapConfig:
     gap = GapConfig.from_adapter(adapted.config, base.vocab_size)
     known = min(base.max_position_embeddings, ROPE_POSITIONS)
     if known < gap.positions:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from engine import long_fill
-from engine.context import PREFIX_TOKENS, TAIL_TOKENS, Context
 from engine.copies import Copies
 from engine.drafting import Drafter
 from engine.endings import judged
+from engine.families.gap import long_fill
+from engine.families.gap.confidence import Place
+from engine.families.gap.denoiser import GapDenoiser
+from engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context
+from engine.families.gap.long_fill import Part
+from engine.families.gap.prefix_window import Window
 from engine.gap import Frame, Gap, Infill
-from engine.gate import Place
 from engine.judge import Judge
 from engine.lane import Lane
-from engine.long_fill import Part
-from engine.models.gap import GapDenoiser
 from engine.sampler import Search, denoise
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
 from engine.text.token_healing import Seam
-from engine.window import Window
 from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.canvas_tree import Beginning, CanvasTree
-from engine.context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
 from engine.draft_tree import DraftTree
-from engine.gate import UNFITTED, Gate
+from engine.families.gap.confidence import UNFITTED, Gate
+from engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
 from engine.models.llama import Layer, Llama
 from engine.untrusted.config_file import Fields
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.families.gap.denoiser import GapConfig
 from engine.layers import weight_files
-from engine.models.gap import GapConfig
 from engine.models.llama import LlamaConfig
 from engine.store import named_path, paths
 from engine.untrusted import config_file

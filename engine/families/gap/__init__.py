@@ -1,0 +1,1 @@
+"""The gap family: an autoregressive base with a LoRA adapter fills between two KV caches."""
