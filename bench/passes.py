@@ -17,11 +17,11 @@ runtime.prepare_environment()
 
 import torch  # noqa: E402 (after the environment is set)
 
-from engine.canvas_tree import CanvasTree  # noqa: E402
 from engine.families.gap import filler  # noqa: E402
+from engine.families.gap.decoding.rerank import Judge  # noqa: E402
+from engine.families.gap.decoding.tree_attention import CanvasTree  # noqa: E402
 from engine.families.gap.filler import GapFiller  # noqa: E402
 from engine.families.gap.kv_context import Context  # noqa: E402
-from engine.judge import Judge  # noqa: E402
 from engine.store import model_store  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"

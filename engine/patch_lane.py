@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from engine.canvas import Canvas
+from engine.families.gap.decoding.canvas import Canvas
 from engine.gap import Frame
 from engine.patch_layout import Layout, Span
 from engine.text.byte_bpe import Tokenizer

@@ -16,7 +16,7 @@ from itertools import count
 
 from torch import Tensor
 
-from engine.draft_tree import DraftTree
+from engine.families.gap.decoding.draft_tree import DraftTree
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.kv_context import Context
 from engine.gap import Frame

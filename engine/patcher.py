@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from engine import patch_layout
+from engine.families.gap.decoding.rerank import HEAD_TOKENS, Judge
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
 from engine.gap import Frame
-from engine.judge import HEAD_TOKENS, Judge
 from engine.patch import Patch, Patched, Revision, ranked
 from engine.patch_lane import PatchLane
 from engine.patch_layout import Segments

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from engine.draft_tree import DraftTree
+from engine.families.gap.decoding.draft_tree import DraftTree
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.kv_context import PREFIX_TOKENS, Context
 from engine.reading import Before, Reading

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.canvas import Canvas
 from engine.device import runtime
 from engine.families.gap import filler
+from engine.families.gap.decoding.canvas import Canvas
 from engine.families.gap.filler import GapFiller
 from engine.families.gap.kv_context import Context
 from engine.store import model_store

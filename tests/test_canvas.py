@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.canvas import Canvas
+from engine.families.gap.decoding.canvas import Canvas
 
 
 def test_a_new_canvas_is_noise() -> None:

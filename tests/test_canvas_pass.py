@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.canvas import Canvas
-from engine.canvas_tree import CanvasTree
 from engine.device import runtime
 from engine.families.gap import filler
 from engine.families.gap import lora as adapter
+from engine.families.gap.decoding.canvas import Canvas
+from engine.families.gap.decoding.tree_attention import CanvasTree
 from engine.families.gap.kv_context import Context
 from engine.store import model_store
 from engine.train import frozen, gaps, reads

@@ -7,10 +7,10 @@ from math import log
 import torch
 from embedded import tokenizer
 
-from engine import drafting
-from engine.copies import Copies
-from engine.drafting import Drafter
-from engine.lane import Lane
+from engine.families.gap.decoding import drafter
+from engine.families.gap.decoding.drafter import Drafter
+from engine.families.gap.decoding.hypothesis import Lane
+from engine.families.gap.decoding.prompt_lookup import Copies
 from engine.text.token_healing import Seam
 
 END = 0
@@ -29,7 +29,7 @@ def lane(*guesses: dict[int, float], length: int = 12, stub: bytes = b"", lines:
     return made
 
 
-def drafts(of: Lane, copies: Copies = NOTHING, before: tuple[int, ...] = ()) -> drafting.Drafts:
+def drafts(of: Lane, copies: Copies = NOTHING, before: tuple[int, ...] = ()) -> drafter.Drafts:
     return Drafter(before, copies, END).draft(of)
 
 

@@ -20,11 +20,11 @@ from engine.evaluate.methods import PRODUCT, Answerer, Method
 from engine.evaluate.reader import Reader
 from engine.evaluate.source_files import SourceFile
 from engine.evaluate.subject import Subject
+from engine.families.gap.decoding.decode_loop import Search, denoise
+from engine.families.gap.decoding.hypothesis import Lane
 from engine.families.gap.kv_context import causal
 from engine.families.gap.session import Session
 from engine.gap import Features, Gap
-from engine.lane import Lane
-from engine.sampler import Search, denoise
 
 GAP = Gap("def scale(values, factor):\n    return [value * fac", "\n\n\nprint(scale([1], 2))\n", max_tokens=12)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
 
-from engine.judge import Judge
+from engine.families.gap.decoding.rerank import Judge
 
 pytestmark = pytest.mark.weights
 CASE = preview_cases()[0]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from embedded import tokenizer
 
-from engine.lane import Lane
+from engine.families.gap.decoding.hypothesis import Lane
 from engine.text.token_healing import Seam
 
 END = 0

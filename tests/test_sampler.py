@@ -8,11 +8,11 @@ import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
 
-from engine.canvas_tree import CanvasTree
-from engine.copies import Copies
-from engine.drafting import Drafter
-from engine.lane import Lane
-from engine.sampler import Search, denoise
+from engine.families.gap.decoding.decode_loop import Search, denoise
+from engine.families.gap.decoding.drafter import Drafter
+from engine.families.gap.decoding.hypothesis import Lane
+from engine.families.gap.decoding.prompt_lookup import Copies
+from engine.families.gap.decoding.tree_attention import CanvasTree
 from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights

@@ -9,11 +9,11 @@ import torch
 from embedded import embedded, preview, tokenizer
 
 from engine.families.gap import long_fill
+from engine.families.gap.decoding.hypothesis import Lane
 from engine.families.gap.kv_context import CHUNK
 from engine.families.gap.long_fill import Part
 from engine.families.gap.session import Session, _distinct
 from engine.gap import Frame, Gap, Infill, Stopped
-from engine.lane import Lane
 from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights

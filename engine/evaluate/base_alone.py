@@ -14,9 +14,9 @@ from torch import Tensor
 from engine.evaluate.answers import Answer
 from engine.evaluate.gaps import key
 from engine.evaluate.reader import Reader
+from engine.families.gap.decoding.hypothesis import Lane
+from engine.families.gap.decoding.rerank import Judge
 from engine.families.gap.session import Hole
-from engine.judge import Judge
-from engine.lane import Lane
 
 SAMPLES = 8
 TEMPERATURE = 0.8

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from engine.canvas_tree import CanvasTree
 from engine.evaluate.gaps import key
 from engine.evaluate.reader import Reader
+from engine.families.gap.decoding.tree_attention import CanvasTree
 from engine.families.gap.session import Hole
 
 EARLIER = 3  # places before the end that are looked at in each gap, drawn by chance

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.canvas import Canvas
-from engine.canvas_tree import Beginning, CanvasTree
-from engine.draft_tree import DraftTree
 from engine.families.gap.confidence import UNFITTED, Gate
+from engine.families.gap.decoding.canvas import Canvas
+from engine.families.gap.decoding.draft_tree import DraftTree
+from engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
 from engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
 from engine.models.llama import Layer, Llama
 from engine.untrusted.config_file import Fields

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from engine.copies import Copies
-from engine.drafting import Drafter
-from engine.endings import judged
 from engine.families.gap import long_fill
 from engine.families.gap.confidence import Place
+from engine.families.gap.decoding.decode_loop import Search, denoise
+from engine.families.gap.decoding.drafter import Drafter
+from engine.families.gap.decoding.endings import judged
+from engine.families.gap.decoding.hypothesis import Lane
+from engine.families.gap.decoding.prompt_lookup import Copies
+from engine.families.gap.decoding.rerank import Judge
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context
 from engine.families.gap.long_fill import Part
 from engine.families.gap.prefix_window import Window
 from engine.gap import Frame, Gap, Infill
-from engine.judge import Judge
-from engine.lane import Lane
-from engine.sampler import Search, denoise
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
 from engine.text.token_healing import Seam

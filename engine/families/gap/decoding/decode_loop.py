@@ -1,6 +1,6 @@
 """Denoising: every pass guesses what the noise stands for, and reads the guesses of the pass before from the left.
 
-One step: (1) a lane's guesses become drafts, a tree of likely continuations (engine/drafting.py); (2) one pass of the
+One step: (1) a lane's guesses become drafts, a tree of likely continuations (engine/families/gap/decoding/drafter.py); (2) one pass of the
 adapted model reads them, each token with both sides and what is left of it in view, and denoises stretches of noise
 behind the likeliest; (3) from the left, each position takes the best token behind what is decided, as long as that was
 read, and what it could have been instead is a branch; (4) the noise behind what was read last makes the next guesses;
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from itertools import count
 from math import exp, inf, log
 
-from engine.branches import Branches
-from engine.canvas_tree import Beginning, CanvasTree
-from engine.drafting import Drafter, Drafts
+from engine.families.gap.decoding.drafter import Drafter, Drafts
+from engine.families.gap.decoding.hypothesis import Lane
+from engine.families.gap.decoding.search import Branches
+from engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
 from engine.families.gap.denoiser import GapDenoiser, Said
 from engine.families.gap.kv_context import Context
 from engine.gap import Frame
-from engine.lane import Lane
 
 BEHIND = 2.0  # nats that a lane may be behind the first one while no fill is whole
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.draft_tree import DraftTree
+from engine.families.gap.decoding.draft_tree import DraftTree
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.kv_context import Context
 from engine.text.byte_bpe import Tokenizer

@@ -8,7 +8,7 @@ from math import isfinite
 
 from torch import Tensor
 
-from engine.lane import Lane
+from engine.families.gap.decoding.hypothesis import Lane
 
 WAYS = 3  # tokens of a position that are remembered, beside the one that was taken
 

@@ -8,7 +8,7 @@ from copy import copy
 import torch
 from torch import Tensor
 
-from engine.canvas import Canvas
+from engine.families.gap.decoding.canvas import Canvas
 from engine.gap import Frame
 from engine.text.byte_bpe import Tokenizer
 from engine.text.token_healing import Seam
