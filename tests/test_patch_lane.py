@@ -10,7 +10,7 @@ from embedded import tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.patch_lane import PatchLane
+from engine.families.gap.edits.patch_hypothesis import PatchLane
 from engine.patch_layout import Segments
 from engine.text.spelling import Spelling
 

@@ -9,11 +9,14 @@ from threading import Event
 
 from torch import Tensor
 
-from engine import patcher, reading, scorer
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.families.gap import lora
 from engine.families.gap.denoiser import GapConfig, GapDenoiser
+from engine.families.gap.edits import patcher, surprise_scorer, two_versions
+from engine.families.gap.edits.patcher import Patcher
+from engine.families.gap.edits.surprise_scorer import Scorer
+from engine.families.gap.edits.two_versions import Reading
 from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.families.gap.session import CONTEXTS, Session
 from engine.gap import NEAR, Frame, Gap, Infill
@@ -21,10 +24,7 @@ from engine.layers import int4_linear, weight_files
 from engine.layers.linear import Linear
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
 from engine.patch import Patch, Patched, Wish
-from engine.patcher import Patcher
 from engine.per_document import Checks, PerDocument
-from engine.reading import Reading
-from engine.scorer import Scorer
 from engine.store import model_store
 from engine.surprise import Passage, Surprise
 from engine.text.byte_bpe import Tokenizer
@@ -86,7 +86,7 @@ class GapFiller:
         self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
     ) -> tuple[Surprise, ...]:
         """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
-        seconds = scorer.SECONDS if budget is None else budget
+        seconds = surprise_scorer.SECONDS if budget is None else budget
         return self._scorer.surprises(passage, self._checks.until(stop), seconds)
 
     def close(self, document: str) -> None:
@@ -143,7 +143,7 @@ def needed(model: str, runtime: Runtime) -> Memory:
     embedding = config.vocab_size * config.hidden_size
     # On CPU it is there twice: packed for the head's product, and as it is to look tokens up.
     heads = 2 if runtime.device == "cpu" else 1
-    slots = (CONTEXTS * SESSIONS + reading.CONTEXTS) * (SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
+    slots = (CONTEXTS * SESSIONS + two_versions.CONTEXTS) * (SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
     cache = 2 * slots * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
     logits = TAIL_TOKENS * config.vocab_size * 4
     return Memory((2 * layers + heads * embedding) * size, cache * size, 2 * logits)  # logits and probabilities

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from engine.families.gap.decoding.draft_tree import DraftTree
 from engine.families.gap.denoiser import GapDenoiser
+from engine.families.gap.edits.patch_hypothesis import PatchLane
 from engine.families.gap.kv_context import Context
 from engine.gap import Frame
-from engine.patch_lane import PatchLane
 
 SURE = 0.1  # probability from which a position right of the leftmost noise is accepted
 AHEAD = 0.9  # probability from which a token is accepted while there is noise left of its hole
