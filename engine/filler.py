@@ -12,10 +12,10 @@ from engine.device.runtime import Runtime
 from engine.families.diffusion_gemma import filler, memory
 from engine.families.gap import filler as gap_filler
 from engine.families.gap import lora
+from engine.families.shared.patch_ranking import Patch, Patched, Wish
+from engine.families.shared.surprise import Passage, Surprise
 from engine.gap import Extent, Frame, Gap, Infill
-from engine.patch import Patch, Patched, Wish
 from engine.store import model_store
-from engine.surprise import Passage, Surprise
 from engine.untrusted import config_file
 from engine.untrusted.load_error import LoadError
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
+from engine.families.shared.patch_ranking import Patch, Patched, Wish
+from engine.families.shared.surprise import Passage, Surprise
 from engine.gap import NEAR, Extent, Frame, Gap, Infill, Stopped
-from engine.patch import Patch, Patched, Wish
-from engine.surprise import Passage, Surprise
 from lsp_server import log
 from lsp_server.config import ModelChoice
 from lsp_server.engine_thread import EngineThread, Urgency

@@ -26,8 +26,8 @@ from engine.families.diffusion_gemma.prompt import Prompt
 from engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
 from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.families.shared.patch_ranking import Wish
 from engine.gap import Frame, Gap, Stopped
-from engine.patch import Wish
 
 WINDOW = 64
 CONFIG = EntropyBoundConfig(max_denoising_steps=4, eos_token_ids=(1, 5))

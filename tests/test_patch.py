@@ -14,10 +14,10 @@ from tiny_model import write_tiny_model
 
 from engine import filler
 from engine.device.runtime import Runtime
+from engine.families.shared.patch_ranking import Hole, Patch, Wish
+from engine.families.shared.surprise import Passage
 from engine.filler import Filler
 from engine.gap import Frame, Stopped
-from engine.patch import Hole, Patch, Wish
-from engine.surprise import Passage
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", reach=1)

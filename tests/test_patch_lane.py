@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.families.gap.edits.patch_hypothesis import PatchLane
-from engine.patch_layout import Segments
+from engine.families.shared.patch_layout import Segments
 from engine.text.spelling import Spelling
 
 END, VOCABULARY = 0, 49152

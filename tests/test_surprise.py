@@ -13,9 +13,9 @@ from tiny_model import write_tiny_model
 
 from engine import filler
 from engine.device.runtime import Runtime
+from engine.families.shared.surprise import Passage, Said, surprises
 from engine.filler import Filler
 from engine.gap import Stopped
-from engine.surprise import Passage, Said, surprises
 
 TEXT = "    total += item.price  # é\n"
 

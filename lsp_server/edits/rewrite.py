@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from textwrap import dedent
 
-from engine.patch import Wish
+from engine.families.shared.patch_ranking import Wish
 from engine.untrusted.secrets import secrets
 from lsp_server.documents import Document
 from lsp_server.edits.draft import Draft

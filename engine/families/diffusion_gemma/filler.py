@@ -27,10 +27,10 @@ from engine.families.diffusion_gemma.question import EXTENT, Question, Questione
 from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.families.diffusion_gemma.scorer import Scorer
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.families.shared.patch_ranking import Patch, Patched, Wish
+from engine.families.shared.per_document import Checks, PerDocument
+from engine.families.shared.surprise import Passage, Surprise
 from engine.gap import Features, Frame, Gap, Infill
-from engine.patch import Patch, Patched, Wish
-from engine.per_document import Checks, PerDocument
-from engine.surprise import Passage, Surprise
 from engine.untrusted import config_file
 from engine.work import OutOfTime, Work
 

@@ -8,7 +8,6 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from engine import patch_layout
 from engine.families.diffusion_gemma.beginnings import Beginnings
 from engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
 from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
@@ -16,9 +15,10 @@ from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from engine.families.diffusion_gemma.prompt import Prompt
 from engine.families.diffusion_gemma.question import Question, Questioner
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.families.shared import patch_layout
+from engine.families.shared.patch_layout import Layout, Segments
+from engine.families.shared.patch_ranking import Patch, Patched, ranked
 from engine.gap import Frame, Gap
-from engine.patch import Patch, Patched, ranked
-from engine.patch_layout import Layout, Segments
 from engine.work import Work
 
 DRAFTED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from engine.common_prefix import common_prefix
 from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
+from engine.families.shared.common_prefix import common_prefix
 
 
 class Prompt:

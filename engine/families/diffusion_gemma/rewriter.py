@@ -13,7 +13,7 @@ from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, No
 from engine.families.diffusion_gemma.model import DiffusionGemma
 from engine.families.diffusion_gemma.prompt import Prompt
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.patch import Wish
+from engine.families.shared.patch_ranking import Wish
 
 SEED = 0
 SURROUNDINGS = 4_096  # characters on either side

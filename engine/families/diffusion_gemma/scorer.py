@@ -10,8 +10,8 @@ from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from engine.families.diffusion_gemma.prompt import Prompt
 from engine.families.diffusion_gemma.question import Question, Questioner
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from engine.families.shared.surprise import Passage, Said, Surprise, surprises
 from engine.gap import Gap
-from engine.surprise import Passage, Said, Surprise, surprises
 
 
 class Scorer:

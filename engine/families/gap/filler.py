@@ -19,14 +19,14 @@ from engine.families.gap.edits.surprise_scorer import Scorer
 from engine.families.gap.edits.two_versions import Reading
 from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.families.gap.session import CONTEXTS, Session
+from engine.families.shared.patch_ranking import Patch, Patched, Wish
+from engine.families.shared.per_document import Checks, PerDocument
+from engine.families.shared.surprise import Passage, Surprise
 from engine.gap import NEAR, Frame, Gap, Infill
 from engine.layers import int4_linear, weight_files
 from engine.layers.linear import Linear
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
-from engine.patch import Patch, Patched, Wish
-from engine.per_document import Checks, PerDocument
 from engine.store import model_store
-from engine.surprise import Passage, Surprise
 from engine.text.byte_bpe import Tokenizer
 from engine.untrusted import config_file
 from engine.untrusted.load_error import LoadError

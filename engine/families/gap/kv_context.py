@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.common_prefix import common_prefix
+from engine.families.shared.common_prefix import common_prefix
 from engine.models.llama import Layer, Llama
 
 CHUNK = 64  # tokens read between two looks at the stop flag

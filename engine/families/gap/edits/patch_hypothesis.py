@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from engine.families.gap.decoding.canvas import Canvas
+from engine.families.shared.patch_layout import Layout, Span
 from engine.gap import Frame
-from engine.patch_layout import Layout, Span
 from engine.text.byte_bpe import Tokenizer
 from engine.text.spelling import Spelling
 

@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from engine import patch_layout
 from engine.families.gap.decoding.rerank import HEAD_TOKENS, Judge
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.edits.patch_decode import denoise
 from engine.families.gap.edits.patch_hypothesis import PatchLane
 from engine.families.gap.edits.two_versions import Before, Reading
 from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
+from engine.families.shared import patch_layout
+from engine.families.shared.patch_layout import Segments
+from engine.families.shared.patch_ranking import Patch, Patched, Revision, ranked
 from engine.gap import Frame
-from engine.patch import Patch, Patched, Revision, ranked
-from engine.patch_layout import Segments
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
 from engine.text.spelling import Spelling

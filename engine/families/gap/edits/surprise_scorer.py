@@ -10,7 +10,7 @@ from engine.families.gap.decoding.draft_tree import DraftTree
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.edits.two_versions import Before, Reading
 from engine.families.gap.kv_context import PREFIX_TOKENS, Context
-from engine.surprise import Passage, Said, Surprise, surprises
+from engine.families.shared.surprise import Passage, Said, Surprise, surprises
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
 from engine.work import OutOfTime, Work
