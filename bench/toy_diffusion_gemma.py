@@ -35,10 +35,10 @@ from torch.nn import functional  # noqa: E402
 from toy_language import CANVAS, hole  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 
-from engine import filler  # noqa: E402
+from engine import load  # noqa: E402
 from engine.families.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
 from engine.families.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
-from engine.filler import Filler  # noqa: E402
+from engine.load import Filler  # noqa: E402
 
 HEAD = 24  # dimensions of an attention head
 BATCH = 32
@@ -85,7 +85,7 @@ def main() -> None:
         trained = (
             {} if (directory / "config.json").exists() else _train_and_save(directory, options.steps, options.seed)
         )
-        filled = filler.load(str(directory), runtime)
+        filled = load.load(str(directory), runtime)
         results = {
             f"drafts_{drafts}": evaluate(filled, options.holes, drafts, random.Random(f"test {options.seed}"))
             for drafts in DRAFTS

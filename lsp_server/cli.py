@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from engine.api import Gap, Infill
 from engine.device import runtime
-from engine.gap import Gap, Infill
 from engine.store import model_store
 from engine.store.progress import Bars
 from engine.store.pull_error import PullError
@@ -25,7 +25,7 @@ from lsp_server.location import Location, LocationError
 from lsp_server.raw_gap import RawGap
 
 if TYPE_CHECKING:
-    from engine.filler import Filler
+    from engine.load import Filler
 
 MAX_DRAFTS = 6  # the engine's cache has room for seven and the empty one side by side
 
@@ -235,7 +235,7 @@ def _gap_at(argument: str, max_tokens: int) -> RawGap:
 
 
 def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
-    from engine import filler
+    from engine import load
     from engine.untrusted.load_error import LoadError
 
     try:
@@ -243,7 +243,7 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
     except ValueError as error:
         _fail(str(error))
     try:
-        return filler.load(model, chosen)
+        return load.load(model, chosen)
     except (model_store.ModelMissing, LoadError) as error:
         _fail(str(error))
     except (OSError, ValueError, LookupError, RuntimeError) as error:

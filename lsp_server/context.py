@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from engine.gap import NEAR, Extent, Gap
+from engine.api import NEAR, Extent, Gap
 from engine.text.languages import Kind
 from engine.text.syntax import enclosing
 from lsp_server.brackets import Brackets, brackets_around

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.api import Gap
 from engine.device import runtime
 from engine.device.runtime import Runtime
-from engine.gap import Gap
 from engine.store import model_store, paths
 from engine.text.languages import LANGUAGES
 from engine.text.syntax import MissingGrammar, grammar
 from lsp_server.config import ModelChoice
 
 if TYPE_CHECKING:
-    from engine.filler import Filler
+    from engine.load import Filler
 
 _PREFIX = "import json\n\n\ndef load_config(path):\n    with open(path) as file:\n        "
 _SUFFIX = "\n\n\ndef main():\n    print(load_config('config.json'))\n"
@@ -210,11 +210,11 @@ def _source(directory: Path, problems: list[str]) -> str | None:
 
 
 def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler | None:
-    from engine import filler
+    from engine import load
     from engine.untrusted.load_error import LoadError
 
     try:
-        return filler.load(choice.model, chosen, choice.adapter)
+        return load.load(choice.model, chosen, choice.adapter)
     except LoadError as error:
         problems.append(f"{choice.model} cannot be loaded: {error}")
         return None
@@ -224,18 +224,18 @@ def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler
 
 
 def _adapter(choice: ModelChoice) -> str | None:
-    from engine import filler
+    from engine import load
 
-    return filler.adapter_in_words(choice.model, choice.adapter)
+    return load.adapter_in_words(choice.model, choice.adapter)
 
 
 def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | None:
     """What a model needs, and a problem where that is more than there is."""
-    from engine import filler
+    from engine import load
     from engine.device import memory
 
     try:
-        needed = filler.needed(model, chosen)
+        needed = load.needed(model, chosen)
     except (OSError, ValueError, LookupError) as error:
         problems.append(f"{model} cannot be loaded: {_named(error)}")
         return None

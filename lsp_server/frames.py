@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 
-from engine.gap import Frame
+from engine.api import Frame
 from lsp_server.documents import Snapshot
 from lsp_server.text import Position
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.gap import Gap, Infill
+from engine.api import Gap, Infill
 from engine.text.languages import language_of
 from lsp_server.raw_gap import RawGap
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.gap import Gap
+from engine.api import Gap
 from lsp_server.plain_text import plain
 from lsp_server.text import Text, without_surrogates
 

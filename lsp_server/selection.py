@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from engine.gap import Infill
+from engine.api import Infill
 from lsp_server.context import Context, Trigger
 from lsp_server.documents import Snapshot
 from lsp_server.postprocess import longest_confident_prefix, postprocess, reveals_secret

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from engine.gap import Frame, Gap
+from engine.api import Frame, Gap
 
 _MASK = "░"
 _LINE_END = "⏎"

@@ -18,15 +18,15 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
+from engine.api import NEAR, Extent, Frame, Gap, Infill, Stopped
 from engine.families.shared.patch_ranking import Patch, Patched, Wish
 from engine.families.shared.surprise import Passage, Surprise
-from engine.gap import NEAR, Extent, Frame, Gap, Infill, Stopped
 from lsp_server import log
 from lsp_server.config import ModelChoice
 from lsp_server.engine_thread import EngineThread, Urgency
 
 if TYPE_CHECKING:
-    from engine.filler import Filler
+    from engine.load import Filler
 
 RETRY_SECONDS = 2.0  # after which a model that was not there is looked for again: it may have been pulled
 # Answered before a model is said to be ready: one that never answers is found by whoever chose it.
@@ -254,7 +254,7 @@ class Worker:
 
 def load(choice: ModelChoice) -> tuple[Filler, str]:
     """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
-    from engine import filler  # imports torch: 2 to 4 s
+    from engine import load as filler  # imports torch: 2 to 4 s
     from engine.device import memory, runtime  # imports torch: 2 to 4 s
     from engine.layers import weight_files  # imports torch: 2 to 4 s
     from engine.store import model_store  # imports torch: 2 to 4 s

@@ -11,7 +11,7 @@ from command import COMMAND, lacuna
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.gap import Frame, Gap
+from engine.api import Frame, Gap
 from lsp_server.location import Location, LocationError
 from lsp_server.text import Place, Text
 from lsp_server.watch import Drawing

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.gap import NEAR, Extent
+from engine.api import NEAR, Extent
 from lsp_server.context import JUMPS, Context, Scope, Trigger, build_context
 from lsp_server.document_tree import NO_TREE
 from lsp_server.documents import DocumentStore

@@ -10,9 +10,9 @@ import torch
 from embedded import canvas_of, embedded, preview_cases, read
 from tiny_model import write_tiny_model
 
-from engine import filler
+from engine import load
+from engine.api import Gap
 from engine.device import runtime
-from engine.gap import Gap
 from engine.store import model_store
 from engine.text.byte_bpe import Tokenizer
 from engine.train import run
@@ -29,7 +29,7 @@ DEVICES = [
 @pytest.mark.parametrize("device", DEVICES)
 @torch.inference_mode()
 def test_a_device_computes_what_the_cpu_does(device: str) -> None:
-    there = filler.load(model_store.EMBEDDED, runtime.choose(device=device, dtype="float32"))
+    there = load.load(model_store.EMBEDDED, runtime.choose(device=device, dtype="float32"))
     for case in preview_cases():
         rows = [
             at.denoiser.denoise_between(read(at, case["prefix_ids"], case["suffix_ids"]), [canvas_of({0: 262})])[

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.gap import Gap
+from engine.api import Gap
 from lsp_server import doctor
 from lsp_server.config import ModelChoice
 

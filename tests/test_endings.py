@@ -6,8 +6,8 @@ import pytest
 from embedded import embedded, tokenizer
 from test_lane import lane_of, write
 
+from engine.api import Gap
 from engine.families.gap.session import Session
-from engine.gap import Gap
 from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights

@@ -11,6 +11,7 @@ import torch
 from embedded import embedded, tokenizer
 from tiny_model import write_tiny_model
 
+from engine.api import Features, Gap
 from engine.evaluate import subject
 from engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
 from engine.evaluate.base_alone import Tail, left_to_right, ranked_samples
@@ -24,7 +25,6 @@ from engine.families.gap.decoding.decode_loop import Search, denoise
 from engine.families.gap.decoding.hypothesis import Lane
 from engine.families.gap.kv_context import causal
 from engine.families.gap.session import Session
-from engine.gap import Features, Gap
 
 GAP = Gap("def scale(values, factor):\n    return [value * fac", "\n\n\nprint(scale([1], 2))\n", max_tokens=12)
 

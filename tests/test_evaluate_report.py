@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from tiny_model import write_tiny_model
 
+from engine.api import Features, Gap
 from engine.evaluate.answers import Answer
 from engine.evaluate.bootstrap import paired
 from engine.evaluate.end_of_hole import EndOfHole
@@ -25,7 +26,6 @@ from engine.evaluate.report import Report
 from engine.evaluate.risk_coverage import plot, risk_coverage
 from engine.evaluate.source_files import SourceFile
 from engine.families.gap.confidence import UNFITTED, Place, inputs
-from engine.gap import Features, Gap
 
 SURE = Features(-0.1, -0.2, -5.0, -20.0, 3, True)
 UNSURE = Features(-3.0, -6.0, -40.0, -20.0, 12, False)

@@ -11,9 +11,9 @@ from command import lacuna
 from language_client import started
 from tiny_model import write_tiny_model
 
-from engine import filler
+from engine import load
+from engine.api import Gap
 from engine.device.runtime import Runtime
-from engine.gap import Gap
 
 FAMILIES = ["gap", "diffusion_gemma"]
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
@@ -27,7 +27,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_one_interface(model: Path) -> None:
-    filled = filler.load(str(model), RUNTIME)
+    filled = load.load(str(model), RUNTIME)
     gap = Gap(**PLACE, language="python")
     steps: list[int] = []
     first = filled.infill(gap, document="a.py", on_frame=lambda frame: steps.append(frame.step))
@@ -38,18 +38,18 @@ def test_one_interface(model: Path) -> None:
 
 
 def test_needed_memory_counts_every_weight_that_is_loaded(model: Path) -> None:
-    needed = filler.needed(str(model), RUNTIME)
+    needed = load.needed(str(model), RUNTIME)
     text = [file.stat().st_size for file in model.glob("model*.safetensors")]
     assert needed.weights >= 0.9 * sum(text), "the tiny vision tower alone is left out"
     assert needed.cache > 0 and needed.activations > 0
-    half = filler.needed(str(model), Runtime("cpu", "bfloat16", 1, "tests"))
+    half = load.needed(str(model), Runtime("cpu", "bfloat16", 1, "tests"))
     assert (half.weights, half.cache) == (needed.weights // 2, needed.cache // 2)
 
 
 @pytest.mark.parametrize("content", ['{"model_type": "bert"}', "{}", "[]"])
 def test_an_unknown_family_is_refused_with_those_that_are_known(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content, encoding="utf-8")
-    for work in (filler.load, filler.needed):
+    for work in (load.load, load.needed):
         with pytest.raises(ValueError, match="'llama' with an adapter and 'diffusion_gemma'"):
             work(str(tmp_path), RUNTIME)
 

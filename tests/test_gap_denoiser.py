@@ -8,11 +8,11 @@ import pytest
 import torch
 from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
 
+from engine.api import Gap
 from engine.families.gap.decoding.draft_tree import DraftTree
 from engine.families.gap.decoding.hypothesis import Lane
 from engine.families.gap.decoding.tree_attention import CanvasTree
 from engine.families.gap.session import Session
-from engine.gap import Gap
 from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights

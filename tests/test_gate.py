@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from engine.api import Features, Gap
 from engine.families.gap.confidence import UNFITTED, Gate, Place, inputs
-from engine.gap import Features, Gap
 
 MIDDLING = Features(-0.5, -1.0, -20.0, -18.0, 5, True)
 

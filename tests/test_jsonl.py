@@ -13,7 +13,7 @@ from command import COMMAND, lacuna
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.gap import Features, Gap, Infill
+from engine.api import Features, Gap, Infill
 from lsp_server.jsonl import MAX_TOKENS, Malformed, Request, answers, parse
 from lsp_server.plain_text import plain
 from lsp_server.raw_gap import RawGap

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from engine.gap import Features, Infill
+from engine.api import Features, Infill
 from lsp_server.context import Context, Trigger
 from lsp_server.postprocess import postprocess
 from lsp_server.repetition import loops

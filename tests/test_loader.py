@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.gap import NEAR
+from engine.api import NEAR
 from lsp_server import loader as module
 from lsp_server import log
 from lsp_server import worker as worker_module

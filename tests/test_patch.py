@@ -12,12 +12,12 @@ from embedded import embedded
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
-from engine import filler
+from engine import load
+from engine.api import Frame, Stopped
 from engine.device.runtime import Runtime
 from engine.families.shared.patch_ranking import Hole, Patch, Wish
 from engine.families.shared.surprise import Passage
-from engine.filler import Filler
-from engine.gap import Frame, Stopped
+from engine.load import Filler
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", reach=1)
@@ -27,7 +27,7 @@ PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", reach=1)
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Filler:
     directory: Path = tmp_path_factory.mktemp(request.param)
     write = write_tiny_model if request.param == "gap" else tiny_diffusion_gemma.write
-    return filler.load(str(write(directory)), RUNTIME)
+    return load.load(str(write(directory)), RUNTIME)
 
 
 def test_what_is_pinned_is_the_text_around_the_holes() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.gap import Features, Infill
+from engine.api import Features, Infill
 from engine.text.syntax import error_count, parse
 from lsp_server.bracket_scan import scan
 from lsp_server.context import Context, Scope, Trigger

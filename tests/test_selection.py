@@ -6,7 +6,7 @@ import math
 
 from marked_text import context_at, snapshot_at
 
-from engine.gap import Features, Infill
+from engine.api import Features, Infill
 from lsp_server.context import Context, Trigger
 from lsp_server.selection import select
 from lsp_server.suggestion import Reason, Suggestion

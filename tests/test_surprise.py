@@ -11,11 +11,11 @@ from embedded import embedded
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
-from engine import filler
+from engine import load
+from engine.api import Stopped
 from engine.device.runtime import Runtime
 from engine.families.shared.surprise import Passage, Said, surprises
-from engine.filler import Filler
-from engine.gap import Stopped
+from engine.load import Filler
 
 TEXT = "    total += item.price  # é\n"
 
@@ -63,7 +63,7 @@ def test_offsets_are_characters() -> None:
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Filler:
     directory: Path = tmp_path_factory.mktemp(request.param)
     write = write_tiny_model if request.param == "gap" else tiny_diffusion_gemma.write
-    return filler.load(str(write(directory)), Runtime("cpu", "float32", 1, "tests"))
+    return load.load(str(write(directory)), Runtime("cpu", "float32", 1, "tests"))
 
 
 def test_both_families_find_words_that_fell(filled: Filler) -> None:

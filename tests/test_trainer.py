@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import filler
+from engine import load
+from engine.api import Gap
 from engine.device import runtime
-from engine.gap import Gap
 from engine.layers import weight_files
 from engine.train import checkpoint, run
 from engine.train.documents import Document, Documents, read_corpus
@@ -73,7 +73,7 @@ def test_the_adapter_loads_and_fills(model: Path, tmp_path: Path) -> None:
     list(train(model, tmp_path / "run", 200))
     for name in (checkpoint.ADAPTER_CONFIG, "adapter_model.safetensors"):
         (tmp_path / "run" / name).replace(model / name)
-    loaded = filler.load(str(model), runtime.choose(device="cpu", dtype="float32"))
+    loaded = load.load(str(model), runtime.choose(device="cpu", dtype="float32"))
     assert loaded.infill(Gap("def area(width, ", "):\n    return width\n", max_tokens=20))
 
 

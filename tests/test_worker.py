@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from tiny_model import write_tiny_model
 
+from engine.api import Gap, Stopped
 from engine.families.shared.patch_ranking import Hole, Patch, Wish
 from engine.families.shared.surprise import Passage
-from engine.gap import Gap, Stopped
 from lsp_server.config import ModelChoice
 from lsp_server.engine_thread import EngineThread, Urgency
 from lsp_server.models import Models

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from engine.gap import Features
+from engine.api import Features
 from engine.store import paths
 
 

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from engine.api import Gap
 from engine.evaluate import answers, subject
 from engine.evaluate.answers import AnswerFile
 from engine.evaluate.methods import PRODUCT, Answerer, Decoding, Method
 from engine.evaluate.sandbox import LIMITS, Limits, Verdict, run_all
-from engine.gap import Gap
 
 MAX_TOKENS = 100  # canvas after canvas: the engine has room for 128 tokens behind its longest prefix window
 FIELDS = ("task_id", "prompt", "suffix", "canonical_solution", "test", "entry_point")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from engine.api import Gap
 from engine.evaluate.source_files import SourceFile
-from engine.gap import Gap
 from engine.text import syntax
 from engine.text.languages import Kind
 

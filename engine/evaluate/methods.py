@@ -8,6 +8,7 @@ from enum import Enum
 
 import torch
 
+from engine.api import Gap
 from engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
 from engine.evaluate.base_alone import best_copy, left_to_right, ranked_samples
 from engine.evaluate.end_of_hole import EndOfHole, end_of_hole
@@ -15,7 +16,6 @@ from engine.evaluate.gaps import EvaluationGap, key
 from engine.evaluate.reader import Reader
 from engine.evaluate.subject import Subject
 from engine.families.gap.session import Hole
-from engine.gap import Gap
 
 
 class Method(Enum):

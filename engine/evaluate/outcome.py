@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
+from engine.api import Gap
 from engine.evaluate.answers import Answer
 from engine.evaluate.end_of_hole import EndOfHole
 from engine.evaluate.gaps import EvaluationGap, GapKind
 from engine.evaluate.methods import Method
-from engine.gap import Gap
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.api import Gap
 from engine.families.gap.decoding.hypothesis import Lane
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.session import Hole, Session
-from engine.gap import Gap
 from engine.text.byte_bpe import Tokenizer
 
 

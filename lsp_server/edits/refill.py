@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.gap import NEAR, Extent, Gap, Infill
+from engine.api import NEAR, Extent, Gap, Infill
 from lsp_server.context import Context, Scope, Trigger, build_context
 from lsp_server.documents import Snapshot
 from lsp_server.edits.block import Block, Unit, text_of

@@ -14,6 +14,7 @@ from threading import Event
 import torch
 from torch import Tensor
 
+from engine.api import Features, Frame, Gap, Infill
 from engine.device.runtime import Runtime
 from engine.families.diffusion_gemma import checkpoint
 from engine.families.diffusion_gemma.beginnings import Beginnings
@@ -30,9 +31,8 @@ from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.families.shared.patch_ranking import Patch, Patched, Wish
 from engine.families.shared.per_document import Checks, PerDocument
 from engine.families.shared.surprise import Passage, Surprise
-from engine.gap import Features, Frame, Gap, Infill
+from engine.request_trace import OutOfTime, Work
 from engine.untrusted import config_file
-from engine.work import OutOfTime, Work
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
 JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is judged by

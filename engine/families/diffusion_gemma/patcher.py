@@ -8,6 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from engine.api import Frame, Gap
 from engine.families.diffusion_gemma.beginnings import Beginnings
 from engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
 from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
@@ -18,8 +19,7 @@ from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.families.shared import patch_layout
 from engine.families.shared.patch_layout import Layout, Segments
 from engine.families.shared.patch_ranking import Patch, Patched, ranked
-from engine.gap import Frame, Gap
-from engine.work import Work
+from engine.request_trace import Work
 
 DRAFTED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step
 JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is judged by

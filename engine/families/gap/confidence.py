@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from engine.gap import Features, Gap
+from engine.api import Features, Gap
 from engine.untrusted.config_file import Fields
 from engine.untrusted.load_error import LoadError
 

@@ -9,6 +9,7 @@ from threading import Event
 
 from torch import Tensor
 
+from engine.api import NEAR, Frame, Gap, Infill
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.families.gap import lora
@@ -22,7 +23,6 @@ from engine.families.gap.session import CONTEXTS, Session
 from engine.families.shared.patch_ranking import Patch, Patched, Wish
 from engine.families.shared.per_document import Checks, PerDocument
 from engine.families.shared.surprise import Passage, Surprise
-from engine.gap import NEAR, Frame, Gap, Infill
 from engine.layers import int4_linear, weight_files
 from engine.layers.linear import Linear
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig

@@ -6,8 +6,8 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from engine.api import Features
 from engine.families.gap.decoding.hypothesis import Lane
-from engine.gap import Features
 from engine.text.byte_bpe import Tokenizer
 from engine.text.token_healing import Seam
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from engine.api import Frame, Gap, Infill
 from engine.families.gap import long_fill
 from engine.families.gap.confidence import Place
 from engine.families.gap.decoding.decode_loop import Search, denoise
@@ -17,11 +18,10 @@ from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context
 from engine.families.gap.long_fill import Part
 from engine.families.gap.prefix_window import Window
-from engine.gap import Frame, Gap, Infill
+from engine.request_trace import Work
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
 from engine.text.token_healing import Seam
-from engine.work import Work
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 LANES = 7  # of a gap, at most

@@ -8,8 +8,8 @@ from copy import copy
 import torch
 from torch import Tensor
 
+from engine.api import Frame
 from engine.families.gap.decoding.canvas import Canvas
-from engine.gap import Frame
 from engine.text.byte_bpe import Tokenizer
 from engine.text.token_healing import Seam
 

@@ -16,11 +16,11 @@ from itertools import count
 
 from torch import Tensor
 
+from engine.api import Frame
 from engine.families.gap.decoding.draft_tree import DraftTree
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.edits.patch_hypothesis import PatchLane
 from engine.families.gap.kv_context import Context
-from engine.gap import Frame
 
 SURE = 0.1  # probability from which a position right of the leftmost noise is accepted
 AHEAD = 0.9  # probability from which a token is accepted while there is noise left of its hole

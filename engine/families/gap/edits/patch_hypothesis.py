@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from engine.api import Frame
 from engine.families.gap.decoding.canvas import Canvas
 from engine.families.shared.patch_layout import Layout, Span
-from engine.gap import Frame
 from engine.text.byte_bpe import Tokenizer
 from engine.text.spelling import Spelling
 

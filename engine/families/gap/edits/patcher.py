@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from engine.api import Frame
 from engine.families.gap.decoding.rerank import HEAD_TOKENS, Judge
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.edits.patch_decode import denoise
@@ -15,11 +16,10 @@ from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TO
 from engine.families.shared import patch_layout
 from engine.families.shared.patch_layout import Segments
 from engine.families.shared.patch_ranking import Patch, Patched, Revision, ranked
-from engine.gap import Frame
+from engine.request_trace import OutOfTime, Work
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
 from engine.text.spelling import Spelling
-from engine.work import OutOfTime, Work
 
 SECONDS = 3.0  # for one patch, 0.4 in the median; in repetitive text every token takes a step, and canvases are full
 DENOISING = 0.7  # of that at most, so that what was decided is judged

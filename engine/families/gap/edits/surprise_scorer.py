@@ -11,9 +11,9 @@ from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.edits.two_versions import Before, Reading
 from engine.families.gap.kv_context import PREFIX_TOKENS, Context
 from engine.families.shared.surprise import Passage, Said, Surprise, surprises
+from engine.request_trace import OutOfTime, Work
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
-from engine.work import OutOfTime, Work
 
 SECONDS = 3.0  # for one passage: two windows that were not read before take 0.9
 PASSAGE_TOKENS = 192  # of a passage that are read

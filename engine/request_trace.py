@@ -9,7 +9,7 @@ from math import inf
 
 import torch
 
-from engine.gap import Frame
+from engine.api import Frame
 
 
 class OutOfTime(Exception):

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+from engine.api import Extent, Frame, Gap, Infill
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.families.diffusion_gemma import filler, memory
@@ -14,7 +15,6 @@ from engine.families.gap import filler as gap_filler
 from engine.families.gap import lora
 from engine.families.shared.patch_ranking import Patch, Patched, Wish
 from engine.families.shared.surprise import Passage, Surprise
-from engine.gap import Extent, Frame, Gap, Infill
 from engine.store import model_store
 from engine.untrusted import config_file
 from engine.untrusted.load_error import LoadError
