@@ -18,7 +18,7 @@ class Wire:
     """One server process without a model, and one document that is typed into."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-P", "-m", "lsp_server.cli", "serve"]  # -P: as the demo's editor starts it
+        command = [sys.executable, "-P", "-m", "lsp_server.cli.main", "serve"]  # -P: as the demo's editor starts it
         self._server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )

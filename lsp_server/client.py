@@ -83,7 +83,7 @@ class Editor:
     async def start(self, directory: Path, settings: dict[str, object]) -> None:
         """Start a server on a project directory. Raises ServerFailed."""
         # -P: modules of the project that is edited must not be imported.
-        await self._client.start_io(sys.executable, "-P", "-m", "lsp_server.cli", "serve")
+        await self._client.start_io(sys.executable, "-P", "-m", "lsp_server.cli.main", "serve")
         folder = types.WorkspaceFolder(directory.as_uri(), directory.name)
         inline = types.InlineCompletionClientCapabilities()
         parameters = types.InitializeParams(

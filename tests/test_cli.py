@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.api import Frame, Gap
-from lsp_server.location import Location, LocationError
+from lsp_server.cli.location import Location, LocationError
+from lsp_server.cli.watch import Drawing
 from lsp_server.text import Place, Text
-from lsp_server.watch import Drawing
 
 SOURCE = """import json
 
@@ -40,12 +40,12 @@ def source(tmp_path: Path) -> Path:
     ("arguments", "code"), [(["--help"], 0), (["--version"], 0), (["infill", "--help"], 0), (["serve"], 1)]
 )
 def test_no_torch_before_it_is_wanted(arguments: list[str], code: int) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "lsp_server.cli", *arguments]
+    command = [sys.executable, "-X", "importtime", "-m", "lsp_server.cli.main", *arguments]
     # An editor that leaves before it has said anything: `serve` ends at once, and says that it was not told goodbye.
     done = subprocess.run(command, input=b"", capture_output=True, timeout=60)
     imported = {line.rpartition(b"|")[2].strip() for line in done.stderr.splitlines()}
     assert done.returncode == code
-    assert b"lsp_server.cli" in imported or b"typer" in imported, "the list of imports is there"
+    assert b"lsp_server.cli.main" in imported or b"typer" in imported, "the list of imports is there"
     assert b"torch" not in imported
 
 

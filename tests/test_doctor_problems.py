@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.api import Gap
-from lsp_server import doctor
+from lsp_server.cli import doctor
 from lsp_server.config import ModelChoice
 
 

@@ -18,8 +18,9 @@ from filelock import FileLock
 from language_client import Client, started
 
 from engine.untrusted.safe_read import TooLargeError
-from lsp_server import acceptance, daily_counts, stats
+from lsp_server import acceptance, daily_counts
 from lsp_server.acceptance import Acceptance, Given, retained_characters
+from lsp_server.cli import stats_command
 from lsp_server.daily_counts import KEPT_DAYS, Count, DailyCounts, read
 from lsp_server.documents import DocumentStore
 from lsp_server.statistics import Record, Statistics
@@ -274,7 +275,7 @@ def test_the_table_has_days_and_weeks() -> None:
         )
         for ago in range(40)
     }
-    rows = {line[:30].strip(): line[30:].split() for line in stats.as_text(days, today).splitlines()}
+    rows = {line[:30].strip(): line[30:].split() for line in stats_command.as_text(days, today).splitlines()}
     assert rows["requests"] == ["1,000", "7,000", "30,000", "40,000"]
     assert rows["still there after 30 seconds"] == ["0", "%"] * 4
     assert rows["still there after 5 minutes"] == ["-"] * 4

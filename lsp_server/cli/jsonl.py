@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.api import Gap, Infill
 from engine.text.languages import language_of
-from lsp_server.raw_gap import RawGap
+from lsp_server.cli.raw_gap import RawGap
 
 MAX_TOKENS = 100  # canvas after canvas: the engine has room for 128 tokens behind its longest prefix window
 

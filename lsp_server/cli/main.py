@@ -20,9 +20,9 @@ from engine.store import model_store
 from engine.store.progress import Bars
 from engine.store.pull_error import PullError
 from engine.text.languages import language_of
-from lsp_server import jsonl, training
-from lsp_server.location import Location, LocationError
-from lsp_server.raw_gap import RawGap
+from lsp_server.cli import jsonl, train_commands
+from lsp_server.cli.location import Location, LocationError
+from lsp_server.cli.raw_gap import RawGap
 
 if TYPE_CHECKING:
     from engine.load import Filler
@@ -44,9 +44,9 @@ main = typer.Typer(
 )
 
 
-main.add_typer(training.corpus, name="corpus")
-main.add_typer(training.train, name="train")
-main.command("eval")(training.evaluate)
+main.add_typer(train_commands.corpus, name="corpus")
+main.add_typer(train_commands.train, name="train")
+main.command("eval")(train_commands.evaluate)
 
 
 def _print_version(wanted: bool) -> None:
@@ -116,7 +116,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
     """Say what Lacuna finds on this machine, what it has chosen and why, and time a fill."""
-    from lsp_server import doctor
+    from lsp_server.cli import doctor
     from lsp_server.config import ModelChoice
 
     report = doctor.examine(ModelChoice(model, device, dtype, threads, adapter))
@@ -130,7 +130,8 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: the counts by date.")] = False,
 ) -> None:
     """Print what was counted over time: requests, and what became of suggestions. It never leaves this machine."""
-    from lsp_server import daily_counts, stats
+    from lsp_server import daily_counts
+    from lsp_server.cli import stats_command
 
     path = daily_counts.default_path()
     try:
@@ -138,9 +139,9 @@ def stats(
     except (OSError, ValueError) as error:
         _fail(f"{path} cannot be read: {error}")
     if as_json:
-        print(stats.as_json(days))
+        print(stats_command.as_json(days))
     elif days:
-        print(stats.as_text(days, date.today()))
+        print(stats_command.as_text(days, date.today()))
         print(f"\nThe counts are in {path}; the setting `statistics` switches them off.")
     else:
         print(
@@ -198,7 +199,7 @@ def _infill_jsonl(filler: Filler, drafts: int, max_tokens: int) -> None:
 
 def _infill_location(filler: Filler, raw_gap: RawGap, drafts: int, watch: bool) -> None:
     if watch:
-        from lsp_server.watch import watching
+        from lsp_server.cli.watch import watching
 
         with watching(raw_gap.gap) as on_frame:
             infills = filler.infill(raw_gap.gap, drafts=drafts, on_frame=on_frame)
