@@ -16,18 +16,18 @@ from pygls.lsp.server import LanguageServer
 
 from lsp_server import log, messages
 from lsp_server.acceptance import Acceptance
-from lsp_server.completer import Completer
+from lsp_server.completion.completer import Completer
+from lsp_server.completion.frames import Frames, Picture
+from lsp_server.completion.item_shape import ItemShape
+from lsp_server.completion.request import Item, Request
 from lsp_server.config import Config
 from lsp_server.daily_counts import DailyCounts, default_path
 from lsp_server.documents import DocumentStore
 from lsp_server.edits.suggestions import EditSuggestions
-from lsp_server.frames import Frames, Picture
 from lsp_server.idle_parsing import IdleParsing
-from lsp_server.item_shape import ItemShape
 from lsp_server.json_rpc import Protocol
 from lsp_server.loader import Loader, State, Status
 from lsp_server.models import Models
-from lsp_server.request import Item, Request
 from lsp_server.setup import Setup
 from lsp_server.statistics import Statistics
 

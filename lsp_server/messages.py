@@ -10,11 +10,11 @@ from lsprotocol import types
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcInvalidParams
 
+from lsp_server.completion.frames import Picture
+from lsp_server.completion.item_shape import ItemShape
+from lsp_server.completion.request import Item, Request, Selected
 from lsp_server.context import Trigger
-from lsp_server.frames import Picture
-from lsp_server.item_shape import ItemShape
 from lsp_server.model_choices import ModelOption
-from lsp_server.request import Item, Request, Selected
 from lsp_server.text import Edit, Encoding, Position
 
 ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id

@@ -11,8 +11,8 @@ from language_client import started
 from lsprotocol import types
 from marked_text import snapshot_at
 
-from lsp_server.item_shape import ItemShape, ghost_text_shape, start_column
-from lsp_server.recall import Offer, Recall
+from lsp_server.completion.item_shape import ItemShape, ghost_text_shape, start_column
+from lsp_server.completion.type_through import Offer, Recall
 from lsp_server.suggestion import Suggestion
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}

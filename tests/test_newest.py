@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from lsp_server.newest import Newest
+from lsp_server.completion.latest_only import Newest
 
 
 class Work:

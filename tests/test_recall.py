@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from marked_text import snapshot_at
 
-from lsp_server.recall import DOCUMENTS, Offer, Recall
+from lsp_server.completion.type_through import DOCUMENTS, Offer, Recall
 from lsp_server.suggestion import Suggestion
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from lsp_server.completion.latest_only import Newest
 from lsp_server.documents import DocumentStore, Snapshot, UnknownDocument
 from lsp_server.edits.block import Block
 from lsp_server.edits.draft import Draft
@@ -12,7 +13,6 @@ from lsp_server.edits.next_edits import NextEdits
 from lsp_server.edits.offer import Offer, Offers, Quiet
 from lsp_server.edits.refills import Refills
 from lsp_server.edits.rewrite import Rewrite, rewritten
-from lsp_server.newest import Newest
 from lsp_server.setup import Setup
 from lsp_server.suggestion import Reason
 from lsp_server.text import Position, Text

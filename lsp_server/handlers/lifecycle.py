@@ -7,9 +7,9 @@ from collections.abc import Callable
 from lsprotocol import types
 
 from lsp_server import messages
+from lsp_server.completion.item_shape import ghost_text_shape
 from lsp_server.config import from_client
 from lsp_server.handlers import code_actions, completions
-from lsp_server.item_shape import ghost_text_shape
 from lsp_server.language_server import LacunaServer
 
 

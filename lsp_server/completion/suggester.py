@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lsp_server.budget import Budget
+from lsp_server.completion.draft_budget import Budget
 from lsp_server.context import Context, Trigger, build_context
 from lsp_server.documents import DocumentStore, Snapshot
 from lsp_server.engine_thread import Urgency

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from lsp_server.acceptance import Acceptance, Given
+from lsp_server.completion.frames import Frames
+from lsp_server.completion.item_shape import ItemShape, start_column
+from lsp_server.completion.latest_only import Newest
+from lsp_server.completion.prefetch import Following
+from lsp_server.completion.request import Item, Request
+from lsp_server.completion.suggester import Suggester
+from lsp_server.completion.type_through import MAX_CLOSERS, Offer, Recall
 from lsp_server.context import Trigger
 from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
-from lsp_server.following import Following
-from lsp_server.frames import Frames
-from lsp_server.item_shape import ItemShape, start_column
-from lsp_server.newest import Newest
-from lsp_server.recall import MAX_CLOSERS, Offer, Recall
-from lsp_server.request import Item, Request
 from lsp_server.setup import Setup
 from lsp_server.statistics import Outcome, Record, Statistics
-from lsp_server.suggester import Suggester
 from lsp_server.suggestion import Reason, Suggestion
 from lsp_server.text import Place
 

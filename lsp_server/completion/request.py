@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lsp_server.completion.item_shape import ItemShape
 from lsp_server.context import Trigger
-from lsp_server.item_shape import ItemShape
 from lsp_server.text import Position
 
 

@@ -1,0 +1,1 @@
+"""Completions, asynchronously: one request at a time, type-through, prefetch."""
