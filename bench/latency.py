@@ -25,7 +25,7 @@ from statistics import median
 from wire import Wire
 
 from engine.store import model_store
-from lsp_server.client import Editor, OpenText
+from lsp_server.demo.headless_editor import Editor, OpenText
 from lsp_server.text import Place
 
 KEY_SECONDS = 0.06  # between an answer and the next key: a fast typist

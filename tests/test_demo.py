@@ -10,9 +10,9 @@ import pytest
 from command import lacuna
 from rich.console import Console
 
-from lsp_server.client import Answer, Offer, OpenText
-from lsp_server.demo import SAMPLE, SCENES, Scene, _fitting, _keys, _next_burst
-from lsp_server.screen import Screen
+from lsp_server.demo.headless_editor import Answer, Offer, OpenText
+from lsp_server.demo.play import SAMPLE, SCENES, Scene, _fitting, _keys, _next_burst
+from lsp_server.demo.screen import Screen
 from lsp_server.statistics import Outcome
 from lsp_server.suggestion import Reason
 from lsp_server.text import Text

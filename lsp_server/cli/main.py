@@ -155,13 +155,13 @@ def demo(
     plain: Annotated[bool, typer.Option(help="One line per pause, as for logs.")] = False,
 ) -> None:
     """Type into a small project as an editor would, and show what the real server suggests."""
-    from lsp_server import demo
+    from lsp_server.demo import play
 
     try:
         model_store.find(model)
     except model_store.ModelMissing:
         _pulled(model)
-    raise typer.Exit(demo.run(model, plain=plain))
+    raise typer.Exit(play.run(model, plain=plain))
 
 
 @main.command()

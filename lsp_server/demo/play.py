@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lsp_server.client import Answer, Editor, Offer, OpenText, ServerFailed
-from lsp_server.screen import Screen
+from lsp_server.demo.headless_editor import Answer, Editor, Offer, OpenText, ServerFailed
+from lsp_server.demo.screen import Screen
 from lsp_server.statistics import Outcome
 
 SAMPLE = Path(__file__).parent / "sample"

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.syntax import Syntax
 from rich.text import Text
 
-from lsp_server.client import Answer, Offer, OpenText
+from lsp_server.demo.headless_editor import Answer, Offer, OpenText
 
 _LINES_AROUND = 6
 _TAIL = 30  # characters of the cursor's line that a pause's line shows

@@ -1,0 +1,1 @@
+"""The demo: a headless editor types a small program."""
