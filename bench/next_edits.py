@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from scripted_edit import Change, ScriptedEdit, followed
 
-from lsp_server.documents import DocumentStore
+from lsp_server.documents.store import DocumentStore
+from lsp_server.documents.text import Edit, Position
 from lsp_server.edits.next_edits import NextEdits
 from lsp_server.edits.offer import Offer, Offers, Quiet
-from lsp_server.text import Edit, Position
 from lsp_server.worker import Worker
 
 URI = "file:///held_out.py"

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lsp_server.text import Place, Text
+from lsp_server.documents.text import Place, Text
 
 
 class Wire:

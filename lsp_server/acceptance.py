@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from lsp_server.daily_counts import Count
-from lsp_server.documents import DocumentStore, UnknownDocument
+from lsp_server.documents.store import DocumentStore, UnknownDocument
 from lsp_server.statistics import Statistics
 
 REMEMBERED = 500  # suggestions that were given out last

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
-from lsp_server.exclude import bad_globs
+from lsp_server.documents.exclude import bad_globs
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from engine.text.languages import LANGUAGES
 from lsp_server.context import Context
-from lsp_server.documents import Snapshot
+from lsp_server.documents.store import Snapshot
 from lsp_server.fitting import Fitted, lines_above
 from lsp_server.following_lines import Following, Role, repeated
 from lsp_server.lexis import lexis_of

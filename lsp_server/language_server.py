@@ -22,9 +22,9 @@ from lsp_server.completion.item_shape import ItemShape
 from lsp_server.completion.request import Item, Request
 from lsp_server.config import Config
 from lsp_server.daily_counts import DailyCounts, default_path
-from lsp_server.documents import DocumentStore
+from lsp_server.documents.idle_parsing import IdleParsing
+from lsp_server.documents.store import DocumentStore
 from lsp_server.edits.suggestions import EditSuggestions
-from lsp_server.idle_parsing import IdleParsing
 from lsp_server.json_rpc import Protocol
 from lsp_server.loader import Loader, State, Status
 from lsp_server.models import Models

@@ -14,8 +14,8 @@ from lsp_server.completion.frames import Picture
 from lsp_server.completion.item_shape import ItemShape
 from lsp_server.completion.request import Item, Request, Selected
 from lsp_server.context import Trigger
+from lsp_server.documents.text import Edit, Encoding, Position
 from lsp_server.model_choices import ModelOption
-from lsp_server.text import Edit, Encoding, Position
 
 ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id
 PARTIALLY_ACCEPTED = "lacuna.partiallyAccepted"  # command: the item's id, and how much of its text was taken

@@ -8,11 +8,11 @@ from itertools import islice, takewhile
 from engine.text.syntax import token_boundaries
 from engine.untrusted.secrets import reveals
 from lsp_server.context import Context
-from lsp_server.documents import Snapshot
+from lsp_server.documents.plain_text import plain
+from lsp_server.documents.store import Snapshot
 from lsp_server.fitting import fittings
 from lsp_server.following_lines import following_lines
 from lsp_server.judgement import Candidate, objection
-from lsp_server.plain_text import plain
 from lsp_server.repetition import loops
 from lsp_server.scope import in_scope, indented
 from lsp_server.suggestion import Reason, Rejected, Suggestion

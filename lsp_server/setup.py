@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lsp_server.config import Config
-from lsp_server.exclude import Exclusion
+from lsp_server.documents.exclude import Exclusion
 from lsp_server.snippets import Snippets
 from lsp_server.worker import Worker
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from engine.untrusted.secrets import without_secrets
-from lsp_server.documents import Document, Snapshot
-from lsp_server.exclude import Exclusion
-from lsp_server.plain_text import plain
-from lsp_server.text import Text
+from lsp_server.documents.exclude import Exclusion
+from lsp_server.documents.plain_text import plain
+from lsp_server.documents.store import Document, Snapshot
+from lsp_server.documents.text import Text
 
 MAX_SNIPPETS = 3
 MAX_CHARS = 600  # of one snippet

@@ -9,10 +9,10 @@ import tiny_diffusion_gemma
 from edits_client import editing
 from pygls.exceptions import JsonRpcException
 
-from lsp_server.documents import Document
+from lsp_server.documents.store import Document
+from lsp_server.documents.text import Place
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.rewrite import Rewrite, drafted
-from lsp_server.text import Place
 
 CODE = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.api import Frame, Gap
 from lsp_server.cli.location import Location, LocationError
 from lsp_server.cli.watch import Drawing
-from lsp_server.text import Place, Text
+from lsp_server.documents.text import Place, Text
 
 SOURCE = """import json
 

@@ -15,8 +15,8 @@ from marked_text import snapshot_at
 from pygls.exceptions import JsonRpcRequestCancelled
 from tiny_model import write_tiny_model
 
+from lsp_server.documents.text import Place
 from lsp_server.edits.code_actions import Mark, Menu, actions
-from lsp_server.text import Place
 
 FIBONACCI = """\
 def fibonacci(count):

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from engine.text import syntax
-from lsp_server.documents import Document, DocumentStore, Snapshot, UnknownDocument
-from lsp_server.text import Edit, Encoding, Position, Text
+from lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
+from lsp_server.documents.text import Edit, Encoding, Position, Text
 
 URI = "file:///home/ann/a.py"
 ENOUGH_MS = 10_000.0

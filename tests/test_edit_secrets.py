@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lsp_server.documents import Document
+from lsp_server.documents.store import Document
+from lsp_server.documents.text import Place
 from lsp_server.edits.change import change_of
 from lsp_server.edits.objections import has_objection
 from lsp_server.edits.recent_edits import difference
 from lsp_server.edits.rewrite import Rewrite, drafted
 from lsp_server.edits.site import Version, holds_secret
-from lsp_server.text import Place
 
 KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
 

@@ -11,7 +11,8 @@ import pytest
 from lsprotocol import types
 
 from lsp_server.config import DEFAULTS, Config
-from lsp_server.documents import DocumentStore
+from lsp_server.documents.store import DocumentStore
+from lsp_server.documents.text import Edit, Place, Position
 from lsp_server.edits import next_edit, next_edits
 from lsp_server.edits.block import Block, Unit
 from lsp_server.edits.next_edit import MAX_PLACES
@@ -23,7 +24,6 @@ from lsp_server.handlers import documents as handlers
 from lsp_server.models import Models
 from lsp_server.server import create_server
 from lsp_server.setup import Setup
-from lsp_server.text import Edit, Place, Position
 from lsp_server.worker import Phase, Worker, load
 
 URI = "untitled:a.py"

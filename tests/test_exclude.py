@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.exclude import Exclusion, bad_globs, path_of
+from lsp_server.documents.exclude import Exclusion, bad_globs, path_of
 
 
 @pytest.mark.parametrize(

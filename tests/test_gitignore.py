@@ -12,8 +12,8 @@ import pytest
 
 from engine.untrusted.ignore_rules import IgnoreRules, TooCostly
 from engine.untrusted.wildmatch import machine
-from lsp_server.exclude import Exclusion
-from lsp_server.gitignore import GitIgnores
+from lsp_server.documents.exclude import Exclusion
+from lsp_server.documents.gitignore import GitIgnores
 
 NAMES = ["a", "b", "build", "x.py", "y.log", "keep.txt", "é", "A1", "a-b", "]x", "a b", "key9.key", "#a", "!b", "a*b"]
 PIECES = [

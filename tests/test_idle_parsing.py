@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from lsp_server.documents import DocumentStore
-from lsp_server.idle_parsing import QUIET_SECONDS, IdleParsing
+from lsp_server.documents.idle_parsing import QUIET_SECONDS, IdleParsing
+from lsp_server.documents.store import DocumentStore
 
 
 def store(lines: int) -> DocumentStore:

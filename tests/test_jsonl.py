@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine.api import Features, Gap, Infill
 from lsp_server.cli.jsonl import MAX_TOKENS, Malformed, Request, answers, parse
 from lsp_server.cli.raw_gap import RawGap
-from lsp_server.plain_text import plain
+from lsp_server.documents.plain_text import plain
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -14,9 +14,9 @@ from edits_client import EditsClient, editing
 from language_client import PATIENCE
 from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
 
+from lsp_server.documents.text import Place
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.offer import Offers
-from lsp_server.text import Place
 
 # The second line follows the first by 15 nats: to the base alone, whatever the adapter.
 LOAD = """\

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from engine.text.languages import Kind
 from engine.text.syntax import spans
+from lsp_server.documents.plain_text import plain
+from lsp_server.documents.text import Text
 from lsp_server.edits import objections
 from lsp_server.edits.change import change_of
 from lsp_server.edits.objections import changes_only_comments, has_objection
 from lsp_server.edits.recent_edits import PAUSE_SECONDS, RecentEdits, difference
 from lsp_server.edits.related_places import related_places
-from lsp_server.plain_text import plain
-from lsp_server.text import Text
 
 URI = "untitled:a.py"
 MEAN = """\

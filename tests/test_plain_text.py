@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsp_server.documents.plain_text import PlainText, plain
+from lsp_server.documents.text import Text
 from lsp_server.edits.recent_edits import RecentEdits, difference
-from lsp_server.plain_text import PlainText, plain
-from lsp_server.text import Text
 
 URI = "untitled:a.py"
 LINES = 1500  # several blocks

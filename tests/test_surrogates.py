@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from lsp_server.documents import Document
-from lsp_server.text import Edit, Encoding, Position
+from lsp_server.documents.store import Document
+from lsp_server.documents.text import Edit, Encoding, Position
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = ["a", "é", "日", "😀", "𝒳", "\n", "\r\n", "\r", "\ufffd", "\ud83d", "\ude00", "\udc00", "\ud800", "x = 1"]

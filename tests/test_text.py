@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from lsp_server import text as text_module
-from lsp_server.text import Encoding, Place, Position, Text
+from lsp_server.documents import text as text_module
+from lsp_server.documents.text import Encoding, Place, Position, Text
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = ["a", "b c", "x = 1", "\t", "\n", "\n", "\r\n", "\r", "\f", "\v", "\x1c", "\u0085", "\u2028", "\u2029", "\0"]

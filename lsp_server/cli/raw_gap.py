@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.api import Gap
-from lsp_server.plain_text import plain
-from lsp_server.text import Text, without_surrogates
+from lsp_server.documents.plain_text import plain
+from lsp_server.documents.text import Text, without_surrogates
 
 
 @dataclass(frozen=True)

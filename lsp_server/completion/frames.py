@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from engine.api import Frame
-from lsp_server.documents import Snapshot
-from lsp_server.text import Position
+from lsp_server.documents.store import Snapshot
+from lsp_server.documents.text import Position
 
 Cell = tuple[str | None, bool]  # as in `Frame.cells`
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lsp_server.completion.item_shape import ItemShape
 from lsp_server.context import Trigger
-from lsp_server.text import Position
+from lsp_server.documents.text import Position
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from lsp_server.completion.draft_budget import Budget
 from lsp_server.context import Context, Trigger, build_context
-from lsp_server.documents import DocumentStore, Snapshot
+from lsp_server.documents.exclude import path_of
+from lsp_server.documents.store import DocumentStore, Snapshot
 from lsp_server.engine_thread import Urgency
-from lsp_server.exclude import path_of
 from lsp_server.selection import select
 from lsp_server.setup import Setup
 from lsp_server.statistics import Outcome, Record

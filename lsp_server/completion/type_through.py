@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lsp_server.documents import Snapshot
+from lsp_server.documents.store import Snapshot
 from lsp_server.suggestion import Suggestion
 
 DOCUMENTS = 8

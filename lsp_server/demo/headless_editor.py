@@ -15,11 +15,11 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
+from lsp_server.documents.text import Place, Position, Text
 from lsp_server.loader import State
 from lsp_server.messages import COPILOT_STATUS, STATISTICS, STATUS
 from lsp_server.statistics import Outcome
 from lsp_server.suggestion import Reason
-from lsp_server.text import Place, Position, Text
 
 T = TypeVar("T")
 

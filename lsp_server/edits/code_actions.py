@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lsp_server.documents import Snapshot
+from lsp_server.documents.store import Snapshot
+from lsp_server.documents.text import Place
 from lsp_server.edits.block import Block, Unit, block_between, blocks_at
-from lsp_server.text import Place
 
 KIND = "refactor.rewrite.lacuna"
 DIAGNOSTIC_KIND = "quickfix.lacuna"

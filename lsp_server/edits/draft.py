@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lsp_server.text import Place
+from lsp_server.documents.text import Place
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from lsp_server.plain_text import PlainText
-from lsp_server.text import Text
+from lsp_server.documents.plain_text import PlainText
+from lsp_server.documents.text import Text
 
 REMEMBERED = 4  # edits per document
 PAUSE_SECONDS = 60.0  # after which going on at a place is another edit
@@ -19,7 +19,7 @@ MAX_CHARS = 300_000  # of a document: larger ones are data, and are not compared
 class RecentEdit:
     """`old` stood where `start` to `end` stands in the document as it is now.
 
-    Offsets are characters of the document with `\\n` as its only line end (lsp_server/plain_text.py).
+    Offsets are characters of the document with `\\n` as its only line end (lsp_server/documents/plain_text.py).
     """
 
     start: int

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from lsp_server.documents import DocumentStore, Snapshot
+from lsp_server.documents.store import DocumentStore, Snapshot
+from lsp_server.documents.text import Text
 from lsp_server.edits.block import Block, without
 from lsp_server.edits.refill import Refill, context_of
 from lsp_server.setup import Setup
 from lsp_server.suggestion import Reason, Rejected
-from lsp_server.text import Text
 
 REMEMBERED = 6  # blocks
 

@@ -8,11 +8,11 @@ from textwrap import dedent
 
 from engine.families.shared.patch_ranking import Wish
 from engine.untrusted.secrets import secrets
-from lsp_server.documents import Document
+from lsp_server.documents.plain_text import plain
+from lsp_server.documents.store import Document
+from lsp_server.documents.text import Place
 from lsp_server.edits.draft import Draft
 from lsp_server.indentation import leading, moved, unit_of, width, with_unit
-from lsp_server.plain_text import plain
-from lsp_server.text import Place
 from lsp_server.worker import Worker
 
 

@@ -6,7 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from lsp_server.completion.latest_only import Newest
-from lsp_server.documents import DocumentStore, Snapshot, UnknownDocument
+from lsp_server.documents.store import DocumentStore, Snapshot, UnknownDocument
+from lsp_server.documents.text import Position, Text
 from lsp_server.edits.block import Block
 from lsp_server.edits.draft import Draft
 from lsp_server.edits.next_edits import NextEdits
@@ -15,7 +16,6 @@ from lsp_server.edits.refills import Refills
 from lsp_server.edits.rewrite import Rewrite, rewritten
 from lsp_server.setup import Setup
 from lsp_server.suggestion import Reason
-from lsp_server.text import Position, Text
 
 
 class EditSuggestions:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
-from lsp_server.documents import Snapshot
+from lsp_server.documents.store import Snapshot
+from lsp_server.documents.text import Place, Position
 from lsp_server.edits import code_actions
 from lsp_server.edits.block import TREE_MS, Block, Unit
 from lsp_server.edits.code_actions import Action, Mark, Menu
 from lsp_server.handlers.workspace_edits import confirmed_edit
 from lsp_server.language_server import LacunaServer
 from lsp_server.suggestion import Reason
-from lsp_server.text import Place, Position
 
 OPTIONS = types.CodeActionOptions(code_action_kinds=code_actions.kinds(), resolve_provider=True)
 

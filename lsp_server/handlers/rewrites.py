@@ -8,11 +8,11 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from lsp_server.documents import Document
+from lsp_server.documents.store import Document
+from lsp_server.documents.text import Place, Position
 from lsp_server.edits.rewrite import Rewrite
 from lsp_server.handlers.workspace_edits import confirmed_edit
 from lsp_server.language_server import LacunaServer
-from lsp_server.text import Place, Position
 
 REWRITE = "lacuna.rewrite"  # command; its argument is {textDocument, range, instruction}, its answer a WorkspaceEdit
 _LABEL = 60  # characters of an instruction that a preview shows

@@ -5,9 +5,9 @@ from __future__ import annotations
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
+from lsp_server.documents.text import Place
 from lsp_server.edits.draft import Draft
 from lsp_server.language_server import LacunaServer
-from lsp_server.text import Place
 
 ANNOTATION = "lacuna"
 

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from engine.untrusted.ignore_rules import IgnoreRules, Rule, TooCostly
 from engine.untrusted.safe_read import TooLargeError, read_regular
-from lsp_server.git_config import excludes_file
+from lsp_server.documents.git_config import excludes_file
 
 _log = logging.getLogger(__name__)
 
