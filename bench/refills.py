@@ -15,7 +15,7 @@ from lsp_server.documents.store import DocumentStore
 from lsp_server.documents.text import Position
 from lsp_server.edits.block import Block, Unit, without
 from lsp_server.edits.refill import Refill, context_of
-from lsp_server.suggestion import Reason, Rejected
+from lsp_server.infill.suggestion import Reason, Rejected
 from lsp_server.worker import Worker
 
 URI = "file:///held_out.py"

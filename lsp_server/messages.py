@@ -13,8 +13,8 @@ from pygls.exceptions import JsonRpcInvalidParams
 from lsp_server.completion.frames import Picture
 from lsp_server.completion.item_shape import ItemShape
 from lsp_server.completion.request import Item, Request, Selected
-from lsp_server.context import Trigger
 from lsp_server.documents.text import Edit, Encoding, Position
+from lsp_server.infill.question import Trigger
 from lsp_server.model_choices import ModelOption
 
 ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lsp_server.config import Config
 from lsp_server.documents.exclude import Exclusion
-from lsp_server.snippets import Snippets
+from lsp_server.infill.snippets import Snippets
 from lsp_server.worker import Worker
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from lsp_server.daily_counts import Count, DailyCounts
-from lsp_server.suggestion import Reason
+from lsp_server.infill.suggestion import Reason
 
 REMEMBERED = 500  # requests that the percentiles are of
 

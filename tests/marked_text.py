@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lsp_server.context import Context, Trigger, build_context
 from lsp_server.documents.exclude import Exclusion
 from lsp_server.documents.store import Document, Snapshot
 from lsp_server.documents.text import Position
-from lsp_server.suggestion import Rejected
+from lsp_server.infill.question import Context, Trigger, build_context
+from lsp_server.infill.suggestion import Rejected
 
 
 def snapshot_at(marked: str, language: str = "python", uri: str = "untitled:test") -> Snapshot:

@@ -14,8 +14,8 @@ from lsp_server.demo.headless_editor import Answer, Offer, OpenText
 from lsp_server.demo.play import SAMPLE, SCENES, Scene, _fitting, _keys, _next_burst
 from lsp_server.demo.screen import Screen
 from lsp_server.documents.text import Text
+from lsp_server.infill.suggestion import Reason
 from lsp_server.statistics import Outcome
-from lsp_server.suggestion import Reason
 
 
 def document_at(marked: str) -> OpenText:

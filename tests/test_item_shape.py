@@ -13,7 +13,7 @@ from marked_text import snapshot_at
 
 from lsp_server.completion.item_shape import ItemShape, ghost_text_shape, start_column
 from lsp_server.completion.type_through import Offer, Recall
-from lsp_server.suggestion import Suggestion
+from lsp_server.infill.suggestion import Suggestion
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 

@@ -7,11 +7,11 @@ import math
 import pytest
 
 from engine.api import Features, Infill
-from lsp_server.context import Context, Trigger
-from lsp_server.postprocess import postprocess
-from lsp_server.repetition import loops
-from lsp_server.selection import select
-from lsp_server.suggestion import Reason, Rejected, Suggestion
+from lsp_server.infill.postprocess import postprocess
+from lsp_server.infill.question import Context, Trigger
+from lsp_server.infill.repetition import loops
+from lsp_server.infill.selection import select
+from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from tests.marked_text import context_at, snapshot_at
 
 NOTHING = None

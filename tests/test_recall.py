@@ -6,7 +6,7 @@ import pytest
 from marked_text import snapshot_at
 
 from lsp_server.completion.type_through import DOCUMENTS, Offer, Recall
-from lsp_server.suggestion import Suggestion
+from lsp_server.infill.suggestion import Suggestion
 
 
 def check(shown_at: str, text: str, now_at: str, *, swallowed: int = 0) -> Suggestion | None:

@@ -7,9 +7,9 @@ import math
 from marked_text import context_at, snapshot_at
 
 from engine.api import Features, Infill
-from lsp_server.context import Context, Trigger
-from lsp_server.selection import select
-from lsp_server.suggestion import Reason, Suggestion
+from lsp_server.infill.question import Context, Trigger
+from lsp_server.infill.selection import select
+from lsp_server.infill.suggestion import Reason, Suggestion
 
 FEATURES = Features(-1.0, -1.0, -1.0, -1.0, tokens=1, ended=True)
 AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED

@@ -24,8 +24,8 @@ from lsp_server.cli import stats_command
 from lsp_server.daily_counts import KEPT_DAYS, Count, DailyCounts, read
 from lsp_server.documents.store import DocumentStore
 from lsp_server.documents.text import Edit, Position
+from lsp_server.infill.suggestion import Reason
 from lsp_server.statistics import Record, Statistics
-from lsp_server.suggestion import Reason
 
 URI = "untitled:test.py"
 TODAY = date.today().isoformat()

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.text.languages import language_of
-from lsp_server.context import Context, Trigger, build_context
 from lsp_server.documents.exclude import Exclusion
 from lsp_server.documents.store import Document, Snapshot
 from lsp_server.documents.text import Position
-from lsp_server.postprocess import postprocess
-from lsp_server.suggestion import Rejected
+from lsp_server.infill.postprocess import postprocess
+from lsp_server.infill.question import Context, Trigger, build_context
+from lsp_server.infill.suggestion import Rejected
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("engine", "lsp_server", "editors", "bench")

@@ -15,12 +15,12 @@ from lsp_server.completion.prefetch import Following
 from lsp_server.completion.request import Item, Request
 from lsp_server.completion.suggester import Suggester
 from lsp_server.completion.type_through import MAX_CLOSERS, Offer, Recall
-from lsp_server.context import Trigger
 from lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
 from lsp_server.documents.text import Place
+from lsp_server.infill.question import Trigger
+from lsp_server.infill.suggestion import Reason, Suggestion
 from lsp_server.setup import Setup
 from lsp_server.statistics import Outcome, Record, Statistics
-from lsp_server.suggestion import Reason, Suggestion
 
 TREE_MS = 2.0  # for which a request waits for the tree of the newest text: with 1,000 lines 1 is enough
 

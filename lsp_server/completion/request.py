@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lsp_server.completion.item_shape import ItemShape
-from lsp_server.context import Trigger
 from lsp_server.documents.text import Position
+from lsp_server.infill.question import Trigger
 
 
 @dataclass(frozen=True)

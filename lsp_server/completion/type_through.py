@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lsp_server.documents.store import Snapshot
-from lsp_server.suggestion import Suggestion
+from lsp_server.infill.suggestion import Suggestion
 
 DOCUMENTS = 8
 PLACES = 6  # per document

@@ -16,10 +16,10 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
 from lsp_server.documents.text import Place, Position, Text
+from lsp_server.infill.suggestion import Reason
 from lsp_server.loader import State
 from lsp_server.messages import COPILOT_STATUS, STATISTICS, STATUS
 from lsp_server.statistics import Outcome
-from lsp_server.suggestion import Reason
 
 T = TypeVar("T")
 

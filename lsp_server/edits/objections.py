@@ -7,7 +7,7 @@ from engine.text.syntax import MissingGrammar, error_count, grammar, parse, span
 from engine.untrusted.secrets import reveals
 from lsp_server.edits.change import Change
 from lsp_server.edits.tokens import tokens
-from lsp_server.repetition import loops
+from lsp_server.infill.repetition import loops
 
 _LINE = 300  # characters behind it, in which a secret may end
 _NEAR = 2000  # characters on either side that are parsed with it

@@ -8,8 +8,8 @@ from lsp_server.documents.store import DocumentStore, Snapshot
 from lsp_server.documents.text import Text
 from lsp_server.edits.block import Block, without
 from lsp_server.edits.refill import Refill, context_of
+from lsp_server.infill.suggestion import Reason, Rejected
 from lsp_server.setup import Setup
-from lsp_server.suggestion import Reason, Rejected
 
 REMEMBERED = 6  # blocks
 

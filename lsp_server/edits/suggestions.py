@@ -14,8 +14,8 @@ from lsp_server.edits.next_edits import NextEdits
 from lsp_server.edits.offer import Offer, Offers, Quiet
 from lsp_server.edits.refills import Refills
 from lsp_server.edits.rewrite import Rewrite, rewritten
+from lsp_server.infill.suggestion import Reason
 from lsp_server.setup import Setup
-from lsp_server.suggestion import Reason
 
 
 class EditSuggestions:

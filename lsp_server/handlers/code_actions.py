@@ -13,8 +13,8 @@ from lsp_server.edits import code_actions
 from lsp_server.edits.block import TREE_MS, Block, Unit
 from lsp_server.edits.code_actions import Action, Mark, Menu
 from lsp_server.handlers.workspace_edits import confirmed_edit
+from lsp_server.infill.suggestion import Reason
 from lsp_server.language_server import LacunaServer
-from lsp_server.suggestion import Reason
 
 OPTIONS = types.CodeActionOptions(code_action_kinds=code_actions.kinds(), resolve_provider=True)
 

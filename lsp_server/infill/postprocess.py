@@ -7,16 +7,16 @@ from itertools import islice, takewhile
 
 from engine.text.syntax import token_boundaries
 from engine.untrusted.secrets import reveals
-from lsp_server.context import Context
 from lsp_server.documents.plain_text import plain
 from lsp_server.documents.store import Snapshot
-from lsp_server.fitting import fittings
-from lsp_server.following_lines import following_lines
-from lsp_server.judgement import Candidate, objection
-from lsp_server.repetition import loops
-from lsp_server.scope import in_scope, indented
-from lsp_server.suggestion import Reason, Rejected, Suggestion
-from lsp_server.syntax_check import SyntaxCheck
+from lsp_server.infill.fitting import fittings
+from lsp_server.infill.following_lines import following_lines
+from lsp_server.infill.judgement import Candidate, objection
+from lsp_server.infill.question import Context
+from lsp_server.infill.repetition import loops
+from lsp_server.infill.scope import in_scope, indented
+from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
+from lsp_server.infill.syntax_check import SyntaxCheck
 
 _MAX_FITTINGS = 12  # most of them fail before they are parsed
 _SECRET_CHARS = 3000  # before the cursor, in which a secret may have begun that a fill goes on with: a key has lines

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Iterator
 
 from engine.api import Infill
-from lsp_server.context import Context, Trigger
 from lsp_server.documents.store import Snapshot
-from lsp_server.postprocess import longest_confident_prefix, postprocess, reveals_secret
-from lsp_server.suggestion import Reason, Suggestion
+from lsp_server.infill.postprocess import longest_confident_prefix, postprocess, reveals_secret
+from lsp_server.infill.question import Context, Trigger
+from lsp_server.infill.suggestion import Reason, Suggestion
 
 
 def select(

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from lsp_server.context import Context
 from lsp_server.indentation import leading, width
-from lsp_server.line_form import (
+from lsp_server.infill.line_form import (
     closes,
     comment_marks,
     form,
@@ -21,6 +20,7 @@ from lsp_server.line_form import (
     opens_section,
     without_last_closers,
 )
+from lsp_server.infill.question import Context
 
 _CODE_LINES = 3  # that are looked at; what stands farther below is said again more often than not for a reason
 _COMMENT_LINES = 3

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from engine.text.languages import LANGUAGES
-from lsp_server.context import Context
 from lsp_server.documents.store import Snapshot
-from lsp_server.fitting import Fitted, lines_above
-from lsp_server.following_lines import Following, Role, repeated
+from lsp_server.infill.fitting import Fitted, lines_above
+from lsp_server.infill.following_lines import Following, Role, repeated
+from lsp_server.infill.line_form import comment_marks, form, has_word
+from lsp_server.infill.question import Context
+from lsp_server.infill.repetition import repeats_above
+from lsp_server.infill.suggestion import Reason
+from lsp_server.infill.syntax_check import SyntaxCheck
+from lsp_server.infill.tags import closes_nothing
 from lsp_server.lexis import lexis_of
-from lsp_server.line_form import comment_marks, form, has_word
-from lsp_server.repetition import repeats_above
-from lsp_server.suggestion import Reason
-from lsp_server.syntax_check import SyntaxCheck
-from lsp_server.tags import closes_nothing
 
 _QUOTES = "\"'`"
 _EMPTY_ARGUMENT = re.compile(r"\(\s*,")
