@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from engine.api import Features, Infill
 from engine.text.syntax import error_count, parse
-from lsp_server.bracket_scan import scan
 from lsp_server.infill.postprocess import longest_confident_prefix, postprocess
 from lsp_server.infill.question import Context, Scope, Trigger
 from lsp_server.infill.repetition import has_word, loops
 from lsp_server.infill.selection import select
 from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
+from lsp_server.lexing.bracket_scan import scan
 from tests.marked_text import context_at, snapshot_at
 
 BRACES = ("javascript", "typescript", "tsx", "go", "rust", "c", "cpp", "java")

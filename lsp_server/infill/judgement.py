@@ -17,7 +17,7 @@ from lsp_server.infill.repetition import repeats_above
 from lsp_server.infill.suggestion import Reason
 from lsp_server.infill.syntax_check import SyntaxCheck
 from lsp_server.infill.tags import closes_nothing
-from lsp_server.lexis import lexis_of
+from lsp_server.lexing.lexis import lexis_of
 
 _QUOTES = "\"'`"
 _EMPTY_ARGUMENT = re.compile(r"\(\s*,")

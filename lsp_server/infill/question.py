@@ -9,13 +9,13 @@ from enum import Enum
 from engine.api import NEAR, Extent, Gap
 from engine.text.languages import Kind
 from engine.text.syntax import enclosing
-from lsp_server.brackets import Brackets, brackets_around
 from lsp_server.documents.exclude import Exclusion
 from lsp_server.documents.plain_text import plain
 from lsp_server.documents.store import Snapshot
 from lsp_server.documents.text import Text
-from lsp_server.indentation import expected_after, leading, opens_block, unit_near
 from lsp_server.infill.suggestion import Reason, Rejected
+from lsp_server.lexing.brackets import Brackets, brackets_around
+from lsp_server.lexing.indentation import expected_after, leading, opens_block, unit_near
 
 JUMPS = 4  # in a window: its start stands still while a quarter of it is typed, and what was read of it stays
 BRACKET_CHARS = 2400  # after the cursor, in which brackets are matched

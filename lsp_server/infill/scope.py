@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from lsp_server.bracket_scan import Scan, scan
-from lsp_server.indentation import (
+from lsp_server.infill.question import PROSE, Context, Scope
+from lsp_server.infill.repetition import overlaps
+from lsp_server.lexing.bracket_scan import Scan, scan
+from lsp_server.lexing.indentation import (
     asks_for_statement,
     leading,
     moved,
@@ -16,8 +18,6 @@ from lsp_server.indentation import (
     width,
     with_unit,
 )
-from lsp_server.infill.question import PROSE, Context, Scope
-from lsp_server.infill.repetition import overlaps
 
 _CLOSERS = (")", "]", "}")
 # Lines that belong to the statement above them though they stand no deeper.

@@ -1,0 +1,1 @@
+"""Lexing without a grammar: brackets, quotes and indentation of half-typed code."""
