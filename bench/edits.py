@@ -26,8 +26,8 @@ from tqdm import tqdm
 
 from engine.store import model_store
 from lsp_server.config import Config, ModelChoice
-from lsp_server.models import Models
-from lsp_server.worker import Worker
+from lsp_server.model.model_pool import Models
+from lsp_server.model.worker import Worker
 
 QUIET = "no_op"
 

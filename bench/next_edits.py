@@ -11,7 +11,7 @@ from lsp_server.documents.store import DocumentStore
 from lsp_server.documents.text import Edit, Position
 from lsp_server.edits.next_edits import NextEdits
 from lsp_server.edits.offer import Offer, Offers, Quiet
-from lsp_server.worker import Worker
+from lsp_server.model.worker import Worker
 
 URI = "file:///held_out.py"
 TAKEN = 3  # right offers in a row after which the user stops

@@ -16,7 +16,7 @@ from lsp_server.documents.text import Position
 from lsp_server.edits.block import Block, Unit, without
 from lsp_server.edits.refill import Refill, context_of
 from lsp_server.infill.suggestion import Reason, Rejected
-from lsp_server.worker import Worker
+from lsp_server.model.worker import Worker
 
 URI = "file:///held_out.py"
 MOST_LINES = 12

@@ -26,8 +26,8 @@ from lsp_server.documents.idle_parsing import IdleParsing
 from lsp_server.documents.store import DocumentStore
 from lsp_server.edits.suggestions import EditSuggestions
 from lsp_server.json_rpc import Protocol
-from lsp_server.loader import Loader, State, Status
-from lsp_server.models import Models
+from lsp_server.model.lifecycle import Loader, State, Status
+from lsp_server.model.model_pool import Models
 from lsp_server.setup import Setup
 from lsp_server.statistics import Statistics
 

@@ -15,7 +15,7 @@ from lsp_server.completion.item_shape import ItemShape
 from lsp_server.completion.request import Item, Request, Selected
 from lsp_server.documents.text import Edit, Encoding, Position
 from lsp_server.infill.question import Trigger
-from lsp_server.model_choices import ModelOption
+from lsp_server.model.model_choices import ModelOption
 
 ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id
 PARTIALLY_ACCEPTED = "lacuna.partiallyAccepted"  # command: the item's id, and how much of its text was taken

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lsp_server.config import Config
 from lsp_server.documents.exclude import Exclusion
 from lsp_server.infill.snippets import Snippets
-from lsp_server.worker import Worker
+from lsp_server.model.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from lsp_server.edits.next_edit import MAX_PLACES
 from lsp_server.edits.offer import Quiet
 from lsp_server.edits.rewrite import Rewrite
 from lsp_server.edits.suggestions import EditSuggestions
-from lsp_server.engine_thread import EngineThread
 from lsp_server.handlers import documents as handlers
-from lsp_server.models import Models
+from lsp_server.model.engine_thread import EngineThread
+from lsp_server.model.model_pool import Models
+from lsp_server.model.worker import Phase, Worker, load
 from lsp_server.server import create_server
 from lsp_server.setup import Setup
-from lsp_server.worker import Phase, Worker, load
 
 URI = "untitled:a.py"
 CODE = "size = 1\nprint(size)\n"

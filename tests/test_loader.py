@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from engine.api import NEAR
-from lsp_server import loader as module
 from lsp_server import log
-from lsp_server import worker as worker_module
 from lsp_server.config import ModelChoice
-from lsp_server.loader import Loader, State, Status
-from lsp_server.models import Models
-from lsp_server.worker import ModelError
+from lsp_server.model import lifecycle as module
+from lsp_server.model import worker as worker_module
+from lsp_server.model.lifecycle import Loader, State, Status
+from lsp_server.model.model_pool import Models
+from lsp_server.model.worker import ModelError
 
 CHOICE = ModelChoice("tiny", "cpu", "float32", 1)
 OTHER = ModelChoice("other", "cpu", "float32", 1)

@@ -18,7 +18,7 @@ from tiny_model import write_tiny_model
 
 from engine.store import model_store, paths
 from engine.store.progress import Stage
-from lsp_server.pull_progress import PullProgress
+from lsp_server.model.pull_progress import PullProgress
 
 NAME = "somebody/tiny"
 SETTINGS = {"model": NAME, "threads": 1, "dtype": "float32"}

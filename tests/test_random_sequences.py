@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tiny_model import write_tiny_model
 
-from lsp_server.models import Models
+from lsp_server.model.model_pool import Models
 from lsp_server.server import create_server
 
 SEQUENCES = 2000

@@ -128,7 +128,7 @@ def test_connections_are_bounded_and_those_that_ended_make_room(server: tuple[tu
 async def test_who_does_not_say_who_it_is_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    from lsp_server.models import Models
+    from lsp_server.model.model_pool import Models
     from lsp_server.server import create_server
 
     monkeypatch.setattr(tcp, "GREETING_S", 0.2)

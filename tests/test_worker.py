@@ -21,9 +21,9 @@ from engine.api import Gap, Stopped
 from engine.families.shared.patch_ranking import Hole, Patch, Wish
 from engine.families.shared.surprise import Passage
 from lsp_server.config import ModelChoice
-from lsp_server.engine_thread import EngineThread, Urgency
-from lsp_server.models import Models
-from lsp_server.worker import ModelError, Worker
+from lsp_server.model.engine_thread import EngineThread, Urgency
+from lsp_server.model.model_pool import Models
+from lsp_server.model.worker import ModelError, Worker
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python")
 LONG = Gap(GAP.prefix, GAP.suffix, "python", max_tokens=200)  # some fourteen canvases of 16
@@ -252,7 +252,7 @@ async def test_what_is_cancelled_after_an_interruption_does_not_come_back(engine
 
 
 async def test_nobody_is_interrupted_for_ever(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lsp_server.engine_thread.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("lsp_server.model.engine_thread.PATIENCE_SECONDS", 0.1)
     long = engine.ask("long", Urgency.ON_REQUEST, passes=20)
     while not long.done():
         await engine.ask("key", Urgency.KEYSTROKE)

@@ -11,11 +11,11 @@ from lsp_server.completion.type_through import Offer, Recall
 from lsp_server.documents.store import Snapshot
 from lsp_server.documents.syntax_tree import NO_TREE
 from lsp_server.documents.text import Place
-from lsp_server.engine_thread import Urgency
 from lsp_server.infill.question import Trigger
 from lsp_server.infill.suggestion import Reason, Suggestion
+from lsp_server.model.engine_thread import Urgency
+from lsp_server.model.worker import ModelError
 from lsp_server.statistics import Outcome, Record
-from lsp_server.worker import ModelError
 
 # After an answer: it goes out first, and a request that comes on its heels finds the engine free.
 IDLE_SECONDS = 0.02

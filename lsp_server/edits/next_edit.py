@@ -15,7 +15,7 @@ from lsp_server.edits.objections import changes_only_comments, has_objection
 from lsp_server.edits.offer import Quiet
 from lsp_server.edits.site import Other, Site, Version, sites
 from lsp_server.edits.tokens import tokens
-from lsp_server.worker import Worker
+from lsp_server.model.worker import Worker
 
 MAX_PLACES = 8  # per request: some 0.3 s each, and 1 to 3 s more where something is surprising
 

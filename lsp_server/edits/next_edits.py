@@ -15,7 +15,7 @@ from lsp_server.edits.next_edit import Found, Search
 from lsp_server.edits.offer import Offer, Offers, Quiet
 from lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits
 from lsp_server.edits.site import Other, Version, holds_secret
-from lsp_server.worker import Worker
+from lsp_server.model.worker import Worker
 
 IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
 # For all places and edits of one question: after that the place at hand is the last one. What is found later is of no

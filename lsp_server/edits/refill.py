@@ -9,12 +9,12 @@ from lsp_server.documents.exclude import Exclusion, path_of
 from lsp_server.documents.store import Snapshot
 from lsp_server.edits.block import Block, Unit, text_of
 from lsp_server.edits.draft import Draft
-from lsp_server.engine_thread import Urgency
 from lsp_server.infill.postprocess import postprocess
 from lsp_server.infill.question import Context, Scope, Trigger, build_context
 from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lsp_server.lexing.indentation import leading
-from lsp_server.worker import Worker
+from lsp_server.model.engine_thread import Urgency
+from lsp_server.model.worker import Worker
 
 MAX_TOKENS = 480  # of a fill
 ASKED_TOKENS = 120  # of the engine at once: its prefix window has room for so much of an unfinished fill

@@ -13,7 +13,7 @@ from lsp_server.documents.store import Document
 from lsp_server.documents.text import Place
 from lsp_server.edits.draft import Draft
 from lsp_server.lexing.indentation import leading, moved, unit_of, width, with_unit
-from lsp_server.worker import Worker
+from lsp_server.model.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from engine.store import model_store
 from engine.store.pull_error import PullError
 from lsp_server import messages
 from lsp_server.language_server import LacunaServer
-from lsp_server.model_choices import model_options
-from lsp_server.pull_progress import PullProgress
+from lsp_server.model.model_choices import model_options
+from lsp_server.model.pull_progress import PullProgress
 
 LOGGED_STEP = 10  # per cent between two lines of the log, for clients that show no progress
 

@@ -19,7 +19,7 @@ from tiny_model import write_tiny_model
 from units import LONE, Encoding
 from watched_server import START_PATIENCE, WatchedServer
 
-from lsp_server.worker import Worker
+from lsp_server.model.worker import Worker
 
 QUICK = range(100)
 SLOW = range(100, 3334)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from lsp_server.config import ModelChoice
-from lsp_server.engine_thread import EngineThread
-from lsp_server.worker import LoadModel, Worker, load
+from lsp_server.model.engine_thread import EngineThread
+from lsp_server.model.worker import LoadModel, Worker, load
 
 
 class Models:

@@ -23,7 +23,7 @@ from engine.families.shared.patch_ranking import Patch, Patched, Wish
 from engine.families.shared.surprise import Passage, Surprise
 from lsp_server import log
 from lsp_server.config import ModelChoice
-from lsp_server.engine_thread import EngineThread, Urgency
+from lsp_server.model.engine_thread import EngineThread, Urgency
 
 if TYPE_CHECKING:
     from engine.load import Filler

@@ -1,0 +1,1 @@
+"""The model that clients share: its engine thread and its lifecycle."""
