@@ -25,11 +25,11 @@ from lsp_server.daily_counts import DailyCounts, default_path
 from lsp_server.documents.idle_parsing import IdleParsing
 from lsp_server.documents.store import DocumentStore
 from lsp_server.edits.suggestions import EditSuggestions
-from lsp_server.json_rpc import Protocol
 from lsp_server.model.lifecycle import Loader, State, Status
 from lsp_server.model.model_pool import Models
 from lsp_server.setup import Setup
 from lsp_server.statistics import Statistics
+from lsp_server.wire.json_rpc import Protocol
 
 if TYPE_CHECKING:
     from pygls.io_ import AsyncWriter, Writer

@@ -15,9 +15,9 @@ from lsp_server import handlers, log
 from lsp_server.config import DEFAULTS, Config
 from lsp_server.language_server import LacunaServer
 from lsp_server.model.model_pool import Models
-from lsp_server.tcp import Listener
-from lsp_server.transport import Stdin, StdoutWriter, host_and_port
 from lsp_server.watchdog import Watchdog
+from lsp_server.wire.tcp import Listener
+from lsp_server.wire.transport import Stdin, StdoutWriter, host_and_port
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 from raw_client import Server, call, connected, frame, greeting, listening, serving
 
-from lsp_server.framing import BrokenFrame, read_body
+from lsp_server.wire.framing import BrokenFrame, read_body
 
 PING = call("x/ping", None, "ping")  # answered with -32601
 BODY = json.dumps(PING).encode()

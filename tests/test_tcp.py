@@ -12,7 +12,7 @@ import pytest
 from command import lacuna
 from raw_client import Answers, call, connected, frame, greeting, listening, serving
 
-from lsp_server import tcp
+from lsp_server.wire import tcp
 
 STATISTICS = call("workspace/executeCommand", {"command": "lacuna.statistics"}, 7)
 SETTINGS = json.dumps(call("workspace/didChangeConfiguration", {"settings": {"lacuna": {"enabled": False}}})).encode()

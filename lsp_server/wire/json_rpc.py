@@ -21,7 +21,7 @@ from pygls.exceptions import (
 )
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from lsp_server.framing import MAX_MESSAGE, BrokenFrame, read_body
+from lsp_server.wire.framing import MAX_MESSAGE, BrokenFrame, read_body
 
 MAX_GREETING = 1 << 20  # bytes of a message of a client that has not shown its token yet
 

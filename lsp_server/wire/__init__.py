@@ -1,0 +1,1 @@
+"""Bytes in and out: LSP's framing, JSON-RPC, stdio and TCP."""
