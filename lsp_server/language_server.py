@@ -14,7 +14,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from lsp_server import log, messages
+from lsp_server import log
 from lsp_server.acceptance import Acceptance
 from lsp_server.completion.completer import Completer
 from lsp_server.completion.frames import Frames, Picture
@@ -27,6 +27,7 @@ from lsp_server.documents.store import DocumentStore
 from lsp_server.edits.suggestions import EditSuggestions
 from lsp_server.model.lifecycle import Loader, State, Status
 from lsp_server.model.model_pool import Models
+from lsp_server.protocol import convert
 from lsp_server.setup import Setup
 from lsp_server.statistics import Statistics
 from lsp_server.wire.json_rpc import Protocol
@@ -47,7 +48,7 @@ class LacunaServer(LanguageServer):
     def __init__(self, models: Models, config: Config) -> None:
         """`config` holds where the client sets nothing."""
         version = importlib.metadata.version("lacuna")
-        super().__init__("lacuna", version, notebook_document_sync=messages.NOTEBOOK_SYNC, protocol_cls=Protocol)
+        super().__init__("lacuna", version, notebook_document_sync=convert.NOTEBOOK_SYNC, protocol_cls=Protocol)
         self.config = self.initial_config = config
         self.initial_problems: list[str] = []
         self.documents = DocumentStore()
@@ -132,14 +133,14 @@ class LacunaServer(LanguageServer):
         self.daily_counts.close()
 
     def _tell(self, status: Status) -> None:
-        self.protocol.notify(messages.STATUS, {"state": status.state.value, "message": status.message})
-        self.protocol.notify(messages.COPILOT_STATUS, messages.copilot_status(status.state.value, status.message))
+        self.protocol.notify(convert.STATUS, {"state": status.state.value, "message": status.message})
+        self.protocol.notify(convert.COPILOT_STATUS, convert.copilot_status(status.state.value, status.message))
         if status.state is State.ERROR:
             self.show(f"Lacuna: {status.message}", types.MessageType.Error)
 
     def _tell_frame(self, picture: Picture) -> None:
-        self.protocol.notify(messages.FRAMES, messages.frames(picture))
+        self.protocol.notify(convert.FRAMES, convert.frames(picture))
 
     def _log_message(self, level: int, message: str) -> None:
         if not self.protocol.ended.is_set():
-            self.window_log_message(messages.log_message(level, message))
+            self.window_log_message(convert.log_message(level, message))

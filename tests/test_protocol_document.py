@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server import handlers, messages
+from lsp_server import handlers
 from lsp_server.config import Config, from_client
 from lsp_server.handlers import completions
+from lsp_server.protocol import convert
 
 TEXT = (Path(__file__).parent.parent / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
 SETTINGS = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^|]+)` \|", TEXT, re.MULTILINE))
 METHODS = {*handlers.FEATURES, *completions.METHODS} - {"initialized"}
-TOLD = {messages.STATUS, messages.FRAMES, messages.COPILOT_STATUS}
+TOLD = {convert.STATUS, convert.FRAMES, convert.COPILOT_STATUS}
 
 
 @pytest.mark.parametrize("name", sorted({*METHODS, *handlers.COMMANDS, *TOLD}))

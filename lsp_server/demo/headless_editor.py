@@ -17,8 +17,8 @@ from pygls.lsp.client import LanguageClient
 
 from lsp_server.documents.text import Place, Position, Text
 from lsp_server.infill.suggestion import Reason
-from lsp_server.messages import COPILOT_STATUS, STATISTICS, STATUS
 from lsp_server.model.lifecycle import State
+from lsp_server.protocol.convert import COPILOT_STATUS, STATISTICS, STATUS
 from lsp_server.statistics import Outcome
 
 T = TypeVar("T")

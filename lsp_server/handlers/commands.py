@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lsp_server import messages
 from lsp_server.language_server import LacunaServer
+from lsp_server.protocol import convert
 
 
 def _statistics(ls: LacunaServer) -> dict[str, object]:
@@ -17,6 +17,6 @@ def _show_frames(ls: LacunaServer, wanted: bool) -> None:
 
 
 COMMANDS: dict[str, Callable[..., object]] = {
-    messages.STATISTICS: _statistics,
-    messages.SHOW_FRAMES: _show_frames,
+    convert.STATISTICS: _statistics,
+    convert.SHOW_FRAMES: _show_frames,
 }

@@ -7,9 +7,9 @@ from typing import Any
 
 from lsprotocol import types
 
-from lsp_server import messages
 from lsp_server.config import Config
 from lsp_server.language_server import LacunaServer
+from lsp_server.protocol import convert
 
 
 def add(ls: LacunaServer, config: Config) -> list[types.Registration]:
@@ -19,7 +19,7 @@ def add(ls: LacunaServer, config: Config) -> list[types.Registration]:
         wanted = config.inline if method == types.TEXT_DOCUMENT_INLINE_COMPLETION else config.plain
         if wanted and method not in ls.protocol.fm.features:
             ls.feature(method, options)(handler)
-            added.append(messages.registration(method, options))
+            added.append(convert.registration(method, options))
     return added
 
 
@@ -28,16 +28,16 @@ async def _inline_completion(
 ) -> list[types.InlineCompletionItem] | None:
     if not ls.config.inline:
         return None
-    return messages.inline_items(await ls.complete(messages.inline_request(params, ls.item_shape)))
+    return convert.inline_items(await ls.complete(convert.inline_request(params, ls.item_shape)))
 
 
 async def _completion(ls: LacunaServer, params: types.CompletionParams) -> types.CompletionList | None:
     if not ls.config.plain:
         return None
-    return messages.completion_list(await ls.complete(messages.completion_request(params)))
+    return convert.completion_list(await ls.complete(convert.completion_request(params)))
 
 
 METHODS: dict[str, tuple[Callable[..., object], Any]] = {
-    types.TEXT_DOCUMENT_INLINE_COMPLETION: (_inline_completion, messages.INLINE_COMPLETION_OPTIONS),
-    types.TEXT_DOCUMENT_COMPLETION: (_completion, messages.COMPLETION_OPTIONS),
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: (_inline_completion, convert.INLINE_COMPLETION_OPTIONS),
+    types.TEXT_DOCUMENT_COMPLETION: (_completion, convert.COMPLETION_OPTIONS),
 }

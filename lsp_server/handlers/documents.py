@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from lsprotocol import types
 
-from lsp_server import messages
 from lsp_server.language_server import LacunaServer
+from lsp_server.protocol import convert
 
 
 def _did_open(ls: LacunaServer, params: types.DidOpenTextDocumentParams) -> None:
@@ -20,7 +20,7 @@ def _did_open(ls: LacunaServer, params: types.DidOpenTextDocumentParams) -> None
 def _did_change(ls: LacunaServer, params: types.DidChangeTextDocumentParams) -> None:
     start = time.perf_counter()
     document = params.text_document
-    ls.documents.change(document.uri, document.version, messages.edits(params.content_changes))
+    ls.documents.change(document.uri, document.version, convert.edits(params.content_changes))
     ls.changed(start)
 
 
@@ -53,7 +53,7 @@ def _notebook_did_change(ls: LacunaServer, params: types.DidChangeNotebookDocume
         for opened in cells.structure.did_open or ():
             _open(ls, opened)
     for content in cells.text_content or ():
-        ls.documents.change(content.document.uri, content.document.version, messages.edits(content.changes))
+        ls.documents.change(content.document.uri, content.document.version, convert.edits(content.changes))
     ls.changed(start)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lsp_server import messages
 from lsp_server.edits.offer import Offer
 from lsp_server.handlers.workspace_edits import range_of
 from lsp_server.language_server import LacunaServer
+from lsp_server.protocol import convert
 
 ACCEPTED = "lacuna.editAccepted"  # command: a next edit was taken; its argument is the id
 DISMISSED = "lacuna.dismissed"  # command: it is not wanted
@@ -16,7 +16,7 @@ DISMISSED = "lacuna.dismissed"  # command: it is not wanted
 
 async def _inline_edit(ls: LacunaServer, params: Any) -> dict[str, Any]:
     """At most one edit, of the version that is asked about."""
-    uri, position = messages.document_position(params)
+    uri, position = convert.document_position(params)
     if not ls.edits.is_welcome(uri):
         return {"edits": []}
     version = getattr(params.textDocument, "version", None)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from lsprotocol import types
 
-from lsp_server import messages
 from lsp_server.completion.item_shape import ghost_text_shape
 from lsp_server.config import from_client
 from lsp_server.handlers import code_actions, completions
 from lsp_server.language_server import LacunaServer
+from lsp_server.protocol import convert
 
 
 def _initialize(ls: LacunaServer, params: types.InitializeParams) -> None:
-    ls.documents.encoding = messages.encoding(ls.workspace.position_encoding)
+    ls.documents.encoding = convert.encoding(ls.workspace.position_encoding)
     ls.initial_config, ls.initial_problems = from_client(params.initialization_options, ls.config)
     ls.item_shape = ghost_text_shape(params.client_info.name if params.client_info else "")
     completions.add(ls, ls.initial_config)
@@ -33,11 +33,11 @@ def _shutdown(ls: LacunaServer, _: None) -> None:
 
 async def _did_change_configuration(ls: LacunaServer, params: types.DidChangeConfigurationParams) -> None:
     settings = params.settings
-    if settings is None and messages.answers_configuration(ls.client_capabilities):
-        (settings,) = await ls.workspace_configuration_async(messages.CONFIGURATION)
+    if settings is None and convert.answers_configuration(ls.client_capabilities):
+        (settings,) = await ls.workspace_configuration_async(convert.CONFIGURATION)
     ls.apply(*from_client(settings, ls.initial_config))
     registrations = completions.add(ls, ls.config)
-    if registrations and messages.registers_completion(ls.client_capabilities):
+    if registrations and convert.registers_completion(ls.client_capabilities):
         await ls.client_register_capability_async(types.RegistrationParams(registrations))
     elif registrations:
         ls.show("Lacuna: restart the server for the new value of 'completion'", types.MessageType.Warning)

@@ -14,10 +14,10 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from engine.store import model_store
 from engine.store.pull_error import PullError
-from lsp_server import messages
 from lsp_server.language_server import LacunaServer
 from lsp_server.model.model_choices import model_options
 from lsp_server.model.pull_progress import PullProgress
+from lsp_server.protocol import convert
 
 LOGGED_STEP = 10  # per cent between two lines of the log, for clients that show no progress
 
@@ -26,7 +26,7 @@ _tokens = count(1)
 
 
 async def _models(ls: LacunaServer) -> list[dict[str, object]]:
-    return [messages.model_option(option) for option in await asyncio.to_thread(model_options, ls.config.model)]
+    return [convert.model_option(option) for option in await asyncio.to_thread(model_options, ls.config.model)]
 
 
 async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
@@ -51,7 +51,7 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
 @asynccontextmanager
 async def _shown(ls: LacunaServer, model: str) -> AsyncIterator[Callable[[int, str], None]]:
     """Gives what to tell a percentage and a message, which the client shows if it can; else they are logged."""
-    if not messages.shows_progress(ls.client_capabilities):
+    if not convert.shows_progress(ls.client_capabilities):
         yield _logged(model)
         return
     token, progress = f"lacuna.pull/{next(_tokens)}", ls.work_done_progress
@@ -78,6 +78,6 @@ def _logged(model: str) -> Callable[[int, str], None]:
 
 
 COMMANDS: dict[str, Callable[..., object]] = {
-    messages.MODELS: _models,
-    messages.PULL: _pull,
+    convert.MODELS: _models,
+    convert.PULL: _pull,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lsp_server import messages
 from lsp_server.language_server import LacunaServer
+from lsp_server.protocol import convert
 
 
 def _accepted(ls: LacunaServer, item: int) -> None:
@@ -18,18 +18,18 @@ def _partially_accepted(ls: LacunaServer, item: int, accepted_length: int) -> No
 
 
 def _did_show(ls: LacunaServer, params: Any) -> None:
-    ls.acceptance.shown(messages.item_id(params.item))
+    ls.acceptance.shown(convert.item_id(params.item))
 
 
 def _did_partially_accept(ls: LacunaServer, params: Any) -> None:
-    ls.acceptance.partially_accepted(messages.item_id(params.item), int(params.acceptedLength))
+    ls.acceptance.partially_accepted(convert.item_id(params.item), int(params.acceptedLength))
 
 
 FEATURES: dict[str, Callable[..., object]] = {
-    messages.DID_SHOW: _did_show,
-    messages.DID_PARTIALLY_ACCEPT: _did_partially_accept,
+    convert.DID_SHOW: _did_show,
+    convert.DID_PARTIALLY_ACCEPT: _did_partially_accept,
 }
 COMMANDS: dict[str, Callable[..., object]] = {
-    messages.ACCEPTED: _accepted,
-    messages.PARTIALLY_ACCEPTED: _partially_accepted,
+    convert.ACCEPTED: _accepted,
+    convert.PARTIALLY_ACCEPTED: _partially_accepted,
 }

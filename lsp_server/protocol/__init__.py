@@ -1,0 +1,1 @@
+"""The protocol: names of methods, and conversion to and from lsprotocol's types."""
