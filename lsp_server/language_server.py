@@ -15,13 +15,11 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from lsp_server import log
-from lsp_server.acceptance import Acceptance
 from lsp_server.completion.completer import Completer
 from lsp_server.completion.frames import Frames, Picture
 from lsp_server.completion.item_shape import ItemShape
 from lsp_server.completion.request import Item, Request
 from lsp_server.config import Config
-from lsp_server.daily_counts import DailyCounts, default_path
 from lsp_server.documents.idle_parsing import IdleParsing
 from lsp_server.documents.store import DocumentStore
 from lsp_server.edits.suggestions import EditSuggestions
@@ -29,7 +27,9 @@ from lsp_server.model.lifecycle import Loader, State, Status
 from lsp_server.model.model_pool import Models
 from lsp_server.protocol import convert
 from lsp_server.setup import Setup
-from lsp_server.statistics import Statistics
+from lsp_server.telemetry.acceptance import Acceptance
+from lsp_server.telemetry.daily_counts import DailyCounts, default_path
+from lsp_server.telemetry.statistics import Statistics
 from lsp_server.wire.json_rpc import Protocol
 
 if TYPE_CHECKING:

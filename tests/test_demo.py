@@ -15,7 +15,7 @@ from lsp_server.demo.play import SAMPLE, SCENES, Scene, _fitting, _keys, _next_b
 from lsp_server.demo.screen import Screen
 from lsp_server.documents.text import Text
 from lsp_server.infill.suggestion import Reason
-from lsp_server.statistics import Outcome
+from lsp_server.telemetry.statistics import Outcome
 
 
 def document_at(marked: str) -> OpenText:

@@ -18,14 +18,14 @@ from filelock import FileLock
 from language_client import Client, started
 
 from engine.untrusted.safe_read import TooLargeError
-from lsp_server import acceptance, daily_counts
-from lsp_server.acceptance import Acceptance, Given, retained_characters
 from lsp_server.cli import stats_command
-from lsp_server.daily_counts import KEPT_DAYS, Count, DailyCounts, read
 from lsp_server.documents.store import DocumentStore
 from lsp_server.documents.text import Edit, Position
 from lsp_server.infill.suggestion import Reason
-from lsp_server.statistics import Record, Statistics
+from lsp_server.telemetry import acceptance, daily_counts
+from lsp_server.telemetry.acceptance import Acceptance, Given, retained_characters
+from lsp_server.telemetry.daily_counts import KEPT_DAYS, Count, DailyCounts, read
+from lsp_server.telemetry.statistics import Record, Statistics
 
 URI = "untitled:test.py"
 TODAY = date.today().isoformat()

@@ -130,8 +130,8 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: the counts by date.")] = False,
 ) -> None:
     """Print what was counted over time: requests, and what became of suggestions. It never leaves this machine."""
-    from lsp_server import daily_counts
     from lsp_server.cli import stats_command
+    from lsp_server.telemetry import daily_counts
 
     path = daily_counts.default_path()
     try:

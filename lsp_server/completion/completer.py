@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
-from lsp_server.acceptance import Acceptance, Given
 from lsp_server.completion.frames import Frames
 from lsp_server.completion.item_shape import ItemShape, start_column
 from lsp_server.completion.latest_only import Newest
@@ -20,7 +19,8 @@ from lsp_server.documents.text import Place
 from lsp_server.infill.question import Trigger
 from lsp_server.infill.suggestion import Reason, Suggestion
 from lsp_server.setup import Setup
-from lsp_server.statistics import Outcome, Record, Statistics
+from lsp_server.telemetry.acceptance import Acceptance, Given
+from lsp_server.telemetry.statistics import Outcome, Record, Statistics
 
 TREE_MS = 2.0  # for which a request waits for the tree of the newest text: with 1,000 lines 1 is enough
 

@@ -15,7 +15,7 @@ from lsp_server.infill.question import Trigger
 from lsp_server.infill.suggestion import Reason, Suggestion
 from lsp_server.model.engine_thread import Urgency
 from lsp_server.model.worker import ModelError
-from lsp_server.statistics import Outcome, Record
+from lsp_server.telemetry.statistics import Outcome, Record
 
 # After an answer: it goes out first, and a request that comes on its heels finds the engine free.
 IDLE_SECONDS = 0.02

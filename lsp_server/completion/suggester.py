@@ -13,7 +13,7 @@ from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lsp_server.model.engine_thread import Urgency
 from lsp_server.model.worker import Filled, OnFrame
 from lsp_server.setup import Setup
-from lsp_server.statistics import Outcome, Record
+from lsp_server.telemetry.statistics import Outcome, Record
 
 
 class Suggester:

@@ -19,7 +19,7 @@ from lsp_server.documents.text import Place, Position, Text
 from lsp_server.infill.suggestion import Reason
 from lsp_server.model.lifecycle import State
 from lsp_server.protocol.convert import COPILOT_STATUS, STATISTICS, STATUS
-from lsp_server.statistics import Outcome
+from lsp_server.telemetry.statistics import Outcome
 
 T = TypeVar("T")
 

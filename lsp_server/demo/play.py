@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lsp_server.demo.headless_editor import Answer, Editor, Offer, OpenText, ServerFailed
 from lsp_server.demo.screen import Screen
-from lsp_server.statistics import Outcome
+from lsp_server.telemetry.statistics import Outcome
 
 SAMPLE = Path(__file__).parent / "sample"
 KEY_SECONDS = 0.04  # between two keys of a word: a fast typist

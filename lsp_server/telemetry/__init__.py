@@ -1,0 +1,1 @@
+"""Counts of what was shown and accepted, on this machine alone."""
