@@ -144,7 +144,8 @@ def test_an_accepted_draft_is_not_read_again() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @torch.inference_mode()
 def test_the_number_of_threads_changes_nothing(dtype: str) -> None:
-    """Threads follow what other programs leave free (engine/device/cpu_threads.py), and the same gap must give the same fill."""
+    """Threads follow what other programs leave free (engine/device/cpu_threads.py), and the same gap must give the same
+    fill."""
     filled, case, threads = embedded(dtype), preview_cases()[1], torch.get_num_threads()
     rows = []
     for count in (1, 2):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # How many times an idle OpenMP thread looks for work before it sleeps: long enough to stay awake between the products
 # of one pass, and no longer. One canvas pass of the embedded model, 2 threads of an AMD EPYC (Zen 4), bf16: 62 ms at
-# 1,000 spins, 33 from 3,000 on. A busy machine is met with fewer threads (engine/device/cpu_threads.py), not with threads that
-# sleep at once.
+# 1,000 spins, 33 from 3,000 on. A busy machine is met with fewer threads (engine/device/cpu_threads.py), not with
+# threads that sleep at once.
 SPINS = "4000"
 # oneDNN's compiled kernels, one per matrix and count of tokens (engine/layers/linear.py has fewer counts), of 1,024 by
 # default: 100 MB after 60 fills. 48 are those of eight counts; with 32 a pass takes 4 % more time.

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# oneDNN compiles a kernel per matrix and count of rows, and keeps some (engine/device/runtime.py). 1,121 canvas passes over
-# 160 gaps had 53 counts, half of them one whose kernels were gone; of multiples of 4 it is one in six, for 1.8 rows
-# more a pass. 21.6 ms a canvas pass in the mean, with fewer kernels kept; 22.6 without.
+# oneDNN compiles a kernel per matrix and count of rows, and keeps some (engine/device/runtime.py). 1,121 canvas passes
+# over 160 gaps had 53 counts, half of them one whose kernels were gone; of multiples of 4 it is one in six, for 1.8
+# rows more a pass. 21.6 ms a canvas pass in the mean, with fewer kernels kept; 22.6 without.
 ROWS = 4
 
 

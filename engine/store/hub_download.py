@@ -1,4 +1,5 @@
-"""Asks the Hugging Face hub for a repository, in a process of its own (engine/store/child.py): the library cannot be stopped.
+"""Asks the Hugging Face hub for a repository, in a process of its own (engine/store/child.py): the library cannot be
+stopped.
 
 `describe REPOSITORY REVISION` or `download REPOSITORY COMMIT DIRECTORY NAME...`; the answer is one line of JSON.
 """

@@ -18,7 +18,8 @@ class RawGap:
 
     @classmethod
     def between(cls, prefix: str, suffix: str, language: str, max_tokens: int) -> RawGap:
-        """The gap between two texts with any line ends; `language` is a name of engine/text/languages.py's table, or ""."""
+        """The gap between two texts with any line ends; `language` is a name of engine/text/languages.py's table, or
+        ""."""
         newline = Text(prefix + suffix).newline if "\r" in prefix or "\r" in suffix else "\n"
         if prefix.endswith("\r") and suffix.startswith("\n"):
             prefix = prefix[:-1]  # a cut inside a line end stands before it, as an editor's cursor does

@@ -31,7 +31,7 @@ from engine.text.byte_bpe import Tokenizer
 from engine.untrusted import config_file
 from engine.untrusted.load_error import LoadError
 
-ADAPTERS = Path(__file__).parent / "adapters"
+ADAPTERS = Path(__file__).parents[2] / "adapters"
 EMBEDDING = "model.embed_tokens.weight"
 SESSIONS = 4  # documents whose contexts are kept, 20 MB a context in bfloat16
 

@@ -1,11 +1,11 @@
 """Denoising: every pass guesses what the noise stands for, and reads the guesses of the pass before from the left.
 
-One step: (1) a lane's guesses become drafts, a tree of likely continuations (engine/families/gap/decoding/drafter.py); (2) one pass of the
-adapted model reads them, each token with both sides and what is left of it in view, and denoises stretches of noise
-behind the likeliest; (3) from the left, each position takes the best token behind what is decided, as long as that was
-read, and what it could have been instead is a branch; (4) the noise behind what was read last makes the next guesses;
-(5) branches that may still turn out likelier than the fills that are whole become lanes, and lanes that cannot any
-more are given up.
+One step: (1) a lane's guesses become drafts, a tree of likely continuations (engine/families/gap/decoding/drafter.py);
+(2) one pass of the adapted model reads them, each token with both sides and what is left of it in view, and denoises
+stretches of noise behind the likeliest; (3) from the left, each position takes the best token behind what is decided,
+as long as that was read, and what it could have been instead is a branch; (4) the noise behind what was read last makes
+the next guesses; (5) branches that may still turn out likelier than the fills that are whole become lanes, and lanes
+that cannot any more are given up.
 
 A lane is what one token a pass would give (speculative decoding, arXiv 2211.17192, with greedy choice); noise only
 decides how many passes that takes. The first guess is the base's, which has read the prefix.
