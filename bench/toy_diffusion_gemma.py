@@ -36,9 +36,9 @@ from toy_language import CANVAS, hole  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 
 from engine import load  # noqa: E402
+from engine.api import Filler  # noqa: E402
 from engine.families.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
 from engine.families.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
-from engine.load import Filler  # noqa: E402
 
 HEAD = 24  # dimensions of an attention head
 BATCH = 32

@@ -1,8 +1,13 @@
-"""What is asked of the engine (`Gap`) and what it answers (`Infill`): plain text, no tokens."""
+"""What is asked of the engine and what it answers: plain data, no tokens; and the `Filler` that every family is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
+from typing import Protocol
+
+THRESHOLD = 2.0  # nats of log-likelihood that a word must lose to be a surprise
 
 
 @dataclass(frozen=True)
@@ -67,5 +72,161 @@ class Frame:
     cells: tuple[tuple[str | None, bool], ...]
 
 
+@dataclass(frozen=True)
+class Hole:
+    """Text that may no longer fit."""
+
+    text: str  # what stands there now; "" where something may have to be inserted
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Holes in a stretch of text, to be filled together; what lies between them is pinned.
+
+    Line ends are `\\n` only.
+    """
+
+    prefix: str  # all that stands left of the pieces, in the document as it is now
+    pieces: tuple[str | Hole, ...]  # pinned text and holes from left to right, at least one hole
+    suffix: str
+    language: str = ""  # a name of engine/text/languages.py's table; "" where none is known
+    snippets: tuple[str, ...] = ()  # read before the prefix, most useful last: where else the edit can be seen
+    drafts: tuple[tuple[str, ...], ...] = ()  # fillings to try besides noise, a text per hole
+    reach: int = 2  # tokens by which noise may make a hole longer or shorter
+    # What stood left of the pieces before the edit, and what is read before that: with it, revisions have a lift.
+    old_prefix: str | None = None
+    old_snippets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.holes, "a patch has a hole"
+        assert all(len(draft) == len(self.holes) for draft in self.drafts), "a draft has a text for every hole"
+
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        return tuple(piece for piece in self.pieces if isinstance(piece, Hole))
+
+    @property
+    def old_start(self) -> str | None:
+        """What was pinned left of the first hole before the edit."""
+        if self.old_prefix is None:
+            return None
+        return self.old_prefix + self.texts[0][len(self.prefix) :]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is pinned: left of the first hole (the prefix included), between holes, and right of the last."""
+        texts = [self.prefix]
+        for piece in self.pieces:
+            if isinstance(piece, Hole):
+                texts.append("")
+            else:
+                texts[-1] += piece
+        return (*texts[:-1], texts[-1] + self.suffix)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A filling of all holes of a patch."""
+
+    texts: tuple[str, ...]  # one per hole, for exactly the place of the hole's own
+    gain: float  # nats by which the judge prefers it to the text as it is
+    score: float  # the judge's S: log p(text from the first hole on, and the suffix' head | what is left of it)
+    drafted: bool  # one of the patch's drafts, not noise
+    lift: float = 0.0  # nats by which the edit raised the gain; 0 where the patch has no old prefix
+
+
+@dataclass(frozen=True)
+class Patched:
+    revisions: tuple[Revision, ...]  # the best first, without the text as it is
+    steps: int  # denoising steps
+    forwards: int  # passes through the network
+    timings: dict[str, float] = field(default_factory=dict)  # milliseconds per stage: encode, denoise, judge
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A block that is to be rewritten as an instruction says."""
+
+    instruction: str
+    code: str  # the answer takes its place
+    prefix: str = ""  # what stands around the block
+    suffix: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Text that stands in a document before and after an edit, and what is left of it in both versions."""
+
+    text: str
+    old_prefix: str
+    new_prefix: str
+    old_snippets: tuple[str, ...] = ()  # read before the prefix, where that does not hold the edit
+    new_snippets: tuple[str, ...] = ()
+    threshold: float = THRESHOLD  # nats
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """A word, or a run of signs, that became less likely."""
+
+    start: int  # characters from the passage's beginning
+    end: int
+    fall: float  # nats: log p(word | old) - log p(word | new)
+    now: float  # log p(word | new)
+
+
 class Stopped(Exception):
     """The stop flag was seen between two pieces of work; what was finished is kept for the next request."""
+
+
+class Filler(Protocol):
+    """Fills gaps and patches, one at a time: it is used from one thread."""
+
+    can_rewrite: bool  # whether `rewrite` may be called: the model follows instructions
+    extent: Extent
+
+    def infill(
+        self,
+        gap: Gap,
+        *,
+        document: str = "",
+        drafts: int = 1,
+        stop: Event | None = None,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+    ) -> list[Infill]:
+        """Fills for a gap, the best first and at least one. The same gap gives the same fills, as long as
+        the window that is read begins where it did (engine/families/gap/prefix_window.py).
+
+        `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
+        """
+
+    def close(self, document: str) -> None:
+        """Forgets what was read for a document."""
+
+    def patch(
+        self,
+        patch: Patch,
+        *,
+        stop: Event | None = None,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+        budget: float | None = None,
+    ) -> Patched:
+        """Fillings of all holes of a patch, the best first. The same patch gives the same fillings.
+
+        After `budget` seconds, None for as many as the family finds right, it comes back with what was found until
+        then: fewer fillings, or none. Where what lies from the first hole to the last is longer than a canvas, only the
+        patch's drafts are judged.
+        Raises Stopped soon after `stop` is set.
+        """
+
+    def surprises(
+        self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
+    ) -> tuple[Surprise, ...]:
+        """The words of a passage that an edit elsewhere made less likely, from left to right; none where the `budget`,
+        as of `patch`, was not enough. Raises Stopped."""
+
+    def rewrite(
+        self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+    ) -> str:
+        """A block as an instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""

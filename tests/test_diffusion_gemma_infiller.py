@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 
-from engine.api import Frame, Gap, Stopped
+from engine.api import Frame, Gap, Stopped, Wish
 from engine.families.diffusion_gemma.chat import Chat
 from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
 from engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
@@ -27,7 +27,6 @@ from engine.families.diffusion_gemma.prompt import Prompt
 from engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
 from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.families.shared.patch_ranking import Wish
 
 WINDOW = 64
 CONFIG = EntropyBoundConfig(max_denoising_steps=4, eos_token_ids=(1, 5))

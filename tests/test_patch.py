@@ -13,11 +13,8 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
 from engine import load
-from engine.api import Frame, Stopped
+from engine.api import Filler, Frame, Hole, Passage, Patch, Stopped, Wish
 from engine.device.runtime import Runtime
-from engine.families.shared.patch_ranking import Hole, Patch, Wish
-from engine.families.shared.surprise import Passage
-from engine.load import Filler
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", reach=1)

@@ -12,10 +12,9 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
 from engine import load
-from engine.api import Stopped
+from engine.api import Filler, Passage, Stopped
 from engine.device.runtime import Runtime
-from engine.families.shared.surprise import Passage, Said, surprises
-from engine.load import Filler
+from engine.families.shared.surprise import Said, surprises
 
 TEXT = "    total += item.price  # é\n"
 

@@ -17,9 +17,7 @@ from typing import Any
 import pytest
 from tiny_model import write_tiny_model
 
-from engine.api import Gap, Stopped
-from engine.families.shared.patch_ranking import Hole, Patch, Wish
-from engine.families.shared.surprise import Passage
+from engine.api import Gap, Hole, Passage, Patch, Stopped, Wish
 from lsp_server.config import ModelChoice
 from lsp_server.model.engine_thread import EngineThread, Urgency
 from lsp_server.model.model_pool import Models

@@ -22,7 +22,7 @@ from engine.text.syntax import MissingGrammar, grammar
 from lsp_server.config import ModelChoice
 
 if TYPE_CHECKING:
-    from engine.load import Filler
+    from engine.api import Filler
 
 _PREFIX = "import json\n\n\ndef load_config(path):\n    with open(path) as file:\n        "
 _SUFFIX = "\n\n\ndef main():\n    print(load_config('config.json'))\n"

@@ -25,7 +25,7 @@ from lsp_server.cli.location import Location, LocationError
 from lsp_server.cli.raw_gap import RawGap
 
 if TYPE_CHECKING:
-    from engine.load import Filler
+    from engine.api import Filler
 
 MAX_DRAFTS = 6  # the engine's cache has room for seven and the empty one side by side
 

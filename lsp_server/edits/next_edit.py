@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from engine.families.shared.patch_ranking import Hole, Patch, Revision
+from engine.api import Hole, Patch, Revision
 from lsp_server.edits.change import Change, change_of
 from lsp_server.edits.objections import changes_only_comments, has_objection
 from lsp_server.edits.offer import Quiet

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from textwrap import dedent
 
-from engine.families.shared.patch_ranking import Wish
+from engine.api import Wish
 from engine.untrusted.secrets import secrets
 from lsp_server.documents.plain_text import plain
 from lsp_server.documents.store import Document

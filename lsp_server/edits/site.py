@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from engine.families.shared.patch_ranking import Hole, Patch
-from engine.families.shared.surprise import Passage, Surprise
+from engine.api import Hole, Passage, Patch, Surprise
 from engine.untrusted.secrets import has_secret
 from lsp_server.edits.change import Change
 from lsp_server.edits.recent_edits import RecentEdit

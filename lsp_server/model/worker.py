@@ -18,15 +18,13 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.api import NEAR, Extent, Frame, Gap, Infill, Stopped
-from engine.families.shared.patch_ranking import Patch, Patched, Wish
-from engine.families.shared.surprise import Passage, Surprise
+from engine.api import NEAR, Extent, Frame, Gap, Infill, Passage, Patch, Patched, Stopped, Surprise, Wish
 from lsp_server import log
 from lsp_server.config import ModelChoice
 from lsp_server.model.engine_thread import EngineThread, Urgency
 
 if TYPE_CHECKING:
-    from engine.load import Filler
+    from engine.api import Filler
 
 RETRY_SECONDS = 2.0  # after which a model that was not there is looked for again: it may have been pulled
 # Answered before a model is said to be ready: one that never answers is found by whoever chose it.
@@ -254,15 +252,15 @@ class Worker:
 
 def load(choice: ModelChoice) -> tuple[Filler, str]:
     """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
-    from engine import load as filler  # imports torch: 2 to 4 s
-    from engine.device import memory, runtime  # imports torch: 2 to 4 s
-    from engine.layers import weight_files  # imports torch: 2 to 4 s
-    from engine.store import model_store  # imports torch: 2 to 4 s
+    from engine import load as families  # these import torch: 2 to 4 s
+    from engine.device import memory, runtime
+    from engine.store import model_store
+    from engine.untrusted.load_error import LoadError
 
     try:
         chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
-        loaded = filler.load(choice.model, chosen, choice.adapter)
-    except (model_store.ModelMissing, weight_files.WeightsError) as error:
+        loaded = families.load(choice.model, chosen, choice.adapter)
+    except (model_store.ModelMissing, LoadError) as error:
         raise ModelError(str(error)) from error
     except Exception as error:  # whatever its files bring about
         raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ from threading import Event
 import torch
 from torch import Tensor
 
-from engine.api import Features, Frame, Gap, Infill
+from engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
 from engine.device.runtime import Runtime
 from engine.families.diffusion_gemma import checkpoint
 from engine.families.diffusion_gemma.beginnings import Beginnings
@@ -28,9 +28,7 @@ from engine.families.diffusion_gemma.question import EXTENT, Question, Questione
 from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from engine.families.diffusion_gemma.scorer import Scorer
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.families.shared.patch_ranking import Patch, Patched, Wish
 from engine.families.shared.per_document import Checks, PerDocument
-from engine.families.shared.surprise import Passage, Surprise
 from engine.request_trace import OutOfTime, Work
 from engine.untrusted import config_file
 

@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from engine.api import Frame, Gap
+from engine.api import Frame, Gap, Patch, Patched
 from engine.families.diffusion_gemma.beginnings import Beginnings
 from engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
 from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
@@ -18,7 +18,7 @@ from engine.families.diffusion_gemma.question import Question, Questioner
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from engine.families.shared import patch_layout
 from engine.families.shared.patch_layout import Layout, Segments
-from engine.families.shared.patch_ranking import Patch, Patched, ranked
+from engine.families.shared.patch_ranking import ranked
 from engine.request_trace import Work
 
 DRAFTED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import torch
 
+from engine.api import Wish
 from engine.families.diffusion_gemma.block_diffusion import generate
 from engine.families.diffusion_gemma.chat import Chat
 from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
 from engine.families.diffusion_gemma.model import DiffusionGemma
 from engine.families.diffusion_gemma.prompt import Prompt
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.families.shared.patch_ranking import Wish
 
 SEED = 0
 SURROUNDINGS = 4_096  # characters on either side

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import torch
 
-from engine.api import Gap
+from engine.api import Gap, Passage, Surprise
 from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from engine.families.diffusion_gemma.prompt import Prompt
 from engine.families.diffusion_gemma.question import Question, Questioner
 from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.families.shared.surprise import Passage, Said, Surprise, surprises
+from engine.families.shared.surprise import Said, surprises
 
 
 class Scorer:

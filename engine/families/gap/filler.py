@@ -9,7 +9,7 @@ from threading import Event
 
 from torch import Tensor
 
-from engine.api import NEAR, Frame, Gap, Infill
+from engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
 from engine.device.memory import Memory
 from engine.device.runtime import Runtime
 from engine.families.gap import lora
@@ -20,9 +20,7 @@ from engine.families.gap.edits.surprise_scorer import Scorer
 from engine.families.gap.edits.two_versions import Reading
 from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from engine.families.gap.session import CONTEXTS, Session
-from engine.families.shared.patch_ranking import Patch, Patched, Wish
 from engine.families.shared.per_document import Checks, PerDocument
-from engine.families.shared.surprise import Passage, Surprise
 from engine.layers import int4_linear, weight_files
 from engine.layers.linear import Linear
 from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig

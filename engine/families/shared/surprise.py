@@ -6,30 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-THRESHOLD = 2.0  # nats
+from engine.api import Surprise
+
 _WORD = re.compile(r"\w+|[^\w\s]+")
-
-
-@dataclass(frozen=True)
-class Passage:
-    """Text that stands in a document before and after an edit, and what is left of it in both versions."""
-
-    text: str
-    old_prefix: str
-    new_prefix: str
-    old_snippets: tuple[str, ...] = ()  # read before the prefix, where that does not hold the edit
-    new_snippets: tuple[str, ...] = ()
-    threshold: float = THRESHOLD  # nats
-
-
-@dataclass(frozen=True)
-class Surprise:
-    """A word, or a run of signs, that became less likely."""
-
-    start: int  # characters from the passage's beginning
-    end: int
-    fall: float  # nats: log p(word | old) - log p(word | new)
-    now: float  # log p(word | new)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from engine.api import Frame
+from engine.api import Frame, Patch, Patched, Revision
 from engine.families.gap.decoding.rerank import HEAD_TOKENS, Judge
 from engine.families.gap.denoiser import GapDenoiser
 from engine.families.gap.edits.patch_decode import denoise
@@ -15,7 +15,7 @@ from engine.families.gap.edits.two_versions import Before, Reading
 from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
 from engine.families.shared import patch_layout
 from engine.families.shared.patch_layout import Segments
-from engine.families.shared.patch_ranking import Patch, Patched, Revision, ranked
+from engine.families.shared.patch_ranking import ranked
 from engine.request_trace import OutOfTime, Work
 from engine.text import token_healing
 from engine.text.byte_bpe import Tokenizer
