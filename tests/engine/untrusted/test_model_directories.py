@@ -245,7 +245,7 @@ DIFFUSION: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field in DIFFUSION for value in DIFFUSION[field]])
 def test_a_hostile_config_of_diffusion_gemma(field: str, value: object) -> None:
-    config = json.loads((Path(__file__).parent / "data" / "diffusion_gemma_config.json").read_text(encoding="utf-8"))
+    config = json.loads((Path(__file__).parents[2] / "data" / "diffusion_gemma_config.json").read_text(encoding="utf-8"))
     DiffusionGemmaConfig.from_hf(config)
     set_field(config, field, value)
     with pytest.raises(LoadError, match=r"config\.json"):

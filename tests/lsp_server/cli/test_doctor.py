@@ -18,7 +18,7 @@ from engine.store import model_store
 
 pytestmark = pytest.mark.weights
 
-PREVIEW = Path(__file__).parent / "data" / "preview_adapter"
+PREVIEW = Path(__file__).parents[2] / "data" / "preview_adapter"
 
 
 def check_problem(problem: str, *arguments: str, **environment: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from engine.evaluate.gaps import PER_FILE, EvaluationGap, GapKind, cut_gaps, key
 from engine.evaluate.source_files import SourceFile, read_split
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 SOURCES = [
     SourceFile("lacuna", str(path.relative_to(ROOT)), "python", path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "engine").glob("*.py"))

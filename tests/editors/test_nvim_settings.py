@@ -12,7 +12,7 @@ from types import ModuleType
 
 from lsp_server.config import Config
 
-PLUGIN = Path(__file__).parent.parent / "editors" / "nvim"
+PLUGIN = Path(__file__).parents[2] / "editors" / "nvim"
 
 
 def _help_script() -> ModuleType:

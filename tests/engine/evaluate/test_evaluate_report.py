@@ -220,7 +220,7 @@ def test_a_whole_evaluation_and_the_same_again(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("LACUNA_CACHE", str(tmp_path / "cache"))
     model = str(write_tiny_model(tmp_path / "tiny"))
     split = tmp_path / "test.jsonl"
-    source = (Path(__file__).parent.parent / "engine" / "hub.py").read_text(encoding="utf-8")
+    source = (Path(__file__).parents[3] / "engine" / "store" / "model_store.py").read_text(encoding="utf-8")
     fields = [{"package": f"p{at}", "path": "hub.py", "language": "python", "text": source} for at in range(2)]
     split.write_text("".join(json.dumps(line) + "\n" for line in fields), encoding="utf-8")
     plan = Plan(gaps=20, limit=12)

@@ -21,7 +21,7 @@ from engine.store import gguf
 from engine.store.progress import silent
 from engine.untrusted.load_error import LoadError
 
-CASES = json.loads((Path(__file__).parent / "data" / "preview_cases.json").read_text(encoding="utf-8"))
+CASES = json.loads((Path(__file__).parents[2] / "data" / "preview_cases.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from lsp_server.config import Config, from_client
 
-MANIFEST = json.loads((Path(__file__).parents[1] / "editors" / "vscode" / "package.json").read_text(encoding="utf-8"))
+MANIFEST = json.loads((Path(__file__).parents[2] / "editors" / "vscode" / "package.json").read_text(encoding="utf-8"))
 SETTINGS: dict[str, dict[str, Any]] = MANIFEST["contributes"]["configuration"]["properties"]
 OF_THE_CLIENT = {"lacuna.path"}
 OF_THE_SERVER = sorted(SETTINGS.keys() - OF_THE_CLIENT)
@@ -67,7 +67,7 @@ def test_no_setting_is_taken_from_a_workspace_that_is_not_trusted() -> None:
 
 
 def test_every_command_of_the_manifest_is_registered() -> None:
-    source = (Path(__file__).parents[1] / "editors" / "vscode" / "src" / "commands.ts").read_text(encoding="utf-8")
+    source = (Path(__file__).parents[2] / "editors" / "vscode" / "src" / "commands.ts").read_text(encoding="utf-8")
     for command in MANIFEST["contributes"]["commands"]:
         name = command["command"].removeprefix("lacuna.")
         assert f"    {name}:" in source or f"    {name}," in source

@@ -14,7 +14,7 @@ from lsp_server.config import Config, from_client
 from lsp_server.handlers import completions
 from lsp_server.protocol import convert
 
-TEXT = (Path(__file__).parent.parent / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
 SETTINGS = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^|]+)` \|", TEXT, re.MULTILINE))
 METHODS = {*handlers.FEATURES, *completions.METHODS} - {"initialized"}
 TOLD = {convert.STATUS, convert.FRAMES, convert.COPILOT_STATUS}

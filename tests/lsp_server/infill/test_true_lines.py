@@ -15,7 +15,7 @@ from lsp_server.infill.postprocess import postprocess
 from lsp_server.infill.question import Context, Trigger, build_context
 from lsp_server.infill.suggestion import Rejected
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 FOLDERS = ("engine", "lsp_server", "editors", "bench")
 ENDINGS = {".py", ".ts", ".lua", ".json", ".md", ".toml", ".html", ".css", ".js", ".yml", ".yaml", ".mjs"}
 PLACES = 150
