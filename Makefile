@@ -10,7 +10,7 @@ TRAIN_ARGS ?=
 EVAL_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock pull demo test fuzz e2e-setup e2e lint lint-editors format type bench bench-edits corpus train eval
+.PHONY: help setup lock pull demo test check map fuzz e2e-setup e2e lint lint-editors format type bench bench-edits corpus train eval
 .PHONY: clean
 
 help: ## Show this list
@@ -19,7 +19,7 @@ help: ## Show this list
 setup: $(STAMP) ## Make .venv/ with everything that is pinned in requirements.lock (PYTHON=... chooses the interpreter)
 
 # torch alone is taken without a hash: which build of it suits a machine is the choice of whoever set up its pip.
-$(STAMP): pyproject.toml constraints.txt requirements.lock
+$(STAMP): pyproject.toml setup.py constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 15) else "Lacuna needs Python 3.11 to 3.14, and this is %d.%d: run make with PYTHON=python3.x" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes --no-deps --requirement requirements.lock
@@ -52,6 +52,12 @@ e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the test
 e2e: e2e-setup ## Test both clients in the real editors
 	$(BIN)/python -m pytest --reruns 2 tests/e2e $(PYTEST_ARGS)
 
+check: lint type ## Lint, types and the tests that need no weights: under three minutes
+	$(BIN)/python -m pytest --ignore=tests/e2e -m "not weights and not slow" $(PYTEST_ARGS)
+
+map: ## A line for every file
+	@$(PYTHON) docs/map.py
+
 lint: $(STAMP) lint-editors ## Check style and formatting, of the editors' sources too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,7 +69,13 @@ format: $(STAMP) ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-type: $(STAMP) ## Check types
+# mypy knows nothing of `package_dir`: links make the packages look as they are installed.
+build/types/lacuna: $(STAMP)
+	mkdir -p $@
+	ln -sfn ../../../engine $@/engine
+	ln -sfn ../../../lsp_server $@/lsp_server
+
+type: build/types/lacuna ## Check types
 	$(BIN)/mypy
 
 bench: pull ## Measure keystroke to suggestion

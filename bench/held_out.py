@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from engine.store import paths
+from lacuna.engine.store import paths
 
 MAX_CHARACTERS = 60_000  # of a file: larger ones are data
 SEED = 0

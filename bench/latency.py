@@ -22,11 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from lacuna.engine.store import model_store
+from lacuna.lsp_server.demo.headless_editor import Editor, OpenText
+from lacuna.lsp_server.documents.text import Place
 from wire import Wire
-
-from engine.store import model_store
-from lsp_server.demo.headless_editor import Editor, OpenText
-from lsp_server.documents.text import Place
 
 KEY_SECONDS = 0.06  # between an answer and the next key: a fast typist
 THINKING_SECONDS = 0.3  # the same of one who stops after each piece, so that there is time for next edits

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from lacuna.lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.documents.text import Edit, Position
+from lacuna.lsp_server.edits.next_edits import NextEdits
+from lacuna.lsp_server.edits.offer import Offer, Offers, Quiet
+from lacuna.lsp_server.model.worker import Worker
 from scripted_edit import Change, ScriptedEdit, followed
-
-from lsp_server.documents.store import DocumentStore
-from lsp_server.documents.text import Edit, Position
-from lsp_server.edits.next_edits import NextEdits
-from lsp_server.edits.offer import Offer, Offers, Quiet
-from lsp_server.model.worker import Worker
 
 URI = "file:///held_out.py"
 TAKEN = 3  # right offers in a row after which the user stops

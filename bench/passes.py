@@ -11,18 +11,17 @@ import statistics
 import time
 from collections.abc import Callable
 
-from engine.device import runtime
+from lacuna.engine.device import runtime
 
 runtime.prepare_environment()
 
 import torch  # noqa: E402 (after the environment is set)
-
-from engine.families.gap import filler  # noqa: E402
-from engine.families.gap.decoding.rerank import Judge  # noqa: E402
-from engine.families.gap.decoding.tree_attention import CanvasTree  # noqa: E402
-from engine.families.gap.filler import GapFiller  # noqa: E402
-from engine.families.gap.kv_context import Context  # noqa: E402
-from engine.store import model_store  # noqa: E402
+from lacuna.engine.families.gap import filler  # noqa: E402
+from lacuna.engine.families.gap.decoding.rerank import Judge  # noqa: E402
+from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree  # noqa: E402
+from lacuna.engine.families.gap.filler import GapFiller  # noqa: E402
+from lacuna.engine.families.gap.kv_context import Context  # noqa: E402
+from lacuna.engine.store import model_store  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
 AIMS = {

@@ -9,14 +9,13 @@ import time
 from dataclasses import dataclass, replace
 
 from held_out import HeldOut
-
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.store import DocumentStore
-from lsp_server.documents.text import Position
-from lsp_server.edits.block import Block, Unit, without
-from lsp_server.edits.refill import Refill, context_of
-from lsp_server.infill.suggestion import Reason, Rejected
-from lsp_server.model.worker import Worker
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.documents.text import Position
+from lacuna.lsp_server.edits.block import Block, Unit, without
+from lacuna.lsp_server.edits.refill import Refill, context_of
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected
+from lacuna.lsp_server.model.worker import Worker
 
 URI = "file:///held_out.py"
 MOST_LINES = 12

@@ -24,21 +24,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.device.runtime import choose, prepare_environment
+from lacuna.engine.device.runtime import choose, prepare_environment
 
 prepare_environment()
 
 import tokenizers  # noqa: E402
 import torch  # noqa: E402
+from lacuna.engine import load  # noqa: E402
+from lacuna.engine.api import Filler  # noqa: E402
+from lacuna.engine.families.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
+from lacuna.engine.families.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from toy_language import CANVAS, hole  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
-
-from engine import load  # noqa: E402
-from engine.api import Filler  # noqa: E402
-from engine.families.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
-from engine.families.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
 
 HEAD = 24  # dimensions of an attention head
 BATCH = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from engine.api import Gap
+from lacuna.engine.api import Gap
 
 CANVAS = 32
 LONGEST = 11  # tokens of a fill; with the stub before it a hole has 12

@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lsp_server.documents.text import Place, Text
+from lacuna.lsp_server.documents.text import Place, Text
 
 
 class Wire:
     """One server process without a model, and one document that is typed into."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-P", "-m", "lsp_server.cli.main", "serve"]  # -P: as the demo's editor starts it
+        command = [sys.executable, "-P", "-m", "lacuna.lsp_server", "serve"]  # -P: as the demo's editor starts it
         self._server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )

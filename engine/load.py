@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.api import Filler
-from engine.device.memory import Memory
-from engine.device.runtime import Runtime
-from engine.store import model_store
-from engine.untrusted import config_file
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.api import Filler
+from lacuna.engine.device.memory import Memory
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.store import model_store
+from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.load_error import LoadError
 
 GAP = "llama"
 DIFFUSION_GEMMA = "diffusion_gemma"
@@ -22,12 +22,12 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     """
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
-        from engine.families.diffusion_gemma import filler as diffusion_gemma
+        from lacuna.engine.families.diffusion_gemma import filler as diffusion_gemma
 
         if adapter_name:
             raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
         return diffusion_gemma.load(directory, runtime)
-    from engine.families.gap import filler, lora
+    from lacuna.engine.families.gap import filler, lora
 
     return filler.load(model, runtime, lora.trained(adapter_name) if adapter_name else None)
 
@@ -36,10 +36,10 @@ def needed(model: str, runtime: Runtime) -> Memory:
     """The memory that `load` and what is kept of documents will take. Reads config.json alone, and raises as `load`."""
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
-        from engine.families.diffusion_gemma import memory
+        from lacuna.engine.families.diffusion_gemma import memory
 
         return memory.needed(directory, runtime)
-    from engine.families.gap import filler
+    from lacuna.engine.families.gap import filler
 
     return filler.needed(model, runtime)
 
@@ -48,7 +48,7 @@ def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
     if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:
         return None
-    from engine.families.gap import filler, lora
+    from lacuna.engine.families.gap import filler, lora
 
     return lora.in_words(lora.trained(adapter_name) if adapter_name else filler.adapter_directory(model))
 

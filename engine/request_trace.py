@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from math import inf
 
 import torch
-
-from engine.api import Frame
+from lacuna.engine.api import Frame
 
 
 class OutOfTime(Exception):

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
-from lsp_server.documents.exclude import bad_globs
+from lacuna.lsp_server.documents.exclude import bad_globs
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Which model to load, and how. See `engine.device.runtime.choose` for what "auto" and 0 mean."""
+    """Which model to load, and how. See `lacuna.engine.device.runtime.choose` for what "auto" and 0 mean."""
 
     model: str
     device: str

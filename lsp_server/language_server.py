@@ -10,27 +10,26 @@ import traceback
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from lacuna.lsp_server import log
+from lacuna.lsp_server.completion.completer import Completer
+from lacuna.lsp_server.completion.frames import Frames, Picture
+from lacuna.lsp_server.completion.item_shape import ItemShape
+from lacuna.lsp_server.completion.request import Item, Request
+from lacuna.lsp_server.config import Config
+from lacuna.lsp_server.documents.idle_parsing import IdleParsing
+from lacuna.lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.edits.suggestions import EditSuggestions
+from lacuna.lsp_server.model.lifecycle import Loader, State, Status
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.setup import Setup
+from lacuna.lsp_server.telemetry.acceptance import Acceptance
+from lacuna.lsp_server.telemetry.daily_counts import DailyCounts, default_path
+from lacuna.lsp_server.telemetry.statistics import Statistics
+from lacuna.lsp_server.wire.json_rpc import Protocol
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-
-from lsp_server import log
-from lsp_server.completion.completer import Completer
-from lsp_server.completion.frames import Frames, Picture
-from lsp_server.completion.item_shape import ItemShape
-from lsp_server.completion.request import Item, Request
-from lsp_server.config import Config
-from lsp_server.documents.idle_parsing import IdleParsing
-from lsp_server.documents.store import DocumentStore
-from lsp_server.edits.suggestions import EditSuggestions
-from lsp_server.model.lifecycle import Loader, State, Status
-from lsp_server.model.model_pool import Models
-from lsp_server.protocol import convert
-from lsp_server.setup import Setup
-from lsp_server.telemetry.acceptance import Acceptance
-from lsp_server.telemetry.daily_counts import DailyCounts, default_path
-from lsp_server.telemetry.statistics import Statistics
-from lsp_server.wire.json_rpc import Protocol
 
 if TYPE_CHECKING:
     from pygls.io_ import AsyncWriter, Writer

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
-from engine.device import runtime
-from lsp_server import handlers, log
-from lsp_server.config import DEFAULTS, Config
-from lsp_server.language_server import LacunaServer
-from lsp_server.model.model_pool import Models
-from lsp_server.watchdog import Watchdog
-from lsp_server.wire.tcp import Listener
-from lsp_server.wire.transport import Stdin, StdoutWriter, host_and_port
+from lacuna.engine.device import runtime
+from lacuna.lsp_server import handlers, log
+from lacuna.lsp_server.config import DEFAULTS, Config
+from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.watchdog import Watchdog
+from lacuna.lsp_server.wire.tcp import Listener
+from lacuna.lsp_server.wire.transport import Stdin, StdoutWriter, host_and_port
 
 _log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lsp_server.config import Config
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.infill.snippets import Snippets
-from lsp_server.model.worker import Worker
+from lacuna.lsp_server.config import Config
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.infill.snippets import Snippets
+from lacuna.lsp_server.model.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-COMMAND = [sys.executable, "-m", "lsp_server.cli.main"]
+COMMAND = [sys.executable, "-m", "lacuna.lsp_server"]
 
 
 def lacuna(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:

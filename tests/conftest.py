@@ -9,9 +9,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-
-from engine.device import runtime
-from engine.store import model_store
+from lacuna.engine.device import runtime
+from lacuna.engine.store import model_store
 
 runtime.prepare_environment()  # as every command does, before any test imports torch
 _state = tempfile.TemporaryDirectory()

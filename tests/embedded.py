@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.device import runtime
-from engine.families.gap import filler
-from engine.families.gap.decoding.canvas import Canvas
-from engine.families.gap.filler import GapFiller
-from engine.families.gap.kv_context import Context
-from engine.store import model_store
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.device import runtime
+from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap.decoding.canvas import Canvas
+from lacuna.engine.families.gap.filler import GapFiller
+from lacuna.engine.families.gap.kv_context import Context
+from lacuna.engine.store import model_store
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 DATA = Path(__file__).parent / "data"
 

@@ -15,7 +15,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 PATIENCE = 60.0  # seconds; no test waits so long unless something is wrong
-SERVE = [sys.executable, "-m", "lsp_server.cli.main", "serve"]
+SERVE = [sys.executable, "-m", "lacuna.lsp_server", "serve"]
 URI = "untitled:test.py"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.store import Document, Snapshot
-from lsp_server.documents.text import Position
-from lsp_server.infill.question import Context, Trigger, build_context
-from lsp_server.infill.suggestion import Rejected
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.store import Document, Snapshot
+from lacuna.lsp_server.documents.text import Position
+from lacuna.lsp_server.infill.question import Context, Trigger, build_context
+from lacuna.lsp_server.infill.suggestion import Rejected
 
 
 def snapshot_at(marked: str, language: str = "python", uri: str = "untitled:test") -> Snapshot:

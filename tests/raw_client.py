@@ -82,7 +82,7 @@ class Server(subprocess.Popen[bytes]):
     """`lacuna serve` as a process, on stdio."""
 
     def __init__(self, *arguments: str, command: list[str] | None = None, **options: Any) -> None:
-        start = command or [sys.executable, "-P", "-m", "lsp_server.cli.main", "serve"]
+        start = command or [sys.executable, "-P", "-m", "lacuna.lsp_server", "serve"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__([*start, *arguments], bufsize=0, **pipes | options)
         readable = self.stdout if self.stdout is not None else io.BytesIO()

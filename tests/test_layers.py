@@ -1,38 +1,86 @@
-"""The boundaries of DESIGN 5 and ARCHITECTURE.md: which module may import what, and what nothing may do."""
+"""The boundaries of ARCHITECTURE.md: which room may import what, and what nothing may do."""
 
 from __future__ import annotations
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = [path for folder in ("engine", "lsp_server") for path in sorted((ROOT / folder).rglob("*.py"))]
+FAMILIES = ("gap", "diffusion_gemma")
+MOST_BYTES = 20_000_000  # of a file in git: what is larger is fetched or released
 
 
 def imports(path: Path) -> set[str]:
-    """Top-level names of what a module imports, anywhere in it."""
+    """Full names of the modules that a module imports, anywhere in it; `from a import b` counts as a.b, too."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    return {name.split(".")[0] for name in names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return set(names)
 
 
-def users(package: str, folder: str) -> set[str]:
+def is_of(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def users(package: str, folder: str = ".") -> set[str]:
+    """The files of a folder that import a package or anything in it."""
     return {
-        str(path.relative_to(ROOT))
+        path.relative_to(ROOT).as_posix()
         for path in MODULES
-        if package in imports(path) and path.is_relative_to(ROOT / folder)
+        if path.is_relative_to(ROOT / folder) and any(is_of(name, package) for name in imports(path))
     }
 
 
+def ours(folder: str) -> set[str]:
+    """The rooms of engine/ that a folder's files import, without itself."""
+    found = set()
+    for path in MODULES:
+        if path.is_relative_to(ROOT / folder):
+            names = [name for name in imports(path) if is_of(name, "lacuna.engine")]
+            found |= {name.split(".")[2] for name in names if name.count(".") >= 2}
+    return found - {Path(folder).name}
+
+
+def test_imports_are_absolute() -> None:
+    assert users("engine") | users("lsp_server") == set()
+
+
 def test_the_engine_speaks_no_protocol() -> None:
-    assert users("pygls", "engine") | users("lsprotocol", "engine") | users("lsp_server", "engine") == set()
+    assert users("pygls", "engine") | users("lsprotocol", "engine") | users("lacuna.lsp_server", "engine") == set()
 
 
 def test_only_syntax_knows_tree_sitter() -> None:
-    assert users("tree_sitter", ".") == {"engine/text/syntax.py"}
+    assert users("tree_sitter") == {"engine/text/syntax.py"}
+
+
+def test_the_api_is_plain_data() -> None:
+    assert not any(is_of(name, "lacuna") or is_of(name, "torch") for name in imports(ROOT / "engine" / "api.py"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_do_not_import_each_other(family: str) -> None:
+    for other in (*FAMILIES, "masked", "remote"):
+        if other != family:
+            assert users(f"lacuna.engine.families.{other}", f"engine/families/{family}") == set()
+    assert users(f"lacuna.engine.families.{family}", "engine/families/shared") == set()
+
+
+def test_architectures_know_layers_alone() -> None:
+    assert ours("engine/models") <= {"layers", "untrusted"}
+    assert ours("engine/layers") <= {"device", "untrusted"}
+    assert ours("engine/untrusted") == set()
+
+
+def test_families_are_loaded_when_they_are_needed() -> None:
+    tree = ast.parse((ROOT / "engine" / "load.py").read_text(encoding="utf-8"))
+    first = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert not any(is_of(name, "lacuna.engine.families") for name in first)
 
 
 def test_the_server_computes_no_tensors() -> None:
@@ -41,27 +89,22 @@ def test_the_server_computes_no_tensors() -> None:
 
 def test_few_modules_know_the_protocol() -> None:
     known = users("lsprotocol", "lsp_server") | users("pygls", "lsp_server")
-    assert {name for name in known if not name.startswith("lsp_server/handlers/")} == PROTOCOL
+    rooms = ("lsp_server/handlers/", "lsp_server/protocol/")
+    assert {name for name in known if not name.startswith(rooms)} == PROTOCOL
 
 
-PROTOCOL = {
-    "lsp_server/demo/headless_editor.py",
-    "lsp_server/language_server.py",
-    "lsp_server/protocol/convert.py",
-}
+PROTOCOL = {"lsp_server/demo/headless_editor.py", "lsp_server/language_server.py", "lsp_server/wire/json_rpc.py"}
 
 
-def test_no_module_opens_the_network_but_the_store() -> None:
-    network = {"requests", "httpx", "urllib", "http", "socket", "huggingface_hub", "aiohttp"}
-    assert {str(path.relative_to(ROOT)) for path in MODULES if imports(path) & network} <= NETWORK
-
-
-NETWORK = {"engine/store/fetch.py", "engine/store/model_store.py"}
+def test_no_module_opens_the_network_but_the_store_and_the_listener() -> None:
+    network = ("requests", "httpx", "urllib", "http", "socket", "huggingface_hub", "aiohttp")
+    found = set.union(*(users(name) for name in network))
+    assert {name for name in found if not name.startswith("engine/store/")} == {"lsp_server/wire/tcp.py"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_unpickled_and_no_error_is_swallowed(path: Path) -> None:
-    assert not imports(path) & {"pickle", "shelve", "dill", "joblib", "marshal"}
+    assert not {name.split(".")[0] for name in imports(path)} & {"pickle", "shelve", "dill", "joblib", "marshal"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"bare except at line {node.lineno}"
         if (
@@ -76,7 +119,40 @@ def test_nothing_is_unpickled_and_no_error_is_swallowed(path: Path) -> None:
 def test_files_and_functions_stay_readable(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 300
+    assert ast.get_docstring(ast.parse(text)), "a module says what it is"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < 45, f"{node.name} is too long"
+
+
+def test_every_folder_is_a_package_that_is_installed() -> None:
+    """setup.py finds packages by their `__init__.py`: a folder without one would be missing in the wheel."""
+    folders = {path.parent for path in MODULES}
+    assert {str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").exists()} == set()
+
+
+def test_git_stays_small() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    files = [ROOT / name.decode() for name in listed.split(b"\0") if name]
+    assert [path.name for path in files if path.exists() and path.stat().st_size > MOST_BYTES] == []
+    adapters = [path for path in files if path.name == "adapter_model.safetensors"]
+    assert len(adapters) <= 2
+
+
+def test_nothing_refers_to_documents_outside_the_repository() -> None:
+    for path in [*MODULES, *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        assert "DESIGN" not in text and "shared/" not in text.replace("families/shared/", ""), path
+
+
+PROSE = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "editors")
+
+
+def test_prose_is_wrapped() -> None:
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in listed.split() if name.startswith(PROSE)]
+    assert len(files) >= 9
+    for path in files:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert len(line) <= 120 or line.startswith("|") or " " not in line.strip(), f"{path.name}:{number}"

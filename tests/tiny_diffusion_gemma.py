@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 import tiny_gemma_tokenizer
 import torch
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma import checkpoint
+from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
-
-from engine.device.runtime import Runtime
-from engine.families.diffusion_gemma import checkpoint
-from engine.families.diffusion_gemma.model import DiffusionGemma
 
 VOCABULARY = 96
 CANVAS = 16

@@ -28,7 +28,7 @@ MORE_MB = 200.0  # that an input may cost at most
 KILL_MB = 200.0  # beyond what it may cost: it goes on without end
 SAMPLE_SECONDS = 0.02
 CHILDREN_SAMPLE = 25  # samples between two looks for children, which cost a look at every process there is
-LACUNA = [sys.executable, "-m", "lsp_server.cli.main"]
+LACUNA = [sys.executable, "-m", "lacuna.lsp_server"]
 # Nothing may reach the network: what goes through a proxy, goes nowhere.
 NO_NETWORK = {
     **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"),

@@ -6,8 +6,8 @@ import ctypes
 import sys
 from dataclasses import dataclass
 
-from engine.device import cgroup
-from engine.device.runtime import Runtime
+from lacuna.engine.device import cgroup
+from lacuna.engine.device.runtime import Runtime
 
 
 @dataclass(frozen=True)

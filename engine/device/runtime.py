@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.device import cgroup
+from lacuna.engine.device import cgroup
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-
-from engine.api import Features
-from engine.store import paths
+from lacuna.engine.api import Features
+from lacuna.engine.store import paths
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 
 import torch
+from lacuna.engine.evaluate.answers import Answer
+from lacuna.engine.evaluate.gaps import key
+from lacuna.engine.evaluate.reader import Reader
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.rerank import Judge
+from lacuna.engine.families.gap.session import Hole
 from torch import Tensor
-
-from engine.evaluate.answers import Answer
-from engine.evaluate.gaps import key
-from engine.evaluate.reader import Reader
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.rerank import Judge
-from engine.families.gap.session import Hole
 
 SAMPLES = 8
 TEMPERATURE = 0.8

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.evaluate.outcome import Outcome
+from lacuna.engine.evaluate.outcome import Outcome
 
 DRAWS = 10_000
 

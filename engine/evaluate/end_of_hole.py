@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from engine.evaluate.gaps import key
-from engine.evaluate.reader import Reader
-from engine.families.gap.decoding.tree_attention import CanvasTree
-from engine.families.gap.session import Hole
+from lacuna.engine.evaluate.gaps import key
+from lacuna.engine.evaluate.reader import Reader
+from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
+from lacuna.engine.families.gap.session import Hole
 
 EARLIER = 3  # places before the end that are looked at in each gap, drawn by chance
 

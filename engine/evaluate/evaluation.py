@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from lacuna.engine.evaluate import answers, subject
+from lacuna.engine.evaluate.answers import AnswerFile
+from lacuna.engine.evaluate.gaps import EvaluationGap, GapKind, cut_gaps
+from lacuna.engine.evaluate.methods import ENDING, PRODUCT, Answerer, Decoding, Method
+from lacuna.engine.evaluate.outcome import Outcome, outcome
+from lacuna.engine.evaluate.report import Report
+from lacuna.engine.evaluate.source_files import read_split
+from lacuna.engine.evaluate.subject import Subject
+from lacuna.engine.store import model_store, paths
 from tqdm import tqdm
-
-from engine.evaluate import answers, subject
-from engine.evaluate.answers import AnswerFile
-from engine.evaluate.gaps import EvaluationGap, GapKind, cut_gaps
-from engine.evaluate.methods import ENDING, PRODUCT, Answerer, Decoding, Method
-from engine.evaluate.outcome import Outcome, outcome
-from engine.evaluate.report import Report
-from engine.evaluate.source_files import read_split
-from engine.evaluate.subject import Subject
-from engine.store import model_store, paths
 
 CONFIDENCE = 0.4  # the server's setting from which a suggestion is shown unasked
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from engine.api import Gap
-from engine.evaluate.source_files import SourceFile
-from engine.text import syntax
-from engine.text.languages import Kind
+from lacuna.engine.api import Gap
+from lacuna.engine.evaluate.source_files import SourceFile
+from lacuna.engine.text import syntax
+from lacuna.engine.text.languages import Kind
 
 # What the server would hand to the engine; it may not be imported here, so its numbers are repeated.
 PREFIX_CHARS = 4000

@@ -7,12 +7,12 @@ import math
 import os
 from pathlib import Path
 
-from engine.evaluate import risk_coverage
-from engine.evaluate.evaluation import CONFIDENCE, Plan, evaluate
-from engine.evaluate.gaps import AUTOMATIC
-from engine.evaluate.gate_fit import Fit, fit_gate
-from engine.evaluate.gate_rows import gate_rows
-from engine.evaluate.methods import Method
+from lacuna.engine.evaluate import risk_coverage
+from lacuna.engine.evaluate.evaluation import CONFIDENCE, Plan, evaluate
+from lacuna.engine.evaluate.gaps import AUTOMATIC
+from lacuna.engine.evaluate.gate_fit import Fit, fit_gate
+from lacuna.engine.evaluate.gate_rows import gate_rows
+from lacuna.engine.evaluate.methods import Method
 
 CURVE = "risk-coverage.png"
 PRECISION, QUIET = 0.7, 0.95  # of what is shown unasked: a wrong suggestion costs a reader more than none

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from lacuna.engine.evaluate.gate_rows import GateFigures, GateRow, figures
+from lacuna.engine.families.gap.confidence import Gate, inputs
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-from engine.evaluate.gate_rows import GateFigures, GateRow, figures
-from engine.families.gap.confidence import Gate, inputs
 
 FOLDS = 5
 

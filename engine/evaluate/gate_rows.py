@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.api import Features
-from engine.evaluate.gaps import AUTOMATIC, GapKind
-from engine.evaluate.methods import Method
-from engine.evaluate.outcome import Outcome
-from engine.families.gap.confidence import Place
+from lacuna.engine.api import Features
+from lacuna.engine.evaluate.gaps import AUTOMATIC, GapKind
+from lacuna.engine.evaluate.methods import Method
+from lacuna.engine.evaluate.outcome import Outcome
+from lacuna.engine.families.gap.confidence import Place
 
 
 @dataclass(frozen=True)

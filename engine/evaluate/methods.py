@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 
 import torch
-
-from engine.api import Gap
-from engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
-from engine.evaluate.base_alone import best_copy, left_to_right, ranked_samples
-from engine.evaluate.end_of_hole import EndOfHole, end_of_hole
-from engine.evaluate.gaps import EvaluationGap, key
-from engine.evaluate.reader import Reader
-from engine.evaluate.subject import Subject
-from engine.families.gap.session import Hole
+from lacuna.engine.api import Gap
+from lacuna.engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
+from lacuna.engine.evaluate.base_alone import best_copy, left_to_right, ranked_samples
+from lacuna.engine.evaluate.end_of_hole import EndOfHole, end_of_hole
+from lacuna.engine.evaluate.gaps import EvaluationGap, key
+from lacuna.engine.evaluate.reader import Reader
+from lacuna.engine.evaluate.subject import Subject
+from lacuna.engine.families.gap.session import Hole
 
 
 class Method(Enum):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.api import Gap
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.denoiser import GapDenoiser
-from engine.families.gap.session import Hole, Session
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.api import Gap
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.session import Hole, Session
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 
 class Reader:

@@ -7,15 +7,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lacuna.engine.evaluate.bootstrap import Interval, paired
+from lacuna.engine.evaluate.gaps import GapKind
+from lacuna.engine.evaluate.gate_rows import figures, gate_rows
+from lacuna.engine.evaluate.methods import Method
+from lacuna.engine.evaluate.outcome import Outcome
+from lacuna.engine.families.gap.confidence import Gate
 from rich.console import Console
 from rich.table import Table
-
-from engine.evaluate.bootstrap import Interval, paired
-from engine.evaluate.gaps import GapKind
-from engine.evaluate.gate_rows import figures, gate_rows
-from engine.evaluate.methods import Method
-from engine.evaluate.outcome import Outcome
-from engine.families.gap.confidence import Gate
 
 HEADLINE_LANGUAGE = "python"
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lacuna.engine.evaluate.gaps import GapKind
+from lacuna.engine.evaluate.gate_rows import GateFigures, GateRow
 from matplotlib.figure import Figure
-
-from engine.evaluate.gaps import GapKind
-from engine.evaluate.gate_rows import GateFigures, GateRow
 
 
 @dataclass(frozen=True)

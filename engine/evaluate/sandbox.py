@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.evaluate.candidate import PASSED
+from lacuna.engine.evaluate.candidate import PASSED
 
 _CANDIDATE = Path(__file__).with_name("candidate.py")
 

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import engine
-from engine.device import runtime
-from engine.device.cpu_threads import FreeCores
-from engine.families.gap import filler as gap_filler
-from engine.families.gap import lora
-from engine.families.gap.denoiser import GapDenoiser
-from engine.store import fetch, model_store
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.device import runtime
+from lacuna.engine.device.cpu_threads import FreeCores
+from lacuna.engine.families.gap import filler as gap_filler
+from lacuna.engine.families.gap import lora
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.store import fetch, model_store
+from lacuna.engine.text.byte_bpe import Tokenizer
 
-ENGINE = Path(engine.__file__).parent
+ENGINE = Path(__file__).parents[1]
 # Of these two folders nothing decides what is answered, but for the modules that ask.
 _APART = ("train", "evaluate")
 _ASKING = ("base_alone", "end_of_hole", "methods", "reader")

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from lacuna.engine.layers.int4_linear import Int4Linear
+from lacuna.engine.layers.kv_cache import Cache
+from lacuna.engine.layers.linear import Linear, filled_up
+from lacuna.engine.layers.rope import Rope
+from lacuna.engine.untrusted.config_file import Fields
+from lacuna.engine.untrusted.load_error import LoadError
 from torch import Tensor
 from torch.nn import functional
-
-from engine.layers.int4_linear import Int4Linear
-from engine.layers.kv_cache import Cache
-from engine.layers.linear import Linear, filled_up
-from engine.layers.rope import Rope
-from engine.untrusted.config_file import Fields
-from engine.untrusted.load_error import LoadError
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
 # and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.

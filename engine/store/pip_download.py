@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from engine.store import child
-from engine.store.pull_error import PullError
+from lacuna.engine.store import child
+from lacuna.engine.store.pull_error import PullError
 
 # pip's options that say where packages are: what comes from there is only taken with the right hash. They may hold
 # passwords, so they go into a file and not onto a command line. In this order, as the last one undoes the others.

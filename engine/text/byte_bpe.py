@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from engine.text import tokenizer_file
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.text import tokenizer_file
+from lacuna.engine.untrusted.load_error import LoadError
 
 LONGEST_WORD = 200  # characters looked at for the last word
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+from lacuna.engine.text.byte_bpe import Tokenizer
 from torch import Tensor
-
-from engine.text.byte_bpe import Tokenizer
 
 
 class Spelling:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 LONGEST_STUB = 64  # characters; what is before them stays read
 

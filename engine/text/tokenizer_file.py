@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tokenizers
-
-from engine.untrusted import config_file
-from engine.untrusted.config_file import Fields
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.config_file import Fields
+from lacuna.engine.untrusted.load_error import LoadError
 
 VOCABULARY = 1 << 19  # tokens, where the model's own number is not known
 # Of files that were looked at, a token takes at most 140 bytes and 4 values, its merge and the indentation included.

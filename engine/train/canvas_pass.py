@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from lacuna.engine.models.llama import Llama
+from lacuna.engine.train.batch import Batch, Group
+from lacuna.engine.train.lora import Lora
+from lacuna.engine.train.reads import Reads
 from torch import Tensor
 from torch.nn import functional
-
-from engine.models.llama import Llama
-from engine.train.batch import Batch, Group
-from engine.train.lora import Lora
-from engine.train.reads import Reads
 
 
 class CanvasPass:

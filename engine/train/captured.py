@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from lacuna.engine.train.batch import Batch
 from torch import Tensor
-
-from engine.train.batch import Batch
 
 WARM_UPS = 3  # before a capture, as torch asks
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lacuna.engine.families.gap.lora import FILE
+from lacuna.engine.layers import weight_files
 from safetensors.torch import save_file
 from torch import Tensor
-
-from engine.families.gap.lora import FILE
-from engine.layers import weight_files
 
 STATE = "state.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -53,7 +52,7 @@ def load(directory: Path) -> tuple[Progress, dict[str, Tensor]] | None:
 
 
 def export(directory: Path, config: Mapping[str, Any], parameters: Mapping[str, Tensor]) -> None:
-    """An adapter directory as `engine.families.gap.lora.load` reads it, in bfloat16."""
+    """An adapter directory as `lacuna.engine.families.gap.lora.load` reads it, in bfloat16."""
     directory.mkdir(parents=True, exist_ok=True)
     halved = {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in parameters.items()}
     unfinished = directory / f".{FILE}"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from engine.text.byte_bpe import Tokenizer
-from engine.train import gaps
-from engine.train.gaps import Window
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.train import gaps
+from lacuna.engine.train.gaps import Window
 
 # Tokens of a window, and how often; prefixes are shorter than it. The engine reads 512 tokens before a gap, and what it
 # has filled of a long one: up to 640 (engine/families/gap/kv_context.py).

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.layers import weight_files
+from lacuna.engine.layers.linear import Linear
+from lacuna.engine.models.llama import Layer, Llama, LlamaConfig
+from lacuna.engine.store import model_store
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.untrusted import config_file
 from torch import Tensor
-
-from engine.device.runtime import Runtime
-from engine.layers import weight_files
-from engine.layers.linear import Linear
-from engine.models.llama import Layer, Llama, LlamaConfig
-from engine.store import model_store
-from engine.text.byte_bpe import Tokenizer
-from engine.untrusted import config_file
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from engine.text import syntax, token_healing
-from engine.text.byte_bpe import Tokenizer
-from engine.text.languages import Kind
+from lacuna.engine.text import syntax, token_healing
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.languages import Kind
 
 LEFTS = 9  # gaps that share one right cut, and with it one read of the suffix
 EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as well

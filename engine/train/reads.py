@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from lacuna.engine.families.gap.kv_context import causal
+from lacuna.engine.models.llama import Llama
 from torch import Tensor
-
-from engine.families.gap.kv_context import causal
-from engine.models.llama import Llama
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.train.corpus.filters import BIGGEST, normalised, reason_against
-from engine.train.corpus.languages import language_of_file
-from engine.train.documents import Document
-from engine.untrusted.safe_read import read_regular
-from engine.untrusted.secret_names import secret_rule
-from engine.untrusted.secrets import has_secret
+from lacuna.engine.train.corpus.filters import BIGGEST, normalised, reason_against
+from lacuna.engine.train.corpus.languages import language_of_file
+from lacuna.engine.train.documents import Document
+from lacuna.engine.untrusted.safe_read import read_regular
+from lacuna.engine.untrusted.secret_names import secret_rule
+from lacuna.engine.untrusted.secrets import has_secret
 
 HELD_OUT = 10  # one file of so many is kept out of training, to measure by
 

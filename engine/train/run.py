@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from engine.device import runtime
-from engine.families.gap import filler, lora
-from engine.families.gap.denoiser import GapConfig
-from engine.store import model_store
-from engine.train import checkpoint, frozen
-from engine.train.checkpoint import Progress
-from engine.train.documents import Document, Documents
-from engine.train.lora import STACKS, Lora
-from engine.train.trainer import Measure, Step, TrainConfig, Trainer, Windows
-from engine.train.windows_ahead import WindowsAhead
+from lacuna.engine.device import runtime
+from lacuna.engine.families.gap import filler, lora
+from lacuna.engine.families.gap.denoiser import GapConfig
+from lacuna.engine.store import model_store
+from lacuna.engine.train import checkpoint, frozen
+from lacuna.engine.train.checkpoint import Progress
+from lacuna.engine.train.documents import Document, Documents
+from lacuna.engine.train.lora import STACKS, Lora
+from lacuna.engine.train.trainer import Measure, Step, TrainConfig, Trainer, Windows
+from lacuna.engine.train.windows_ahead import WindowsAhead
 
 METRICS = "metrics.jsonl"
 CUTTERS = 4  # processes that cut windows for a GPU

@@ -14,20 +14,19 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
+from lacuna.engine.device.cpu_threads import FreeCores
+from lacuna.engine.families.gap.denoiser import GapConfig
+from lacuna.engine.train import checkpoint, reads
+from lacuna.engine.train.batch import Batch, batch
+from lacuna.engine.train.canvas_pass import CanvasPass
+from lacuna.engine.train.captured import Captured
+from lacuna.engine.train.checkpoint import Progress
+from lacuna.engine.train.frozen import Frozen
+from lacuna.engine.train.gaps import Window
+from lacuna.engine.train.lora import Lora
+from lacuna.engine.train.loss import Sums, loss
+from lacuna.engine.train.padded import Capacity, padded
 from torch import Tensor
-
-from engine.device.cpu_threads import FreeCores
-from engine.families.gap.denoiser import GapConfig
-from engine.train import checkpoint, reads
-from engine.train.batch import Batch, batch
-from engine.train.canvas_pass import CanvasPass
-from engine.train.captured import Captured
-from engine.train.checkpoint import Progress
-from engine.train.frozen import Frozen
-from engine.train.gaps import Window
-from engine.train.lora import Lora
-from engine.train.loss import Sums, loss
-from engine.train.padded import Capacity, padded
 
 SAVE_SECONDS = 180.0
 CAPACITY = Capacity()  # of a batch that is captured

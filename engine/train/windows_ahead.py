@@ -6,9 +6,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from engine.text.byte_bpe import Tokenizer
-from engine.train.documents import Documents
-from engine.train.gaps import Window
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.train.documents import Documents
+from lacuna.engine.train.gaps import Window
 
 AHEAD = 64  # windows
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.untrusted.load_error import LoadError
-from engine.untrusted.safe_read import read_regular
+from lacuna.engine.untrusted.load_error import LoadError
+from lacuna.engine.untrusted.safe_read import read_regular
 
 LIMIT = 1 << 20  # bytes; the published files have at most 7 KB
 _MISSING: Any = object()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from engine.untrusted.wildmatch import BadPattern, literal_length, machine
+from lacuna.engine.untrusted.wildmatch import BadPattern, literal_length, machine
 
 MAX_PATTERN = 2048  # bytes; a longer line names no file that anybody has
 MAX_STEPS = 200_000  # for one question: bytes that machines read and are built from; some 0.1 s

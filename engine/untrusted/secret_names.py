@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from engine.untrusted.ignore_rules import IgnoreRules
+from lacuna.engine.untrusted.ignore_rules import IgnoreRules
 
 _TABLE = Path(__file__).with_name("secret_names.txt")
 _MAX_PATH = 4096  # characters; no file has a longer path

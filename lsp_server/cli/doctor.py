@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.api import Gap
-from engine.device import runtime
-from engine.device.runtime import Runtime
-from engine.store import model_store, paths
-from engine.text.languages import LANGUAGES
-from engine.text.syntax import MissingGrammar, grammar
-from lsp_server.config import ModelChoice
+from lacuna.engine.api import Gap
+from lacuna.engine.device import runtime
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.store import model_store, paths
+from lacuna.engine.text.languages import LANGUAGES
+from lacuna.engine.text.syntax import MissingGrammar, grammar
+from lacuna.lsp_server.config import ModelChoice
 
 if TYPE_CHECKING:
-    from engine.api import Filler
+    from lacuna.engine.api import Filler
 
 _PREFIX = "import json\n\n\ndef load_config(path):\n    with open(path) as file:\n        "
 _SUFFIX = "\n\n\ndef main():\n    print(load_config('config.json'))\n"
@@ -210,8 +210,8 @@ def _source(directory: Path, problems: list[str]) -> str | None:
 
 
 def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler | None:
-    from engine import load
-    from engine.untrusted.load_error import LoadError
+    from lacuna.engine import load
+    from lacuna.engine.untrusted.load_error import LoadError
 
     try:
         return load.load(choice.model, chosen, choice.adapter)
@@ -224,15 +224,15 @@ def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler
 
 
 def _adapter(choice: ModelChoice) -> str | None:
-    from engine import load
+    from lacuna.engine import load
 
     return load.adapter_in_words(choice.model, choice.adapter)
 
 
 def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | None:
     """What a model needs, and a problem where that is more than there is."""
-    from engine import load
-    from engine.device import memory
+    from lacuna.engine import load
+    from lacuna.engine.device import memory
 
     try:
         needed = load.needed(model, chosen)

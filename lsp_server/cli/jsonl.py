@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.api import Gap, Infill
-from engine.text.languages import language_of
-from lsp_server.cli.raw_gap import RawGap
+from lacuna.engine.api import Gap, Infill
+from lacuna.engine.text.languages import language_of
+from lacuna.lsp_server.cli.raw_gap import RawGap
 
 MAX_TOKENS = 100  # canvas after canvas: the engine has room for 128 tokens behind its longest prefix window
 

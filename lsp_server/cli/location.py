@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
-from lsp_server.documents.text import Place, Text
+from lacuna.engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
+from lacuna.lsp_server.documents.text import Place, Text
 
 MAX_BYTES = 64 << 20  # of a file; longer ones are data
 

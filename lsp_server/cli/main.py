@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsp_server import start  # before anything can be imported from a workspace
+from lacuna.lsp_server import start  # before anything can be imported from a workspace
 
 # isort: split
 import importlib.metadata
@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-
-from engine.api import Gap, Infill
-from engine.device import runtime
-from engine.store import model_store
-from engine.store.progress import Bars
-from engine.store.pull_error import PullError
-from engine.text.languages import language_of
-from lsp_server.cli import jsonl, train_commands
-from lsp_server.cli.location import Location, LocationError
-from lsp_server.cli.raw_gap import RawGap
+from lacuna.engine.api import Gap, Infill
+from lacuna.engine.device import runtime
+from lacuna.engine.store import model_store
+from lacuna.engine.store.progress import Bars
+from lacuna.engine.store.pull_error import PullError
+from lacuna.engine.text.languages import language_of
+from lacuna.lsp_server.cli import jsonl, train_commands
+from lacuna.lsp_server.cli.location import Location, LocationError
+from lacuna.lsp_server.cli.raw_gap import RawGap
 
 if TYPE_CHECKING:
-    from engine.api import Filler
+    from lacuna.engine.api import Filler
 
 MAX_DRAFTS = 6  # the engine's cache has room for seven and the empty one side by side
 
@@ -82,8 +81,8 @@ def serve(
     """Run the language server. A client on TCP has to show the token that is printed, or that of LACUNA_TOKEN."""
     adapter = start.absolute(adapter)
     start.leave_workspace()
-    from lsp_server import server
-    from lsp_server.config import Config
+    from lacuna.lsp_server import server
+    from lacuna.lsp_server.config import Config
 
     config = Config(adapter=adapter)
     if tcp is None:
@@ -116,8 +115,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
     """Say what Lacuna finds on this machine, what it has chosen and why, and time a fill."""
-    from lsp_server.cli import doctor
-    from lsp_server.config import ModelChoice
+    from lacuna.lsp_server.cli import doctor
+    from lacuna.lsp_server.config import ModelChoice
 
     report = doctor.examine(ModelChoice(model, device, dtype, threads, adapter))
     print(doctor.as_json(report) if as_json else doctor.as_text(report))
@@ -130,8 +129,8 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: the counts by date.")] = False,
 ) -> None:
     """Print what was counted over time: requests, and what became of suggestions. It never leaves this machine."""
-    from lsp_server.cli import stats_command
-    from lsp_server.telemetry import daily_counts
+    from lacuna.lsp_server.cli import stats_command
+    from lacuna.lsp_server.telemetry import daily_counts
 
     path = daily_counts.default_path()
     try:
@@ -155,7 +154,7 @@ def demo(
     plain: Annotated[bool, typer.Option(help="One line per pause, as for logs.")] = False,
 ) -> None:
     """Type into a small project as an editor would, and show what the real server suggests."""
-    from lsp_server.demo import play
+    from lacuna.lsp_server.demo import play
 
     try:
         model_store.find(model)
@@ -199,7 +198,7 @@ def _infill_jsonl(filler: Filler, drafts: int, max_tokens: int) -> None:
 
 def _infill_location(filler: Filler, raw_gap: RawGap, drafts: int, watch: bool) -> None:
     if watch:
-        from lsp_server.cli.watch import watching
+        from lacuna.lsp_server.cli.watch import watching
 
         with watching(raw_gap.gap) as on_frame:
             infills = filler.infill(raw_gap.gap, drafts=drafts, on_frame=on_frame)
@@ -236,8 +235,8 @@ def _gap_at(argument: str, max_tokens: int) -> RawGap:
 
 
 def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
-    from engine import load
-    from engine.untrusted.load_error import LoadError
+    from lacuna.engine import load
+    from lacuna.engine.untrusted.load_error import LoadError
 
     try:
         chosen = runtime.choose(device, dtype, threads)

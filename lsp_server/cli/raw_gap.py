@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.api import Gap
-from lsp_server.documents.plain_text import plain
-from lsp_server.documents.text import Text, without_surrogates
+from lacuna.engine.api import Gap
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.text import Text, without_surrogates
 
 
 @dataclass(frozen=True)

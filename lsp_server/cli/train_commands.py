@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-
-from engine.store import model_store, paths
+from lacuna.engine.store import model_store, paths
 
 if TYPE_CHECKING:
-    from engine.evaluate.gate_fit import Fit
-    from engine.train.documents import Document
-    from engine.train.run import Budget, Run
-    from engine.train.trainer import Measure
+    from lacuna.engine.evaluate.gate_fit import Fit
+    from lacuna.engine.train.documents import Document
+    from lacuna.engine.train.run import Budget, Run
+    from lacuna.engine.train.trainer import Measure
 
 WINDOWS_MEASURED = 24  # of held-out text, about 1,000 gaps
 
@@ -37,8 +36,8 @@ def build(
     ] = None,
 ) -> None:
     """Fetch permissively licensed sources by name and version, filter and split them. Goes on where it was stopped."""
-    from engine.train.corpus.build import build
-    from engine.train.corpus.sources import CorpusError
+    from lacuna.engine.train.corpus.build import build
+    from lacuna.engine.train.corpus.sources import CorpusError
 
     try:
         build(directory or paths.corpus(), print, only or (), benchmark or ())
@@ -65,10 +64,10 @@ def gap(
     directory: Corpus = None,
 ) -> None:
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
-    from engine.families.gap.filler import adapter_directory
-    from engine.layers.weight_files import WeightsError
-    from engine.train import checkpoint, run
-    from engine.train.trainer import TrainConfig
+    from lacuna.engine.families.gap.filler import adapter_directory
+    from lacuna.engine.layers.weight_files import WeightsError
+    from lacuna.engine.train import checkpoint, run
+    from lacuna.engine.train.trainer import TrainConfig
 
     try:
         name = name or (repo.resolve().name if repo else "main")
@@ -97,8 +96,8 @@ def fit_gate(
     model: Model = model_store.EMBEDDED,
 ) -> None:
     """Fit how confident a fill is to how often it is right, and draw the risk-coverage curve beside the adapter."""
-    from engine.evaluate.gate_file import fit
-    from engine.layers.weight_files import WeightsError
+    from lacuna.engine.evaluate.gate_file import fit
+    from lacuna.engine.layers.weight_files import WeightsError
 
     try:
         fitted = fit(model, adapter, split or paths.corpus() / "validation.jsonl", limit)
@@ -117,12 +116,11 @@ def evaluate(
     model: Model = model_store.EMBEDDED,
 ) -> None:
     """Measure fills on held-out packages, beside controls. The last line is JSON."""
+    from lacuna.engine.evaluate.benchmark import pass_at_1
+    from lacuna.engine.evaluate.evaluation import Plan
+    from lacuna.engine.evaluate.evaluation import evaluate as run
+    from lacuna.engine.layers.weight_files import WeightsError
     from rich.console import Console
-
-    from engine.evaluate.benchmark import pass_at_1
-    from engine.evaluate.evaluation import Plan
-    from engine.evaluate.evaluation import evaluate as run
-    from engine.layers.weight_files import WeightsError
 
     try:
         report = (
@@ -137,7 +135,7 @@ def evaluate(
 
 def _documents(repo: Path | None, directory: Path) -> tuple[list[Document], list[Document]]:
     """To train on, and held out."""
-    from engine.train import documents, repository
+    from lacuna.engine.train import documents, repository
 
     if repo is not None:
         return repository.read_repository(repo)
@@ -181,7 +179,7 @@ def _fitted(fit: Fit) -> str:
 
 
 def _plot(metrics: Path, target: Path) -> None:
-    from engine.train import plots
+    from lacuna.engine.train import plots
 
     plots.plot(metrics, target)
 

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lacuna.engine.api import Frame, Gap
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-
-from engine.api import Frame, Gap
 
 _MASK = "░"
 _LINE_END = "⏎"

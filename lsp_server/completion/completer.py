@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
-from lsp_server.completion.frames import Frames
-from lsp_server.completion.item_shape import ItemShape, start_column
-from lsp_server.completion.latest_only import Newest
-from lsp_server.completion.prefetch import Following
-from lsp_server.completion.request import Item, Request
-from lsp_server.completion.suggester import Suggester
-from lsp_server.completion.type_through import MAX_CLOSERS, Offer, Recall
-from lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
-from lsp_server.documents.text import Place
-from lsp_server.infill.question import Trigger
-from lsp_server.infill.suggestion import Reason, Suggestion
-from lsp_server.setup import Setup
-from lsp_server.telemetry.acceptance import Acceptance, Given
-from lsp_server.telemetry.statistics import Outcome, Record, Statistics
+from lacuna.lsp_server.completion.frames import Frames
+from lacuna.lsp_server.completion.item_shape import ItemShape, start_column
+from lacuna.lsp_server.completion.latest_only import Newest
+from lacuna.lsp_server.completion.prefetch import Following
+from lacuna.lsp_server.completion.request import Item, Request
+from lacuna.lsp_server.completion.suggester import Suggester
+from lacuna.lsp_server.completion.type_through import MAX_CLOSERS, Offer, Recall
+from lacuna.lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.infill.question import Trigger
+from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
+from lacuna.lsp_server.setup import Setup
+from lacuna.lsp_server.telemetry.acceptance import Acceptance, Given
+from lacuna.lsp_server.telemetry.statistics import Outcome, Record, Statistics
 
 TREE_MS = 2.0  # for which a request waits for the tree of the newest text: with 1,000 lines 1 is enough
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 
-from engine.api import Frame
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.text import Position
+from lacuna.engine.api import Frame
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.text import Position
 
 Cell = tuple[str | None, bool]  # as in `Frame.cells`
 

@@ -6,16 +6,16 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from lsp_server.completion.suggester import Suggester
-from lsp_server.completion.type_through import Offer, Recall
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.syntax_tree import NO_TREE
-from lsp_server.documents.text import Place
-from lsp_server.infill.question import Trigger
-from lsp_server.infill.suggestion import Reason, Suggestion
-from lsp_server.model.engine_thread import Urgency
-from lsp_server.model.worker import ModelError
-from lsp_server.telemetry.statistics import Outcome, Record
+from lacuna.lsp_server.completion.suggester import Suggester
+from lacuna.lsp_server.completion.type_through import Offer, Recall
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.syntax_tree import NO_TREE
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.infill.question import Trigger
+from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
+from lacuna.lsp_server.model.engine_thread import Urgency
+from lacuna.lsp_server.model.worker import ModelError
+from lacuna.lsp_server.telemetry.statistics import Outcome, Record
 
 # After an answer: it goes out first, and a request that comes on its heels finds the engine free.
 IDLE_SECONDS = 0.02

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lsp_server.completion.item_shape import ItemShape
-from lsp_server.documents.text import Position
-from lsp_server.infill.question import Trigger
+from lacuna.lsp_server.completion.item_shape import ItemShape
+from lacuna.lsp_server.documents.text import Position
+from lacuna.lsp_server.infill.question import Trigger
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lsp_server.completion.draft_budget import Budget
-from lsp_server.documents.exclude import path_of
-from lsp_server.documents.store import DocumentStore, Snapshot
-from lsp_server.infill.question import Context, Trigger, build_context
-from lsp_server.infill.selection import select
-from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
-from lsp_server.model.engine_thread import Urgency
-from lsp_server.model.worker import Filled, OnFrame
-from lsp_server.setup import Setup
-from lsp_server.telemetry.statistics import Outcome, Record
+from lacuna.lsp_server.completion.draft_budget import Budget
+from lacuna.lsp_server.documents.exclude import path_of
+from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
+from lacuna.lsp_server.infill.question import Context, Trigger, build_context
+from lacuna.lsp_server.infill.selection import select
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
+from lacuna.lsp_server.model.engine_thread import Urgency
+from lacuna.lsp_server.model.worker import Filled, OnFrame
+from lacuna.lsp_server.setup import Setup
+from lacuna.lsp_server.telemetry.statistics import Outcome, Record
 
 
 class Suggester:

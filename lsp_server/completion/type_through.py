@@ -6,8 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lsp_server.documents.store import Snapshot
-from lsp_server.infill.suggestion import Suggestion
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.infill.suggestion import Suggestion
 
 DOCUMENTS = 8
 PLACES = 6  # per document

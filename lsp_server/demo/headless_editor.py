@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lacuna.lsp_server.documents.text import Place, Position, Text
+from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.model.lifecycle import State
+from lacuna.lsp_server.protocol.convert import COPILOT_STATUS, STATISTICS, STATUS
+from lacuna.lsp_server.telemetry.statistics import Outcome
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
-
-from lsp_server.documents.text import Place, Position, Text
-from lsp_server.infill.suggestion import Reason
-from lsp_server.model.lifecycle import State
-from lsp_server.protocol.convert import COPILOT_STATUS, STATISTICS, STATUS
-from lsp_server.telemetry.statistics import Outcome
 
 T = TypeVar("T")
 
@@ -83,7 +82,7 @@ class Editor:
     async def start(self, directory: Path, settings: dict[str, object]) -> None:
         """Start a server on a project directory. Raises ServerFailed."""
         # -P: modules of the project that is edited must not be imported.
-        await self._client.start_io(sys.executable, "-P", "-m", "lsp_server.cli.main", "serve")
+        await self._client.start_io(sys.executable, "-P", "-m", "lacuna.lsp_server", "serve")
         folder = types.WorkspaceFolder(directory.as_uri(), directory.name)
         inline = types.InlineCompletionClientCapabilities()
         parameters = types.InitializeParams(

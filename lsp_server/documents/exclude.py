@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterable
 from functools import lru_cache
 
-from engine.untrusted.ignore_rules import IgnoreRules, TooCostly, fault
-from engine.untrusted.secret_names import secret_rule
-from lsp_server.documents.gitignore import GitIgnores
+from lacuna.engine.untrusted.ignore_rules import IgnoreRules, TooCostly, fault
+from lacuna.engine.untrusted.secret_names import secret_rule
+from lacuna.lsp_server.documents.gitignore import GitIgnores
 
 MAX_GLOBS = 1000  # of the user's
 _MAX_ANSWERS = 1000  # documents remembered; a session opens far fewer

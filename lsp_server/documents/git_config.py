@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.untrusted.safe_read import read_regular
+from lacuna.engine.untrusted.safe_read import read_regular
 
 _MAX_BYTES = 1 << 20
 _MAX_INCLUDES = 10  # deep, as git has it

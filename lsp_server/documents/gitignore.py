@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from engine.untrusted.ignore_rules import IgnoreRules, Rule, TooCostly
-from engine.untrusted.safe_read import TooLargeError, read_regular
-from lsp_server.documents.git_config import excludes_file
+from lacuna.engine.untrusted.ignore_rules import IgnoreRules, Rule, TooCostly
+from lacuna.engine.untrusted.safe_read import TooLargeError, read_regular
+from lacuna.lsp_server.documents.git_config import excludes_file
 
 _log = logging.getLogger(__name__)
 

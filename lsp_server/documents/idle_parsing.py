@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.documents.store import DocumentStore
 
 QUIET_SECONDS = 0.03  # after a change, which a request often follows at once, and after a request
 SLICE_MS, PAUSE_SECONDS = 1.0, 0.0025  # of parsing, and for others between two slices

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-from lsp_server.documents.text import Text
+from lacuna.lsp_server.documents.text import Text
 
 
 class PlainText:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from engine.text.languages import language_of
-from engine.text.syntax import Tree
-from lsp_server.documents.surrogates import LoneSurrogates, halves, is_high, is_low, joined
-from lsp_server.documents.syntax_tree import NO_TREE, DocumentTree, ParsedTree, can_have_tree, tree_edit
-from lsp_server.documents.text import Edit, Encoding, Place, Position, Text, without_surrogates
+from lacuna.engine.text.languages import language_of
+from lacuna.engine.text.syntax import Tree
+from lacuna.lsp_server.documents.surrogates import LoneSurrogates, halves, is_high, is_low, joined
+from lacuna.lsp_server.documents.syntax_tree import NO_TREE, DocumentTree, ParsedTree, can_have_tree, tree_edit
+from lacuna.lsp_server.documents.text import Edit, Encoding, Place, Position, Text, without_surrogates
 
 # A request waits so long for the tree of the newest text; files up to some 2,000 lines are parsed again in less.
 TREE_DEADLINE_MS = 4.0

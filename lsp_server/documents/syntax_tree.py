@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from engine.text.syntax import MissingGrammar, SlicedParse, Tree, grammar
-from lsp_server.documents.text import Place, Point, Text
+from lacuna.engine.text.syntax import MissingGrammar, SlicedParse, Tree, grammar
+from lacuna.lsp_server.documents.text import Place, Point, Text
 
 MAX_BYTES = 2_000_000  # at a third of it parsing again after an edit takes 9 to 140 ms already
 MAX_LINE = 200_000  # characters; grammars that look at columns count them from the start of the line

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lsp_server.edits.change import Change
-from lsp_server.lexing.bracket_scan import scan
+from lacuna.lsp_server.edits.change import Change
+from lacuna.lsp_server.lexing.bracket_scan import scan
 
 MAX_CHARS = 400  # of a list
 _LIST = re.compile(r"([^\W\d]\w*)\s*\(")

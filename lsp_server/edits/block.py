@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from engine.text.syntax import Kind, Node, enclosing
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.syntax_tree import NO_TREE, DocumentTree, can_have_tree, tree_edit
-from lsp_server.documents.text import Place, Text
+from lacuna.engine.text.syntax import Kind, Node, enclosing
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.syntax_tree import NO_TREE, DocumentTree, can_have_tree, tree_edit
+from lacuna.lsp_server.documents.text import Place, Text
 
 MAX_CHARS = 4000  # of a block: more is no refill but a new file, and takes minutes on a CPU
 TREE_MS = 30.0  # for which a request waits for a tree; nobody types meanwhile

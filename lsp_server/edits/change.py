@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from lsp_server.edits.recent_edits import RecentEdit
-from lsp_server.edits.tokens import Token, tokens
+from lacuna.lsp_server.edits.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.tokens import Token, tokens
 
 MAX_CHARS = 1500  # of the lines that an edit touched; more is pasted or deleted text, which nothing follows from
 

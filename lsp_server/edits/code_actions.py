@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.text import Place
-from lsp_server.edits.block import Block, Unit, block_between, blocks_at
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.edits.block import Block, Unit, block_between, blocks_at
 
 KIND = "refactor.rewrite.lacuna"
 DIAGNOSTIC_KIND = "quickfix.lacuna"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lsp_server.documents.text import Place
+from lacuna.lsp_server.documents.text import Place
 
 
 @dataclass(frozen=True)

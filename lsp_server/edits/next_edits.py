@@ -6,16 +6,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from lsp_server.completion.latest_only import Newest
-from lsp_server.documents.plain_text import plain
-from lsp_server.documents.store import Document, DocumentStore
-from lsp_server.documents.text import Place, Position, Text
-from lsp_server.edits.draft import Draft
-from lsp_server.edits.next_edit import Found, Search
-from lsp_server.edits.offer import Offer, Offers, Quiet
-from lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits
-from lsp_server.edits.site import Other, Version, holds_secret
-from lsp_server.model.worker import Worker
+from lacuna.lsp_server.completion.latest_only import Newest
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.store import Document, DocumentStore
+from lacuna.lsp_server.documents.text import Place, Position, Text
+from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.next_edit import Found, Search
+from lacuna.lsp_server.edits.offer import Offer, Offers, Quiet
+from lacuna.lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits
+from lacuna.lsp_server.edits.site import Other, Version, holds_secret
+from lacuna.lsp_server.model.worker import Worker
 
 IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
 # For all places and edits of one question: after that the place at hand is the last one. What is found later is of no

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from engine.text.languages import Kind
-from engine.text.syntax import MissingGrammar, error_count, grammar, parse, spans
-from engine.untrusted.secrets import reveals
-from lsp_server.edits.change import Change
-from lsp_server.edits.tokens import tokens
-from lsp_server.infill.repetition import loops
+from lacuna.engine.text.languages import Kind
+from lacuna.engine.text.syntax import MissingGrammar, error_count, grammar, parse, spans
+from lacuna.engine.untrusted.secrets import reveals
+from lacuna.lsp_server.edits.change import Change
+from lacuna.lsp_server.edits.tokens import tokens
+from lacuna.lsp_server.infill.repetition import loops
 
 _LINE = 300  # characters behind it, in which a secret may end
 _NEAR = 2000  # characters on either side that are parsed with it

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 
-from lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.draft import Draft
 
 REMEMBERED = 500  # dismissed offers
 

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from lsp_server.documents.plain_text import PlainText
-from lsp_server.documents.text import Text
+from lacuna.lsp_server.documents.plain_text import PlainText
+from lacuna.lsp_server.documents.text import Text
 
 REMEMBERED = 4  # edits per document
 PAUSE_SECONDS = 60.0  # after which going on at a place is another edit

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.api import NEAR, Extent, Gap, Infill
-from lsp_server.documents.exclude import Exclusion, path_of
-from lsp_server.documents.store import Snapshot
-from lsp_server.edits.block import Block, Unit, text_of
-from lsp_server.edits.draft import Draft
-from lsp_server.infill.postprocess import postprocess
-from lsp_server.infill.question import Context, Scope, Trigger, build_context
-from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
-from lsp_server.lexing.indentation import leading
-from lsp_server.model.engine_thread import Urgency
-from lsp_server.model.worker import Worker
+from lacuna.engine.api import NEAR, Extent, Gap, Infill
+from lacuna.lsp_server.documents.exclude import Exclusion, path_of
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.edits.block import Block, Unit, text_of
+from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.infill.postprocess import postprocess
+from lacuna.lsp_server.infill.question import Context, Scope, Trigger, build_context
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
+from lacuna.lsp_server.lexing.indentation import leading
+from lacuna.lsp_server.model.engine_thread import Urgency
+from lacuna.lsp_server.model.worker import Worker
 
 MAX_TOKENS = 480  # of a fill
 ASKED_TOKENS = 120  # of the engine at once: its prefix window has room for so much of an unfinished fill

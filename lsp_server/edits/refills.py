@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from lsp_server.documents.store import DocumentStore, Snapshot
-from lsp_server.documents.text import Text
-from lsp_server.edits.block import Block, without
-from lsp_server.edits.refill import Refill, context_of
-from lsp_server.infill.suggestion import Reason, Rejected
-from lsp_server.setup import Setup
+from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
+from lacuna.lsp_server.documents.text import Text
+from lacuna.lsp_server.edits.block import Block, without
+from lacuna.lsp_server.edits.refill import Refill, context_of
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected
+from lacuna.lsp_server.setup import Setup
 
 REMEMBERED = 6  # blocks
 

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.text.languages import Kind
-from engine.text.syntax import spans
-from lsp_server.edits.argument_lists import Filling, followed, list_changes, lists
-from lsp_server.edits.change import Change
-from lsp_server.edits.same_names import same_names
-from lsp_server.edits.similar_lines import similar_lines
+from lacuna.engine.text.languages import Kind
+from lacuna.engine.text.syntax import spans
+from lacuna.lsp_server.edits.argument_lists import Filling, followed, list_changes, lists
+from lacuna.lsp_server.edits.change import Change
+from lacuna.lsp_server.edits.same_names import same_names
+from lacuna.lsp_server.edits.similar_lines import similar_lines
 
 MAX_PASSAGE = 600  # characters of the lines around a place
 

@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from textwrap import dedent
 
-from engine.api import Wish
-from engine.untrusted.secrets import secrets
-from lsp_server.documents.plain_text import plain
-from lsp_server.documents.store import Document
-from lsp_server.documents.text import Place
-from lsp_server.edits.draft import Draft
-from lsp_server.lexing.indentation import leading, moved, unit_of, width, with_unit
-from lsp_server.model.worker import Worker
+from lacuna.engine.api import Wish
+from lacuna.engine.untrusted.secrets import secrets
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.store import Document
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.lexing.indentation import leading, moved, unit_of, width, with_unit
+from lacuna.lsp_server.model.worker import Worker
 
 
 @dataclass(frozen=True)

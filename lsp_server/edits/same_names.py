@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from lsp_server.edits.argument_lists import Filling
-from lsp_server.edits.change import Change, Replacement
-from lsp_server.edits.tokens import Token, tokens
+from lacuna.lsp_server.edits.argument_lists import Filling
+from lacuna.lsp_server.edits.change import Change, Replacement
+from lacuna.lsp_server.edits.tokens import Token, tokens
 
 _BINDS = r"(?<![.\w]){0}\s*(:[^=\n]+)?:?=(?!=)|\b(as|for|let|var|const|mut|val)\s+(\w+,\s*)*{0}\b"
 _PARAMETERS = re.compile(r"[^({]*\(([^)]*)\)")

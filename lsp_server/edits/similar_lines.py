@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from lsp_server.edits.argument_lists import Filling
-from lsp_server.edits.change import Change, Replacement
-from lsp_server.edits.tokens import Token, tokens
+from lacuna.lsp_server.edits.argument_lists import Filling
+from lacuna.lsp_server.edits.change import Change, Replacement
+from lacuna.lsp_server.edits.tokens import Token, tokens
 
 SIMILAR = 0.6  # share of tokens that a line must have in common with the one that changed
 _LEAST_TOKENS = 4  # of a line that another one can be like

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from lsp_server.completion.latest_only import Newest
-from lsp_server.documents.store import DocumentStore, Snapshot, UnknownDocument
-from lsp_server.documents.text import Position, Text
-from lsp_server.edits.block import Block
-from lsp_server.edits.draft import Draft
-from lsp_server.edits.next_edits import NextEdits
-from lsp_server.edits.offer import Offer, Offers, Quiet
-from lsp_server.edits.refills import Refills
-from lsp_server.edits.rewrite import Rewrite, rewritten
-from lsp_server.infill.suggestion import Reason
-from lsp_server.setup import Setup
+from lacuna.lsp_server.completion.latest_only import Newest
+from lacuna.lsp_server.documents.store import DocumentStore, Snapshot, UnknownDocument
+from lacuna.lsp_server.documents.text import Position, Text
+from lacuna.lsp_server.edits.block import Block
+from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.next_edits import NextEdits
+from lacuna.lsp_server.edits.offer import Offer, Offers, Quiet
+from lacuna.lsp_server.edits.refills import Refills
+from lacuna.lsp_server.edits.rewrite import Rewrite, rewritten
+from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.setup import Setup
 
 
 class EditSuggestions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lsp_server.handlers import commands, documents, inline_edits, lifecycle, models, reports, rewrites
+from lacuna.lsp_server.handlers import commands, documents, inline_edits, lifecycle, models, reports, rewrites
 
 FEATURES: dict[str, Callable[..., object]] = (
     lifecycle.FEATURES | documents.FEATURES | reports.FEATURES | inline_edits.FEATURES

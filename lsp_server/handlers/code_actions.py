@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.text import Place, Position
+from lacuna.lsp_server.edits import code_actions
+from lacuna.lsp_server.edits.block import TREE_MS, Block, Unit
+from lacuna.lsp_server.edits.code_actions import Action, Mark, Menu
+from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
+from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.language_server import LacunaServer
 from lsprotocol import types
 from pygls.capabilities import get_capability
-
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.text import Place, Position
-from lsp_server.edits import code_actions
-from lsp_server.edits.block import TREE_MS, Block, Unit
-from lsp_server.edits.code_actions import Action, Mark, Menu
-from lsp_server.handlers.workspace_edits import confirmed_edit
-from lsp_server.infill.suggestion import Reason
-from lsp_server.language_server import LacunaServer
 
 OPTIONS = types.CodeActionOptions(code_action_kinds=code_actions.kinds(), resolve_provider=True)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lsp_server.language_server import LacunaServer
-from lsp_server.protocol import convert
+from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.protocol import convert
 
 
 def _statistics(ls: LacunaServer) -> dict[str, object]:

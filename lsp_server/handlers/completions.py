@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lacuna.lsp_server.config import Config
+from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.protocol import convert
 from lsprotocol import types
-
-from lsp_server.config import Config
-from lsp_server.language_server import LacunaServer
-from lsp_server.protocol import convert
 
 
 def add(ls: LacunaServer, config: Config) -> list[types.Registration]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.protocol import convert
 from lsprotocol import types
-
-from lsp_server.language_server import LacunaServer
-from lsp_server.protocol import convert
 
 
 def _did_open(ls: LacunaServer, params: types.DidOpenTextDocumentParams) -> None:

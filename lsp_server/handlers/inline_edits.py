@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lsp_server.edits.offer import Offer
-from lsp_server.handlers.workspace_edits import range_of
-from lsp_server.language_server import LacunaServer
-from lsp_server.protocol import convert
+from lacuna.lsp_server.edits.offer import Offer
+from lacuna.lsp_server.handlers.workspace_edits import range_of
+from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.protocol import convert
 
 ACCEPTED = "lacuna.editAccepted"  # command: a next edit was taken; its argument is the id
 DISMISSED = "lacuna.dismissed"  # command: it is not wanted

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lacuna.lsp_server.completion.item_shape import ghost_text_shape
+from lacuna.lsp_server.config import from_client
+from lacuna.lsp_server.handlers import code_actions, completions
+from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.protocol import convert
 from lsprotocol import types
-
-from lsp_server.completion.item_shape import ghost_text_shape
-from lsp_server.config import from_client
-from lsp_server.handlers import code_actions, completions
-from lsp_server.language_server import LacunaServer
-from lsp_server.protocol import convert
 
 
 def _initialize(ls: LacunaServer, params: types.InitializeParams) -> None:

@@ -9,15 +9,14 @@ from contextlib import asynccontextmanager
 from itertools import count
 from threading import Event
 
+from lacuna.engine.store import model_store
+from lacuna.engine.store.pull_error import PullError
+from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.model.model_choices import model_options
+from lacuna.lsp_server.model.pull_progress import PullProgress
+from lacuna.lsp_server.protocol import convert
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
-
-from engine.store import model_store
-from engine.store.pull_error import PullError
-from lsp_server.language_server import LacunaServer
-from lsp_server.model.model_choices import model_options
-from lsp_server.model.pull_progress import PullProgress
-from lsp_server.protocol import convert
 
 LOGGED_STEP = 10  # per cent between two lines of the log, for clients that show no progress
 

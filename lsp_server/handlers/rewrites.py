@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lacuna.lsp_server.documents.store import Document
+from lacuna.lsp_server.documents.text import Place, Position
+from lacuna.lsp_server.edits.rewrite import Rewrite
+from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
+from lacuna.lsp_server.language_server import LacunaServer
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
-
-from lsp_server.documents.store import Document
-from lsp_server.documents.text import Place, Position
-from lsp_server.edits.rewrite import Rewrite
-from lsp_server.handlers.workspace_edits import confirmed_edit
-from lsp_server.language_server import LacunaServer
 
 REWRITE = "lacuna.rewrite"  # command; its argument is {textDocument, range, instruction}, its answer a WorkspaceEdit
 _LABEL = 60  # characters of an instruction that a preview shows

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.language_server import LacunaServer
 from lsprotocol import types
 from pygls.capabilities import get_capability
-
-from lsp_server.documents.text import Place
-from lsp_server.edits.draft import Draft
-from lsp_server.language_server import LacunaServer
 
 ANNOTATION = "lacuna"
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lsp_server.infill.following_lines import Following, Role, repeated
-from lsp_server.infill.line_form import form, has_word
-from lsp_server.infill.question import Context
-from lsp_server.infill.repetition import overlaps, repeats_above
+from lacuna.lsp_server.infill.following_lines import Following, Role, repeated
+from lacuna.lsp_server.infill.line_form import form, has_word
+from lacuna.lsp_server.infill.question import Context
+from lacuna.lsp_server.infill.repetition import overlaps, repeats_above
 
 _CLOSING_RUN = re.compile(r"[)\]}\"'`]+")  # what editors type by themselves
 _TAG_ENDS = re.compile(r"/?></")  # as editors close a tag that is just being written

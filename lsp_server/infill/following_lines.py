@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from lsp_server.infill.line_form import (
+from lacuna.lsp_server.infill.line_form import (
     closes,
     comment_marks,
     form,
@@ -19,8 +19,8 @@ from lsp_server.infill.line_form import (
     opens_section,
     without_last_closers,
 )
-from lsp_server.infill.question import Context
-from lsp_server.lexing.indentation import leading, width
+from lacuna.lsp_server.infill.question import Context
+from lacuna.lsp_server.lexing.indentation import leading, width
 
 _CODE_LINES = 3  # that are looked at; what stands farther below is said again more often than not for a reason
 _COMMENT_LINES = 3

@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from engine.text.languages import LANGUAGES
-from lsp_server.documents.store import Snapshot
-from lsp_server.infill.fitting import Fitted, lines_above
-from lsp_server.infill.following_lines import Following, Role, repeated
-from lsp_server.infill.line_form import comment_marks, form, has_word
-from lsp_server.infill.question import Context
-from lsp_server.infill.repetition import repeats_above
-from lsp_server.infill.suggestion import Reason
-from lsp_server.infill.syntax_check import SyntaxCheck
-from lsp_server.infill.tags import closes_nothing
-from lsp_server.lexing.lexis import lexis_of
+from lacuna.engine.text.languages import LANGUAGES
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.infill.fitting import Fitted, lines_above
+from lacuna.lsp_server.infill.following_lines import Following, Role, repeated
+from lacuna.lsp_server.infill.line_form import comment_marks, form, has_word
+from lacuna.lsp_server.infill.question import Context
+from lacuna.lsp_server.infill.repetition import repeats_above
+from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.infill.syntax_check import SyntaxCheck
+from lacuna.lsp_server.infill.tags import closes_nothing
+from lacuna.lsp_server.lexing.lexis import lexis_of
 
 _QUOTES = "\"'`"
 _EMPTY_ARGUMENT = re.compile(r"\(\s*,")

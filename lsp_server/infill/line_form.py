@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.text.languages import LANGUAGES
+from lacuna.engine.text.languages import LANGUAGES
 
 _SPACE_BESIDE_SIGN = re.compile(r"(?<=[^\w\s])\s+|\s+(?=[^\w\s])")
 _SEPARATORS_BEFORE = re.compile(r"^(?:,|\|(?![|>=]))\s*")  # SQL and Haskell begin lines with them, too

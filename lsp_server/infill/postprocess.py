@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice, takewhile
 
-from engine.text.syntax import token_boundaries
-from engine.untrusted.secrets import reveals
-from lsp_server.documents.plain_text import plain
-from lsp_server.documents.store import Snapshot
-from lsp_server.infill.fitting import fittings
-from lsp_server.infill.following_lines import following_lines
-from lsp_server.infill.judgement import Candidate, objection
-from lsp_server.infill.question import Context
-from lsp_server.infill.repetition import loops
-from lsp_server.infill.scope import in_scope, indented
-from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
-from lsp_server.infill.syntax_check import SyntaxCheck
+from lacuna.engine.text.syntax import token_boundaries
+from lacuna.engine.untrusted.secrets import reveals
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.infill.fitting import fittings
+from lacuna.lsp_server.infill.following_lines import following_lines
+from lacuna.lsp_server.infill.judgement import Candidate, objection
+from lacuna.lsp_server.infill.question import Context
+from lacuna.lsp_server.infill.repetition import loops
+from lacuna.lsp_server.infill.scope import in_scope, indented
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
+from lacuna.lsp_server.infill.syntax_check import SyntaxCheck
 
 _MAX_FITTINGS = 12  # most of them fail before they are parsed
 _SECRET_CHARS = 3000  # before the cursor, in which a secret may have begun that a fill goes on with: a key has lines

@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from engine.api import NEAR, Extent, Gap
-from engine.text.languages import Kind
-from engine.text.syntax import enclosing
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.plain_text import plain
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.text import Text
-from lsp_server.infill.suggestion import Reason, Rejected
-from lsp_server.lexing.brackets import Brackets, brackets_around
-from lsp_server.lexing.indentation import expected_after, leading, opens_block, unit_near
+from lacuna.engine.api import NEAR, Extent, Gap
+from lacuna.engine.text.languages import Kind
+from lacuna.engine.text.syntax import enclosing
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.text import Text
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected
+from lacuna.lsp_server.lexing.brackets import Brackets, brackets_around
+from lacuna.lsp_server.lexing.indentation import expected_after, leading, opens_block, unit_near
 
 JUMPS = 4  # in a window: its start stands still while a quarter of it is typed, and what was read of it stays
 BRACKET_CHARS = 2400  # after the cursor, in which brackets are matched

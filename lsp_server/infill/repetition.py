@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lsp_server.infill.line_form import form, has_word
-from lsp_server.lexing.indentation import leading
+from lacuna.lsp_server.infill.line_form import form, has_word
+from lacuna.lsp_server.lexing.indentation import leading
 
 _TOKEN = re.compile(r"\w+|([^\w\s])\1*")  # a ruler of dashes is one token
 _RUN = re.compile(r"(\w{1,8}?|[^\w\s]{1,8}?)\1{3,}")  # a unit of a word or a ruler, as short as it can be

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from lsp_server.infill.question import PROSE, Context, Scope
-from lsp_server.infill.repetition import overlaps
-from lsp_server.lexing.bracket_scan import Scan, scan
-from lsp_server.lexing.indentation import (
+from lacuna.lsp_server.infill.question import PROSE, Context, Scope
+from lacuna.lsp_server.infill.repetition import overlaps
+from lacuna.lsp_server.lexing.bracket_scan import Scan, scan
+from lacuna.lsp_server.lexing.indentation import (
     asks_for_statement,
     leading,
     moved,

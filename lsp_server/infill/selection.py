@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from engine.api import Infill
-from lsp_server.documents.store import Snapshot
-from lsp_server.infill.postprocess import longest_confident_prefix, postprocess, reveals_secret
-from lsp_server.infill.question import Context, Trigger
-from lsp_server.infill.suggestion import Reason, Suggestion
+from lacuna.engine.api import Infill
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess, reveals_secret
+from lacuna.lsp_server.infill.question import Context, Trigger
+from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
 
 
 def select(

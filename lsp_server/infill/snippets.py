@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from engine.untrusted.secrets import without_secrets
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.plain_text import plain
-from lsp_server.documents.store import Document, Snapshot
-from lsp_server.documents.text import Text
+from lacuna.engine.untrusted.secrets import without_secrets
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.store import Document, Snapshot
+from lacuna.lsp_server.documents.text import Text
 
 MAX_SNIPPETS = 3
 MAX_CHARS = 600  # of one snippet

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import cache, cached_property
 
-from engine.text.languages import LANGUAGES, Kind
-from engine.text.syntax import Node, Tree, error_count, parse
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.text import Text
-from lsp_server.lexing.brackets import Brackets
+from lacuna.engine.text.languages import LANGUAGES, Kind
+from lacuna.engine.text.syntax import Node, Tree, error_count, parse
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.text import Text
+from lacuna.lsp_server.lexing.brackets import Brackets
 
 _NEAR = 1500  # bytes on either side of the cursor that are parsed whole
 _AT_HOLE = 200  # bytes on either side of the cursor: an error stands where the parser gave up, not where it began

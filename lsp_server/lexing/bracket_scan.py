@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from lsp_server.lexing.lexis import Lexis, lexis_of
+from lacuna.lsp_server.lexing.lexis import Lexis, lexis_of
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _OPENERS = {closer: opener for opener, closer in CLOSERS.items()}

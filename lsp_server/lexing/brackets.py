@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from lsp_server.lexing.bracket_scan import CLOSERS, Open, Scan, scan
-from lsp_server.lexing.indentation import leading, width
-from lsp_server.lexing.lexis import LINE_COMMENTS, lexis_of
+from lacuna.lsp_server.lexing.bracket_scan import CLOSERS, Open, Scan, scan
+from lacuna.lsp_server.lexing.indentation import leading, width
+from lacuna.lsp_server.lexing.lexis import LINE_COMMENTS, lexis_of
 
 _NO_STATEMENT = re.compile(r"\s*(#|//|/\*|\*|case\b|default\b|\w+\s*:\s*$)")  # comments, directives and labels
 

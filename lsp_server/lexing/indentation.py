@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lsp_server.lexing.bracket_scan import scan
+from lacuna.lsp_server.lexing.bracket_scan import scan
 
 _TWO_SPACES = {
     "css", "elixir", "haskell", "html", "javascript", "json", "lua", "ocaml", "ruby", "scala", "tsx", "typescript",

@@ -17,7 +17,7 @@ from itertools import count
 from threading import Condition, Event, Thread
 from typing import Any, TypeVar
 
-from engine.api import Stopped
+from lacuna.engine.api import Stopped
 
 # After which a job is not interrupted any more: where several users type all the time, nobody waits for ever.
 PATIENCE_SECONDS = 30.0

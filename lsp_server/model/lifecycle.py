@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from lsp_server.config import ModelChoice
-from lsp_server.model.model_pool import Models
-from lsp_server.model.worker import ModelError, Phase
+from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.model.worker import ModelError, Phase
 
 BUSY_SECONDS = 0.5  # after which a user wants to know that something is being done
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.store import model_store
+from lacuna.engine.store import model_store
 
 # Repositories that Lacuna has code for. What else is pulled is listed once it is there.
 _KNOWN = {"google/diffusiongemma-26B-A4B-it": "DiffusionGemma, 26 billion parameters, for a large GPU"}

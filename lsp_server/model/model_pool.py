@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lsp_server.config import ModelChoice
-from lsp_server.model.engine_thread import EngineThread
-from lsp_server.model.worker import LoadModel, Worker, load
+from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model.engine_thread import EngineThread
+from lacuna.lsp_server.model.worker import LoadModel, Worker, load
 
 
 class Models:

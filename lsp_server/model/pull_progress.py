@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from engine.store.progress import Stage
+from lacuna.engine.store.progress import Stage
 
 # Per cent of the whole in which a stage goes on. Of pulling the embedded model, fetching takes by far the longest.
 _SPANS = {Stage.WAITING: (0, 0), Stage.FETCHING: (0, 85), Stage.CONVERTING: (85, 95), Stage.CHECKING: (95, 100)}
 
 
 class PullProgress:
-    """A report for `engine.store.model_store.pull`."""
+    """A report for `lacuna.engine.store.model_store.pull`."""
 
     def __init__(self, tell: Callable[[int, str], None]) -> None:
         """`tell` gets a percentage that never falls, and what is being done. Create it on the event loop."""

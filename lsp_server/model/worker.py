@@ -18,13 +18,13 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.api import NEAR, Extent, Frame, Gap, Infill, Passage, Patch, Patched, Stopped, Surprise, Wish
-from lsp_server import log
-from lsp_server.config import ModelChoice
-from lsp_server.model.engine_thread import EngineThread, Urgency
+from lacuna.engine.api import NEAR, Extent, Frame, Gap, Infill, Passage, Patch, Patched, Stopped, Surprise, Wish
+from lacuna.lsp_server import log
+from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
 
 if TYPE_CHECKING:
-    from engine.api import Filler
+    from lacuna.engine.api import Filler
 
 RETRY_SECONDS = 2.0  # after which a model that was not there is looked for again: it may have been pulled
 # Answered before a model is said to be ready: one that never answers is found by whoever chose it.
@@ -237,7 +237,7 @@ class Worker:
 
     def _unload(self) -> None:
         if self._filler is not None:
-            from engine.device import memory
+            from lacuna.engine.device import memory
 
             self._filler = None
             gc.unfreeze()
@@ -252,10 +252,10 @@ class Worker:
 
 def load(choice: ModelChoice) -> tuple[Filler, str]:
     """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
-    from engine import load as families  # these import torch: 2 to 4 s
-    from engine.device import memory, runtime
-    from engine.store import model_store
-    from engine.untrusted.load_error import LoadError
+    from lacuna.engine import load as families  # these import torch: 2 to 4 s
+    from lacuna.engine.device import memory, runtime
+    from lacuna.engine.store import model_store
+    from lacuna.engine.untrusted.load_error import LoadError
 
     try:
         chosen = runtime.choose(choice.device, choice.dtype, choice.threads)

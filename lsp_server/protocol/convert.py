@@ -6,16 +6,15 @@ import logging
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from lacuna.lsp_server.completion.frames import Picture
+from lacuna.lsp_server.completion.item_shape import ItemShape
+from lacuna.lsp_server.completion.request import Item, Request, Selected
+from lacuna.lsp_server.documents.text import Edit, Encoding, Position
+from lacuna.lsp_server.infill.question import Trigger
+from lacuna.lsp_server.model.model_choices import ModelOption
 from lsprotocol import types
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcInvalidParams
-
-from lsp_server.completion.frames import Picture
-from lsp_server.completion.item_shape import ItemShape
-from lsp_server.completion.request import Item, Request, Selected
-from lsp_server.documents.text import Edit, Encoding, Position
-from lsp_server.infill.question import Trigger
-from lsp_server.model.model_choices import ModelOption
 
 ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id
 PARTIALLY_ACCEPTED = "lacuna.partiallyAccepted"  # command: the item's id, and how much of its text was taken

@@ -8,9 +8,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from lsp_server.documents.store import DocumentStore, UnknownDocument
-from lsp_server.telemetry.daily_counts import Count
-from lsp_server.telemetry.statistics import Statistics
+from lacuna.lsp_server.documents.store import DocumentStore, UnknownDocument
+from lacuna.lsp_server.telemetry.daily_counts import Count
+from lacuna.lsp_server.telemetry.statistics import Statistics
 
 REMEMBERED = 500  # suggestions that were given out last
 # When what was accepted is looked for in the document, in seconds, and how that is counted.

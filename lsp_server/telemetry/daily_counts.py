@@ -15,8 +15,7 @@ from threading import Lock
 
 import platformdirs
 from filelock import FileLock, Timeout
-
-from engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
+from lacuna.engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
 
 SAVE_SECONDS = 60.0  # from the first new count until they are all written
 LOCK_SECONDS = 1.0  # for which another server may hold the file; then it is tried again with the next counts

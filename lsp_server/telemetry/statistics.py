@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
-from lsp_server.infill.suggestion import Reason
-from lsp_server.telemetry.daily_counts import Count, DailyCounts
+from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.telemetry.daily_counts import Count, DailyCounts
 
 REMEMBERED = 500  # requests that the percentiles are of
 

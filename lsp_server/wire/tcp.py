@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.language_server import LacunaServer
 
 TOKEN = "LACUNA_TOKEN"  # environment variable
 MAX_CLIENTS = 64  # connections at a time

@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
-from lsp_server.config import Config
+from lacuna.lsp_server.config import Config
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "nvim"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lsp_server.config import Config, from_client
+from lacuna.lsp_server.config import Config, from_client
 
 MANIFEST = json.loads((Path(__file__).parents[2] / "editors" / "vscode" / "package.json").read_text(encoding="utf-8"))
 SETTINGS: dict[str, dict[str, Any]] = MANIFEST["contributes"]["configuration"]["properties"]

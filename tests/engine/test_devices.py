@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import canvas_of, embedded, preview_cases, read
+from lacuna.engine import load
+from lacuna.engine.api import Gap
+from lacuna.engine.device import runtime
+from lacuna.engine.store import model_store
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.train import run
+from lacuna.engine.train.documents import Document, Documents
+from lacuna.engine.train.trainer import TrainConfig
 from tiny_model import write_tiny_model
-
-from engine import load
-from engine.api import Gap
-from engine.device import runtime
-from engine.store import model_store
-from engine.text.byte_bpe import Tokenizer
-from engine.train import run
-from engine.train.documents import Document, Documents
-from engine.train.trainer import TrainConfig
 
 DEVICES = [
     pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")]),

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import tiny_diffusion_gemma
 from command import lacuna
+from lacuna.engine import load
+from lacuna.engine.api import Gap
+from lacuna.engine.device.runtime import Runtime
 from language_client import started
 from tiny_model import write_tiny_model
-
-from engine import load
-from engine.api import Gap
-from engine.device.runtime import Runtime
 
 FAMILIES = ["gap", "diffusion_gemma"]
 RUNTIME = Runtime("cpu", "float32", 1, "tests")

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from lsp_server.model.worker import Worker
-from lsp_server.server import create_server
+from lacuna.lsp_server.model.worker import Worker
+from lacuna.lsp_server.server import create_server
 
 PATIENCE = 60.0  # seconds for one answer
 HEADER = re.compile(rb"Content-Length: (\d+)\r\n.*?\r\n\r\n", re.DOTALL)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-
-from engine.store import model_store
-from lsp_server.config import Config, from_client
+from lacuna.engine.store import model_store
+from lacuna.lsp_server.config import Config, from_client
 
 
 def accepted(settings: object, base: Config | None = None) -> Config:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.server import create_server
 from tiny_model import write_tiny_model
-
-from lsp_server.model.model_pool import Models
-from lsp_server.server import create_server
 
 SEQUENCES = 2000
 REQUEST_CANCELLED = -32800

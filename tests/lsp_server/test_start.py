@@ -58,7 +58,7 @@ def test_a_directory_that_was_deleted_is_no_place_to_stay(tmp_path: Path) -> Non
     gone = tmp_path / "gone"
     gone.mkdir()
     code = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    command = [sys.executable, "-P", "-c", code, "-P", "-m", "lsp_server.cli.main", "serve"]
+    command = [sys.executable, "-P", "-c", code, "-P", "-m", "lacuna.lsp_server", "serve"]
     with serving(command=command, cwd=gone) as server:
         server.greet()
         server.send(GOODBYE)
@@ -89,7 +89,7 @@ import pwd
 def nobody(number):
     raise KeyError(number)
 pwd.getpwuid = nobody
-from lsp_server.cli import main
+from lacuna.lsp_server.cli import main
 main()
 """
 

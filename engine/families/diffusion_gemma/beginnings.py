@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import torch
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from torch import Tensor
-
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 
 class Beginnings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 BEGINNING, END, TURN, END_OF_TURN, PAD = "<bos>", "<eos>", "<|turn>", "<turn|>", "<pad>"
 

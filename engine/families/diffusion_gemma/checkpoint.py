@@ -6,15 +6,14 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.families.diffusion_gemma.layer import Layer
+from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
+from lacuna.engine.families.diffusion_gemma.self_conditioning import SelfConditioning
+from lacuna.engine.layers import weight_files
+from lacuna.engine.untrusted import config_file
 from torch import Tensor
-
-from engine.device.runtime import Runtime
-from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.families.diffusion_gemma.layer import Layer
-from engine.families.diffusion_gemma.model import DiffusionGemma
-from engine.families.diffusion_gemma.self_conditioning import SelfConditioning
-from engine.layers import weight_files
-from engine.untrusted import config_file
 
 DECODER, ENCODER = "model.decoder.", "model.encoder.language_model."
 VISION = ("model.encoder.vision_tower.", "model.encoder.embed_vision.")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.untrusted.config_file import Fields
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.untrusted.config_file import Fields
+from lacuna.engine.untrusted.load_error import LoadError
 
 LAYER_TYPES = frozenset({"sliding_attention", "full_attention"})
 MAX_LAYERS = 512

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from lacuna.engine.untrusted.config_file import Fields
+from lacuna.engine.untrusted.load_error import LoadError
 from torch import Tensor
-
-from engine.untrusted.config_file import Fields
-from engine.untrusted.load_error import LoadError
 
 
 @dataclass(frozen=True)

@@ -12,25 +12,24 @@ from pathlib import Path
 from threading import Event
 
 import torch
+from lacuna.engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma import checkpoint
+from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
+from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from lacuna.engine.families.diffusion_gemma.infill_layout import Layout, best_lengths, lengths, near, rank
+from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
+from lacuna.engine.families.diffusion_gemma.patcher import Patcher
+from lacuna.engine.families.diffusion_gemma.prompt import Prompt
+from lacuna.engine.families.diffusion_gemma.question import EXTENT, Question, Questioner
+from lacuna.engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
+from lacuna.engine.families.diffusion_gemma.scorer import Scorer
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from lacuna.engine.families.shared.per_document import Checks, PerDocument
+from lacuna.engine.request_trace import OutOfTime, Work
+from lacuna.engine.untrusted import config_file
 from torch import Tensor
-
-from engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
-from engine.device.runtime import Runtime
-from engine.families.diffusion_gemma import checkpoint
-from engine.families.diffusion_gemma.beginnings import Beginnings
-from engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
-from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
-from engine.families.diffusion_gemma.infill_layout import Layout, best_lengths, lengths, near, rank
-from engine.families.diffusion_gemma.model import DiffusionGemma
-from engine.families.diffusion_gemma.patcher import Patcher
-from engine.families.diffusion_gemma.prompt import Prompt
-from engine.families.diffusion_gemma.question import EXTENT, Question, Questioner
-from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
-from engine.families.diffusion_gemma.scorer import Scorer
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.families.shared.per_document import Checks, PerDocument
-from engine.request_trace import OutOfTime, Work
-from engine.untrusted import config_file
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
 JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is judged by

@@ -6,12 +6,12 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
-from engine.device.memory import Memory
-from engine.device.runtime import Runtime
-from engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
-from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
-from engine.untrusted import config_file
+from lacuna.engine.device.memory import Memory
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
+from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
+from lacuna.engine.untrusted import config_file
 
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
 

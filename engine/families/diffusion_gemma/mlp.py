@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from lacuna.engine.layers.linear import Linear
 from torch import Tensor
 from torch.nn import functional
-
-from engine.layers.linear import Linear
 
 
 class GatedMlp:

@@ -6,20 +6,19 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 import torch
+from lacuna.engine.api import Frame, Gap, Patch, Patched
+from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
+from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
+from lacuna.engine.families.diffusion_gemma.prompt import Prompt
+from lacuna.engine.families.diffusion_gemma.question import Question, Questioner
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from lacuna.engine.families.shared import patch_layout
+from lacuna.engine.families.shared.patch_layout import Layout, Segments
+from lacuna.engine.families.shared.patch_ranking import ranked
+from lacuna.engine.request_trace import Work
 from torch import Tensor
-
-from engine.api import Frame, Gap, Patch, Patched
-from engine.families.diffusion_gemma.beginnings import Beginnings
-from engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
-from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
-from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
-from engine.families.diffusion_gemma.prompt import Prompt
-from engine.families.diffusion_gemma.question import Question, Questioner
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.families.shared import patch_layout
-from engine.families.shared.patch_layout import Layout, Segments
-from engine.families.shared.patch_ranking import ranked
-from engine.request_trace import Work
 
 DRAFTED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step
 JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is judged by

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.api import Extent, Gap
-from engine.families.diffusion_gemma.chat import Chat
-from engine.families.diffusion_gemma.infill_layout import Layout, behind, lay_out, lengths
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from lacuna.engine.api import Extent, Gap
+from lacuna.engine.families.diffusion_gemma.chat import Chat
+from lacuna.engine.families.diffusion_gemma.infill_layout import Layout, behind, lay_out, lengths
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 PREFIX_CHARACTERS = 16_384
 PREFIX_JUMP = 4_096  # the prefix's beginning moves in such steps, so that it does not slide on every key

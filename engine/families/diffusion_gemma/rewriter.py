@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
-
-from engine.api import Wish
-from engine.families.diffusion_gemma.block_diffusion import generate
-from engine.families.diffusion_gemma.chat import Chat
-from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
-from engine.families.diffusion_gemma.model import DiffusionGemma
-from engine.families.diffusion_gemma.prompt import Prompt
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from lacuna.engine.api import Wish
+from lacuna.engine.families.diffusion_gemma.block_diffusion import generate
+from lacuna.engine.families.diffusion_gemma.chat import Chat
+from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
+from lacuna.engine.families.diffusion_gemma.prompt import Prompt
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 SEED = 0
 SURROUNDINGS = 4_096  # characters on either side

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
+from lacuna.engine.families.diffusion_gemma.config import AttentionConfig
 from torch import Tensor
-
-from engine.families.diffusion_gemma.config import AttentionConfig
 
 
 class Rope:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-
-from engine.api import Gap, Passage, Surprise
-from engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
-from engine.families.diffusion_gemma.prompt import Prompt
-from engine.families.diffusion_gemma.question import Question, Questioner
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.families.shared.surprise import Said, surprises
+from lacuna.engine.api import Gap, Passage, Surprise
+from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
+from lacuna.engine.families.diffusion_gemma.prompt import Prompt
+from lacuna.engine.families.diffusion_gemma.question import Question, Questioner
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from lacuna.engine.families.shared.surprise import Said, surprises
 
 
 class Scorer:

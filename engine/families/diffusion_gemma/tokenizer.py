@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 from pathlib import Path
 
-from engine.text import tokenizer_file
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.text import tokenizer_file
+from lacuna.engine.untrusted.load_error import LoadError
 
 SPACE = "\u2581"  # how the vocabulary writes a space
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from engine.api import Features, Gap
-from engine.untrusted.config_file import Fields
-from engine.untrusted.load_error import LoadError
+from lacuna.engine.api import Features, Gap
+from lacuna.engine.untrusted.config_file import Fields
+from lacuna.engine.untrusted.load_error import LoadError
 
 LIMIT = 20.0  # nats; what is beyond says no more
 MOST = 1e6  # of a weight; fitted ones are below 10

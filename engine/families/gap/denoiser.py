@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from lacuna.engine.families.gap.confidence import UNFITTED, Gate
+from lacuna.engine.families.gap.decoding.canvas import Canvas
+from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
+from lacuna.engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
+from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
+from lacuna.engine.models.llama import Layer, Llama
+from lacuna.engine.untrusted.config_file import Fields
 from torch import Tensor
-
-from engine.families.gap.confidence import UNFITTED, Gate
-from engine.families.gap.decoding.canvas import Canvas
-from engine.families.gap.decoding.draft_tree import DraftTree
-from engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
-from engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
-from engine.models.llama import Layer, Llama
-from engine.untrusted.config_file import Fields
 
 MAX_CANVAS = 48  # positions; seven such canvases and their anchors just fit into a context's tail
 MAX_DISTANCE = 1024

@@ -7,27 +7,26 @@ from math import prod
 from pathlib import Path
 from threading import Event
 
+from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
+from lacuna.engine.device.memory import Memory
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.gap import lora
+from lacuna.engine.families.gap.denoiser import GapConfig, GapDenoiser
+from lacuna.engine.families.gap.edits import patcher, surprise_scorer, two_versions
+from lacuna.engine.families.gap.edits.patcher import Patcher
+from lacuna.engine.families.gap.edits.surprise_scorer import Scorer
+from lacuna.engine.families.gap.edits.two_versions import Reading
+from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
+from lacuna.engine.families.gap.session import CONTEXTS, Session
+from lacuna.engine.families.shared.per_document import Checks, PerDocument
+from lacuna.engine.layers import int4_linear, weight_files
+from lacuna.engine.layers.linear import Linear
+from lacuna.engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
+from lacuna.engine.store import model_store
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.load_error import LoadError
 from torch import Tensor
-
-from engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
-from engine.device.memory import Memory
-from engine.device.runtime import Runtime
-from engine.families.gap import lora
-from engine.families.gap.denoiser import GapConfig, GapDenoiser
-from engine.families.gap.edits import patcher, surprise_scorer, two_versions
-from engine.families.gap.edits.patcher import Patcher
-from engine.families.gap.edits.surprise_scorer import Scorer
-from engine.families.gap.edits.two_versions import Reading
-from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
-from engine.families.gap.session import CONTEXTS, Session
-from engine.families.shared.per_document import Checks, PerDocument
-from engine.layers import int4_linear, weight_files
-from engine.layers.linear import Linear
-from engine.models.llama import ROPE_POSITIONS, Layer, Llama, LlamaConfig
-from engine.store import model_store
-from engine.text.byte_bpe import Tokenizer
-from engine.untrusted import config_file
-from engine.untrusted.load_error import LoadError
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 EMBEDDING = "model.embed_tokens.weight"

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from lacuna.engine.families.shared.common_prefix import common_prefix
+from lacuna.engine.models.llama import Layer, Llama
 from torch import Tensor
-
-from engine.families.shared.common_prefix import common_prefix
-from engine.models.llama import Layer, Llama
 
 CHUNK = 64  # tokens read between two looks at the stop flag
 SUFFIX_TOKENS = 64

@@ -6,10 +6,10 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.api import Features
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.text.byte_bpe import Tokenizer
-from engine.text.token_healing import Seam
+from lacuna.engine.api import Features
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.token_healing import Seam
 
 
 @dataclass(frozen=True)

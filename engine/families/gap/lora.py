@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lacuna.engine.families.gap.denoiser import GapConfig
+from lacuna.engine.layers import weight_files
+from lacuna.engine.models.llama import LlamaConfig
+from lacuna.engine.store import named_path, paths
+from lacuna.engine.untrusted import config_file
 from torch import Tensor
-
-from engine.families.gap.denoiser import GapConfig
-from engine.layers import weight_files
-from engine.models.llama import LlamaConfig
-from engine.store import named_path, paths
-from engine.untrusted import config_file
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
 # A layer's matrices.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 WINDOW = 512  # tokens a window may hold
 JUMP = 128  # tokens that a new window leaves free, to be typed into before the next jump

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from engine.api import Frame, Gap, Infill
-from engine.families.gap import long_fill
-from engine.families.gap.confidence import Place
-from engine.families.gap.decoding.decode_loop import Search, denoise
-from engine.families.gap.decoding.drafter import Drafter
-from engine.families.gap.decoding.endings import judged
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.prompt_lookup import Copies
-from engine.families.gap.decoding.rerank import Judge
-from engine.families.gap.denoiser import GapDenoiser
-from engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context
-from engine.families.gap.long_fill import Part
-from engine.families.gap.prefix_window import Window
-from engine.request_trace import Work
-from engine.text import token_healing
-from engine.text.byte_bpe import Tokenizer
-from engine.text.token_healing import Seam
+from lacuna.engine.api import Frame, Gap, Infill
+from lacuna.engine.families.gap import long_fill
+from lacuna.engine.families.gap.confidence import Place
+from lacuna.engine.families.gap.decoding.decode_loop import Search, denoise
+from lacuna.engine.families.gap.decoding.drafter import Drafter
+from lacuna.engine.families.gap.decoding.endings import judged
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.prompt_lookup import Copies
+from lacuna.engine.families.gap.decoding.rerank import Judge
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context
+from lacuna.engine.families.gap.long_fill import Part
+from lacuna.engine.families.gap.prefix_window import Window
+from lacuna.engine.request_trace import Work
+from lacuna.engine.text import token_healing
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.token_healing import Seam
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 LANES = 7  # of a gap, at most

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.api import Revision
+from lacuna.engine.api import Revision
 
 
 def ranked(

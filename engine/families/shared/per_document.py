@@ -7,8 +7,8 @@ from collections.abc import Callable
 from threading import Event
 from typing import Generic, TypeVar
 
-from engine.api import Stopped
-from engine.device.cpu_threads import FreeCores
+from lacuna.engine.api import Stopped
+from lacuna.engine.device.cpu_threads import FreeCores
 
 Kept = TypeVar("Kept")
 

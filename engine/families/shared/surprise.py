@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.api import Surprise
+from lacuna.engine.api import Surprise
 
 _WORD = re.compile(r"\w+|[^\w\s]+")
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from engine.train.corpus.sources import CorpusError
+from lacuna.engine.train.corpus.sources import CorpusError
 
 _CONFIGURATION = Path("/etc/apt")
 _ARCHIVE = re.compile(r"^(deb\s|Types:).*$", re.MULTILINE)

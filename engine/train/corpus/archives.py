@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from engine.train.corpus.sources import CorpusError
+from lacuna.engine.train.corpus.sources import CorpusError
 
 _ZIPS = (".whl", ".zip")
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, subprocess.CalledProcessError)

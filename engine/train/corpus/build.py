@@ -12,17 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-
-from engine.train.corpus import clients
-from engine.train.corpus.benchmark_overlap import BenchmarkOverlap
-from engine.train.corpus.filters import normalised, reason_against
-from engine.train.corpus.languages import language_of_file
-from engine.train.corpus.licences import permissive
-from engine.train.corpus.near_duplicates import NearDuplicates
-from engine.train.corpus.packages import Package, open_package
-from engine.train.corpus.report import Report
-from engine.train.corpus.sources import LIST, REGISTRIES, CorpusError, Source, SourceFile, read_list
-from engine.train.corpus.split import SPLITS, split_of
+from lacuna.engine.train.corpus import clients
+from lacuna.engine.train.corpus.benchmark_overlap import BenchmarkOverlap
+from lacuna.engine.train.corpus.filters import normalised, reason_against
+from lacuna.engine.train.corpus.languages import language_of_file
+from lacuna.engine.train.corpus.licences import permissive
+from lacuna.engine.train.corpus.near_duplicates import NearDuplicates
+from lacuna.engine.train.corpus.packages import Package, open_package
+from lacuna.engine.train.corpus.report import Report
+from lacuna.engine.train.corpus.sources import LIST, REGISTRIES, CorpusError, Source, SourceFile, read_list
+from lacuna.engine.train.corpus.split import SPLITS, split_of
 
 # Held-out text comes first, so that it is the copy in train that goes.
 _ORDER = ("test", "validation", "train")

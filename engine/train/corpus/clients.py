@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.train.corpus import apt
-from engine.train.corpus.sources import CorpusError, Source
+from lacuna.engine.train.corpus import apt
+from lacuna.engine.train.corpus.sources import CorpusError, Source
 
 _PROGRAMS = {
     "npm": ("npm", "npm"),

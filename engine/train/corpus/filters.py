@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.untrusted.secrets import has_token
+from lacuna.engine.untrusted.secrets import has_token
 
 SMALLEST, BIGGEST = 300, 200_000  # bytes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.text.languages import language_of
+from lacuna.engine.text.languages import language_of
 
 _CPP_HEADER = re.compile(
     r"^\s*(?:namespace\b|template\s*<|using\s|class\s+\w+[^;]*$|(?:public|private|protected):)", re.MULTILINE

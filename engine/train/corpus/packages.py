@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.text.languages import language_of
-from engine.train.corpus import licences
-from engine.train.corpus.archives import members
+from lacuna.engine.text.languages import language_of
+from lacuna.engine.train.corpus import licences
+from lacuna.engine.train.corpus.archives import members
 
 _LANGUAGES = {
     "pypi": {"python"},

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from engine.train.corpus.sources import Source, SourceFile
+from lacuna.engine.train.corpus.sources import Source, SourceFile
 
 NAME = "corpus.json"
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "editors" / "nvim"
 PATIENCE = 30.0  # seconds; nothing takes so long unless something is wrong
 QUIET = 0.6  # seconds in which what should not come would have come: ten times what the plugin waits
-SERVE = [sys.executable, "-m", "lsp_server.cli.main", "serve"]
+SERVE = [sys.executable, "-m", "lacuna.lsp_server", "serve"]
 
 INIT = """
 vim.opt.runtimepath:prepend({plugin})

@@ -7,10 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-
-from engine.device import cgroup, cpu_threads, memory, runtime
-from engine.device.cgroup import Limits
-from engine.device.runtime import Runtime
+from lacuna.engine.device import cgroup, cpu_threads, memory, runtime
+from lacuna.engine.device.cgroup import Limits
+from lacuna.engine.device.runtime import Runtime
 
 
 @pytest.mark.parametrize(

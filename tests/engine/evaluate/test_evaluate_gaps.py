@@ -7,9 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from engine.evaluate.gaps import PER_FILE, EvaluationGap, GapKind, cut_gaps, key
-from engine.evaluate.source_files import SourceFile, read_split
+from lacuna.engine.evaluate.gaps import PER_FILE, EvaluationGap, GapKind, cut_gaps, key
+from lacuna.engine.evaluate.source_files import SourceFile, read_split
 
 ROOT = Path(__file__).parents[3]
 SOURCES = [

@@ -9,22 +9,21 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import embedded, tokenizer
+from lacuna.engine.api import Features, Gap
+from lacuna.engine.evaluate import subject
+from lacuna.engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
+from lacuna.engine.evaluate.base_alone import Tail, left_to_right, ranked_samples
+from lacuna.engine.evaluate.end_of_hole import end_of_hole
+from lacuna.engine.evaluate.gaps import EvaluationGap, GapKind
+from lacuna.engine.evaluate.methods import PRODUCT, Answerer, Method
+from lacuna.engine.evaluate.reader import Reader
+from lacuna.engine.evaluate.source_files import SourceFile
+from lacuna.engine.evaluate.subject import Subject
+from lacuna.engine.families.gap.decoding.decode_loop import Search, denoise
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.kv_context import causal
+from lacuna.engine.families.gap.session import Session
 from tiny_model import write_tiny_model
-
-from engine.api import Features, Gap
-from engine.evaluate import subject
-from engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
-from engine.evaluate.base_alone import Tail, left_to_right, ranked_samples
-from engine.evaluate.end_of_hole import end_of_hole
-from engine.evaluate.gaps import EvaluationGap, GapKind
-from engine.evaluate.methods import PRODUCT, Answerer, Method
-from engine.evaluate.reader import Reader
-from engine.evaluate.source_files import SourceFile
-from engine.evaluate.subject import Subject
-from engine.families.gap.decoding.decode_loop import Search, denoise
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.kv_context import causal
-from engine.families.gap.session import Session
 
 GAP = Gap("def scale(values, factor):\n    return [value * fac", "\n\n\nprint(scale([1], 2))\n", max_tokens=12)
 

@@ -9,23 +9,22 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from lacuna.engine.api import Features, Gap
+from lacuna.engine.evaluate.answers import Answer
+from lacuna.engine.evaluate.bootstrap import paired
+from lacuna.engine.evaluate.end_of_hole import EndOfHole
+from lacuna.engine.evaluate.evaluation import Plan, evaluate
+from lacuna.engine.evaluate.gaps import EvaluationGap, GapKind
+from lacuna.engine.evaluate.gate_fit import fit_gate, least_threshold
+from lacuna.engine.evaluate.gate_rows import GateRow, figures, gate_rows
+from lacuna.engine.evaluate.methods import ENDING, Method
+from lacuna.engine.evaluate.outcome import Outcome, outcome
+from lacuna.engine.evaluate.report import Report
+from lacuna.engine.evaluate.risk_coverage import plot, risk_coverage
+from lacuna.engine.evaluate.source_files import SourceFile
+from lacuna.engine.families.gap.confidence import UNFITTED, Place, inputs
 from rich.console import Console
 from tiny_model import write_tiny_model
-
-from engine.api import Features, Gap
-from engine.evaluate.answers import Answer
-from engine.evaluate.bootstrap import paired
-from engine.evaluate.end_of_hole import EndOfHole
-from engine.evaluate.evaluation import Plan, evaluate
-from engine.evaluate.gaps import EvaluationGap, GapKind
-from engine.evaluate.gate_fit import fit_gate, least_threshold
-from engine.evaluate.gate_rows import GateRow, figures, gate_rows
-from engine.evaluate.methods import ENDING, Method
-from engine.evaluate.outcome import Outcome, outcome
-from engine.evaluate.report import Report
-from engine.evaluate.risk_coverage import plot, risk_coverage
-from engine.evaluate.source_files import SourceFile
-from engine.families.gap.confidence import UNFITTED, Place, inputs
 
 SURE = Features(-0.1, -0.2, -5.0, -20.0, 3, True)
 UNSURE = Features(-3.0, -6.0, -40.0, -20.0, 12, False)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from engine.evaluate import subject
+from lacuna.engine.evaluate import subject
 
 FILES = ("api.py", "families/gap/session.py", "models/llama.py", "layers/rope.py", "train/run.py", "evaluate/report.py")
 ASKING = ("evaluate/base_alone.py", "evaluate/end_of_hole.py", "evaluate/methods.py", "evaluate/reader.py")

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import embedded, preview_cases
+from lacuna.engine.families.gap.kv_context import causal
+from lacuna.engine.models.llama import LlamaConfig
 from transformers import LlamaForCausalLM
-
-from engine.families.gap.kv_context import causal
-from engine.models.llama import LlamaConfig
 
 pytestmark = pytest.mark.weights
 

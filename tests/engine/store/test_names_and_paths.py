@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from command import lacuna
+from lacuna.engine.families.gap import lora
+from lacuna.engine.store import model_store, named_path
+from lacuna.engine.store.model_store import ModelMissing
 from tiny_model import write_tiny_model
-
-from engine.families.gap import lora
-from engine.store import model_store, named_path
-from engine.store.model_store import ModelMissing
 
 NAMES = [model_store.EMBEDDED, "owner/name", "owner/name@main", "mine", "a.b", "sub/dir/model"]
 

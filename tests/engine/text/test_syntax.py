@@ -6,9 +6,8 @@ import itertools
 import sys
 
 import pytest
-
-from engine.text.languages import LANGUAGES, Kind, language_of
-from engine.text.syntax import (
+from lacuna.engine.text.languages import LANGUAGES, Kind, language_of
+from lacuna.engine.text.syntax import (
     MissingGrammar,
     SlicedParse,
     enclosing,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from embedded import tokenizer
-
-from engine.text.token_healing import Seam, normalise
+from lacuna.engine.text.token_healing import Seam, normalise
 
 
 def check(marked: str, kept: str, stub: str, suffix: str | None = None) -> Seam:

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from lacuna.engine.device import runtime
+from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap import lora as adapter
+from lacuna.engine.families.gap.decoding.canvas import Canvas
+from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
+from lacuna.engine.families.gap.kv_context import Context
+from lacuna.engine.store import model_store
+from lacuna.engine.train import frozen, gaps, reads
+from lacuna.engine.train.batch import Batch, Group, batch
+from lacuna.engine.train.canvas_pass import CanvasPass
+from lacuna.engine.train.frozen import Frozen
+from lacuna.engine.train.gaps import Window
+from lacuna.engine.train.lora import Factors, Lora, Stack
+from lacuna.engine.train.loss import loss
+from lacuna.engine.train.padded import Capacity, padded
 from torch import Tensor
 
-from engine.device import runtime
-from engine.families.gap import filler
-from engine.families.gap import lora as adapter
-from engine.families.gap.decoding.canvas import Canvas
-from engine.families.gap.decoding.tree_attention import CanvasTree
-from engine.families.gap.kv_context import Context
-from engine.store import model_store
-from engine.train import frozen, gaps, reads
-from engine.train.batch import Batch, Group, batch
-from engine.train.canvas_pass import CanvasPass
-from engine.train.frozen import Frozen
-from engine.train.gaps import Window
-from engine.train.lora import Factors, Lora, Stack
-from engine.train.loss import loss
-from engine.train.padded import Capacity, padded
 from tests.embedded import embedded, read
 
 TEXT = Path(frozen.__file__).read_text(encoding="utf-8")

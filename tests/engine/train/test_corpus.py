@@ -16,16 +16,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-
-from engine.text.languages import LANGUAGES
-from engine.train.corpus import apt, clients, licences, split
-from engine.train.corpus.benchmark_overlap import BenchmarkOverlap
-from engine.train.corpus.build import build
-from engine.train.corpus.filters import BIGGEST, SMALLEST, normalised, reason_against
-from engine.train.corpus.near_duplicates import NearDuplicates
-from engine.train.corpus.packages import open_package
-from engine.train.corpus.report import Report
-from engine.train.corpus.sources import LIST, CorpusError, Source, read_list
+from lacuna.engine.text.languages import LANGUAGES
+from lacuna.engine.train.corpus import apt, clients, licences, split
+from lacuna.engine.train.corpus.benchmark_overlap import BenchmarkOverlap
+from lacuna.engine.train.corpus.build import build
+from lacuna.engine.train.corpus.filters import BIGGEST, SMALLEST, normalised, reason_against
+from lacuna.engine.train.corpus.near_duplicates import NearDuplicates
+from lacuna.engine.train.corpus.packages import open_package
+from lacuna.engine.train.corpus.report import Report
+from lacuna.engine.train.corpus.sources import LIST, CorpusError, Source, read_list
 
 NAMES = {"train": "requests", "validation": "sqlalchemy", "test": "click"}  # a real package of each split
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from lacuna.engine import load
+from lacuna.engine.api import Gap
+from lacuna.engine.device import runtime
+from lacuna.engine.layers import weight_files
+from lacuna.engine.train import checkpoint, run
+from lacuna.engine.train.documents import Document, Documents, read_corpus
+from lacuna.engine.train.run import Budget
+from lacuna.engine.train.trainer import Step, TrainConfig
 
-from engine import load
-from engine.api import Gap
-from engine.device import runtime
-from engine.layers import weight_files
-from engine.train import checkpoint, run
-from engine.train.documents import Document, Documents, read_corpus
-from engine.train.run import Budget
-from engine.train.trainer import Step, TrainConfig
 from tests.embedded import tokenizer
 from tests.tiny_model import write_tiny_model
 

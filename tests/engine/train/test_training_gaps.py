@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from lacuna.engine.text import token_healing
+from lacuna.engine.train import gaps
+from lacuna.engine.train.batch import LENGTHS, Group, batch
+from lacuna.engine.train.gaps import Shape, Window
 
-from engine.text import token_healing
-from engine.train import gaps
-from engine.train.batch import LENGTHS, Group, batch
-from engine.train.gaps import Shape, Window
 from tests.embedded import tokenizer
 
 TEXT = '''\

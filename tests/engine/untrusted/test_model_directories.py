@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 import tiny_gemma_tokenizer
 import torch
+from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
+from lacuna.engine.untrusted.load_error import LoadError
 from safetensors.torch import load_file, save_file
 from tiny_model import write_tiny_model
-
-from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from engine.untrusted.load_error import LoadError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits, FIFOs and devices are those of POSIX")
 
@@ -29,9 +28,9 @@ SPARE_MB = 200
 # Loads every directory that stdin names, in limited memory, and says how each one ended.
 SCRIPT = """
 import json, resource, sys, time
-from engine import filler, hub
-from engine.load_error import LoadError
-from engine.runtime import Runtime
+from lacuna.engine import filler, hub
+from lacuna.engine.load_error import LoadError
+from lacuna.engine.runtime import Runtime
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 filler.load(sys.argv[1], RUNTIME)  # what is only there once is there now
 pages = int(open("/proc/self/statm").read().split()[0]) if sys.platform == "linux" else 0
@@ -245,7 +244,9 @@ DIFFUSION: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field in DIFFUSION for value in DIFFUSION[field]])
 def test_a_hostile_config_of_diffusion_gemma(field: str, value: object) -> None:
-    config = json.loads((Path(__file__).parents[2] / "data" / "diffusion_gemma_config.json").read_text(encoding="utf-8"))
+    config = json.loads(
+        (Path(__file__).parents[2] / "data" / "diffusion_gemma_config.json").read_text(encoding="utf-8")
+    )
     DiffusionGemmaConfig.from_hf(config)
     set_field(config, field, value)
     with pytest.raises(LoadError, match=r"config\.json"):

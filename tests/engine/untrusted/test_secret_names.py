@@ -1,8 +1,7 @@
 """Which names of files say that they hold secrets, and which only sound so."""
 
 import pytest
-
-from engine.untrusted.secret_names import secret_rule
+from lacuna.engine.untrusted.secret_names import secret_rule
 
 SECRET = [
     "terraform.tfstate", "terraform.tfstate.backup", "prod.tfvars", "a.tfvars.json", ".terraformrc", "terraform.rc",

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from engine.api import Gap
-from lsp_server.cli import doctor
-from lsp_server.config import ModelChoice
+from lacuna.engine.api import Gap
+from lacuna.lsp_server.cli import doctor
+from lacuna.lsp_server.config import ModelChoice
 
 
 class Broken:

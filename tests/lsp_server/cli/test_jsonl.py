@@ -12,11 +12,10 @@ import pytest
 from command import COMMAND, lacuna
 from hypothesis import given
 from hypothesis import strategies as st
-
-from engine.api import Features, Gap, Infill
-from lsp_server.cli.jsonl import MAX_TOKENS, Malformed, Request, answers, parse
-from lsp_server.cli.raw_gap import RawGap
-from lsp_server.documents.plain_text import plain
+from lacuna.engine.api import Features, Gap, Infill
+from lacuna.lsp_server.cli.jsonl import MAX_TOKENS, Malformed, Request, answers, parse
+from lacuna.lsp_server.cli.raw_gap import RawGap
+from lacuna.lsp_server.documents.plain_text import plain
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -10,11 +10,10 @@ import pytest
 from command import COMMAND, lacuna
 from hypothesis import given
 from hypothesis import strategies as st
-
-from engine.api import Frame, Gap
-from lsp_server.cli.location import Location, LocationError
-from lsp_server.cli.watch import Drawing
-from lsp_server.documents.text import Place, Text
+from lacuna.engine.api import Frame, Gap
+from lacuna.lsp_server.cli.location import Location, LocationError
+from lacuna.lsp_server.cli.watch import Drawing
+from lacuna.lsp_server.documents.text import Place, Text
 
 SOURCE = """import json
 
@@ -40,12 +39,12 @@ def source(tmp_path: Path) -> Path:
     ("arguments", "code"), [(["--help"], 0), (["--version"], 0), (["infill", "--help"], 0), (["serve"], 1)]
 )
 def test_no_torch_before_it_is_wanted(arguments: list[str], code: int) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "lsp_server.cli.main", *arguments]
+    command = [sys.executable, "-X", "importtime", "-m", "lacuna.lsp_server", *arguments]
     # An editor that leaves before it has said anything: `serve` ends at once, and says that it was not told goodbye.
     done = subprocess.run(command, input=b"", capture_output=True, timeout=60)
     imported = {line.rpartition(b"|")[2].strip() for line in done.stderr.splitlines()}
     assert done.returncode == code
-    assert b"lsp_server.cli.main" in imported or b"typer" in imported, "the list of imports is there"
+    assert b"lacuna.lsp_server" in imported or b"typer" in imported, "the list of imports is there"
     assert b"torch" not in imported
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 from command import lacuna
+from lacuna.engine.train import repository
 from tiny_model import write_tiny_model
-
-from engine.train import repository
 
 CODE = '''\
 import os

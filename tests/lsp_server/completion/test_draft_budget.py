@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsp_server.completion.draft_budget import REMEMBERED, Budget
+from lacuna.lsp_server.completion.draft_budget import REMEMBERED, Budget
 
 
 def after(*requests: tuple[float, float, int]) -> Budget:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-
-from lsp_server.completion.latest_only import Newest
+from lacuna.lsp_server.completion.latest_only import Newest
 
 
 class Work:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from lacuna.lsp_server.completion.type_through import DOCUMENTS, Offer, Recall
+from lacuna.lsp_server.infill.suggestion import Suggestion
 from marked_text import snapshot_at
-
-from lsp_server.completion.type_through import DOCUMENTS, Offer, Recall
-from lsp_server.infill.suggestion import Suggestion
 
 
 def check(shown_at: str, text: str, now_at: str, *, swallowed: int = 0) -> Suggestion | None:

@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from lsp_server.documents.exclude import Exclusion, bad_globs, path_of
+from lacuna.lsp_server.documents.exclude import Exclusion, bad_globs, path_of
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from engine.untrusted.ignore_rules import IgnoreRules, TooCostly
-from engine.untrusted.wildmatch import machine
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.gitignore import GitIgnores
+from lacuna.engine.untrusted.ignore_rules import IgnoreRules, TooCostly
+from lacuna.engine.untrusted.wildmatch import machine
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.gitignore import GitIgnores
 
 NAMES = ["a", "b", "build", "x.py", "y.log", "keep.txt", "é", "A1", "a-b", "]x", "a b", "key9.key", "#a", "!b", "a*b"]
 PIECES = [
@@ -134,7 +133,7 @@ OF_GIT_S_MEANING = {"backtracking", "60,000 lines", "FIFO", "/dev/zero", "/dev/s
 ASK = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
-from lsp_server.exclude import Exclusion
+from lacuna.lsp_server.exclude import Exclusion
 exclusion = Exclusion(recheck_seconds=0.0)
 for _ in range(3):
     print(exclusion.reason(sys.argv[1]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from lsp_server.documents.idle_parsing import QUIET_SECONDS, IdleParsing
-from lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.documents.idle_parsing import QUIET_SECONDS, IdleParsing
+from lacuna.lsp_server.documents.store import DocumentStore
 
 
 def store(lines: int) -> DocumentStore:

@@ -7,10 +7,9 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from lsp_server.documents.plain_text import PlainText, plain
-from lsp_server.documents.text import Text
-from lsp_server.edits.recent_edits import RecentEdits, difference
+from lacuna.lsp_server.documents.plain_text import PlainText, plain
+from lacuna.lsp_server.documents.text import Text
+from lacuna.lsp_server.edits.recent_edits import RecentEdits, difference
 
 URI = "untitled:a.py"
 LINES = 1500  # several blocks

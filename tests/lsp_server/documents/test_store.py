@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-
-from engine.text import syntax
-from lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
-from lsp_server.documents.text import Edit, Encoding, Position, Text
+from lacuna.engine.text import syntax
+from lacuna.lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
+from lacuna.lsp_server.documents.text import Edit, Encoding, Position, Text
 
 URI = "file:///home/ann/a.py"
 ENOUGH_MS = 10_000.0

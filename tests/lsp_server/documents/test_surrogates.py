@@ -6,9 +6,8 @@ import random
 import re
 
 import pytest
-
-from lsp_server.documents.store import Document
-from lsp_server.documents.text import Edit, Encoding, Position
+from lacuna.lsp_server.documents.store import Document
+from lacuna.lsp_server.documents.text import Edit, Encoding, Position
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = ["a", "é", "日", "😀", "𝒳", "\n", "\r\n", "\r", "\ufffd", "\ud83d", "\ude00", "\udc00", "\ud800", "x = 1"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-
-from engine.text import syntax
-from engine.text.syntax import Tree
-from lsp_server.documents.syntax_tree import DocumentTree, ParsedTree, can_have_tree, tree_edit
-from lsp_server.documents.text import Text
+from lacuna.engine.text import syntax
+from lacuna.engine.text.syntax import Tree
+from lacuna.lsp_server.documents.syntax_tree import DocumentTree, ParsedTree, can_have_tree, tree_edit
+from lacuna.lsp_server.documents.text import Text
 
 ENOUGH_MS = 10_000.0
 PYTHON = "def f(a, b):\n    x = [a, b, (1, 2)]\n    return x\n\n"

@@ -6,9 +6,8 @@ import random
 import re
 
 import pytest
-
-from lsp_server.documents import text as text_module
-from lsp_server.documents.text import Encoding, Place, Position, Text
+from lacuna.lsp_server.documents import text as text_module
+from lacuna.lsp_server.documents.text import Encoding, Place, Position, Text
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = ["a", "b c", "x = 1", "\t", "\n", "\n", "\r\n", "\r", "\f", "\v", "\x1c", "\u0085", "\u2028", "\u2029", "\0"]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.store import Snapshot
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.edits.block import MAX_CHARS, Block, Unit, block_between, blocks_at, text_of, without
+from lacuna.lsp_server.edits.refill import context_of
+from lacuna.lsp_server.infill.question import Context, Scope
+from lacuna.lsp_server.infill.suggestion import Rejected
 from marked_text import snapshot_at
-
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.store import Snapshot
-from lsp_server.documents.text import Place
-from lsp_server.edits.block import MAX_CHARS, Block, Unit, block_between, blocks_at, text_of, without
-from lsp_server.edits.refill import context_of
-from lsp_server.infill.question import Context, Scope
-from lsp_server.infill.suggestion import Rejected
 
 LOOP = """\
 def f(a, b):

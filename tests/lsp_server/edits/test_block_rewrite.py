@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import tiny_diffusion_gemma
 from edits_client import editing
+from lacuna.lsp_server.documents.store import Document
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.rewrite import Rewrite, drafted
 from pygls.exceptions import JsonRpcException
-
-from lsp_server.documents.store import Document
-from lsp_server.documents.text import Place
-from lsp_server.edits.draft import Draft
-from lsp_server.edits.rewrite import Rewrite, drafted
 
 CODE = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
 

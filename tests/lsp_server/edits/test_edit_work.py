@@ -8,23 +8,22 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from lacuna.lsp_server.config import DEFAULTS, Config
+from lacuna.lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.documents.text import Edit, Place, Position
+from lacuna.lsp_server.edits import next_edit, next_edits
+from lacuna.lsp_server.edits.block import Block, Unit
+from lacuna.lsp_server.edits.next_edit import MAX_PLACES
+from lacuna.lsp_server.edits.offer import Quiet
+from lacuna.lsp_server.edits.rewrite import Rewrite
+from lacuna.lsp_server.edits.suggestions import EditSuggestions
+from lacuna.lsp_server.handlers import documents as handlers
+from lacuna.lsp_server.model.engine_thread import EngineThread
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.model.worker import Phase, Worker, load
+from lacuna.lsp_server.server import create_server
+from lacuna.lsp_server.setup import Setup
 from lsprotocol import types
-
-from lsp_server.config import DEFAULTS, Config
-from lsp_server.documents.store import DocumentStore
-from lsp_server.documents.text import Edit, Place, Position
-from lsp_server.edits import next_edit, next_edits
-from lsp_server.edits.block import Block, Unit
-from lsp_server.edits.next_edit import MAX_PLACES
-from lsp_server.edits.offer import Quiet
-from lsp_server.edits.rewrite import Rewrite
-from lsp_server.edits.suggestions import EditSuggestions
-from lsp_server.handlers import documents as handlers
-from lsp_server.model.engine_thread import EngineThread
-from lsp_server.model.model_pool import Models
-from lsp_server.model.worker import Phase, Worker, load
-from lsp_server.server import create_server
-from lsp_server.setup import Setup
 
 URI = "untitled:a.py"
 CODE = "size = 1\nprint(size)\n"
@@ -168,7 +167,7 @@ async def test_large_documents_are_not_scanned_where_requests_wait(user: User, m
 
     monkeypatch.setattr(next_edit, "change_of", noted(next_edit.change_of))
     monkeypatch.setattr(next_edit, "changes_only_comments", noted(next_edit.changes_only_comments))
-    monkeypatch.setattr("lsp_server.edits.site.related_places", noted(lambda *_: []))
+    monkeypatch.setattr("lacuna.lsp_server.edits.site.related_places", noted(lambda *_: []))
     user.rename()
     assert await user.edits.next_edit(URI, Position(0, 5)) is Quiet.NO_PLACE
     assert len(threads) == 3 and threading.main_thread() not in threads

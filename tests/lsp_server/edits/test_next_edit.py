@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from edits_client import EditsClient, editing
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.offer import Offers
 from language_client import PATIENCE
 from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
-
-from lsp_server.documents.text import Place
-from lsp_server.edits.draft import Draft
-from lsp_server.edits.offer import Offers
 
 # The second line follows the first by 15 nats: to the base alone, whatever the adapter.
 LOAD = """\

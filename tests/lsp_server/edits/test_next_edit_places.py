@@ -9,16 +9,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from engine.text.languages import Kind
-from engine.text.syntax import spans
-from lsp_server.documents.plain_text import plain
-from lsp_server.documents.text import Text
-from lsp_server.edits import objections
-from lsp_server.edits.change import change_of
-from lsp_server.edits.objections import changes_only_comments, has_objection
-from lsp_server.edits.recent_edits import PAUSE_SECONDS, RecentEdits, difference
-from lsp_server.edits.related_places import related_places
+from lacuna.engine.text.languages import Kind
+from lacuna.engine.text.syntax import spans
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.text import Text
+from lacuna.lsp_server.edits import objections
+from lacuna.lsp_server.edits.change import change_of
+from lacuna.lsp_server.edits.objections import changes_only_comments, has_objection
+from lacuna.lsp_server.edits.recent_edits import PAUSE_SECONDS, RecentEdits, difference
+from lacuna.lsp_server.edits.related_places import related_places
 
 URI = "untitled:a.py"
 MEAN = """\

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import pytest
+from lacuna.engine.api import Features, Infill
+from lacuna.lsp_server.infill.postprocess import postprocess
+from lacuna.lsp_server.infill.question import Context, Trigger
+from lacuna.lsp_server.infill.repetition import loops
+from lacuna.lsp_server.infill.selection import select
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 
-from engine.api import Features, Infill
-from lsp_server.infill.postprocess import postprocess
-from lsp_server.infill.question import Context, Trigger
-from lsp_server.infill.repetition import loops
-from lsp_server.infill.selection import select
-from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from tests.marked_text import context_at, snapshot_at
 
 NOTHING = None

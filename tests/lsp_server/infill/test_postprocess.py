@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lacuna.engine.api import Features, Infill
+from lacuna.engine.text.syntax import error_count, parse
+from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess
+from lacuna.lsp_server.infill.question import Context, Scope, Trigger
+from lacuna.lsp_server.infill.repetition import has_word, loops
+from lacuna.lsp_server.infill.selection import select
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
+from lacuna.lsp_server.lexing.bracket_scan import scan
 
-from engine.api import Features, Infill
-from engine.text.syntax import error_count, parse
-from lsp_server.infill.postprocess import longest_confident_prefix, postprocess
-from lsp_server.infill.question import Context, Scope, Trigger
-from lsp_server.infill.repetition import has_word, loops
-from lsp_server.infill.selection import select
-from lsp_server.infill.suggestion import Reason, Rejected, Suggestion
-from lsp_server.lexing.bracket_scan import scan
 from tests.marked_text import context_at, snapshot_at
 
 BRACES = ("javascript", "typescript", "tsx", "go", "rust", "c", "cpp", "java")

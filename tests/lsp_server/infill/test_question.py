@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from lacuna.engine.api import NEAR, Extent
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.documents.syntax_tree import NO_TREE
+from lacuna.lsp_server.documents.text import Position
+from lacuna.lsp_server.infill.question import JUMPS, Context, Scope, Trigger, build_context
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected
 
-from engine.api import NEAR, Extent
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.store import DocumentStore
-from lsp_server.documents.syntax_tree import NO_TREE
-from lsp_server.documents.text import Position
-from lsp_server.infill.question import JUMPS, Context, Scope, Trigger, build_context
-from lsp_server.infill.suggestion import Reason, Rejected
 from tests.marked_text import context_at, snapshot_at
 
 REST, STATEMENT, BLOCK, ARGUMENTS = Scope.REST_OF_LINE, Scope.STATEMENT, Scope.BLOCK, Scope.ARGUMENTS

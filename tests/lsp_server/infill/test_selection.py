@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
+from lacuna.engine.api import Features, Infill
+from lacuna.lsp_server.infill.question import Context, Trigger
+from lacuna.lsp_server.infill.selection import select
+from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
 from marked_text import context_at, snapshot_at
-
-from engine.api import Features, Infill
-from lsp_server.infill.question import Context, Trigger
-from lsp_server.infill.selection import select
-from lsp_server.infill.suggestion import Reason, Suggestion
 
 FEATURES = Features(-1.0, -1.0, -1.0, -1.0, tokens=1, ended=True)
 AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED

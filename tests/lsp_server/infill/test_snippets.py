@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.store import Document, DocumentStore
+from lacuna.lsp_server.documents.text import Position
+from lacuna.lsp_server.infill.snippets import MAX_CHARS, MAX_SNIPPETS, WINDOW, Snippets
 
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.store import Document, DocumentStore
-from lsp_server.documents.text import Position
-from lsp_server.infill.snippets import MAX_CHARS, MAX_SNIPPETS, WINDOW, Snippets
 from tests.marked_text import snapshot_at
 
 PARSER = "def parse_invoice(reader, currency):\n    header = reader.header()\n    return Invoice(header, currency)\n"

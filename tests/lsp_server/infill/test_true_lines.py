@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from engine.text.languages import language_of
-from lsp_server.documents.exclude import Exclusion
-from lsp_server.documents.store import Document, Snapshot
-from lsp_server.documents.text import Position
-from lsp_server.infill.postprocess import postprocess
-from lsp_server.infill.question import Context, Trigger, build_context
-from lsp_server.infill.suggestion import Rejected
+from lacuna.engine.text.languages import language_of
+from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.store import Document, Snapshot
+from lacuna.lsp_server.documents.text import Position
+from lacuna.lsp_server.infill.postprocess import postprocess
+from lacuna.lsp_server.infill.question import Context, Trigger, build_context
+from lacuna.lsp_server.infill.suggestion import Rejected
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("engine", "lsp_server", "editors", "bench")

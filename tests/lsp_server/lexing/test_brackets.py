@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from lsp_server.lexing.bracket_scan import scan
-from lsp_server.lexing.brackets import Brackets, brackets_around
+from lacuna.lsp_server.lexing.bracket_scan import scan
+from lacuna.lsp_server.lexing.brackets import Brackets, brackets_around
 
 
 def around(marked: str, language: str, is_cut: bool = False) -> Brackets:

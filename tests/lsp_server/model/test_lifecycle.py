@@ -11,15 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
-from engine.api import NEAR
-from lsp_server import log
-from lsp_server.config import ModelChoice
-from lsp_server.model import lifecycle as module
-from lsp_server.model import worker as worker_module
-from lsp_server.model.lifecycle import Loader, State, Status
-from lsp_server.model.model_pool import Models
-from lsp_server.model.worker import ModelError
+from lacuna.engine.api import NEAR
+from lacuna.lsp_server import log
+from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model import lifecycle as module
+from lacuna.lsp_server.model import worker as worker_module
+from lacuna.lsp_server.model.lifecycle import Loader, State, Status
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.model.worker import ModelError
 
 CHOICE = ModelChoice("tiny", "cpu", "float32", 1)
 OTHER = ModelChoice("other", "cpu", "float32", 1)
@@ -222,7 +221,7 @@ async def test_who_has_left_takes_no_model(models: Models, shelf: Shelf) -> None
 
 async def test_each_client_reads_its_own_log_at_its_own_level(models: Models, shelf: Shelf) -> None:
     """What a model's loading says is read by all that use it, and by nobody else."""
-    logger = logging.getLogger("lsp_server.anything")
+    logger = logging.getLogger("lacuna.lsp_server.anything")
     logs: dict[str, list[str]] = {name: [] for name in ("loud", "quiet", "elsewhere")}
 
     async def converse(name: str, level: str, choice: ModelChoice) -> None:

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lacuna.engine.api import Gap, Hole, Passage, Patch, Stopped, Wish
+from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.model.worker import ModelError, Worker
 from tiny_model import write_tiny_model
-
-from engine.api import Gap, Hole, Passage, Patch, Stopped, Wish
-from lsp_server.config import ModelChoice
-from lsp_server.model.engine_thread import EngineThread, Urgency
-from lsp_server.model.model_pool import Models
-from lsp_server.model.worker import ModelError, Worker
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python")
 LONG = Gap(GAP.prefix, GAP.suffix, "python", max_tokens=200)  # some fourteen canvases of 16
@@ -250,7 +249,7 @@ async def test_what_is_cancelled_after_an_interruption_does_not_come_back(engine
 
 
 async def test_nobody_is_interrupted_for_ever(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lsp_server.model.engine_thread.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("lacuna.lsp_server.model.engine_thread.PATIENCE_SECONDS", 0.1)
     long = engine.ask("long", Urgency.ON_REQUEST, passes=20)
     while not long.done():
         await engine.ask("key", Urgency.KEYSTROKE)

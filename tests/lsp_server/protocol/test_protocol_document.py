@@ -8,11 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-
-from lsp_server import handlers
-from lsp_server.config import Config, from_client
-from lsp_server.handlers import completions
-from lsp_server.protocol import convert
+from lacuna.lsp_server import handlers
+from lacuna.lsp_server.config import Config, from_client
+from lacuna.lsp_server.handlers import completions
+from lacuna.lsp_server.protocol import convert
 
 TEXT = (Path(__file__).parents[3] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
 SETTINGS = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^|]+)` \|", TEXT, re.MULTILINE))

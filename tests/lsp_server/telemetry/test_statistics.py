@@ -15,17 +15,16 @@ from pathlib import Path
 import pytest
 from command import lacuna
 from filelock import FileLock
+from lacuna.engine.untrusted.safe_read import TooLargeError
+from lacuna.lsp_server.cli import stats_command
+from lacuna.lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.documents.text import Edit, Position
+from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.telemetry import acceptance, daily_counts
+from lacuna.lsp_server.telemetry.acceptance import Acceptance, Given, retained_characters
+from lacuna.lsp_server.telemetry.daily_counts import KEPT_DAYS, Count, DailyCounts, read
+from lacuna.lsp_server.telemetry.statistics import Record, Statistics
 from language_client import Client, started
-
-from engine.untrusted.safe_read import TooLargeError
-from lsp_server.cli import stats_command
-from lsp_server.documents.store import DocumentStore
-from lsp_server.documents.text import Edit, Position
-from lsp_server.infill.suggestion import Reason
-from lsp_server.telemetry import acceptance, daily_counts
-from lsp_server.telemetry.acceptance import Acceptance, Given, retained_characters
-from lsp_server.telemetry.daily_counts import KEPT_DAYS, Count, DailyCounts, read
-from lsp_server.telemetry.statistics import Record, Statistics
 
 URI = "untitled:test.py"
 TODAY = date.today().isoformat()
@@ -33,7 +32,7 @@ TODAY = date.today().isoformat()
 COUNTING = """
 import asyncio, sys
 from pathlib import Path
-from lsp_server.daily_counts import Count, DailyCounts
+from lacuna.lsp_server.daily_counts import Count, DailyCounts
 async def run():
     for _ in range(40):
         counts = DailyCounts(Path(sys.argv[1]))

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 from command import lacuna
+from lacuna.lsp_server.wire import tcp
 from raw_client import Answers, call, connected, frame, greeting, listening, serving
-
-from lsp_server.wire import tcp
 
 STATISTICS = call("workspace/executeCommand", {"command": "lacuna.statistics"}, 7)
 SETTINGS = json.dumps(call("workspace/didChangeConfiguration", {"settings": {"lacuna": {"enabled": False}}})).encode()
@@ -128,8 +127,8 @@ def test_connections_are_bounded_and_those_that_ended_make_room(server: tuple[tu
 async def test_who_does_not_say_who_it_is_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    from lsp_server.model.model_pool import Models
-    from lsp_server.server import create_server
+    from lacuna.lsp_server.model.model_pool import Models
+    from lacuna.lsp_server.server import create_server
 
     monkeypatch.setattr(tcp, "GREETING_S", 0.2)
     listener = tcp.Listener(lambda: create_server(Models()))

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from itertools import count
 from math import exp, inf, log
 
-from engine.api import Frame
-from engine.families.gap.decoding.drafter import Drafter, Drafts
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.search import Branches
-from engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
-from engine.families.gap.denoiser import GapDenoiser, Said
-from engine.families.gap.kv_context import Context
+from lacuna.engine.api import Frame
+from lacuna.engine.families.gap.decoding.drafter import Drafter, Drafts
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.search import Branches
+from lacuna.engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
+from lacuna.engine.families.gap.denoiser import GapDenoiser, Said
+from lacuna.engine.families.gap.kv_context import Context
 
 BEHIND = 2.0  # nats that a lane may be behind the first one while no fill is whole
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from heapq import heappop, heappush, nlargest
 from math import exp, inf, log
 
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.prompt_lookup import LONGEST, Copies
-from engine.families.gap.decoding.tree_attention import Beginning
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.prompt_lookup import LONGEST, Copies
+from lacuna.engine.families.gap.decoding.tree_attention import Beginning
 
 # A pass takes 12 ms, and 0.75 a row (2 threads of an AMD EPYC, bfloat16): only what is likely to be of use pays.
 LEAST = log(0.05)  # log probability from which a draft is read

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import log
 
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.rerank import Judge
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.rerank import Judge
 
 LEAST = log(0.003)  # log probability of the end, or of the suffix' first token, from which a fill is cut there
 MOST = 6  # fills that are judged

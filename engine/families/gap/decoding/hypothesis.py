@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from copy import copy
 
 import torch
+from lacuna.engine.api import Frame
+from lacuna.engine.families.gap.decoding.canvas import Canvas
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.token_healing import Seam
 from torch import Tensor
-
-from engine.api import Frame
-from engine.families.gap.decoding.canvas import Canvas
-from engine.text.byte_bpe import Tokenizer
-from engine.text.token_healing import Seam
 
 
 class Lane:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.families.gap.decoding.draft_tree import DraftTree
-from engine.families.gap.denoiser import GapDenoiser
-from engine.families.gap.kv_context import Context
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.kv_context import Context
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 HEAD_TOKENS = 8  # of the suffix that a fill is judged by; 12 chose no better over 60 gaps, and took longer
 

@@ -6,9 +6,8 @@ from heapq import heappop, heappush
 from itertools import count
 from math import isfinite
 
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
 from torch import Tensor
-
-from engine.families.gap.decoding.hypothesis import Lane
 
 WAYS = 3  # tokens of a position that are remembered, beside the one that was taken
 

@@ -14,13 +14,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
+from lacuna.engine.api import Frame
+from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.edits.patch_hypothesis import PatchLane
+from lacuna.engine.families.gap.kv_context import Context
 from torch import Tensor
-
-from engine.api import Frame
-from engine.families.gap.decoding.draft_tree import DraftTree
-from engine.families.gap.denoiser import GapDenoiser
-from engine.families.gap.edits.patch_hypothesis import PatchLane
-from engine.families.gap.kv_context import Context
 
 SURE = 0.1  # probability from which a position right of the leftmost noise is accepted
 AHEAD = 0.9  # probability from which a token is accepted while there is noise left of its hole

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lacuna.engine.api import Frame
+from lacuna.engine.families.gap.decoding.canvas import Canvas
+from lacuna.engine.families.shared.patch_layout import Layout, Span
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.spelling import Spelling
 from torch import Tensor
-
-from engine.api import Frame
-from engine.families.gap.decoding.canvas import Canvas
-from engine.families.shared.patch_layout import Layout, Span
-from engine.text.byte_bpe import Tokenizer
-from engine.text.spelling import Spelling
 
 
 class PatchLane:

@@ -6,20 +6,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from engine.api import Frame, Patch, Patched, Revision
-from engine.families.gap.decoding.rerank import HEAD_TOKENS, Judge
-from engine.families.gap.denoiser import GapDenoiser
-from engine.families.gap.edits.patch_decode import denoise
-from engine.families.gap.edits.patch_hypothesis import PatchLane
-from engine.families.gap.edits.two_versions import Before, Reading
-from engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
-from engine.families.shared import patch_layout
-from engine.families.shared.patch_layout import Segments
-from engine.families.shared.patch_ranking import ranked
-from engine.request_trace import OutOfTime, Work
-from engine.text import token_healing
-from engine.text.byte_bpe import Tokenizer
-from engine.text.spelling import Spelling
+from lacuna.engine.api import Frame, Patch, Patched, Revision
+from lacuna.engine.families.gap.decoding.rerank import HEAD_TOKENS, Judge
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.edits.patch_decode import denoise
+from lacuna.engine.families.gap.edits.patch_hypothesis import PatchLane
+from lacuna.engine.families.gap.edits.two_versions import Before, Reading
+from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
+from lacuna.engine.families.shared import patch_layout
+from lacuna.engine.families.shared.patch_layout import Segments
+from lacuna.engine.families.shared.patch_ranking import ranked
+from lacuna.engine.request_trace import OutOfTime, Work
+from lacuna.engine.text import token_healing
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.spelling import Spelling
 
 SECONDS = 3.0  # for one patch, 0.4 in the median; in repetitive text every token takes a step, and canvases are full
 DENOISING = 0.7  # of that at most, so that what was decided is judged

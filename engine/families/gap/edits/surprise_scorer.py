@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-
-from engine.api import Passage, Surprise
-from engine.families.gap.decoding.draft_tree import DraftTree
-from engine.families.gap.denoiser import GapDenoiser
-from engine.families.gap.edits.two_versions import Before, Reading
-from engine.families.gap.kv_context import PREFIX_TOKENS, Context
-from engine.families.shared.surprise import Said, surprises
-from engine.request_trace import OutOfTime, Work
-from engine.text import token_healing
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.api import Passage, Surprise
+from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.edits.two_versions import Before, Reading
+from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, Context
+from lacuna.engine.families.shared.surprise import Said, surprises
+from lacuna.engine.request_trace import OutOfTime, Work
+from lacuna.engine.text import token_healing
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 SECONDS = 3.0  # for one passage: two windows that were not read before take 0.9
 PASSAGE_TOKENS = 192  # of a passage that are read

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.families.gap.denoiser import GapDenoiser
-from engine.families.gap.prefix_window import SNIPPETS, Window
-from engine.text.byte_bpe import Tokenizer
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.prefix_window import SNIPPETS, Window
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 CONTEXTS = 2
 SNIPPET_CHARACTERS = 400  # around the middle of a snippet; the lines outside are not read

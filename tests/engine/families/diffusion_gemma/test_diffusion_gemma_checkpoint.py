@@ -11,22 +11,21 @@ from pathlib import Path
 import pytest
 import tiny_diffusion_gemma as tiny
 import torch
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma import checkpoint
+from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.families.diffusion_gemma.memory import estimate
+from lacuna.engine.layers.weight_files import WeightsError
 from safetensors.torch import load_file, save_file
 from tiny_diffusion_gemma import one_thread, published_config  # noqa: F401 (one is a fixture)
-
-from engine.device.runtime import Runtime
-from engine.families.diffusion_gemma import checkpoint
-from engine.families.diffusion_gemma.config import DiffusionGemmaConfig
-from engine.families.diffusion_gemma.memory import estimate
-from engine.layers.weight_files import WeightsError
 
 PUBLISHED = published_config()
 LOAD = """
 import resource, sys
 from pathlib import Path
 import torch
-from engine.models.diffusion_gemma import checkpoint
-from engine.runtime import Runtime
+from lacuna.engine.models.diffusion_gemma import checkpoint
+from lacuna.engine.runtime import Runtime
 torch.randn(64, 64) @ torch.randn(64, 64)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 model = checkpoint.load(Path(sys.argv[1]), Runtime("cpu", "float32", 1, "test"))

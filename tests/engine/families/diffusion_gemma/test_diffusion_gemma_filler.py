@@ -15,18 +15,17 @@ import tiny_gemma_tokenizer
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lacuna.engine.api import Frame, Gap, Stopped, Wish
+from lacuna.engine.families.diffusion_gemma.chat import Chat
+from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
+from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
+from lacuna.engine.families.diffusion_gemma.layer import Layer
+from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
+from lacuna.engine.families.diffusion_gemma.prompt import Prompt
+from lacuna.engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
+from lacuna.engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
-
-from engine.api import Frame, Gap, Stopped, Wish
-from engine.families.diffusion_gemma.chat import Chat
-from engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
-from engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
-from engine.families.diffusion_gemma.layer import Layer
-from engine.families.diffusion_gemma.model import DiffusionGemma
-from engine.families.diffusion_gemma.prompt import Prompt
-from engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
-from engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
-from engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 WINDOW = 64
 CONFIG = EntropyBoundConfig(max_denoising_steps=4, eos_token_ids=(1, 5))

@@ -6,9 +6,8 @@ import json
 from dataclasses import replace
 
 import pytest
-
-from engine.api import Features, Gap
-from engine.families.gap.confidence import UNFITTED, Gate, Place, inputs
+from lacuna.engine.api import Features, Gap
+from lacuna.engine.families.gap.confidence import UNFITTED, Gate, Place, inputs
 
 MIDDLING = Features(-0.5, -1.0, -20.0, -18.0, 5, True)
 

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import torch
 from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
-
-from engine.api import Gap
-from engine.families.gap.decoding.draft_tree import DraftTree
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.tree_attention import CanvasTree
-from engine.families.gap.session import Session
-from engine.text.token_healing import Seam
+from lacuna.engine.api import Gap
+from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
+from lacuna.engine.families.gap.session import Session
+from lacuna.engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])

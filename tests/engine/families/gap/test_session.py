@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 from embedded import embedded, preview, tokenizer
-
-from engine.api import Frame, Gap, Infill, Stopped
-from engine.families.gap import long_fill
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.kv_context import CHUNK
-from engine.families.gap.long_fill import Part
-from engine.families.gap.session import Session, _distinct
-from engine.text.token_healing import Seam
+from lacuna.engine.api import Frame, Gap, Infill, Stopped
+from lacuna.engine.families.gap import long_fill
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.kv_context import CHUNK
+from lacuna.engine.families.gap.long_fill import Part
+from lacuna.engine.families.gap.session import Session, _distinct
+from lacuna.engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 

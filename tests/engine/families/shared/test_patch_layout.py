@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.families.shared.patch_layout import CANVASES, Segments, lengths
+from lacuna.engine.families.shared.patch_layout import CANVASES, Segments, lengths
 
 TWO = Segments((b" ", b""), ((7, 8),), now=(2, 1), least=(1, 0))
 

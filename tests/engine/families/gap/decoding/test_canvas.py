@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from engine.families.gap.decoding.canvas import Canvas
+from lacuna.engine.families.gap.decoding.canvas import Canvas
 
 
 def test_a_new_canvas_is_noise() -> None:

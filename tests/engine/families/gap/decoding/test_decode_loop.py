@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
-
-from engine.families.gap.decoding.decode_loop import Search, denoise
-from engine.families.gap.decoding.drafter import Drafter
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.prompt_lookup import Copies
-from engine.families.gap.decoding.tree_attention import CanvasTree
-from engine.text.token_healing import Seam
+from lacuna.engine.families.gap.decoding.decode_loop import Search, denoise
+from lacuna.engine.families.gap.decoding.drafter import Drafter
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.prompt_lookup import Copies
+from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
+from lacuna.engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])

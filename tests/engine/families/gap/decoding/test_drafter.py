@@ -6,12 +6,11 @@ from math import log
 
 import torch
 from embedded import tokenizer
-
-from engine.families.gap.decoding import drafter
-from engine.families.gap.decoding.drafter import Drafter
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.families.gap.decoding.prompt_lookup import Copies
-from engine.text.token_healing import Seam
+from lacuna.engine.families.gap.decoding import drafter
+from lacuna.engine.families.gap.decoding.drafter import Drafter
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.prompt_lookup import Copies
+from lacuna.engine.text.token_healing import Seam
 
 END = 0
 A, B, C, D = (tokenizer().encode(letter)[0] for letter in "abcd")

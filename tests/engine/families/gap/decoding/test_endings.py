@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 from embedded import embedded, tokenizer
+from lacuna.engine.api import Gap
+from lacuna.engine.families.gap.session import Session
+from lacuna.engine.text.token_healing import Seam
 from test_lane import lane_of, write
-
-from engine.api import Gap
-from engine.families.gap.session import Session
-from engine.text.token_healing import Seam
 
 pytestmark = pytest.mark.weights
 

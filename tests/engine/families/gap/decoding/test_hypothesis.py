@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from embedded import tokenizer
-
-from engine.families.gap.decoding.hypothesis import Lane
-from engine.text.token_healing import Seam
+from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.text.token_healing import Seam
 
 END = 0
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.evaluate.base_alone import copied
-from engine.families.gap.decoding.prompt_lookup import RIGHT, Copies
+from lacuna.engine.evaluate.base_alone import copied
+from lacuna.engine.families.gap.decoding.prompt_lookup import RIGHT, Copies
 
 
 def check(prefix: str, sources: list[str], expected: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
-
-from engine.families.gap.decoding.rerank import Judge
+from lacuna.engine.families.gap.decoding.rerank import Judge
 
 pytestmark = pytest.mark.weights
 CASE = preview_cases()[0]

@@ -9,12 +9,11 @@ from threading import Event
 import pytest
 import tiny_diffusion_gemma
 from embedded import embedded
+from lacuna.engine import load
+from lacuna.engine.api import Filler, Frame, Hole, Passage, Patch, Stopped, Wish
+from lacuna.engine.device.runtime import Runtime
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
-
-from engine import load
-from engine.api import Filler, Frame, Hole, Passage, Patch, Stopped, Wish
-from engine.device.runtime import Runtime
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", reach=1)

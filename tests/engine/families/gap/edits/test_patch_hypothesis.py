@@ -9,10 +9,9 @@ import torch
 from embedded import tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from engine.families.gap.edits.patch_hypothesis import PatchLane
-from engine.families.shared.patch_layout import Segments
-from engine.text.spelling import Spelling
+from lacuna.engine.families.gap.edits.patch_hypothesis import PatchLane
+from lacuna.engine.families.shared.patch_layout import Segments
+from lacuna.engine.text.spelling import Spelling
 
 END, VOCABULARY = 0, 49152
 

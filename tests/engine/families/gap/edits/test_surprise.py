@@ -8,13 +8,12 @@ from threading import Event
 import pytest
 import tiny_diffusion_gemma
 from embedded import embedded
+from lacuna.engine import load
+from lacuna.engine.api import Filler, Passage, Stopped
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.shared.surprise import Said, surprises
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
-
-from engine import load
-from engine.api import Filler, Passage, Stopped
-from engine.device.runtime import Runtime
-from engine.families.shared.surprise import Said, surprises
 
 TEXT = "    total += item.price  # é\n"
 

@@ -1,0 +1,5 @@
+"""`python -m lacuna.lsp_server`: the command `lacuna`."""
+
+from lacuna.lsp_server.cli.main import main
+
+main()
