@@ -41,7 +41,7 @@ SAMPLER = EntropyBoundConfig(max_new_tokens=CANVAS, max_denoising_steps=6, eos_t
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
+    parser.add_argument("--dtype", default="auto", n_best=["auto", "float32", "bfloat16"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="0: as the server would")
     options = parser.parse_args()
@@ -111,7 +111,7 @@ class Peer:
         self.encode(ids)
 
 
-def work(ids: Tensor, canvas: Tensor, logits: Tensor) -> dict[str, Callable[[Peer | Ours], object]]:
+def trace(ids: Tensor, canvas: Tensor, logits: Tensor) -> dict[str, Callable[[Peer | Ours], object]]:
     """What is timed, by name."""
     return {
         "encode": lambda engine: engine.encode(ids),
@@ -157,7 +157,7 @@ def _report(peer: Peer, ours: Ours, runtime: Runtime, rounds: int) -> None:
     best: dict[tuple[str, str], float] = {}
     peaks = (0.0, 0.0)
     for _ in range(rounds):
-        for name, job in work(ids, canvas, logits).items():
+        for name, job in trace(ids, canvas, logits).items():
             for engine in (peer, ours):
                 best[engine.name, name] = min(best.get((engine.name, name), 1e9), seconds(partial(job, engine)))
         own, packed = _gemm_peaks(runtime.torch_dtype)

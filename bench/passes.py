@@ -17,10 +17,10 @@ runtime.prepare_environment()
 
 import torch  # noqa: E402 (after the environment is set)
 from lacuna.engine.families.gap import filler  # noqa: E402
-from lacuna.engine.families.gap.decoding.rerank import Judge  # noqa: E402
+from lacuna.engine.families.gap.decoding.rerank import Reranker  # noqa: E402
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree  # noqa: E402
 from lacuna.engine.families.gap.filler import GapFiller  # noqa: E402
-from lacuna.engine.families.gap.kv_context import Context  # noqa: E402
+from lacuna.engine.families.gap.kv_context import KvContext  # noqa: E402
 from lacuna.engine.store import model_store  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
@@ -33,12 +33,12 @@ AIMS = {
 }
 
 
-def median_ms(work: Callable[[], object], prepare: Callable[[], object] = lambda: None, runs: int = 15) -> float:
+def median_ms(trace: Callable[[], object], prepare: Callable[[], object] = lambda: None, runs: int = 15) -> float:
     times = []
     for run in range(runs + 2):
         prepare()
         start = time.perf_counter()
-        work()
+        trace()
         if run >= 2:  # the first two warm up
             times.append((time.perf_counter() - start) * 1000.0)
     return statistics.median(times)
@@ -57,24 +57,24 @@ def measure(filled: GapFiller) -> dict[str, float]:
     ids = tokenizer.encode(TEXT * 40)
     prefix, suffix, draft = ids[:384], ids[:64], ids[384:396]
     context = denoiser.context()
-    context.read_prefix(prefix, _go)
+    context.prefill_prefix(prefix, _go)
     read = denoiser.suffixes.read(suffix)
-    context.read_suffix(read, denoiser.config.suffix_distance)
+    context.place_suffix(read, denoiser.config.suffix_distance)
     fill = tokenizer.decode(draft)
-    judge = Judge(denoiser, context, suffix, tokenizer)  # 8 tokens of the suffix behind the draft's 12
+    rerank = Reranker(denoiser, context, suffix, tokenizer)  # 8 tokens of the suffix behind the draft's 12
     noise = CanvasTree([], {(): 16})
     step = CanvasTree([tuple(draft[:10])], {tuple(draft[:10]): 8, tuple(draft[:4]): 8})
     return {
         "canvas_step_16": median_ms(lambda: denoiser.denoise(context, noise)),
         "sampler_step_10_16": median_ms(lambda: denoiser.denoise(context, step)),
         "typed_token": median_ms(
-            lambda: _read_and_predict(context, ids[:385]), lambda: context.read_prefix(prefix, _go)
+            lambda: _read_and_predict(context, ids[:385]), lambda: context.prefill_prefix(prefix, _go)
         ),
-        "judge_draft": median_ms(lambda: judge.judge([fill])),
+        "judge_draft": median_ms(lambda: rerank.rerank([fill])),
         "left_to_right_12_tokens": median_ms(lambda: _left_to_right(context, prefix, 12), runs=5),
         "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
-        "suffix_rerotated": median_ms(lambda: context.read_suffix(read, 64)),
-        "cold_prefix_512": median_ms(lambda: denoiser.context().read_prefix(ids[:512], _go), runs=5),
+        "suffix_rerotated": median_ms(lambda: context.place_suffix(read, 64)),
+        "cold_prefix_512": median_ms(lambda: denoiser.context().prefill_prefix(ids[:512], _go), runs=5),
     }
 
 
@@ -100,8 +100,8 @@ def shares(filled: GapFiller, times: dict[str, float], peak: float) -> dict[str,
     }
 
 
-def _read_and_predict(context: Context, prefix: list[int]) -> None:
-    context.read_prefix(prefix, _go)
+def _read_and_predict(context: KvContext, prefix: list[int]) -> None:
+    context.prefill_prefix(prefix, _go)
     _ = context.next_log_probabilities
 
 
@@ -109,11 +109,11 @@ def _go() -> None:
     """Nothing stops a bench."""
 
 
-def _left_to_right(context: Context, prefix: list[int], count: int) -> list[int]:
+def _left_to_right(context: KvContext, prefix: list[int], count: int) -> list[int]:
     """What the same base says with the same cache, token by token: the price of a fill without a canvas."""
     ids = list(prefix)
     for _ in range(count):
-        context.read_prefix(ids, _go)
+        context.prefill_prefix(ids, _go)
         ids.append(int(context.next_log_probabilities.argmax()))
     return ids[len(prefix) :]
 

@@ -19,7 +19,7 @@ from lacuna.engine.device.runtime import choose, prepare_environment
 prepare_environment()
 
 import torch  # noqa: E402
-from diffusion_gemma import CANVAS, PROMPT, SAMPLER, Ours, Peer, seconds, work  # noqa: E402
+from diffusion_gemma import CANVAS, PROMPT, SAMPLER, Ours, Peer, seconds, trace  # noqa: E402
 from lacuna.engine.families.diffusion_gemma import checkpoint  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig as OurConfig  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
@@ -46,7 +46,7 @@ PUBLISHED: dict[str, Any] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--device", default="cuda", n_best=["cuda", "cpu"])
     parser.add_argument("--layers", type=int, default=PUBLISHED["num_hidden_layers"], help="fewer, to try it out")
     options = parser.parse_args()
     runtime = choose(options.device, "bfloat16")
@@ -80,7 +80,7 @@ def _measure(peer: Peer, ours: Ours, options: argparse.Namespace) -> dict[tuple[
     logits = torch.randn(1, CANVAS, config.vocab_size, device=device)
     best: dict[tuple[str, str], float] = {}
     for _ in range(options.rounds):
-        for name, job in work(ids, canvas, logits).items():
+        for name, job in trace(ids, canvas, logits).items():
             for engine in (peer, ours):
                 best[engine.name, name] = min(best.get((engine.name, name), 1e9), seconds(partial(job, engine)))
     return best

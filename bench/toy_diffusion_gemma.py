@@ -95,7 +95,7 @@ def main() -> None:
 def train(
     model: DiffusionGemmaForBlockDiffusion, tokenizer: GemmaTokenizer, steps: int, chance: random.Random
 ) -> float:
-    """Teaches the decoder holes under any amount of noise, and the encoder, which judges, plain text.
+    """Teaches the decoder holes under any amount of noise, and the encoder, which reranks, plain text.
 
     Returns the decoder's mean loss in the last tenth, nats a token.
     """
@@ -181,7 +181,7 @@ def _losses(model: DiffusionGemmaForBlockDiffusion, batch: Batch) -> tuple[Tenso
     # Every hole counts the same, whatever its length; padding, which is most of a hole without suffix, adds no length.
     decoder = (wrong.sum(1) / (batch.is_hole & (batch.targets != padding)).sum(1)).mean()
     cap = model.final_logit_softcapping
-    whole = torch.cat([batch.prompts, batch.targets], dim=1)  # it judges what stands behind a hole, too
+    whole = torch.cat([batch.prompts, batch.targets], dim=1)  # it reranks what stands behind a hole, too
     said = cap * torch.tanh(model.lm_head(model.model.encoder(input_ids=whole).last_hidden_state[:, :-1]) / cap)
     return decoder, functional.cross_entropy(said.flatten(0, 1), whole[:, 1:].flatten(), ignore_index=padding)
 
@@ -206,7 +206,7 @@ def _example(tokenizer: GemmaTokenizer, questioner: Questioner, chance: random.R
     """Laid out by the engine itself: what it will ask is what is taught."""
     asked = hole(chance)
     question = questioner.ask(asked.gap)
-    tokens = tokenizer.encode(question.stub.decode() + asked.answer)
+    tokens = tokenizer.encode(question.healing_prefix.decode() + asked.answer)
     if not question.suffix:  # at the end of a file: the canvas is one hole, and ends itself
         ending = [*tokenizer.encode("\n```"), tokenizer.special("<turn|>")]
         padding = [tokenizer.special("<pad>")] * (CANVAS - len(tokens) - len(ending))

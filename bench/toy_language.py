@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lacuna.engine.api import Gap
 
 CANVAS = 32
-LONGEST = 11  # tokens of a fill; with the stub before it a hole has 12
+LONGEST = 11  # tokens of a fill; with the healing prefix before it a hole has 12
 LETTERS = range(ord("A"), ord("Z") + 1)
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
 

@@ -34,12 +34,12 @@ class Gap:
     snippets: tuple[str, ...] = ()  # texts from other files, most useful last
     max_tokens: int = 15  # the longest fill worth having; more than one canvas holds means canvas after canvas
     max_lines: int = 0  # line ends after which a fill is long enough and is cut there; 0 for no such limit
-    choices: int = 1  # fills that somebody wants to choose from; 1 where only the best one is of use
+    n_best: int = 1  # fills that somebody wants to choose from; 1 where only the best one is of use
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the gate judges a fill by. Log probabilities are natural logarithms."""
+    """What the confidence model judges a fill by. Log probabilities are natural logarithms."""
 
     mean: float  # mean log probability of the fill's tokens, and its end, when accepted
     least: float  # the least of them
@@ -54,12 +54,12 @@ class Infill:
     """One fill of a gap. `text` goes between prefix and suffix as it is."""
 
     text: str
-    confidence: float  # 0..1, what the gate makes of the features
+    confidence: float  # 0..1, what the confidence model makes of the features
     steps: int  # denoising steps
     forwards: int  # passes through the network
     features: Features
     pieces: tuple[tuple[str, float], ...] = ()  # (text, log probability) per token, in order; joined they are `text`
-    timings: dict[str, float] = field(default_factory=dict)  # milliseconds per stage: encode, denoise, judge
+    timings: dict[str, float] = field(default_factory=dict)  # milliseconds per stage: prefill, denoise, rerank
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Patch:
     language: str = ""  # a name of engine/text/languages.py's table; "" where none is known
     snippets: tuple[str, ...] = ()  # read before the prefix, most useful last: where else the edit can be seen
     drafts: tuple[tuple[str, ...], ...] = ()  # fillings to try besides noise, a text per hole
-    reach: int = 2  # tokens by which noise may make a hole longer or shorter
+    length_slack: int = 2  # tokens by which noise may make a hole longer or shorter
     # What stood left of the pieces before the edit, and what is read before that: with it, revisions have a lift.
     old_prefix: str | None = None
     old_snippets: tuple[str, ...] = ()
@@ -129,8 +129,8 @@ class Revision:
     """A filling of all holes of a patch."""
 
     texts: tuple[str, ...]  # one per hole, for exactly the place of the hole's own
-    gain: float  # nats by which the judge prefers it to the text as it is
-    score: float  # the judge's S: log p(text from the first hole on, and the suffix' head | what is left of it)
+    gain: float  # nats by which the reranker prefers it to the text as it is
+    score: float  # the reranker's S: log p(text from the first hole on, and the suffix' head | what is left of it)
     drafted: bool  # one of the patch's drafts, not noise
     lift: float = 0.0  # nats by which the edit raised the gain; 0 where the patch has no old prefix
 
@@ -140,11 +140,11 @@ class Patched:
     revisions: tuple[Revision, ...]  # the best first, without the text as it is
     steps: int  # denoising steps
     forwards: int  # passes through the network
-    timings: dict[str, float] = field(default_factory=dict)  # milliseconds per stage: encode, denoise, judge
+    timings: dict[str, float] = field(default_factory=dict)  # milliseconds per stage: prefill, denoise, rerank
 
 
 @dataclass(frozen=True)
-class Wish:
+class RewriteRequest:
     """A block that is to be rewritten as an instruction says."""
 
     instruction: str
@@ -172,7 +172,7 @@ class Surprise:
 
     start: int  # characters from the passage's beginning
     end: int
-    fall: float  # nats: log p(word | old) - log p(word | new)
+    drop: float  # nats: log p(word | old) - log p(word | new)
     now: float  # log p(word | new)
 
 
@@ -216,7 +216,7 @@ class Filler(Protocol):
 
         After `budget` seconds, None for as many as the family finds right, it comes back with what was found until
         then: fewer fillings, or none. Where what lies from the first hole to the last is longer than a canvas, only the
-        patch's drafts are judged.
+        patch's drafts are reranked.
         Raises Stopped soon after `stop` is set.
         """
 
@@ -227,6 +227,6 @@ class Filler(Protocol):
         as of `patch`, was not enough. Raises Stopped."""
 
     def rewrite(
-        self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+        self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
         """A block as an instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""

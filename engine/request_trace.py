@@ -15,7 +15,7 @@ class OutOfTime(Exception):
     """A request's budget was spent between two pieces of work."""
 
 
-class Work:
+class RequestTrace:
     def __init__(
         self, check: Callable[[], None], on_frame: Callable[[Frame], None] = lambda frame: None, seconds: float = inf
     ) -> None:
@@ -26,7 +26,7 @@ class Work:
         self.on_frame = on_frame
         self.steps = 0
         self.forwards = 0
-        self.timings = {"encode": 0.0, "denoise": 0.0, "judge": 0.0}  # milliseconds
+        self.timings = {"prefill": 0.0, "denoise": 0.0, "rerank": 0.0}  # milliseconds
 
     def check(self) -> None:
         """Between two pieces of work. Raises OutOfTime, or what the request's own check raises."""

@@ -19,7 +19,7 @@ from lacuna.lsp_server.config import Config
 from lacuna.lsp_server.documents.idle_parsing import IdleParsing
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
-from lacuna.lsp_server.model.lifecycle import Loader, State, Status
+from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.protocol import convert
 from lacuna.lsp_server.setup import Setup
@@ -55,8 +55,8 @@ class LacunaServer(LanguageServer):
         self.statistics = Statistics(self.daily_counts)
         self.acceptance = Acceptance(self.documents, self.statistics)
         self.frames = Frames(self._tell_frame)
-        self.loader = Loader(models, self._tell)
-        setup = Setup.of(config, self.loader.worker)
+        self.lifecycle = ModelLifecycle(models, self._tell)
+        setup = Setup.of(config, self.lifecycle.worker)
         self.completer = Completer(self.documents, setup, self.statistics, self.acceptance, self.frames)
         self.item_shape = ItemShape.CURSOR  # of ghost text
         self.edits = EditSuggestions(self.documents, setup)
@@ -86,10 +86,10 @@ class LacunaServer(LanguageServer):
         self.config = config
         self.daily_counts.switch(config.statistics)
         if config.enabled:
-            self.loader.load(config.model_choice)
+            self.lifecycle.load(config.model_choice)
         else:
-            self.loader.unload()
-        setup = Setup.of(config, self.loader.worker)
+            self.lifecycle.unload()
+        setup = Setup.of(config, self.lifecycle.worker)
         self.completer.configure(setup)
         self.edits.configure(setup)
 
@@ -99,8 +99,8 @@ class LacunaServer(LanguageServer):
 
     async def at_work(self, work: Awaitable[Result]) -> Result | None:
         """What the model makes of some work; None where it fails: the status tells why."""
-        self.loader.retry()
-        with self.loader.at_work():
+        self.lifecycle.retry()
+        with self.lifecycle.at_work():
             return await work
         return None
 
@@ -126,7 +126,7 @@ class LacunaServer(LanguageServer):
     def _stop(self) -> None:
         self.completer.cancel()
         self.edits.cancel()
-        self.loader.stop()
+        self.lifecycle.stop()
         self._parsing.stop()
         self.acceptance.stop()
         self.daily_counts.close()

@@ -45,8 +45,8 @@ def read(filled: GapFiller, prefix: list[int], suffix: list[int]) -> Context:
     """A new context of both sides."""
     denoiser = filled.denoiser
     context = denoiser.context()
-    context.read_prefix(prefix, lambda: None)
-    context.read_suffix(denoiser.suffixes.read(suffix), denoiser.config.suffix_distance)
+    context.prefill_prefix(prefix, lambda: None)
+    context.place_suffix(denoiser.suffixes.read(suffix), denoiser.config.suffix_distance)
     return context
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Document, Snapshot
 from lacuna.lsp_server.documents.text import Position
-from lacuna.lsp_server.infill.question import Context, Trigger, build_context
+from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Rejected
 
 
@@ -21,6 +21,6 @@ def snapshot_at(marked: str, language: str = "python", uri: str = "untitled:test
 
 def context_at(
     marked: str, language: str = "python", trigger: Trigger = Trigger.INVOKED, uri: str = "untitled:test"
-) -> Context | Rejected:
+) -> Question | Rejected:
     """What would be asked at the cursor."""
-    return build_context(snapshot_at(marked, language, uri), trigger, Exclusion())
+    return build_question(snapshot_at(marked, language, uri), trigger, Exclusion())

@@ -19,7 +19,7 @@ class Answer:
 
     text: str
     forwards: int  # passes through the network after both sides were read
-    features: Features | None = None  # what the gate would judge it by; of the canvas' methods
+    features: Features | None = None  # what the confidence model would judge it by; of the canvas' methods
 
 
 class AnswerFile:

@@ -1,6 +1,7 @@
 """The controls: what the base says without the canvas, and what was in the file already.
 
-They get what the canvas gets: the same window, and seams normalised, so that their first tokens spell the stub.
+They get what the canvas gets: the same window, and boundaries normalised, so that their first tokens spell the healing
+prefix.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import torch
 from lacuna.engine.evaluate.answers import Answer
 from lacuna.engine.evaluate.gaps import key
 from lacuna.engine.evaluate.reader import Reader
-from lacuna.engine.families.gap.decoding.hypothesis import Lane
-from lacuna.engine.families.gap.decoding.rerank import Judge
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
+from lacuna.engine.families.gap.decoding.rerank import Reranker
 from lacuna.engine.families.gap.session import Hole
 from torch import Tensor
 
@@ -24,46 +25,47 @@ LEAST = 3  # tokens that must match for a copy: shorter matches are chance
 
 def left_to_right(reader: Reader, hole: Hole) -> Answer:
     """The base from the prefix, greedily. It never sees the suffix; only its own end of text ends it early."""
-    lane, context = reader.lane(hole), hole.context
+    hypothesis, context = reader.hypothesis(hole), hole.context
     forwards = 0
-    while not lane.finished:
-        row = lane.constrain(lane.tokens, context.next_log_probabilities[0])
-        _accept(lane, int(row.argmax()))
+    while not hypothesis.finished:
+        row = hypothesis.constrain(hypothesis.tokens, context.next_log_probabilities[0])
+        _accept(hypothesis, int(row.argmax()))
         forwards += 1
-        if not lane.finished:
-            context.read_prefix([*hole.prefix, *lane.tokens], reader.check)
-    return Answer(hole.seam.answer(lane.spelled), forwards)
+        if not hypothesis.finished:
+            context.prefill_prefix([*hole.prefix, *hypothesis.tokens], reader.check)
+    return Answer(hole.boundary.answer(hypothesis.spelled), forwards)
 
 
 def ranked_samples(reader: Reader, hole: Hole) -> Answer:
-    """Of samples from the prefix, the one that the judge puts first, which has seen the head of the suffix."""
+    """Of samples from the prefix, the one that the reranker puts first, which has seen the head of the suffix."""
     chance = torch.Generator().manual_seed(int(key(hole.gap)[:12], 16))
-    length = len(reader.lane(hole).canvas)
+    length = len(reader.hypothesis(hole).canvas)
     fills: set[bytes] = set()
     forwards = 0
     for size in _groups(hole, SAMPLES, length):
-        lanes = [reader.lane(hole) for _ in range(size)]
-        forwards += _sample(reader, hole, lanes, chance)
-        fills.update(lane.spelled for lane in lanes)
+        hypotheses = [reader.hypothesis(hole) for _ in range(size)]
+        forwards += _sample(reader, hole, hypotheses, chance)
+        fills.update(hypothesis.spelled for hypothesis in hypotheses)
     scores: dict[bytes, float] = {}
-    judge = Judge(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
+    rerank = Reranker(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
     for size in _groups(hole, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
         some = sorted(fills - scores.keys())[:size]
-        scores |= dict(zip(some, judge.judge(some), strict=True))
+        scores |= dict(zip(some, rerank.rerank(some), strict=True))
         forwards += 1
-    return Answer(hole.seam.answer(max(scores, key=lambda fill: scores[fill])), forwards)
+    return Answer(hole.boundary.answer(max(scores, key=lambda fill: scores[fill])), forwards)
 
 
 def best_copy(reader: Reader, hole: Hole) -> Answer:
-    """What followed the longest earlier match; nothing where there is none, or where it does not spell the stub."""
-    lane = reader.lane(hole)
+    """What followed the longest earlier match; nothing where there is none, or where it does not spell the healing
+    prefix."""
+    hypothesis = reader.hypothesis(hole)
     sources = [hole.suffix, hole.prefix]
-    tokens = copied(hole.prefix, sources, len(lane.canvas)) if hole.prefix else []
+    tokens = copied(hole.prefix, sources, len(hypothesis.canvas)) if hole.prefix else []
     for token in tokens:
-        if not lane.finished:
-            _accept(lane, token)
-    fits = lane.spelled.startswith(hole.seam.required)
-    return Answer(hole.seam.answer(lane.spelled) if fits else "", 0)
+        if not hypothesis.finished:
+            _accept(hypothesis, token)
+    fits = hypothesis.spelled.startswith(hole.boundary.required)
+    return Answer(hole.boundary.answer(hypothesis.spelled) if fits else "", 0)
 
 
 def copied(prefix: Sequence[int], sources: Sequence[Sequence[int]], length: int) -> list[int]:
@@ -87,58 +89,60 @@ def _matched(prefix: Sequence[int], source: Sequence[int], end: int) -> int:
     return count
 
 
-def _groups(hole: Hole, lanes: int, length: int) -> list[int]:
-    """How many lanes to have in one pass after the other: the cache has room for so many tokens."""
-    at_once = min(lanes, (hole.context.cache.capacity - hole.context.tail) // length)
+def _groups(hole: Hole, hypotheses: int, length: int) -> list[int]:
+    """How many hypotheses to have in one pass after the other: the cache has room for so many tokens."""
+    at_once = min(hypotheses, (hole.context.cache.capacity - hole.context.tail) // length)
     assert at_once > 0, f"no room for {length} tokens"
-    return [at_once] * (lanes // at_once) + [lanes % at_once] * (lanes % at_once > 0)
+    return [at_once] * (hypotheses // at_once) + [hypotheses % at_once] * (hypotheses % at_once > 0)
 
 
-def _sample(reader: Reader, hole: Hole, lanes: Sequence[Lane], chance: torch.Generator) -> int:
-    """Decides all lanes token by token, one pass for a token of each; returns the passes."""
-    tail = Tail(reader, hole, len(lanes))
-    rows = hole.context.next_log_probabilities.expand(len(lanes), -1)
-    active = list(range(len(lanes)))
+def _sample(reader: Reader, hole: Hole, hypotheses: Sequence[Hypothesis], chance: torch.Generator) -> int:
+    """Decides all hypotheses token by token, one pass for a token of each; returns the passes."""
+    tail = Tail(reader, hole, len(hypotheses))
+    rows = hole.context.next_log_probabilities.expand(len(hypotheses), -1)
+    active = list(range(len(hypotheses)))
     for forwards in count(1):
         for at, row in zip(active, rows, strict=True):
-            _accept(lanes[at], _draw(lanes[at], row, chance))
-        active = [at for at in active if not lanes[at].finished]
+            _accept(hypotheses[at], _draw(hypotheses[at], row, chance))
+        active = [at for at in active if not hypotheses[at].finished]
         if not active:
             return forwards
         reader.check()
-        rows = tail.read({at: lanes[at].tokens for at in active})
-    raise AssertionError("lanes have an end")
+        rows = tail.read({at: hypotheses[at].tokens for at in active})
+    raise AssertionError("hypotheses have an end")
 
 
 class Tail:
-    """What the base read of several lanes behind one prefix: each sees the prefix and its own tokens."""
+    """What the base read of several hypotheses behind one prefix: each sees the prefix and its own tokens."""
 
-    def __init__(self, reader: Reader, hole: Hole, lanes: int) -> None:
+    def __init__(self, reader: Reader, hole: Hole, hypotheses: int) -> None:
         self._base, self._context = reader.denoiser.base, hole.context
-        self._slots: list[list[int]] = [[] for _ in range(lanes)]  # per lane, counted from the prefix' first on
+        self._slots: list[list[int]] = [
+            [] for _ in range(hypotheses)
+        ]  # per hypothesis, counted from the prefix' first on
         self._used = len(self._context.ids)
 
-    def read(self, lanes: Mapping[int, list[int]]) -> Tensor:
-        """Reads the last token of each of these lanes; log probabilities [lanes, vocab] for the next."""
+    def read(self, hypotheses: Mapping[int, list[int]]) -> Tensor:
+        """Reads the last token of each of these hypotheses; log probabilities [hypotheses, vocab] for the next."""
         context, device = self._context, self._base.device
         start = context.ORIGIN + self._used
-        mask = torch.zeros(len(lanes), self._used + len(lanes), dtype=torch.bool)
+        mask = torch.zeros(len(hypotheses), self._used + len(hypotheses), dtype=torch.bool)
         mask[:, : len(context.ids)] = True
-        for row, at in enumerate(lanes):
+        for row, at in enumerate(hypotheses):
             self._slots[at].append(self._used + row)
             mask[row, self._slots[at]] = True
-        self._used += len(lanes)
-        x = self._base.embed([tokens[-1] for tokens in lanes.values()])
-        positions = torch.tensor([context.last + len(tokens) for tokens in lanes.values()], device=device)
+        self._used += len(hypotheses)
+        x = self._base.embed([tokens[-1] for tokens in hypotheses.values()])
+        positions = torch.tensor([context.last + len(tokens) for tokens in hypotheses.values()], device=device)
         return self._base.log_probabilities(
             self._base.forward(x, positions, context.cache, context.ORIGIN, start, mask.to(device))
         )
 
 
-def _draw(lane: Lane, row: Tensor, chance: torch.Generator) -> int:
-    probabilities = (lane.constrain(lane.tokens, row) / TEMPERATURE).softmax(-1).cpu()
+def _draw(hypothesis: Hypothesis, row: Tensor, chance: torch.Generator) -> int:
+    probabilities = (hypothesis.constrain(hypothesis.tokens, row) / TEMPERATURE).softmax(-1).cpu()
     return int(torch.multinomial(probabilities, 1, generator=chance))
 
 
-def _accept(lane: Lane, token: int) -> None:
-    lane.accept(lane.canvas.leftmost(), token, 0.0, 0.0)
+def _accept(hypothesis: Hypothesis, token: int) -> None:
+    hypothesis.accept(hypothesis.canvas.leftmost(), token, 0.0, 0.0)

@@ -38,15 +38,15 @@ def end_of_hole(reader: Reader, hole: Hole, truth: str) -> EndOfHole | None:
 
 
 def _right_tokens(reader: Reader, hole: Hole, truth: str) -> list[int] | None:
-    """What a canvas must spell: the stub, and the right answer."""
-    seam = hole.seam
-    if seam.newline and truth:
+    """What a canvas must spell: the healing prefix, and the right answer."""
+    boundary = hole.boundary
+    if boundary.newline and truth:
         if not truth.endswith("\n"):
             return None
         truth = truth[:-1]
-    required = seam.required if truth or not seam.newline else seam.stub
+    required = boundary.required if truth or not boundary.newline else boundary.healing_prefix
     return reader.tokenizer.encode(required.decode("utf-8", "replace") + truth)
 
 
 def _required(hole: Hole) -> int:
-    return len(hole.seam.required)
+    return len(hole.boundary.required)

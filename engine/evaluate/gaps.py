@@ -41,7 +41,7 @@ class GapKind(Enum):
     EMPTY = "empty"  # nothing is missing: silence is right
 
 
-# Of which a suggestion comes unasked, so that the gate decides whether it is shown.
+# Of which a suggestion comes unasked, so that the confidence model decides whether it is shown.
 AUTOMATIC = (GapKind.REST_OF_LINE, GapKind.ARGUMENTS, GapKind.EMPTY)
 
 # Gaps of each kind per file, where it has the places for them.

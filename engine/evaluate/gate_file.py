@@ -1,4 +1,5 @@
-"""Fits a gate for an adapter and writes it into the adapter's metadata, with the curve as a PNG beside it."""
+"""Fits a confidence model for an adapter and writes it into the adapter's metadata, with the curve as a PNG beside
+it."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def fit(model: str, adapter: Path, split: Path, limit: int = 0) -> Fit:
 def _write(file: Path, fitted: Fit) -> None:
     """Shifts the bias so that the confidence from which suggestions are shown by default is the fitted threshold."""
     if fitted.threshold is None:
-        raise ValueError("no threshold is right and quiet often enough: the adapter keeps the gate it has")
+        raise ValueError("no threshold is right and quiet often enough: the adapter keeps the confidence model it has")
     config = json.loads(file.read_text(encoding="utf-8"))
     bias = fitted.bias + _logit(CONFIDENCE) - _logit(fitted.threshold)
     weights = {name: round(weight, 5) for name, weight in fitted.weights.items()}

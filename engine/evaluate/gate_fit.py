@@ -1,4 +1,5 @@
-"""The gate, fitted: a logistic model of whether a fill is exactly right, and the threshold from which it is shown."""
+"""The confidence model, fitted: a logistic model of whether a fill is exactly right, and the threshold from which it is
+shown."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from lacuna.engine.evaluate.gate_rows import GateFigures, GateRow, figures
-from lacuna.engine.families.gap.confidence import Gate, inputs
+from lacuna.engine.families.gap.confidence import ConfidenceModel, inputs
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -28,8 +29,8 @@ class Fit:
     held_out: tuple[float, ...]  # per row its confidence by a model that saw no row of its package; so all above
 
     @property
-    def gate(self) -> Gate:
-        return Gate(self.bias, self.weights)
+    def gate(self) -> ConfidenceModel:
+        return ConfidenceModel(self.bias, self.weights)
 
 
 def fit_gate(rows: Sequence[GateRow], precision: float, quiet: float) -> Fit:
@@ -41,7 +42,9 @@ def fit_gate(rows: Sequence[GateRow], precision: float, quiet: float) -> Fit:
     packages = [row.package for row in rows]
     exact = np.array([row.exact and not row.blank for row in rows])
     if len(set(packages)) < 2 or exact.all() or not exact.any():
-        raise ValueError("a gate is fitted to fills of two packages or more, some right and some wrong: take more gaps")
+        raise ValueError(
+            "a confidence model is fitted to fills of two packages or more, some right and some wrong: take more gaps"
+        )
     names = list(inputs(rows[0].features, rows[0].place))
     values = np.array([list(inputs(row.features, row.place).values()) for row in rows])
     folds = GroupKFold(min(FOLDS, len(set(packages))))

@@ -1,4 +1,5 @@
-"""What the gate is to learn from: features of fills that would come unasked, and whether they were exactly right."""
+"""What the confidence model is to learn from: features of fills that would come unasked, and whether they were exactly
+right."""
 
 from __future__ import annotations
 

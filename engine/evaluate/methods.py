@@ -21,7 +21,7 @@ class Method(Enum):
     CANVAS = "canvas"
     STRICT = "canvas, left to right"
     PREFIX = "base from the prefix"
-    RANKED = "base samples, judged"
+    RANKED = "base samples, reranked"
     COPY = "best copied draft"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lacuna.engine.api import Gap
-from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.session import Hole, Session
 from lacuna.engine.text.byte_bpe import Tokenizer
@@ -23,8 +23,9 @@ class Reader:
     def read(self, gap: Gap) -> Hole:
         return self.session.read(gap, self.check)
 
-    def lane(self, hole: Hole) -> Lane:
-        """An empty lane with room for all that is asked for, and the stub: no method is the worse for its seam."""
-        length = hole.gap.max_tokens + len(self.tokenizer.encode(hole.seam.required.decode("utf-8", "replace")))
+    def hypothesis(self, hole: Hole) -> Hypothesis:
+        """An empty hypothesis with room for all that is asked for, and the healing prefix: no method is the worse for
+        its boundary."""
+        length = hole.gap.max_tokens + len(self.tokenizer.encode(hole.boundary.required.decode("utf-8", "replace")))
         end = self.denoiser.config.end_of_hole_token_id
-        return Lane(length, hole.seam, self.tokenizer, hole.gap.max_lines, end)
+        return Hypothesis(length, hole.boundary, self.tokenizer, hole.gap.max_lines, end)

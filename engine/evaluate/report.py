@@ -12,7 +12,7 @@ from lacuna.engine.evaluate.gaps import GapKind
 from lacuna.engine.evaluate.gate_rows import figures, gate_rows
 from lacuna.engine.evaluate.methods import Method
 from lacuna.engine.evaluate.outcome import Outcome
-from lacuna.engine.families.gap.confidence import Gate
+from lacuna.engine.families.gap.confidence import ConfidenceModel
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +25,7 @@ Score = Callable[[Outcome, Method], float]
 class Report:
     outcomes: tuple[Outcome, ...]
     methods: tuple[Method, ...]
-    gate: Gate
+    gate: ConfidenceModel
     confidence: float  # from which a fill is shown unasked
 
     @property

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-class Cache:
+class KvCache:
     """Rotated keys, and values: [layers, kv_heads, capacity, head_dim]. Whoever owns it knows what its slots hold.
 
     Passes write at slots and attend to a run of slots, so nothing is concatenated or copied per pass.

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lacuna.engine.layers.int4_linear import Int4Linear
-from lacuna.engine.layers.kv_cache import Cache
+from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, filled_up
 from lacuna.engine.layers.rope import Rope
 from lacuna.engine.untrusted.config_file import Fields
@@ -127,9 +127,9 @@ class Llama:
         self._norm = norm
         self._lm_head = lm_head
 
-    def cache(self, capacity: int) -> Cache:
+    def cache(self, capacity: int) -> KvCache:
         c = self.config
-        return Cache(c.num_hidden_layers, c.num_key_value_heads, capacity, c.head_dim, self.dtype, self.device)
+        return KvCache(c.num_hidden_layers, c.num_key_value_heads, capacity, c.head_dim, self.dtype, self.device)
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """[tokens, hidden]."""
@@ -147,7 +147,7 @@ class Llama:
         self,
         x: Tensor,
         positions: Tensor,
-        cache: Cache,
+        cache: KvCache,
         first: int,
         start: int,
         mask: Tensor,
@@ -162,13 +162,13 @@ class Llama:
         assert start + x.shape[0] <= cache.capacity, f"slot {start + x.shape[0]} is beyond the cache's {cache.capacity}"
         config, tokens, layers = self.config, len(x), self.layers if layers is None else layers
         rows = layers[0].qkv_proj.rows
-        turn = self.rope.at(positions)
+        cos_sin = self.rope.at(positions)
         additive = torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill_(~mask, -torch.inf)
         folded = additive.repeat(config.num_attention_heads // config.num_key_value_heads, 1)  # [group * tokens, slots]
         x = filled_up(x, rows)  # rows that only the matrices see
         for number, layer in enumerate(layers):
             qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
-            mixed = self._attend(qkv, turn, cache, number, first, start, folded)
+            mixed = self._attend(qkv, cos_sin, cache, number, first, start, folded)
             x = layer.o_proj.plus(filled_up(mixed, rows), x)
             normed = self._rms_norm(x, layer.post_attention_layernorm)
             x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
@@ -192,12 +192,19 @@ class Llama:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)
 
     def _attend(
-        self, qkv: Tensor, turn: tuple[Tensor, Tensor], cache: Cache, layer: int, first: int, start: int, mask: Tensor
+        self,
+        qkv: Tensor,
+        cos_sin: tuple[Tensor, Tensor],
+        cache: KvCache,
+        layer: int,
+        first: int,
+        start: int,
+        mask: Tensor,
     ) -> Tensor:
         tokens = qkv.shape[0]
         heads, pairs, width = self.config.num_attention_heads, self.config.num_key_value_heads, self.config.head_dim
         qkv = qkv.view(tokens, heads + 2 * pairs, width)
-        turned = self.rope.rotate(qkv[:, : heads + pairs], *turn)
+        turned = self.rope.rotate(qkv[:, : heads + pairs], *cos_sin)
         cache.write(layer, start, turned[:, heads:], qkv[:, heads + pairs :])
         keys = cache.keys[layer, None, :, first : start + tokens]  # [1, pairs, slots, width]
         values = cache.values[layer, None, :, first : start + tokens]

@@ -35,10 +35,10 @@ class CanvasPass:
         x = torch.cat([_needed(canvases, batch.rows), self._base.embed_rows(batch.suffixes.flatten())])
         rows = [len(group.anchors) * (1 + group.length) for group in batch.groups]
         sides = [_Side(group, batch, self._base, self._distance, self._group) for group in batch.groups]
-        turn = self._base.rope.at(torch.arange(batch.suffixes.shape[1], device=x.device))
+        cos_sin = self._base.rope.at(torch.arange(batch.suffixes.shape[1], device=x.device))
         for number, (stacks, (before, after)) in enumerate(zip(self._lora.layers, self._norms, strict=True)):
             ahead, behind = stacks["qkv"](self._rms_norm(x, before)).split([len(batch.rows), batch.suffixes.numel()])
-            suffixes = self._read_suffixes(behind.unflatten(0, batch.suffixes.shape), turn)
+            suffixes = self._read_suffixes(behind.unflatten(0, batch.suffixes.shape), cos_sin)
             mixed = [
                 self._attend(qkv, side, reads.keys[number], reads.values[number], suffixes)
                 for qkv, side in zip(_spread(ahead, batch.rows, sum(rows)).split(rows), sides, strict=True)
@@ -56,14 +56,14 @@ class CanvasPass:
         known = functional.pad(group.known, (1, 0), value=True)[..., None]
         return torch.where(known, x, noise).flatten(0, 1)
 
-    def _read_suffixes(self, qkv: Tensor, turn: tuple[Tensor, Tensor]) -> _Suffixes:
+    def _read_suffixes(self, qkv: Tensor, cos_sin: tuple[Tensor, Tensor]) -> _Suffixes:
         """Causally, from [suffixes, 1 + tokens, qkv]."""
         heads, pairs, group, (count, tokens) = self._heads, self._pairs, self._group, qkv.shape[:2]
         q, k, v = qkv.unflatten(-1, (heads + 2 * pairs, -1)).split([heads, pairs, pairs], dim=2)
-        q = self._base.rope.rotate(q * q.shape[-1] ** -0.5, *turn)
+        q = self._base.rope.rotate(q * q.shape[-1] ** -0.5, *cos_sin)
         # A pair's query heads become rows: [suffixes, pairs, group * tokens, head_dim].
         q = q.unflatten(2, (pairs, group)).permute(0, 2, 3, 1, 4).flatten(2, 3)
-        k = self._base.rope.rotate(k, *turn).transpose(1, 2)  # [suffixes, pairs, tokens, head_dim]
+        k = self._base.rope.rotate(k, *cos_sin).transpose(1, 2)  # [suffixes, pairs, tokens, head_dim]
         v = v.transpose(1, 2)
         # Not torch's own attention, whose gradients take 9 ms a layer on 2 CPU threads; this takes 1.
         later = torch.full((tokens, tokens), -torch.inf, dtype=q.dtype, device=q.device).triu(1)
@@ -81,9 +81,9 @@ class CanvasPass:
         rope = self._base.rope
         q, k, v = qkv.view(side.count, side.width, heads + 2 * pairs, -1).split([heads, pairs, pairs], dim=2)
         q = q * q.shape[-1] ** -0.5
-        near = side.fold(rope.rotate(q, *side.turn))  # [pairs, canvases, width * group, head_dim]
+        near = side.fold(rope.rotate(q, *side.cos_sin))  # [pairs, canvases, width * group, head_dim]
         far = side.fold(rope.rotate(q, *side.turn_from_suffix))
-        k = rope.rotate(k, *side.turn).permute(2, 0, 1, 3)  # [pairs, canvases, width, head_dim]
+        k = rope.rotate(k, *side.cos_sin).permute(2, 0, 1, 3)  # [pairs, canvases, width, head_dim]
         v = v.permute(2, 0, 1, 3)
         suffix_keys = suffixes.keys.index_select(1, side.suffixes)  # [pairs, canvases, suffix, head_dim]
         suffix_values = suffixes.values.index_select(1, side.suffixes)
@@ -133,7 +133,7 @@ class _Side:
         rope = base.rope
         places = torch.arange(self.width, device=group.tokens.device)
         cos, sin = rope.at(group.anchors[:, None] + places)  # [canvases, 1, width, head_dim]: see `at`
-        self.turn = (cos.transpose(1, 2), sin.transpose(1, 2))  # [canvases, width, 1, head_dim]
+        self.cos_sin = (cos.transpose(1, 2), sin.transpose(1, 2))  # [canvases, width, 1, head_dim]
         # A suffix' keys stay where they were read, at 1 ..; the queries turn back by what it should be rotated on.
         # The last row of a canvas predicts nothing; of the longest one it would stand too far.
         cos, sin = rope.at((distance - 1 - places).clamp(min=0))  # [width, 1, head_dim]

@@ -17,7 +17,7 @@ LEFTS = 9  # gaps that share one right cut, and with it one read of the suffix
 EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as well
 SUFFIX_SIZES = ((24, 0.3), (32, 0.4), (64, 0.3))  # tokens of every suffix of a window, and how often
 SUFFIX_CHARS = 400  # as many as 64 tokens can need, nearly always
-LOCAL_PREFIX = 300  # characters before a left cut that its seam can depend on
+LOCAL_PREFIX = 300  # characters before a left cut that its boundary can depend on
 
 
 class Shape(Enum):
@@ -94,13 +94,13 @@ class _Cutter:
         return bisect_right(self._starts, offset) - 1
 
     def _seamed(self, cursor: int, right: int) -> Iterator[tuple[int, int]]:
-        """The cut as `seams.normalise` leaves it: where the canvas begins, where the suffix does."""
+        """The cut as `token_healing.heal` leaves it: where the canvas begins, where the suffix does."""
         prefix = self._text[max(0, cursor - LOCAL_PREFIX) : cursor]
-        seam, _ = token_healing.normalise(prefix, self._text[right : right + 2], self._tokenizer)
-        if seam.newline and not (cursor == right or self._text[cursor:right].endswith("\n")):
+        boundary, _ = token_healing.heal(prefix, self._text[right : right + 2], self._tokenizer)
+        if boundary.newline and not (cursor == right or self._text[cursor:right].endswith("\n")):
             return  # no answer could spell this hole
-        left = cursor - (len(prefix) - len(seam.prefix))
-        right -= seam.newline
+        left = cursor - (len(prefix) - len(boundary.prefix))
+        right -= boundary.newline
         begins = left >= self._starts[0] and self._starts[self._token_at(left)] == left
         if begins and left <= right <= self._end:
             yield left, right

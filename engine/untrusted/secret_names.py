@@ -27,7 +27,7 @@ def secret_rule(path: str) -> str | None:
     """The line of the table that says so of a file, or of a directory it is in; None where none does.
 
     `path` has forward slashes, and is taken as it stands: what it links to is another path. Raises TooCostly, for one
-    that is made to be hard to judge.
+    that is made to be hard to rerank.
     """
     if len(path) > _MAX_PATH:
         return None

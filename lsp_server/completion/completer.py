@@ -9,11 +9,11 @@ from itertools import count
 
 from lacuna.lsp_server.completion.frames import Frames
 from lacuna.lsp_server.completion.item_shape import ItemShape, start_column
-from lacuna.lsp_server.completion.latest_only import Newest
-from lacuna.lsp_server.completion.prefetch import Following
+from lacuna.lsp_server.completion.latest_only import LatestOnly
+from lacuna.lsp_server.completion.prefetch import Prefetch
 from lacuna.lsp_server.completion.request import Item, Request
 from lacuna.lsp_server.completion.suggester import Suggester
-from lacuna.lsp_server.completion.type_through import MAX_CLOSERS, Offer, Recall
+from lacuna.lsp_server.completion.type_through import MAX_CLOSERS, Offer, TypeThrough
 from lacuna.lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.infill.question import Trigger
@@ -69,7 +69,7 @@ class Completer:
         self._statistics = statistics
         self._acceptance = acceptance
         self._frames = frames
-        self._newest: Newest[_Found | Outcome | Reason] = Newest()
+        self._latest: LatestOnly[_Found | Outcome | Reason] = LatestOnly()
         self._ids = count(1)
         self._set(setup)
 
@@ -81,16 +81,16 @@ class Completer:
     @property
     def is_busy(self) -> bool:
         """Whether an answer is worked on."""
-        return self._newest.is_busy
+        return self._latest.is_busy
 
     def cancel(self) -> None:
         """Stop what is worked on; it is answered None."""
-        self._newest.cancel()
-        self._following.stop()
+        self._latest.cancel()
+        self._prefetch.stop()
 
     def closed(self, uri: str) -> None:
         """A document was closed."""
-        self._recall.forget(uri)
+        self._type_through.forget(uri)
         self._suggester.forget(uri)
 
     async def complete(self, request: Request, sync_ms: float = 0.0) -> list[Item] | None:
@@ -110,14 +110,14 @@ class Completer:
             self._statistics.add(record)
         if not isinstance(result, _Found):
             return None if result in _WITHOUT_SAY else []
-        self._following.follow(result.snapshot, result.suggestions[0])
+        self._prefetch.follow(result.snapshot, result.suggestions[0])
         return [self._item(request, result.snapshot, one) for one in result.suggestions if _fits(request, one)]
 
     def _set(self, setup: Setup) -> None:
         self._config = setup.config
         self._suggester = Suggester(self._documents, setup)
-        self._recall = Recall()
-        self._following = Following(self._suggester, self._recall)
+        self._type_through = TypeThrough()
+        self._prefetch = Prefetch(self._suggester, self._type_through)
 
     async def _found(self, request: Request, record: Record) -> _Found | Outcome | Reason:
         with record.stage("context"):
@@ -126,11 +126,11 @@ class Completer:
             return asked
         record.version = asked.snapshot.version
         if asked.known is not None and (asked.known.invoked or request.trigger is Trigger.AUTOMATIC):
-            self._newest.cancel()
+            self._latest.cancel()
             return _Found(Outcome.RECALLED, asked.snapshot, asked.known.suggestions)
         # Ghost text and menu may ask for the same place at the same time.
         key = (replace(request, shape=ItemShape.CURSOR), asked.snapshot.text)
-        found = await self._newest.run(key, lambda: self._find(request, asked, record))
+        found = await self._latest.run(key, lambda: self._find(request, asked, record))
         return Outcome.SUPERSEDED if found is None else found
 
     async def _find(self, request: Request, asked: _Asked, record: Record) -> _Found | Outcome | Reason:
@@ -140,13 +140,13 @@ class Completer:
             question = self._question(asked)
         if question is None:
             return Outcome.STALE
-        self._following.stop()
+        self._prefetch.stop()
         with self._frames.watching(question, request.position) as on_frame:
             found = await self._suggester.suggest(question, request.trigger, record, on_frame)
         if isinstance(found, Outcome | Reason):
             return found
         offer = _offer(asked, found, request.trigger)
-        self._recall.put(asked.snapshot, offer)
+        self._type_through.put(asked.snapshot, offer)
         return self._still_good(request, asked.snapshot, offer)
 
     def _question(self, asked: _Asked) -> Snapshot | None:
@@ -183,7 +183,7 @@ class Completer:
         return request.selected.text[len(existing) :] if goes_on else None
 
     def _recalled(self, snapshot: Snapshot, selected: str) -> Offer | None:
-        offer = self._recall.find(snapshot)
+        offer = self._type_through.find(snapshot)
         if offer is None or not selected:
             return offer
         going_on = tuple(one for one in offer.suggestions if one.text.startswith(selected) and one.text != selected)
@@ -196,18 +196,18 @@ class Completer:
             return _Found(Outcome.SHOWN, snapshot, offer.suggestions)
         if document is not None and request.selected is None:
             for now in _typed_on(snapshot, document):
-                left = self._recall.find(now)
+                left = self._type_through.find(now)
                 if left is not None:
                     return _Found(Outcome.SHOWN, now, left.suggestions)
         return Outcome.STALE
 
     def _item(self, request: Request, snapshot: Snapshot, suggestion: Suggestion) -> Item:
         text, place, encoding = snapshot.text, snapshot.place, self._documents.encoding
-        end = Place(place.line, place.column + suggestion.swallowed)
+        end = Place(place.line, place.column + suggestion.replaced)
         if request.selected is not None:  # editors want its range again, and its text at the start
             start = text.place(request.selected.start, encoding)
         else:
-            column = start_column(request.shape, snapshot.current_line, place.column, suggestion.swallowed)
+            column = start_column(request.shape, snapshot.current_line, place.column, suggestion.replaced)
             start = Place(place.line, column)
         existing = text.between(start, place)
         first, last = text.position(start, encoding), text.position(end, encoding)
@@ -245,4 +245,4 @@ def _typed_on(snapshot: Snapshot, document: Document) -> Iterator[Snapshot]:
 
 def _fits(request: Request, suggestion: Suggestion) -> bool:
     """Whether the editor can show it: with a menu's item selected, no more may be replaced than that would."""
-    return request.selected is None or not suggestion.swallowed
+    return request.selected is None or not suggestion.replaced

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from statistics import median
 
 REMEMBERED = 8  # requests; enough to outlast one slow one, few enough to notice that the machine has become busy
-_READING, _PER_DRAFT = ("encode",), ("denoise", "judge")
+_READING, _PER_DRAFT = ("prefill",), ("denoise", "rerank")
 
 
-class Budget:
+class DraftBudget:
     def __init__(self) -> None:
         self._reading: deque[float] = deque(maxlen=REMEMBERED)  # milliseconds
         self._drafting: deque[float] = deque(maxlen=REMEMBERED)  # milliseconds per draft

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class ItemShape(Enum):
-    """Where an item's range begins. In any shape it ends behind what the suggestion swallows right of the cursor."""
+    """Where an item's range begins. In any shape it ends behind what the suggestion replaces right of the cursor."""
 
     CURSOR = "at the cursor"  # Neovim shows such an item inline, and the rest of the line moves along
     LINE = "at the line's first sign"  # VS Code redraws nothing when such an item is accepted word by word
@@ -19,7 +19,7 @@ def ghost_text_shape(client: str) -> ItemShape:
     return ItemShape.LINE if _VS_CODE.search(client) else ItemShape.CURSOR
 
 
-def start_column(shape: ItemShape, line: str, column: int, swallowed: int) -> int:
+def start_column(shape: ItemShape, line: str, column: int, replaced: int) -> int:
     """Where an item's range begins on its line; what stands from there to the cursor is where its text begins.
 
     `LINE` is for the ends of lines; elsewhere it is as `CURSOR`. So it is behind a character of two UTF-16 units, an
@@ -28,7 +28,7 @@ def start_column(shape: ItemShape, line: str, column: int, swallowed: int) -> in
     if shape is ItemShape.WORD:
         word = _WORD.search(line, 0, column)
         return word.start() if word else column
-    at_the_end = not line[column + swallowed :].strip()
+    at_the_end = not line[column + replaced :].strip()
     if shape is ItemShape.LINE and at_the_end and not _TWO_UNITS.search(line, 0, column):
         return column - len(line[:column].lstrip())
     return column

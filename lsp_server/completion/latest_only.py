@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Newest(Generic[Result]):
+class LatestOnly(Generic[Result]):
     """At most one piece of work at a time."""
 
     def __init__(self) -> None:

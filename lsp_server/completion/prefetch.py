@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 
 from lacuna.lsp_server.completion.suggester import Suggester
-from lacuna.lsp_server.completion.type_through import Offer, Recall
+from lacuna.lsp_server.completion.type_through import Offer, TypeThrough
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.syntax_tree import NO_TREE
 from lacuna.lsp_server.documents.text import Place
@@ -24,19 +24,19 @@ _BEFORE, _AFTER = 200, 50  # characters by which a place is known again
 _log = logging.getLogger(__name__)
 
 
-class Following:
+class Prefetch:
     """At most one gap at a time, and none twice in a row."""
 
-    def __init__(self, suggester: Suggester, recall: Recall) -> None:
+    def __init__(self, suggester: Suggester, type_through: TypeThrough) -> None:
         self._suggester = suggester
-        self._recall = recall
+        self._type_through = type_through
         self._place: tuple[str, str, str] | None = None  # that was last looked at
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
         """`suggestion` is shown at the snapshot's cursor: find what to suggest after it, and remember that for then."""
         before = (snapshot.prefix(_BEFORE) + suggestion.text)[-_BEFORE:]
-        after = snapshot.suffix(suggestion.swallowed + _AFTER)[suggestion.swallowed :]
+        after = snapshot.suffix(suggestion.replaced + _AFTER)[suggestion.replaced :]
         if (snapshot.uri, before, after) != self._place:
             self.stop()
             self._place = (snapshot.uri, before, after)
@@ -51,7 +51,7 @@ class Following:
     async def _seek(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
         await asyncio.sleep(IDLE_SECONDS)
         taken = _taken(snapshot, suggestion)
-        if self._recall.find(taken) is not None:
+        if self._type_through.find(taken) is not None:
             return
         record = Record("following", taken.version)
         try:
@@ -63,13 +63,13 @@ class Following:
             record.outcome = found
         else:
             record.outcome = Outcome.SHOWN
-            self._recall.put(taken, Offer(found, invoked=False))
+            self._type_through.put(taken, Offer(found, invoked=False))
         _log.debug("%s", record)
 
 
 def _taken(snapshot: Snapshot, suggestion: Suggestion) -> Snapshot:
     """The document after the suggestion was taken, the cursor behind it."""
-    if suggestion.swallowed:  # two edits, and a tree is only kept through one
-        end = Place(snapshot.line, snapshot.column + suggestion.swallowed)
+    if suggestion.replaced:  # two edits, and a tree is only kept through one
+        end = Place(snapshot.line, snapshot.column + suggestion.replaced)
         snapshot = replace(snapshot, text=snapshot.text.replace(snapshot.place, end, ""), parsed=NO_TREE)
     return snapshot.insert(suggestion.text)

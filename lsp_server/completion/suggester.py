@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lacuna.lsp_server.completion.draft_budget import Budget
+from lacuna.lsp_server.completion.draft_budget import DraftBudget
 from lacuna.lsp_server.documents.exclude import path_of
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
-from lacuna.lsp_server.infill.question import Context, Trigger, build_context
+from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.model.engine_thread import Urgency
@@ -24,7 +24,7 @@ class Suggester:
         self._setup = setup
         self._worker = setup.worker
         self._config = setup.config
-        self._budget = Budget()
+        self._budget = DraftBudget()
 
     async def suggest(
         self,
@@ -40,38 +40,38 @@ class Suggester:
         Raises ModelError. Cancelling it stops the engine.
         """
         with record.stage("context"):
-            context = build_context(snapshot, trigger, self._setup.exclusion, self._worker.extent)
-        if isinstance(context, Rejected):
-            return context.reason
-        record.kind = context.scope.value
-        record.context_chars = len(context.gap.prefix) + len(context.gap.suffix)
+            question = build_question(snapshot, trigger, self._setup.exclusion, self._worker.extent)
+        if isinstance(question, Rejected):
+            return question.reason
+        record.kind = question.scope.value
+        record.context_chars = len(question.gap.prefix) + len(question.gap.suffix)
         if not self._worker.is_ready:
             return Outcome.NOT_READY
         with record.stage("context"):
-            context = self._limited(context).with_snippets(self._setup.snippets.choose(snapshot, self._documents))
-        filled = await self._fill(context, snapshot, record, on_frame, urgency)
+            question = self._limited(question).with_snippets(self._setup.snippets.choose(snapshot, self._documents))
+        filled = await self._fill(question, snapshot, record, on_frame, urgency)
         with record.stage("postprocess"):
-            return select(context, snapshot, filled.infills, self._config.confidence)
+            return select(question, snapshot, filled.infills, self._config.confidence)
 
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self._worker.forget(path_of(uri))
 
-    def _limited(self, context: Context) -> Context:
+    def _limited(self, question: Question) -> Question:
         """With no more lines than the settings allow."""
-        less = context.max_lines - min(context.max_lines, self._config.max_lines)
-        gap = replace(context.gap, max_lines=context.gap.max_lines - less)
-        return replace(context, gap=gap, max_lines=context.max_lines - less)
+        less = question.max_lines - min(question.max_lines, self._config.max_lines)
+        gap = replace(question.gap, max_lines=question.gap.max_lines - less)
+        return replace(question, gap=gap, max_lines=question.max_lines - less)
 
     async def _fill(
-        self, context: Context, snapshot: Snapshot, record: Record, on_frame: OnFrame | None, urgency: Urgency
+        self, question: Question, snapshot: Snapshot, record: Record, on_frame: OnFrame | None, urgency: Urgency
     ) -> Filled:
-        automatic = context.trigger is Trigger.AUTOMATIC
+        automatic = question.trigger is Trigger.AUTOMATIC
         most = self._config.drafts
         record.drafts = self._budget.drafts(self._config.budget_ms, most) if automatic else most
         # By path: the cells of a notebook are read as one text.
         filled = await self._worker.fill(
-            context.gap if automatic else replace(context.gap, choices=most),
+            question.gap if automatic else replace(question.gap, n_best=most),
             document=path_of(snapshot.uri),
             drafts=record.drafts,
             on_frame=on_frame,

@@ -50,11 +50,11 @@ class _Entry:
         rest = suggestion.text[len(typed) :]
         if not rest.strip():
             return None
-        for closers in _Closers.possible(suggestion.swallowed):
-            swallowed = suggestion.swallowed + closers.added - closers.typed_over
+        for closers in _Closers.possible(suggestion.replaced):
+            replaced = suggestion.replaced + closers.added - closers.typed_over
             agrees = closers.explain(self.after, after, is_whole=len(self.after) < AFTER)
-            if agrees and _occurs_in_order(after[:swallowed], rest):
-                return Suggestion(rest, swallowed)
+            if agrees and _occurs_in_order(after[:replaced], rest):
+                return Suggestion(rest, replaced)
         return None
 
 
@@ -66,10 +66,10 @@ class _Closers:
     typed_over: int = 0  # by the user: they stand left of the cursor now
 
     @classmethod
-    def possible(cls, swallowed: int) -> Iterator[_Closers]:
+    def possible(cls, replaced: int) -> Iterator[_Closers]:
         """The likeliest first. Only what a suggestion replaces is typed over while typing it."""
         yield cls()
-        for count in range(1, swallowed + 1):
+        for count in range(1, replaced + 1):
             yield cls(typed_over=count)
         for count in range(1, MAX_CLOSERS + 1):
             yield cls(added=count)
@@ -82,7 +82,7 @@ class _Closers:
         return is_same and all(sign in CLOSERS for sign in new)
 
 
-class Recall:
+class TypeThrough:
     """A few places for each of a few documents, the latest known best."""
 
     def __init__(self) -> None:

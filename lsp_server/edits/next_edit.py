@@ -30,7 +30,7 @@ class Thresholds:
     little: they are added.
     """
 
-    fall: float = 0.5  # by which a word must have become less likely
+    drop: float = 0.5  # by which a word must have become less likely
     drafted: float = 4.0  # gain and lift of what the edit speaks for
     noise: float = 16.0  # and of what nothing but the canvas speaks for
 
@@ -96,7 +96,7 @@ class Search:
             if trace.places and time.monotonic() > deadline:
                 return Quiet.OUT_OF_TIME
             trace.places += 1
-            patch = site.patch(await self._worker.surprises(site.passage(self._thresholds.fall)))
+            patch = site.patch(await self._worker.surprises(site.passage(self._thresholds.drop)))
             if patch is not None:
                 trace.patched += 1
                 found = await self._best(site, patch)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from lacuna.lsp_server.completion.latest_only import Newest
+from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Place, Position, Text
@@ -37,7 +37,7 @@ class NextEdits:
         self._recent = RecentEdits()
         self._texts: dict[str, Text] = {}
         self._uri = ""  # of the last request
-        self._newest: Newest[Offer | Quiet] = Newest()
+        self._latest: LatestOnly[Offer | Quiet] = LatestOnly()
         self.use(worker)
 
     def use(self, worker: Worker) -> None:
@@ -50,13 +50,13 @@ class NextEdits:
         open_now = {document.uri: document.text for document in self._documents}
         self._recent.keep(open_now)
         if self._uri not in open_now:  # nobody waits for what is looked for in a closed document
-            self._newest.cancel()
+            self._latest.cancel()
         for uri, text in open_now.items():
             if self._texts.get(uri) is not text:
                 self._recent.notice(uri, text)
                 if uri in self._texts and len(text) <= MAX_CHARS and self._offers.concern(uri):
                     self._offers.moved_on(uri, plain(text))
-                self._newest.cancel()
+                self._latest.cancel()
         self._texts = open_now
 
     async def next(self, uri: str, position: Position) -> Offer | Quiet:
@@ -67,17 +67,17 @@ class NextEdits:
             return Quiet.NOT_READY
         self._uri = uri
         text = self._documents.get(uri).text
-        found = await self._newest.run((uri, text, position), lambda: self._next(uri, text, position))
+        found = await self._latest.run((uri, text, position), lambda: self._next(uri, text, position))
         return Quiet.SUPERSEDED if found is None else found
 
     def focus(self, uri: str | None) -> None:
         """The user looks at a document, or at none: no other one's edits are wanted."""
         if uri != self._uri:
-            self._newest.cancel()
+            self._latest.cancel()
 
     def cancel(self) -> None:
         """Stop what is worked on."""
-        self._newest.cancel()
+        self._latest.cancel()
 
     async def _next(self, uri: str, text: Text, position: Position) -> Offer | Quiet:
         edits = self._recent.of(uri)[:EDITS]

@@ -10,7 +10,7 @@ from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.edits.block import Block, Unit, text_of
 from lacuna.lsp_server.edits.draft import Draft
 from lacuna.lsp_server.infill.postprocess import postprocess
-from lacuna.lsp_server.infill.question import Context, Scope, Trigger, build_context
+from lacuna.lsp_server.infill.question import Question, Scope, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.lexing.indentation import leading
 from lacuna.lsp_server.model.engine_thread import Urgency
@@ -25,11 +25,11 @@ _ROOM = 1.5  # by which a refill may be longer than what stood there
 class Refill:
     """The drafts for one block that differ from it, the best first, each worked out when it is first asked for."""
 
-    def __init__(self, snapshot: Snapshot, block: Block, hollow: Snapshot, context: Context, drafts: int) -> None:
+    def __init__(self, snapshot: Snapshot, block: Block, hollow: Snapshot, question: Question, drafts: int) -> None:
         """`hollow` is the document without the block."""
         self._block = block
         self._hollow = hollow
-        self._context = context
+        self._question = question
         self._most = drafts
         self._left: list[Infill] | None = None  # None: the engine was not asked yet
         self._found: list[Draft] = []
@@ -45,7 +45,7 @@ class Refill:
     async def draft(self, number: int, worker: Worker) -> Draft | Reason:
         """A draft, or why there are not so many. Raises ModelError. When cancelled, what was found is kept."""
         if self._left is None:
-            gap, document = _beginning(replace(self._context.gap, choices=self._most)), path_of(self._hollow.uri)
+            gap, document = _beginning(replace(self._question.gap, n_best=self._most)), path_of(self._hollow.uri)
             asked = worker.fill(gap, document=document, drafts=self._most, urgency=Urgency.ON_REQUEST)
             self._left = list((await asked).infills)
         while number >= len(self._found) and self._left:
@@ -55,7 +55,7 @@ class Refill:
         return self._found[number] if number < len(self._found) else self._reason
 
     def _take(self, fill: str) -> None:
-        result = postprocess(self._context, self._hollow, fill)
+        result = postprocess(self._question, self._hollow, fill)
         if isinstance(result, Rejected):
             self._reason = result.reason
         elif _without_space(result.text) in self._known:
@@ -66,11 +66,11 @@ class Refill:
 
     async def _finished(self, infill: Infill, worker: Worker) -> str:
         """A fill to its end, asked for piece by piece; the whole lines of it where there is none."""
-        gap = self._context.gap
+        gap = self._question.gap
         text, left = infill.text, gap.max_tokens - infill.features.tokens
         while not infill.features.ended and infill.text and left > 0 and not _has_all_lines(gap, text):
             lines = gap.max_lines - text.count("\n") if gap.max_lines else 0
-            rest = _beginning(replace(gap, prefix=gap.prefix + text, max_tokens=left, max_lines=lines, choices=1))
+            rest = _beginning(replace(gap, prefix=gap.prefix + text, max_tokens=left, max_lines=lines, n_best=1))
             asked = worker.fill(rest, document=path_of(self._hollow.uri), urgency=Urgency.ON_REQUEST)
             infill = (await asked).infills[0]
             text, left = text + infill.text, left - infill.features.tokens
@@ -80,25 +80,25 @@ class Refill:
 
 def context_of(
     snapshot: Snapshot, block: Block, hollow: Snapshot, exclusion: Exclusion, extent: Extent = NEAR
-) -> Context | Rejected:
+) -> Question | Rejected:
     """The question whose answer takes the block's place; `hollow` is the document without it."""
-    context = build_context(hollow, Trigger.INVOKED, exclusion, extent)
-    if isinstance(context, Rejected):
-        return context
+    question = build_question(hollow, Trigger.INVOKED, exclusion, extent)
+    if isinstance(question, Rejected):
+        return question
     text = text_of(snapshot, block)
-    scope = _scope(block, text, context)
+    scope = _scope(block, text, question)
     max_lines = 1 if scope is Scope.REST_OF_LINE else int(_ROOM * (text.count("\n") + 1)) + 4
     max_tokens = min(int(_ROOM * len(text) / _CHARS_PER_TOKEN) + 24, MAX_TOKENS)
     # What begins in mid-line goes on no further left than its line.
-    indentation = context.indentation if context.on_blank_line else leading(snapshot.text.line(block.start.line))
-    gap = replace(context.gap, max_tokens=max_tokens, max_lines=max_lines)
-    return replace(context, gap=gap, scope=scope, max_lines=max_lines, indentation=indentation)
+    indentation = question.indentation if question.on_blank_line else leading(snapshot.text.line(block.start.line))
+    gap = replace(question.gap, max_tokens=max_tokens, max_lines=max_lines)
+    return replace(question, gap=gap, scope=scope, max_lines=max_lines, indentation=indentation)
 
 
-def _scope(block: Block, text: str, context: Context) -> Scope:
+def _scope(block: Block, text: str, question: Question) -> Scope:
     if block.unit is Unit.LINE or (block.unit in (Unit.SELECTION, Unit.DIAGNOSTIC) and "\n" not in text):
         return Scope.REST_OF_LINE
-    return Scope.STATEMENT if block.unit is Unit.STATEMENT and context.on_blank_line else Scope.BLOCK
+    return Scope.STATEMENT if block.unit is Unit.STATEMENT and question.on_blank_line else Scope.BLOCK
 
 
 def _beginning(gap: Gap) -> Gap:
@@ -106,7 +106,7 @@ def _beginning(gap: Gap) -> Gap:
 
 
 def _draft(block: Block, suggestion: Suggestion) -> Draft:
-    end = block.end._replace(column=block.end.column + suggestion.swallowed)
+    end = block.end._replace(column=block.end.column + suggestion.replaced)
     return Draft(suggestion.text, block.start, end)
 
 

@@ -43,8 +43,8 @@ class Refills:
 
     def _refill(self, snapshot: Snapshot, block: Block) -> Refill | Rejected:
         hollow = without(snapshot, block)
-        context = context_of(snapshot, block, hollow, self._setup.exclusion, self._setup.worker.extent)
-        if isinstance(context, Rejected):
-            return context
-        context = context.with_snippets(self._setup.snippets.choose(hollow, self._documents))
-        return Refill(snapshot, block, hollow, context, self._setup.config.drafts)
+        question = context_of(snapshot, block, hollow, self._setup.exclusion, self._setup.worker.extent)
+        if isinstance(question, Rejected):
+            return question
+        question = question.with_snippets(self._setup.snippets.choose(hollow, self._documents))
+        return Refill(snapshot, block, hollow, question, self._setup.config.drafts)

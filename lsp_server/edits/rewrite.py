@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from textwrap import dedent
 
-from lacuna.engine.api import Wish
+from lacuna.engine.api import RewriteRequest
 from lacuna.engine.untrusted.secrets import secrets
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Document
@@ -53,8 +53,8 @@ class Rewrite:
 
 async def rewritten(rewrite: Rewrite, instruction: str, worker: Worker) -> Draft | None:
     """The code as the model wants it; None where it leaves it as it is. Raises ModelError."""
-    wish = Wish(instruction, dedent(rewrite.code), rewrite.prefix, rewrite.suffix, rewrite.language)
-    return drafted(rewrite, await worker.rewrite(wish))
+    request = RewriteRequest(instruction, dedent(rewrite.code), rewrite.prefix, rewrite.suffix, rewrite.language)
+    return drafted(rewrite, await worker.rewrite(request))
 
 
 def drafted(rewrite: Rewrite, answer: str) -> Draft | None:

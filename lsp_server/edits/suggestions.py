@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from lacuna.lsp_server.completion.latest_only import Newest
+from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot, UnknownDocument
 from lacuna.lsp_server.documents.text import Position, Text
 from lacuna.lsp_server.edits.block import Block
@@ -26,8 +26,8 @@ class EditSuggestions:
         self.offers = Offers()
         self._next_edits = NextEdits(documents, setup.worker, self._may_follow, self.offers)
         # Of each one at a time: who asks for another one is not interested in the one before.
-        self._refilling: Newest[Draft | Reason] = Newest()
-        self._rewriting: Newest[Draft | None] = Newest()
+        self._refilling: LatestOnly[Draft | Reason] = LatestOnly()
+        self._rewriting: LatestOnly[Draft | None] = LatestOnly()
         self._set(setup)
 
     def configure(self, setup: Setup) -> None:

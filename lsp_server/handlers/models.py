@@ -43,7 +43,7 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
             directory = await asyncio.to_thread(model_store.pull, model, PullProgress(tell), stop)
         except PullError as error:
             raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestFailed)) from error
-    ls.loader.look_again()
+    ls.lifecycle.look_again()
     return {"model": model, "directory": str(directory)}
 
 

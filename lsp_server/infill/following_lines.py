@@ -19,7 +19,7 @@ from lacuna.lsp_server.infill.line_form import (
     opens_section,
     without_last_closers,
 )
-from lacuna.lsp_server.infill.question import Context
+from lacuna.lsp_server.infill.question import Question
 from lacuna.lsp_server.lexing.indentation import leading, width
 
 _CODE_LINES = 3  # that are looked at; what stands farther below is said again more often than not for a reason
@@ -49,17 +49,17 @@ class Following:
     is_of_block: bool  # no line before it stands less deep than the first, and none closes something
 
 
-def following_lines(context: Context) -> tuple[Following, ...]:
+def following_lines(question: Question) -> tuple[Following, ...]:
     """The next line, comments and closers, and the first lines of code behind them."""
     found: list[Following] = []
     counts = dict.fromkeys(Role, 0)
-    for line, role in _roles(context):
+    for line, role in _roles(question):
         if role is Role.COMMENT and (counts[Role.CODE] or counts[role] == _COMMENT_LINES):
             continue  # it speaks of what comes later
         columns = width(leading(line))
         of_block = not counts[Role.CLOSER] and (not found or columns == found[0].columns)
         of_block = of_block and (not found or (found[-1].is_of_block and not opens_section(found[-1].text)))
-        said = form(line, context.gap.language)
+        said = form(line, question.gap.language)
         found.append(
             Following(line, said, columns, role, not found, counts[Role.CLOSER], counts[role], is_of_block=of_block)
         )
@@ -94,11 +94,11 @@ def _is_repeated(line: str, said: str, below: Following) -> bool:
     return same_depth and below.is_of_block and not jumps(said)
 
 
-def _roles(context: Context) -> Iterator[tuple[str, Role]]:
+def _roles(question: Question) -> Iterator[tuple[str, Role]]:
     """The lines with text below the cursor's, and what each is."""
-    marks = comment_marks(context.gap.language)
-    end = _end_of_open_comment(context, marks)
-    for line in context.gap.suffix.split("\n", _LINES)[1:_LINES]:
+    marks = comment_marks(question.gap.language)
+    end = _end_of_open_comment(question, marks)
+    for line in question.gap.suffix.split("\n", _LINES)[1:_LINES]:
         code = line.strip()
         if not code:
             continue
@@ -114,7 +114,7 @@ def _roles(context: Context) -> Iterator[tuple[str, Role]]:
             yield line.rstrip(), Role.CLOSER if closes(code) else Role.CODE
 
 
-def _end_of_open_comment(context: Context, marks: dict[str, str]) -> str:
+def _end_of_open_comment(question: Question, marks: dict[str, str]) -> str:
     """What ends the comment of several lines that the cursor is in; "" where it is in none."""
-    end = marks.get(context.brackets.delimiter, "\n")
-    return "" if end == "\n" or end in context.line_suffix else end
+    end = marks.get(question.brackets.delimiter, "\n")
+    return "" if end == "\n" or end in question.line_suffix else end

@@ -12,7 +12,7 @@ from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.infill.fitting import Fitted, lines_above
 from lacuna.lsp_server.infill.following_lines import Following, Role, repeated
 from lacuna.lsp_server.infill.line_form import comment_marks, form, has_word
-from lacuna.lsp_server.infill.question import Context
+from lacuna.lsp_server.infill.question import Question
 from lacuna.lsp_server.infill.repetition import repeats_above
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.infill.syntax_check import SyntaxCheck
@@ -32,7 +32,7 @@ _TAG_CHARS = 20_000  # before the cursor, in which tags were opened
 class Candidate:
     """One way to show a fill, or a beginning of one, at its place."""
 
-    context: Context
+    question: Question
     snapshot: Snapshot
     check: SyntaxCheck
     following: tuple[Following, ...]
@@ -42,22 +42,22 @@ class Candidate:
     @cached_property
     def rest(self) -> str:
         """What would stand behind it on its line."""
-        return self.context.line_suffix[self.fitted.swallowed :]
+        return self.question.line_suffix[self.fitted.replaced :]
 
     @cached_property
     def lines(self) -> list[str]:
         """The lines that it would make."""
-        return (self.context.line_prefix + self.fitted.text + self.rest).split("\n")
+        return (self.question.line_prefix + self.fitted.text + self.rest).split("\n")
 
     @cached_property
     def after(self) -> str:
         """The text that would follow it."""
-        return self.context.gap.suffix[self.fitted.swallowed :]
+        return self.question.gap.suffix[self.fitted.replaced :]
 
     @property
     def language(self) -> str:
         """Of the document."""
-        return self.context.gap.language
+        return self.question.gap.language
 
     def repeats(self, line: str) -> Following | None:
         """The line below that `line` says again."""
@@ -70,10 +70,10 @@ def objection(candidate: Candidate) -> Reason | None:
 
 
 def _changes_nothing(candidate: Candidate) -> bool:
-    text, suffix = candidate.fitted.text, candidate.context.line_suffix
-    if not text.strip() or text == suffix[: candidate.fitted.swallowed]:
+    text, suffix = candidate.fitted.text, candidate.question.line_suffix
+    if not text.strip() or text == suffix[: candidate.fitted.replaced]:
         return True
-    return text.strip() == suffix.strip() and not candidate.context.brackets.is_better_with(text)
+    return text.strip() == suffix.strip() and not candidate.question.brackets.is_better_with(text)
 
 
 def _says_rest_of_line(candidate: Candidate) -> bool:
@@ -100,7 +100,7 @@ def _is_piece_of_following_line(candidate: Candidate) -> bool:
     """A beginning of a line that was refused because it says one below, or that broke off before it had said it."""
     if candidate.rest.strip():
         return False
-    made, meant = candidate.lines, (candidate.context.line_prefix + candidate.whole).split("\n")
+    made, meant = candidate.lines, (candidate.question.line_prefix + candidate.whole).split("\n")
     last = made[-1].strip()
     line = meant[len(made) - 1] if len(made) <= len(meant) else ""
     if not last or not line.strip().startswith(last):
@@ -128,7 +128,7 @@ def _first_code(candidate: Candidate) -> Following | None:
 
 def _says_line_above(candidate: Candidate) -> bool:
     return bool(candidate.fitted.text.partition("\n")[0]) and repeats_above(
-        lines_above(candidate.context), candidate.lines[0], candidate.language
+        lines_above(candidate.question), candidate.lines[0], candidate.language
     )
 
 
@@ -137,16 +137,16 @@ def _runs_together(candidate: Candidate) -> bool:
 
 
 def _leaves_brackets_unmatched(candidate: Candidate) -> bool:
-    return candidate.context.brackets.is_worse_with(candidate.fitted.text, candidate.fitted.swallowed)
+    return candidate.question.brackets.is_worse_with(candidate.fitted.text, candidate.fitted.replaced)
 
 
 def _leaves_quotes_unmatched(candidate: Candidate) -> bool:
     """Where the language's strings are not known: a pair of quotes that the cursor stands in must stay a pair."""
-    context = candidate.context
-    quote = context.line_suffix[:1]
+    question = candidate.question
+    quote = question.line_suffix[:1]
     if not quote or quote not in _QUOTES or quote in lexis_of(candidate.language).delimiters:
         return False
-    whole = context.line_prefix + context.line_suffix
+    whole = question.line_prefix + question.line_suffix
     made = candidate.lines[-1] if len(candidate.lines) == 1 else "".join(candidate.lines)
     return _count(whole, quote) % 2 == 0 and _count(made, quote) % 2 == 1
 
@@ -157,14 +157,14 @@ def _leaves_tags_unmatched(candidate: Candidate) -> bool:
         return False
     before = candidate.snapshot.prefix(_TAG_CHARS)
     is_cut = len(before) == _TAG_CHARS
-    now = closes_nothing(before + candidate.context.gap.suffix, is_cut)
+    now = closes_nothing(before + candidate.question.gap.suffix, is_cut)
     return closes_nothing(before + text + candidate.after, is_cut) > now
 
 
 def _leaves_argument_empty(candidate: Candidate) -> bool:
-    if candidate.language in _ARGUMENTS_MAY_BE_EMPTY or candidate.context.brackets.delimiter:
+    if candidate.language in _ARGUMENTS_MAY_BE_EMPTY or candidate.question.brackets.delimiter:
         return False
-    now = candidate.context.line_prefix + candidate.context.line_suffix
+    now = candidate.question.line_prefix + candidate.question.line_suffix
     return _empty_arguments("\n".join(candidate.lines)) > _empty_arguments(now)
 
 
@@ -177,13 +177,13 @@ def _separates_nothing(candidate: Candidate) -> bool:
     row = LANGUAGES.get(candidate.language)
     if row is None or not row.no_comma_before or not candidate.fitted.text.rstrip().endswith(","):
         return False
-    if candidate.context.brackets.delimiter:
+    if candidate.question.brackets.delimiter:
         return False
     return re.match(row.no_comma_before, _code_after(candidate), re.IGNORECASE) is not None
 
 
 def _parses_worse(candidate: Candidate) -> bool:
-    return candidate.check.is_worse_with(candidate.fitted.text, candidate.fitted.swallowed)
+    return candidate.check.is_worse_with(candidate.fitted.text, candidate.fitted.replaced)
 
 
 OBJECTIONS: tuple[tuple[Reason, Callable[[Candidate], bool]], ...] = (  # the cheapest first
@@ -204,7 +204,7 @@ OBJECTIONS: tuple[tuple[Reason, Callable[[Candidate], bool]], ...] = (  # the ch
 
 def _closes_what_is_open(candidate: Candidate, below: Following) -> bool:
     """Two closers one below the other may both be needed; and a fence, where they are odd in number."""
-    if below.role is Role.CLOSER and candidate.context.brackets.is_better_with(candidate.fitted.text):
+    if below.role is Role.CLOSER and candidate.question.brackets.is_better_with(candidate.fitted.text):
         return True
     return below.form[:3] in ("```", "~~~") and _fences(candidate, below.form[:3]) % 2 == 1
 

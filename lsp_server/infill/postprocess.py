@@ -12,7 +12,7 @@ from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.infill.fitting import fittings
 from lacuna.lsp_server.infill.following_lines import following_lines
 from lacuna.lsp_server.infill.judgement import Candidate, objection
-from lacuna.lsp_server.infill.question import Context
+from lacuna.lsp_server.infill.question import Question
 from lacuna.lsp_server.infill.repetition import loops
 from lacuna.lsp_server.infill.scope import in_scope, indented
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
@@ -23,7 +23,7 @@ _SECRET_CHARS = 3000  # before the cursor, in which a secret may have begun that
 _TOKEN_LINES = 20  # before the cursor, that are read to find the tokens of a fill
 
 
-def postprocess(context: Context, snapshot: Snapshot, fill: str, whole: str | None = None) -> Suggestion | Rejected:
+def postprocess(question: Question, snapshot: Snapshot, fill: str, whole: str | None = None) -> Suggestion | Rejected:
     """The best of a fill that fits: the whole, or what is left of it without what the text around it says already.
 
     `whole` is the fill that `fill` is a beginning of, where it is one.
@@ -31,33 +31,33 @@ def postprocess(context: Context, snapshot: Snapshot, fill: str, whole: str | No
     beginning = plain(fill)
     if "\0" in beginning:
         return Rejected(Reason.BINARY)
-    if reveals_secret(context, beginning):
+    if reveals_secret(question, beginning):
         return Rejected(Reason.SECRET)
-    beginning = in_scope(context, indented(context, beginning))
+    beginning = in_scope(question, indented(question, beginning))
     if not beginning.strip():
         return Rejected(Reason.EMPTY)
     if loops(beginning):
         return Rejected(Reason.LOOPS)
-    meant = beginning if whole is None else in_scope(context, indented(context, plain(whole)))
-    check, following = SyntaxCheck(snapshot, context.brackets), following_lines(context)
+    meant = beginning if whole is None else in_scope(question, indented(question, plain(whole)))
+    check, following = SyntaxCheck(snapshot, question.brackets), following_lines(question)
     reasons: list[Reason] = []
-    for fitted in islice(fittings(context, beginning, following), _MAX_FITTINGS):
-        reason = objection(Candidate(context, snapshot, check, following, fitted, meant))
+    for fitted in islice(fittings(question, beginning, following), _MAX_FITTINGS):
+        reason = objection(Candidate(question, snapshot, check, following, fitted, meant))
         if reason is None:
-            return Suggestion(fitted.text.replace("\n", context.newline), fitted.swallowed)
+            return Suggestion(fitted.text.replace("\n", question.newline), fitted.replaced)
         if reason is Reason.REPEATS_LINE_ABOVE:
             return Rejected(reason)  # and a shorter beginning of it would be no better
         reasons.append(reason)
     return Rejected(reasons[0])
 
 
-def reveals_secret(context: Context, fill: str) -> bool:
+def reveals_secret(question: Question, fill: str) -> bool:
     """Whether a fill holds a secret or goes on with one, or repeats one that stands around it."""
-    prefix, suffix = context.gap.prefix, context.gap.suffix
-    return reveals(prefix[-_SECRET_CHARS:], fill, context.line_suffix, known=prefix + suffix)
+    prefix, suffix = question.gap.prefix, question.gap.suffix
+    return reveals(prefix[-_SECRET_CHARS:], fill, question.line_suffix, known=prefix + suffix)
 
 
-def longest_confident_prefix(pieces: Sequence[tuple[str, float]], threshold: float, context: Context) -> str:
+def longest_confident_prefix(pieces: Sequence[tuple[str, float]], threshold: float, question: Question) -> str:
     """The longest beginning of a fill of which every token's log probability is at least `threshold`.
 
     It ends where a token of the language ends, or a word in comments and strings; "" where there is no such place.
@@ -67,8 +67,8 @@ def longest_confident_prefix(pieces: Sequence[tuple[str, float]], threshold: flo
     confident = "".join(text for text, _ in takewhile(lambda piece: piece[1] >= threshold, pieces))
     if confident == whole:
         return whole
-    language, before = context.gap.language, "\n".join(context.gap.prefix.split("\n")[-_TOKEN_LINES:])
-    if context.brackets.delimiter:
+    language, before = question.gap.language, "\n".join(question.gap.prefix.split("\n")[-_TOKEN_LINES:])
+    if question.brackets.delimiter:
         language, before = "", ""
     ends = (end - len(before) for end in token_boundaries(language, before + whole))
     return confident[: max((end for end in ends if 0 < end <= len(confident)), default=0)]

@@ -57,7 +57,7 @@ class Scope(Enum):
 
 
 @dataclass(frozen=True)
-class Context:
+class Question:
     """A gap, and what post-processing has to know about the place it is in."""
 
     gap: Gap
@@ -84,14 +84,14 @@ class Context:
         """Whether the cursor's line holds nothing but white space."""
         return not self.line_prefix.strip() and not self.line_suffix.strip()
 
-    def with_snippets(self, snippets: tuple[str, ...]) -> Context:
+    def with_snippets(self, snippets: tuple[str, ...]) -> Question:
         """The same place, with texts from other files to look at."""
         return replace(self, gap=replace(self.gap, snippets=snippets))
 
 
-def build_context(
+def build_question(
     snapshot: Snapshot, trigger: Trigger, exclusion: Exclusion, extent: Extent = NEAR
-) -> Context | Rejected:
+) -> Question | Rejected:
     """The question to ask at a snapshot's cursor, or why none should be asked. `extent` is what the model reads."""
     if exclusion.reason(snapshot.uri) is not None:
         return Rejected(Reason.EXCLUDED)
@@ -108,7 +108,7 @@ def build_context(
     scope = _scope(snapshot, lines, suffix, brackets)
     max_lines, max_tokens = _limits(scope, trigger, lines[-1])
     opens_block_here = scope is Scope.BLOCK and lines[-1].strip() != ""
-    return Context(
+    return Question(
         # Behind an opener the first line end is that of its own line.
         gap=Gap(prefix, suffix, snapshot.language, max_tokens=max_tokens, max_lines=max_lines + opens_block_here),
         scope=scope,

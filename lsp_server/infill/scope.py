@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from lacuna.lsp_server.infill.question import PROSE, Context, Scope
+from lacuna.lsp_server.infill.question import PROSE, Question, Scope
 from lacuna.lsp_server.infill.repetition import overlaps
 from lacuna.lsp_server.lexing.bracket_scan import Scan, scan
 from lacuna.lsp_server.lexing.indentation import (
@@ -30,29 +30,31 @@ _LABEL = re.compile(r"\s*(public|private|protected|signals|slots|case|default)\b
 _GOES_BEFORE = re.compile(r"\s*(@|//|#|--|/\*|\*)")  # decorators, attributes and comments
 
 
-def indented(context: Context, fill: str) -> str:
+def indented(question: Question, fill: str) -> str:
     """`fill` with the indentation that the file has: in its unit, and as deep as the cursor's place asks for."""
     lines = fill.split("\n")
-    if context.on_blank_line:
+    if question.on_blank_line:
         first = next((index for index, line in enumerate(lines) if line.strip()), 0)
-        return _closers_below_openers(context, _on_blank_line(context, with_unit(lines[first:], context.indent_unit)))
+        return _closers_below_openers(
+            question, _on_blank_line(question, with_unit(lines[first:], question.indent_unit))
+        )
     rest, *others = lines
-    others = with_unit(others, context.indent_unit)
-    if context.scope is Scope.BLOCK:
-        others = _as_body(context, others)
-    after_space = context.line_prefix.endswith((" ", "\t")) and not context.brackets.delimiter
-    return _closers_below_openers(context, [rest.lstrip(" \t") if after_space else rest, *others])
+    others = with_unit(others, question.indent_unit)
+    if question.scope is Scope.BLOCK:
+        others = _as_body(question, others)
+    after_space = question.line_prefix.endswith((" ", "\t")) and not question.brackets.delimiter
+    return _closers_below_openers(question, [rest.lstrip(" \t") if after_space else rest, *others])
 
 
-def _closers_below_openers(context: Context, lines: list[str]) -> str:
+def _closers_below_openers(question: Question, lines: list[str]) -> str:
     """With closers that begin a line as deep as the line that they close, where they stand one step deeper."""
     if any(line.lstrip().startswith(_CLOSERS) for line in lines[1:]):
-        above, _, there = context.gap.prefix.rpartition("\n")
-        read = scan(above, context.gap.language)
+        above, _, there = question.gap.prefix.rpartition("\n")
+        read = scan(above, question.gap.language)
         for index, line in enumerate(lines):
             if index and line.lstrip().startswith(_CLOSERS):
-                lines[index] = line = _closer_below_opener(line, read, context.indent_unit)
-            read = scan(f"\n{there if index == 0 else ''}{line}", context.gap.language, read)
+                lines[index] = line = _closer_below_opener(line, read, question.indent_unit)
+            read = scan(f"\n{there if index == 0 else ''}{line}", question.gap.language, read)
     return "\n".join(lines)
 
 
@@ -65,65 +67,65 @@ def _closer_below_opener(line: str, read: Scan, unit: str) -> str:
     return moved([line], -width(unit), unit)[0]
 
 
-def _on_blank_line(context: Context, lines: list[str]) -> list[str]:
+def _on_blank_line(question: Question, lines: list[str]) -> list[str]:
     """Models often write again the indentation that the line already has, or none where it has none yet."""
-    if not context.line_prefix:
-        columns = _column(context, lines[0]) - width(leading(lines[0]))
-        return moved(lines, columns, context.indent_unit) if columns else lines
-    there, more = context.line_prefix, leading(lines[0])
-    if width(there + more) <= max(width(context.indentation), width(there)):
+    if not question.line_prefix:
+        columns = _column(question, lines[0]) - width(leading(lines[0]))
+        return moved(lines, columns, question.indent_unit) if columns else lines
+    there, more = question.line_prefix, leading(lines[0])
+    if width(there + more) <= max(width(question.indentation), width(there)):
         return lines
-    if context.indentation.startswith(there) and context.indentation != there:
-        wanted = context.indentation[len(there) :]
-    elif opens_nothing(_line_above(context), context.gap.language) or not more.startswith(there):
+    if question.indentation.startswith(there) and question.indentation != there:
+        wanted = question.indentation[len(there) :]
+    elif opens_nothing(_line_above(question), question.gap.language) or not more.startswith(there):
         wanted = ""
     else:
         wanted = more[len(there) :]
     return [wanted + lines[0].lstrip(" \t"), *lines[1:]]
 
 
-def _column(context: Context, line: str) -> int:
+def _column(question: Question, line: str) -> int:
     """Where the first line of a fill should begin on an empty line.
 
     Where the line above is known to open a block, or to open nothing, that tells; else the fill itself does.
     """
-    column, expected = width(leading(line)), width(context.indentation)
-    above, language = _line_above(context), context.gap.language
-    if context.brackets.delimiter:
-        return _star_column(context, column) if line.lstrip().startswith("*") else column
+    column, expected = width(leading(line)), width(question.indentation)
+    above, language = _line_above(question), question.gap.language
+    if question.brackets.delimiter:
+        return _star_column(question, column) if line.lstrip().startswith("*") else column
     if language in PROSE:
         return column
     if asks_for_statement(above, language) and not line.lstrip().startswith("{"):
-        return width(leading(above) + context.indent_unit)
-    if column < expected and context.scope is Scope.BLOCK and _body_is_indented(context, line):
+        return width(leading(above) + question.indent_unit)
+    if column < expected and question.scope is Scope.BLOCK and _body_is_indented(question, line):
         is_deeper = expected > width(leading(above))
         is_known = opens_block(above, language) and is_deeper and not _LABEL.match(line)
         if is_known or (column == 0 and language not in _BY_INDENTATION):
             return expected
     if column > expected and (opens_block(above, language) or opens_nothing(above, language)):
         return expected
-    return _snapped(column, _columns(context))
+    return _snapped(column, _columns(question))
 
 
-def _star_column(context: Context, column: int) -> int:
+def _star_column(question: Question, column: int) -> int:
     """The stars of a block comment stand one below the other, the first one column to the right of its slash."""
-    above, below = _line_above(context), _line_below(context)
+    above, below = _line_above(question), _line_below(question)
     for line in (above, below):
         if line.lstrip().startswith("*"):
             return width(leading(line))
     return width(leading(above)) + 1 if above.lstrip().startswith("/*") else column
 
 
-def _columns(context: Context) -> set[int]:
+def _columns(question: Question) -> set[int]:
     """Where lines begin around the cursor: those that it may be in, one step deeper, and the next."""
-    lines = [line for line in context.gap.prefix.split("\n")[-_LINES_ABOVE:] if line.strip()]
-    columns = {width(context.indentation)}
+    lines = [line for line in question.gap.prefix.split("\n")[-_LINES_ABOVE:] if line.strip()]
+    columns = {width(question.indentation)}
     for line in reversed(lines):
         column = width(leading(line))
         if column < min(columns, default=column + 1) or line is lines[-1]:
             columns.add(column)
-    below = _line_below(context)
-    deeper = {width(leading(lines[-1]) + context.indent_unit)} if lines else set()
+    below = _line_below(question)
+    deeper = {width(leading(lines[-1]) + question.indent_unit)} if lines else set()
     return columns | deeper | ({width(leading(below))} if below else set())
 
 
@@ -132,45 +134,45 @@ def _snapped(column: int, columns: set[int]) -> int:
     return next((other for other in (column, column + 1, column - 1) if other in columns), column)
 
 
-def _line_above(context: Context) -> str:
+def _line_above(question: Question) -> str:
     """The last line with text above the cursor's."""
-    return next((line for line in reversed(context.gap.prefix.split("\n")[:-1]) if line.strip()), "")
+    return next((line for line in reversed(question.gap.prefix.split("\n")[:-1]) if line.strip()), "")
 
 
-def _line_below(context: Context) -> str:
-    return next((line for line in context.gap.suffix.split("\n") if line.strip()), "")
+def _line_below(question: Question) -> str:
+    return next((line for line in question.gap.suffix.split("\n") if line.strip()), "")
 
 
-def _body_is_indented(context: Context, line: str) -> bool:
+def _body_is_indented(question: Question, line: str) -> bool:
     """Not an `else` or a closing bracket, not after a blank line, and not in a body that is not indented itself."""
-    above = context.gap.prefix.split("\n")[-2:][0]
-    below = _line_below(context)
+    above = question.gap.prefix.split("\n")[-2:][0]
+    below = _line_below(question)
     return above.strip() != "" and not _GOES_ON.match(line) and (not below or below[0] in (" ", "\t", *_CLOSERS))
 
 
-def _as_body(context: Context, lines: list[str]) -> list[str]:
+def _as_body(question: Question, lines: list[str]) -> list[str]:
     """The lines of a block that the cursor's line has opened, its first as deep as the file's blocks are."""
     body = next((width(leading(line)) for line in lines if line.strip()), 0)
-    if body <= width(leading(context.line_prefix)):
+    if body <= width(leading(question.line_prefix)):
         return lines  # not in the block at all
-    return moved(lines, width(context.indentation) - body, context.indent_unit)
+    return moved(lines, width(question.indentation) - body, question.indent_unit)
 
 
-def in_scope(context: Context, fill: str) -> str:
+def in_scope(question: Question, fill: str) -> str:
     """`fill` up to the end of the scope, and to the most lines worth having."""
     lines = fill.split("\n")
-    match context.scope:
+    match question.scope:
         case Scope.REST_OF_LINE:
             return lines[0]
         case Scope.ARGUMENTS:
-            if not context.on_blank_line:
-                return lines[0][: _list_end(context, lines[0])]
-            return _limited(_list(context, fill[: _list_end(context, fill)].split("\n")), context.max_lines)
+            if not question.on_blank_line:
+                return lines[0][: _list_end(question, lines[0])]
+            return _limited(_list(question, fill[: _list_end(question, fill)].split("\n")), question.max_lines)
         case Scope.BLOCK:
-            return _limited(_block(context, lines), context.max_lines)
+            return _limited(_block(question, lines), question.max_lines)
         case Scope.STATEMENT:
-            statement = _paragraph(lines) if _is_prose(context) else _statement(context, lines)
-            return _limited(statement, context.max_lines)
+            statement = _paragraph(lines) if _is_prose(question) else _statement(question, lines)
+            return _limited(statement, question.max_lines)
 
 
 def _limited(lines: Iterable[str], max_lines: int) -> str:
@@ -183,35 +185,35 @@ def _limited(lines: Iterable[str], max_lines: int) -> str:
     return "\n".join(kept)
 
 
-def _list_end(context: Context, fill: str) -> int:
+def _list_end(question: Question, fill: str) -> int:
     """Before the bracket that would close the list a second time; none does where brackets are missing."""
-    brackets = context.brackets
+    brackets = question.brackets
     wrong = brackets.wrong_closers(fill)
-    ends = [len(fill) - length for length in (0, *overlaps(fill, context.gap.suffix))]
+    ends = [len(fill) - length for length in (0, *overlaps(fill, question.gap.suffix))]
     ends += [offset + 1 for offset in reversed(wrong)]
     mending = next((end for end in ends if brackets.is_better_with(fill[:end])), None)
     return mending if mending is not None else min(wrong, default=len(fill))
 
 
-def _list(context: Context, lines: list[str]) -> Iterator[str]:
+def _list(question: Question, lines: list[str]) -> Iterator[str]:
     """To the line that closes the list, where nothing after the cursor does."""
-    read = context.brackets.before
+    read = question.brackets.before
     outside = len(read.stack) - 1
     for line in lines:
         yield line
-        read = scan(line + "\n", context.gap.language, read)
+        read = scan(line + "\n", question.gap.language, read)
         if len(read.stack) <= outside:
             return
 
 
-def _block(context: Context, lines: list[str]) -> Iterator[str]:
+def _block(question: Question, lines: list[str]) -> Iterator[str]:
     """While no line stands further left than the block; and its closing bracket, where that is missing."""
-    if context.on_blank_line:
-        margin = width(leading(context.line_prefix + lines[0]))
+    if question.on_blank_line:
+        margin = width(leading(question.line_prefix + lines[0]))
     else:
-        margin = width(context.indentation)
+        margin = width(question.indentation)
     yield lines[0]
-    brackets = context.brackets
+    brackets = question.brackets
     for line in lines[1:]:
         if line.strip() and width(leading(line)) < margin:
             if brackets.innermost and not brackets.innermost_is_closed and line.lstrip().startswith(_CLOSERS):
@@ -220,8 +222,8 @@ def _block(context: Context, lines: list[str]) -> Iterator[str]:
         yield line
 
 
-def _is_prose(context: Context) -> bool:
-    return context.gap.language in PROSE or context.brackets.delimiter != ""
+def _is_prose(question: Question) -> bool:
+    return question.gap.language in PROSE or question.brackets.delimiter != ""
 
 
 def _paragraph(lines: list[str]) -> Iterator[str]:
@@ -231,10 +233,10 @@ def _paragraph(lines: list[str]) -> Iterator[str]:
         yield line
 
 
-def _statement(context: Context, lines: list[str]) -> Iterator[str]:
+def _statement(question: Question, lines: list[str]) -> Iterator[str]:
     """The first line, and those that belong to it: deeper ones, those in its brackets, `else` and its like."""
-    margin = width(leading(context.line_prefix + lines[0]))
-    language = context.gap.language
+    margin = width(leading(question.line_prefix + lines[0]))
+    language = question.gap.language
     read = scan(lines[0] + "\n", language)
     yield lines[0]
     for above, line in pairwise(lines):

@@ -8,48 +8,48 @@ from collections.abc import Iterable, Iterator
 from lacuna.engine.api import Infill
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess, reveals_secret
-from lacuna.lsp_server.infill.question import Context, Trigger
+from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
 
 
 def select(
-    context: Context, snapshot: Snapshot, infills: Iterable[Infill], confidence: float
+    question: Question, snapshot: Snapshot, infills: Iterable[Infill], confidence: float
 ) -> tuple[Suggestion, ...] | Reason:
     """Suggestions, the best first: one if nobody asked, else all that differ. Or what was wrong with the best fill.
 
     Who asks is shown also what the engine is less sure of than `confidence`.
     """
-    threshold = confidence if context.trigger is Trigger.AUTOMATIC else 0.0
+    threshold = confidence if question.trigger is Trigger.AUTOMATIC else 0.0
     found: dict[str, Suggestion] = {}
     reasons: list[Reason] = []
     for infill in infills:
-        suggestion = _suggestion(context, snapshot, infill, threshold)
+        suggestion = _suggestion(question, snapshot, infill, threshold)
         if isinstance(suggestion, Suggestion):
             found.setdefault(_without_space(suggestion.text), suggestion)
-            if context.trigger is Trigger.AUTOMATIC:
+            if question.trigger is Trigger.AUTOMATIC:
                 break
         else:
             reasons.append(suggestion)
     return tuple(found.values()) or reasons[0]
 
 
-def _suggestion(context: Context, snapshot: Snapshot, infill: Infill, threshold: float) -> Suggestion | Reason:
-    if reveals_secret(context, infill.text):  # nor is its beginning shown: it may be half of one
+def _suggestion(question: Question, snapshot: Snapshot, infill: Infill, threshold: float) -> Suggestion | Reason:
+    if reveals_secret(question, infill.text):  # nor is its beginning shown: it may be half of one
         return Reason.SECRET
     reason = Reason.LOW_CONFIDENCE
-    for fill in dict.fromkeys(_candidates(context, infill, threshold)):
-        result = postprocess(context, snapshot, fill, infill.text)
+    for fill in dict.fromkeys(_candidates(question, infill, threshold)):
+        result = postprocess(question, snapshot, fill, infill.text)
         if isinstance(result, Suggestion):
             return result
         reason = result.reason
     return reason
 
 
-def _candidates(context: Context, infill: Infill, threshold: float) -> Iterator[str]:
+def _candidates(question: Question, infill: Infill, threshold: float) -> Iterator[str]:
     """The whole fill, and its beginning of which every token is sure."""
     if infill.confidence >= threshold:
         yield infill.text
-    beginning = longest_confident_prefix(infill.pieces, math.log(_token_threshold(threshold)), context)
+    beginning = longest_confident_prefix(infill.pieces, math.log(_token_threshold(threshold)), question)
     if beginning.strip():
         yield beginning
 

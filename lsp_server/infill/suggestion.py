@@ -39,11 +39,11 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Text for the editor: `text`, with the document's line ends, replaces `swallowed` characters right of the cursor.
+    """Text for the editor: `text`, with the document's line ends, replaces `replaced` characters right of the cursor.
 
-    Characters are swallowed where an auto-closed pair already typed what the text closes: in `if (|)` the text `x) {`
-    swallows the `)`. They are on the cursor's line and occur in the text, in order, as editors demand.
+    Characters are replaced where an auto-closed pair already typed what the text closes: in `if (|)` the text `x) {`
+    replaces the `)`. They are on the cursor's line and occur in the text, in order, as editors demand.
     """
 
     text: str
-    swallowed: int = 0
+    replaced: int = 0

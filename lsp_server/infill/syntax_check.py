@@ -24,7 +24,7 @@ class SyntaxCheck:
         self._brackets = brackets
         self._known: dict[str, int] = {}  # errors with a placeholder at the cursor
 
-    def is_worse_with(self, fill: str, swallowed: int = 0) -> bool:
+    def is_worse_with(self, fill: str, replaced: int = 0) -> bool:
         """Whether there would be more errors than now; False where that cannot be told in a few milliseconds.
 
         That is where the document has no tree, and in literals of many hundred lines.
@@ -32,7 +32,7 @@ class SyntaxCheck:
         """
         if self._around is None:
             return False
-        errors = self._errors(fill, swallowed)
+        errors = self._errors(fill, replaced)
         if errors == 0 or self._errors_now("") < errors:
             return errors > 0
         placeholders = LANGUAGES[self._snapshot.language].placeholders if self._hole_is_error else ()
@@ -63,13 +63,13 @@ class SyntaxCheck:
             self._known[placeholder] = self._errors(placeholder, 0)
         return self._known[placeholder]
 
-    def _errors(self, fill: str, swallowed: int) -> int:
+    def _errors(self, fill: str, replaced: int) -> int:
         assert self._around is not None, "there is something to parse"
         before, after = self._around
         # A block that a fill has just opened is not finished, and no error: close it, if it is not closed below.
-        missing = self._brackets.missing_after(fill, swallowed)
+        missing = self._brackets.missing_after(fill, replaced)
         ends = {"", missing} if fill else {missing}
-        return min(self._error_count(before + fill + end + after[swallowed:]) for end in ends)
+        return min(self._error_count(before + fill + end + after[replaced:]) for end in ends)
 
     def _error_count(self, text: str) -> int:
         tree = parse(self._snapshot.language, text)

@@ -16,7 +16,7 @@ _NO_STATEMENT = re.compile(r"\s*(#|//|/\*|\*|case\b|default\b|\w+\s*:\s*$)")  # 
 
 @dataclass(frozen=True)
 class Brackets:
-    """What is open at a cursor. `swallowed` are characters after the cursor that a fill takes the place of."""
+    """What is open at a cursor. `replaced` are characters after the cursor that a fill takes the place of."""
 
     language: str
     before: Scan  # of the text before the cursor; offsets are those of the text
@@ -39,18 +39,18 @@ class Brackets:
         """Whether the text after the cursor closes what was opened last."""
         return len(self.before.stack) - 1 in self._closed
 
-    def unmatched(self, fill: str, swallowed: int = 0) -> tuple[int, int]:
+    def unmatched(self, fill: str, replaced: int = 0) -> tuple[int, int]:
         """(closers of nothing, brackets and strings that nothing closes) with a fill."""
-        after = self._after(fill, swallowed)
+        after = self._after(fill, replaced)
         return after.extra, after.left_open
 
-    def is_worse_with(self, fill: str, swallowed: int = 0) -> bool:
+    def is_worse_with(self, fill: str, replaced: int = 0) -> bool:
         """Whether more would be unmatched than now.
 
         A fill that ends its line may leave brackets open: the next suggestion goes on from there.
         """
-        (extra, left_open), (extra_now, left_open_now) = self.unmatched(fill, swallowed), self._unmatched_now
-        ends_line = not self.line_suffix[swallowed:].strip()
+        (extra, left_open), (extra_now, left_open_now) = self.unmatched(fill, replaced), self._unmatched_now
+        ends_line = not self.line_suffix[replaced:].strip()
         return extra > extra_now or (left_open > left_open_now and not ends_line)
 
     def is_better_with(self, fill: str) -> bool:
@@ -63,9 +63,9 @@ class Brackets:
         read = scan(fill, self.language, self.before)
         return sorted([*read.extra, *(offset for offset, index in read.closings if index in self._closed)])
 
-    def missing_after(self, fill: str, swallowed: int = 0) -> str:
+    def missing_after(self, fill: str, replaced: int = 0) -> str:
         """The closers that would make whole what is open after `fill` and not closed by the text that follows."""
-        after = self._after(fill, swallowed)
+        after = self._after(fill, replaced)
         missing = [one for index, one in enumerate(after.inner.stack) if index not in after.closed]
         return _closers(self.language, missing)
 
@@ -78,9 +78,9 @@ class Brackets:
         """Which of `before.stack` the text after the cursor closes."""
         return self._after("", 0).closed
 
-    def _after(self, fill: str, swallowed: int) -> _After:
+    def _after(self, fill: str, replaced: int) -> _After:
         inner = scan(fill, self.language, self.before)
-        rest = scan(self.line_suffix[swallowed:], self.language, inner)
+        rest = scan(self.line_suffix[replaced:], self.language, inner)
         if self.is_broken and rest.given == len(rest.stack) == len(self.before.stack):
             rest = rest.given_up()
         return _After(inner, rest, scan(self.below, self.language, rest))

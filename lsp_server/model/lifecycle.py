@@ -32,7 +32,7 @@ class Status:
     message: str  # for people
 
 
-class Loader:
+class ModelLifecycle:
     """One client's model: the one that was asked for last."""
 
     def __init__(self, models: Models, tell: Callable[[Status], None]) -> None:

@@ -18,7 +18,19 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from lacuna.engine.api import NEAR, Extent, Frame, Gap, Infill, Passage, Patch, Patched, Stopped, Surprise, Wish
+from lacuna.engine.api import (
+    NEAR,
+    Extent,
+    Frame,
+    Gap,
+    Infill,
+    Passage,
+    Patch,
+    Patched,
+    RewriteRequest,
+    Stopped,
+    Surprise,
+)
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
@@ -149,9 +161,9 @@ class Worker:
         """Fillings of all holes of a patch, the best first. Raises ModelError."""
         return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.patch(patch, stop=stop))
 
-    async def rewrite(self, wish: Wish) -> str:
+    async def rewrite(self, request: RewriteRequest) -> str:
         """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
-        return await self._asked(Urgency.ON_REQUEST, lambda filler, stop: filler.rewrite(wish, stop=stop))
+        return await self._asked(Urgency.ON_REQUEST, lambda filler, stop: filler.rewrite(request, stop=stop))
 
     def forget(self, document: str) -> None:
         """Free what is kept of a document."""

@@ -198,7 +198,7 @@ async def test_random_sequences(encoding: str, tmp_path: Path) -> None:
             answer = await wire.answer(number)
             assert "result" in answer or answer["error"]["code"] == REQUEST_CANCELLED, answer
         report = await wire.call("workspace/executeCommand", {"command": "lacuna.statistics"})
-        worker = server.loader.worker
+        worker = server.lifecycle.worker
     assert worker.finished > 50 and worker.stopped > 50, "the engine was asked, and stopped"
     assert {"superseded", "cancelled"} <= report["outcomes"].keys()
     models.close()

@@ -17,11 +17,15 @@ class Beginnings:
         self._device = device
         self._of = lru_cache(maxsize=8)(self._allowed)
 
-    def at(self, stubs: Mapping[int, bytes]) -> dict[int, Tensor]:
-        """Per position with a stub, bool [vocab]: the tokens that spell it, or it and more."""
-        return {position: self._of(stub) for position, stub in stubs.items() if stub}
+    def at(self, healing_prefixes: Mapping[int, bytes]) -> dict[int, Tensor]:
+        """Per position with a healing prefix, bool [vocab]: the tokens that spell it, or it and more."""
+        return {
+            position: self._of(healing_prefix)
+            for position, healing_prefix in healing_prefixes.items()
+            if healing_prefix
+        }
 
-    def _allowed(self, stub: bytes) -> Tensor:
+    def _allowed(self, healing_prefix: bytes) -> Tensor:
         allowed = torch.zeros(self._vocab_size, dtype=torch.bool)
-        allowed[self._tokenizer.beginning_with(stub)] = True
+        allowed[self._tokenizer.beginning_with(healing_prefix)] = True
         return allowed.to(self._device)

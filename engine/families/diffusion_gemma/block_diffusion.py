@@ -33,7 +33,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Pins:
-    """Positions of a canvas that are given. They are never proposed, accepted, renoised or judged."""
+    """Positions of a canvas that are given. They are never proposed, accepted, renoised or scored."""
 
     free: Tensor  # positions, ascending, that are not pinned
     one_hot: bool = False  # self-conditioning at pins: the pinned token's own embedding, or nothing

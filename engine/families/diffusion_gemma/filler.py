@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 
 import torch
-from lacuna.engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
+from lacuna.engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patched, RewriteRequest, Surprise
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
@@ -27,12 +27,12 @@ from lacuna.engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewrit
 from lacuna.engine.families.diffusion_gemma.scorer import Scorer
 from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from lacuna.engine.families.shared.per_document import Checks, PerDocument
-from lacuna.engine.request_trace import OutOfTime, Work
+from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.untrusted import config_file
 from torch import Tensor
 
 DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
-JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is judged by
+JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is reranked by
 PROMPTS = 4  # documents whose prompts stay read; 8K tokens of the published model are 0.4 GB
 VERSIONS = 2  # prompts of a document before and after an edit
 BEST_ROUGH_LENGTHS = 2  # whose neighbours are tried
@@ -87,21 +87,21 @@ class DiffusionGemmaInfiller:
 
         `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
         """
-        work = Work(self._checks.until(stop), on_frame)
+        trace = RequestTrace(self._checks.until(stop), on_frame)
         question = self._questioner.ask(gap)
         prompt = self._prompts.of(document)
-        with work.stage("encode"):
-            prompt.update(question.prompt, work.count)
-        with work.stage("denoise"):
-            layouts = self._layouts(prompt, question, gap, drafts, work)
-            fills = self._fills(prompt, question, layouts, work)
-        with work.stage("judge"):
+        with trace.stage("prefill"):
+            prompt.update(question.prompt, trace.count)
+        with trace.stage("denoise"):
+            layouts = self._layouts(prompt, question, gap, drafts, trace)
+            fills = self._fills(prompt, question, layouts, trace)
+        with trace.stage("rerank"):
             texts = [self._text(question, fill.tokens, gap) for fill in fills]
-            *scores, empty = self._judge(prompt, question, [*texts, ""], work)
+            *scores, empty = self._rerank(prompt, question, [*texts, ""], trace)
         ranked = rank(list(zip(texts, fills, strict=True)), scores)
         # A choice that the canvas' edge broke off is none; the best one says so itself.
         whole = [entry for at, entry in enumerate(ranked) if at == 0 or entry.draft[1].ended]
-        return [self._answer(question, *entry.draft, entry.score, empty, work) for entry in whole]
+        return [self._answer(question, *entry.draft, entry.score, empty, trace) for entry in whole]
 
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
@@ -131,75 +131,77 @@ class DiffusionGemmaInfiller:
             return ()
 
     def rewrite(
-        self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+        self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
         """The block as the instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""
-        written = wish.code
-        for written in self._rewriter.rewrite(wish, self._checks.until(stop)):
+        written = request.code
+        for written in self._rewriter.rewrite(request, self._checks.until(stop)):
             on_text(written)
         return written
 
     def _within(self, stop: Event | None, budget: float | None) -> Callable[[], None]:
         """Without a budget there is no limit: how fast this model is depends on the machine by three orders."""
-        return Work(self._checks.until(stop), seconds=math.inf if budget is None else budget).check
+        return RequestTrace(self._checks.until(stop), seconds=math.inf if budget is None else budget).check
 
-    def _layouts(self, prompt: Prompt, question: Question, gap: Gap, count: int, work: Work) -> list[Layout]:
+    def _layouts(self, prompt: Prompt, question: Question, gap: Gap, count: int, trace: RequestTrace) -> list[Layout]:
         """The layouts to denoise: those of the lengths that read best after one step, or without a suffix the only one
         there is, as often."""
         canvas_length = self._model.config.canvas_length
         if not question.suffix:
             return [self._questioner.layout(question, canvas_length)] * max(1, count)
-        scores = self._guess(prompt, question, gap, lengths(question.max_tokens, canvas_length), work)
+        scores = self._guess(prompt, question, gap, lengths(question.max_tokens, canvas_length), trace)
         for _ in range(NEARER):
             nearer = {length for best in best_lengths(scores, BEST_ROUGH_LENGTHS) for length in near(best, scores)}
-            scores |= self._guess(prompt, question, gap, sorted(nearer), work)
+            scores |= self._guess(prompt, question, gap, sorted(nearer), trace)
         return [self._questioner.layout(question, length) for length in best_lengths(scores, max(1, count))]
 
     def _guess(
-        self, prompt: Prompt, question: Question, gap: Gap, tried: Sequence[int], work: Work
+        self, prompt: Prompt, question: Question, gap: Gap, tried: Sequence[int], trace: RequestTrace
     ) -> dict[int, float]:
-        """The judge's S of every length's likeliest tokens after one step.
+        """The reranker's S of every length's likeliest tokens after one step.
 
         A suffix that does not follow shows a wrong length. How sure the model is of the hole does not: of a hole
         that is too short it may be as sure (docs/LOG.md has the figures).
         """
         scores: dict[int, float] = {}
         for start in range(0, len(tried), CANVASES):
-            work.count()
+            trace.count()
             some = tried[start : start + CANVASES]
             canvases = [self._canvas(self._questioner.layout(question, length), self._noise()) for length in some]
             free = torch.arange(max(some), device=self._model.device)
             hidden = self._model.denoise(torch.cat(canvases), prompt.cache, None, free)
             likeliest = [self._likeliest(row[:length], question) for row, length in zip(hidden, some, strict=True)]
             texts = [self._text(question, tokens, gap) for tokens in likeliest]
-            scores |= zip(some, self._judge(prompt, question, texts, work), strict=True)
+            scores |= zip(some, self._rerank(prompt, question, texts, trace), strict=True)
         return scores
 
     def _likeliest(self, hidden: Tensor, question: Question) -> list[int]:
         """Tokens of a hole, of those that may begin it, by its final hidden states [hole, hidden]."""
         logits = self._model.logits(hidden)
-        for at, allowed in self._beginnings.at({0: question.stub}).items():
+        for at, allowed in self._beginnings.at({0: question.healing_prefix}).items():
             logits[at].masked_fill_(~allowed, IMPOSSIBLE)
         tokens: list[int] = logits.argmax(-1).tolist()
         return tokens[: self._end(tokens)]
 
-    def _fills(self, prompt: Prompt, question: Question, layouts: Sequence[Layout], work: Work) -> list[_Fill]:
+    def _fills(self, prompt: Prompt, question: Question, layouts: Sequence[Layout], trace: RequestTrace) -> list[_Fill]:
         fills: list[_Fill] = []
         for number, layout in enumerate(layouts):
             most = min((PATIENCE * fill.steps for fill in fills), default=self._config.max_denoising_steps)
             noise = self._noise(SEED + layouts[:number].count(layout))
-            fills.append(self._fill(prompt, question, layout, most, noise, work))
+            fills.append(self._fill(prompt, question, layout, most, noise, trace))
         return fills
 
-    def _fill(self, prompt: Prompt, question: Question, layout: Layout, most: int, noise: Noise, work: Work) -> _Fill:
+    def _fill(
+        self, prompt: Prompt, question: Question, layout: Layout, most: int, noise: Noise, trace: RequestTrace
+    ) -> _Fill:
         """After `most` steps, or as soon as it is finished."""
         canvas = self._canvas(layout, noise)
         free = torch.arange(layout.hole, device=self._model.device)
-        pins = Pins(free, allowed=self._beginnings.at({0: question.stub}))
+        pins = Pins(free, allowed=self._beginnings.at({0: question.healing_prefix}))
         last: Draft | None = None
         for draft in islice(denoise(self._model, prompt.cache, canvas, self._config, noise, pins), most):
-            work.count()
-            work.on_frame(self._frame(draft, layout))
+            trace.count()
+            trace.on_frame(self._frame(draft, layout))
             last = draft
         assert last is not None, "a canvas has at least one step"
         tokens = last.best[0, : layout.hole].tolist()
@@ -208,26 +210,26 @@ class DiffusionGemmaInfiller:
         return _Fill(tokens[:end], last.confidence[0, :end].tolist(), last.step, ended)
 
     def _answer(
-        self, question: Question, text: str, fill: _Fill, judge: float, judge_empty: float, work: Work
+        self, question: Question, text: str, fill: _Fill, rerank: float, judge_empty: float, trace: RequestTrace
     ) -> Infill:
         logs = [math.log(max(p, 1e-30)) for p in fill.probabilities] or [0.0]
         features = Features(
             mean=sum(logs) / len(logs),
             least=min(logs),
-            score=judge,
+            score=rerank,
             score_empty=judge_empty,
             tokens=len(fill.tokens),
             ended=fill.ended,
         )
         pieces = self._pieces(question, fill.tokens, logs, len(text))
         sure = math.exp(features.mean)
-        return Infill(text, sure, fill.steps, work.forwards, features, pieces, dict(work.timings))
+        return Infill(text, sure, fill.steps, trace.forwards, features, pieces, dict(trace.timings))
 
     def _pieces(
         self, question: Question, tokens: Sequence[int], logs: Sequence[float], length: int
     ) -> tuple[tuple[str, float], ...]:
-        """The first `length` characters behind the stub, per token."""
-        decoder, skip = codecs.getincrementaldecoder("utf-8")("ignore"), len(question.stub)
+        """The first `length` characters behind the healing prefix, per token."""
+        decoder, skip = codecs.getincrementaldecoder("utf-8")("ignore"), len(question.healing_prefix)
         pieces = []
         for token, log in zip(tokens, logs, strict=False):
             spelled = self._tokenizer.decode([token])
@@ -240,16 +242,19 @@ class DiffusionGemmaInfiller:
     def _text(self, question: Question, tokens: Sequence[int], gap: Gap) -> str:
         return self._questioner.answer(question, self._tokenizer.decode(tokens), gap.max_lines)
 
-    def _judge(self, prompt: Prompt, question: Question, texts: Sequence[str], work: Work) -> list[float]:
+    def _rerank(self, prompt: Prompt, question: Question, texts: Sequence[str], trace: RequestTrace) -> list[float]:
         """S(c) = log p(c | prefix) + log p(suffix head | prefix, c) by the encoder, over the texts tokenised anew.
 
         The file's end, a closing fence, is part of the suffix.
         """
-        work.count()
-        stub = question.stub.decode("utf-8", "ignore")
+        trace.count()
+        healing_prefix = question.healing_prefix.decode("utf-8", "ignore")
         behind = self._questioner.behind(question, 0)[:JUDGED_SUFFIX]
         head = self._tokenizer.decode(behind).decode("utf-8", "ignore")
-        return [sum(said) for said in prompt.scores([self._tokenizer.encode(stub + text + head) for text in texts])]
+        return [
+            sum(said)
+            for said in prompt.scores([self._tokenizer.encode(healing_prefix + text + head) for text in texts])
+        ]
 
     def _canvas(self, layout: Layout, noise: Noise) -> Tensor:
         hole = noise.ids(1, layout.hole)

@@ -1,8 +1,8 @@
 """What stands where on a canvas that fills a hole: hole, head of the suffix, end. And how long the hole should be.
 
-The hole's length is unknown and a wrong one is costly. So rough `lengths` are tried for one step each, a judge says how
-well each one's likeliest tokens read between prefix and suffix, lengths `near` the best ones are tried as well, and the
-best of all are denoised to the end and judged again.
+The hole's length is unknown and a wrong one is costly. So rough `lengths` are tried for one step each, a rerank says
+how well each one's likeliest tokens read between prefix and suffix, lengths `near` the best ones are tried as well, and
+the best of all are denoised to the end and reranked again.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from lacuna.engine.families.shared import patch_layout
 from lacuna.engine.families.shared.patch_layout import Layout, Segments
 from lacuna.engine.families.shared.patch_ranking import ranked
-from lacuna.engine.request_trace import Work
+from lacuna.engine.request_trace import RequestTrace
 from torch import Tensor
 
 DRAFTED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step
-JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is judged by
+JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is reranked by
 SEED = 0
 
 Texts = tuple[str, ...]  # one per hole
@@ -42,52 +42,57 @@ class Patcher:
         self._beginnings = Beginnings(tokenizer, model.config.vocab_size, model.device)
 
     def patch(self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None]) -> Patched:
-        """Fillings of all holes, the judge's favourite first. `check` runs before every pass and may raise."""
-        work = Work(check, on_frame)
+        """Fillings of all holes, the reranker's favourite first. `check` runs before every pass and may raise."""
+        trace = RequestTrace(check, on_frame)
         holes = tuple(hole.text for hole in patch.holes)
         question, segments = self._ask(patch, holes)
-        with work.stage("encode"):
-            self._present.update(question.prompt, work.check)
-        with work.stage("denoise"):
-            layouts = self._layouts(patch, segments, question, work)
-            noise = [self._denoised(layout, question, work) for layout in layouts]
-        with work.stage("judge"):
+        with trace.stage("prefill"):
+            self._present.update(question.prompt, trace.check)
+        with trace.stage("denoise"):
+            layouts = self._layouts(patch, segments, question, trace)
+            noise = [self._denoised(layout, question, trace) for layout in layouts]
+        with trace.stage("rerank"):
             tried = list(dict.fromkeys([holes, *patch.drafts, *noise]))
-            scores = self._scores(self._present, question, patch, tried, work)
-            old_scores = self._old_scores(patch, tried, work) or scores
-        return Patched(ranked(tried, scores, old_scores, patch.drafts), work.steps, work.forwards, work.timings)
+            scores = self._scores(self._present, question, patch, tried, trace)
+            old_scores = self._old_scores(patch, tried, trace) or scores
+        return Patched(ranked(tried, scores, old_scores, patch.drafts), trace.steps, trace.forwards, trace.timings)
 
     def _ask(self, patch: Patch, holes: Texts) -> tuple[Question, Segments]:
         """What stands left of a hole loses its last token: the hole spells it, and a word cut in two is one again."""
         encode, decode = self._tokenizer.encode, self._tokenizer.decode
         between = [encode(text) for text in patch.texts[1:-1]]
-        pinned = sum(map(len, between)) + sum(len(encode(hole)) + patch.reach for hole in holes)
+        pinned = sum(map(len, between)) + sum(len(encode(hole)) + patch.length_slack for hole in holes)
         gap = Gap(patch.texts[0], patch.texts[-1], patch.language, patch.snippets, max_tokens=pinned)
         question = self._questioner.ask(gap)
-        stubs = (question.stub, *(decode(tokens[-1:]) for tokens in between))
-        texts = [stub.decode("utf-8", "ignore") + hole for stub, hole in zip(stubs, holes, strict=True)]
+        healing_prefixes = (question.healing_prefix, *(decode(tokens[-1:]) for tokens in between))
+        texts = [
+            healing_prefix.decode("utf-8", "ignore") + hole
+            for healing_prefix, hole in zip(healing_prefixes, holes, strict=True)
+        ]
         return question, Segments(
-            stubs,
+            healing_prefixes,
             tuple(tuple(tokens[:-1]) for tokens in between),
             tuple(len(encode(text)) for text in texts),
-            tuple(int(bool(stub)) for stub in stubs),
+            tuple(int(bool(healing_prefix)) for healing_prefix in healing_prefixes),
         )
 
-    def _layouts(self, patch: Patch, segments: Segments, question: Question, work: Work) -> list[Layout]:
-        """The present lengths, and those whose likeliest tokens after one step the judge prefers, as for a gap."""
+    def _layouts(self, patch: Patch, segments: Segments, question: Question, trace: RequestTrace) -> list[Layout]:
+        """The present lengths, and those whose likeliest tokens after one step the reranker prefers, as for a gap."""
         room, holes = self._model.config.canvas_length - 1, [hole.text for hole in patch.holes]
-        tried = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, patch.reach, room)]
+        tried = [
+            segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, patch.length_slack, room)
+        ]
         if len(tried) <= DRAFTED:
             return tried
         present, *others = tried
-        likeliest = [self._likeliest(layout, question, work) for layout in others]
-        scores = self._scores(self._present, question, patch, likeliest, work)
+        likeliest = [self._likeliest(layout, question, trace) for layout in others]
+        scores = self._scores(self._present, question, patch, likeliest, trace)
         best = sorted(range(len(others)), key=lambda at: (-scores[at], at))[: DRAFTED - 1]
         return [present, *(others[at] for at in best)]
 
-    def _likeliest(self, layout: Layout, question: Question, work: Work) -> Texts:
+    def _likeliest(self, layout: Layout, question: Question, trace: RequestTrace) -> Texts:
         """What the holes hold after one step without noise in its choice."""
-        work.count()
+        trace.count()
         canvas, pins = self._canvas(layout, question, self._noise())
         logits = self._model.logits(self._model.denoise(canvas, self._present.cache, None, pins.free))
         for at, allowed in pins.allowed.items():
@@ -95,14 +100,14 @@ class Patcher:
         canvas[:, pins.free] = logits.argmax(-1)
         return self._texts(canvas, layout)
 
-    def _denoised(self, layout: Layout, question: Question, work: Work) -> Texts:
+    def _denoised(self, layout: Layout, question: Question, trace: RequestTrace) -> Texts:
         noise = self._noise()
         canvas, pins = self._canvas(layout, question, noise)
         last: Draft | None = None
         for draft in denoise(self._model, self._present.cache, canvas, self._config, noise, pins):
-            work.count()
-            work.steps += 1
-            work.on_frame(self._frame(draft, layout, pins))
+            trace.count()
+            trace.steps += 1
+            trace.on_frame(self._frame(draft, layout, pins))
             last = draft
         assert last is not None, "a canvas has at least one step"
         return self._texts(last.best, layout)
@@ -112,14 +117,15 @@ class Patcher:
         tokens: list[int] = canvas[0].tolist()
         assert all(tokens[at] == token for at, token in layout.pins.items()), "a pinned token never changes"
         return tuple(
-            self._spelled(tokens[span.positions.start : span.positions.stop], span.stub) for span in layout.holes
+            self._spelled(tokens[span.positions.start : span.positions.stop], span.healing_prefix)
+            for span in layout.holes
         )
 
-    def _spelled(self, tokens: Sequence[int], stub: bytes) -> str:
+    def _spelled(self, tokens: Sequence[int], healing_prefix: bytes) -> str:
         """What a hole holds, up to an end token if there is one."""
         ends = (*self._config.eos_token_ids, self._config.pad_token_id)
         kept = next((at for at, token in enumerate(tokens) if token in ends), len(tokens))
-        return self._tokenizer.decode(tokens[:kept]).removeprefix(stub).decode("utf-8", errors="ignore")
+        return self._tokenizer.decode(tokens[:kept]).removeprefix(healing_prefix).decode("utf-8", errors="ignore")
 
     def _canvas(self, layout: Layout, question: Question, noise: Noise) -> tuple[Tensor, Pins]:
         """[1, canvas], and which of it is given."""
@@ -128,29 +134,31 @@ class Patcher:
         canvas = noise.ids(1, layout.length + len(behind))
         pinned = layout.pins | dict(enumerate(behind, layout.length))
         canvas[0, list(pinned)] = torch.tensor(list(pinned.values()), device=canvas.device)
-        stubs = {free.index(span.positions.start): span.stub for span in layout.holes if span.positions}
-        return canvas, Pins(torch.tensor(free, device=canvas.device), allowed=self._beginnings.at(stubs))
+        healing_prefixes = {
+            free.index(span.positions.start): span.healing_prefix for span in layout.holes if span.positions
+        }
+        return canvas, Pins(torch.tensor(free, device=canvas.device), allowed=self._beginnings.at(healing_prefixes))
 
-    def _old_scores(self, patch: Patch, tried: Sequence[Texts], work: Work) -> list[float]:
-        """The judge's S as it was before the edit; none where the patch does not know that."""
+    def _old_scores(self, patch: Patch, tried: Sequence[Texts], trace: RequestTrace) -> list[float]:
+        """The reranker's S as it was before the edit; none where the patch does not know that."""
         if patch.old_start is None:
             return []
         old = self._questioner.ask(Gap(patch.old_start, patch.texts[-1], patch.language, patch.old_snippets))
-        self._old.update(old.prompt, work.check)
-        return self._scores(self._old, old, patch, tried, work)
+        self._old.update(old.prompt, trace.check)
+        return self._scores(self._old, old, patch, tried, trace)
 
     def _scores(
-        self, prompt: Prompt, question: Question, patch: Patch, tried: Sequence[Texts], work: Work
+        self, prompt: Prompt, question: Question, patch: Patch, tried: Sequence[Texts], trace: RequestTrace
     ) -> list[float]:
         """S per filling by the encoder, over the text tokenised anew; in one pass where none is longer than that."""
-        between = [question.stub.decode("utf-8", "ignore"), *patch.texts[1:-1]]
+        between = [question.healing_prefix.decode("utf-8", "ignore"), *patch.texts[1:-1]]
         head = self._tokenizer.decode(question.suffix[:JUDGED_SUFFIX]).decode("utf-8", "ignore")
         wholes = ["".join(chain(*zip(between, texts, strict=True))) + head for texts in tried]
         said = [self._tokenizer.encode(whole) for whole in wholes]
         at_once = len(said) if max(map(len, said)) <= CHUNK else 1
         scores: list[float] = []
         for start in range(0, len(said), at_once):
-            work.count()
+            trace.count()
             scores += map(sum, prompt.scores(said[start : start + at_once]))
         return scores
 

@@ -25,7 +25,9 @@ INSTRUCTION = (
 @dataclass(frozen=True)
 class Question:
     prompt: list[int]
-    stub: bytes  # the prefix's last token, taken off and spelled by the hole: a word cut in two is one token again
+    healing_prefix: (
+        bytes  # the prefix's last token, taken off and spelled by the hole: a word cut in two is one token again
+    )
     suffix: list[int]
     max_tokens: int
 
@@ -41,7 +43,7 @@ class Questioner:
 
     def ask(self, gap: Gap) -> Question:
         suffix = self._tokenizer.encode(gap.suffix) if gap.suffix.strip() else []
-        longest = gap.max_tokens + 1  # one more for the stub
+        longest = gap.max_tokens + 1  # one more for the healing prefix
         near = self._canvas_length - lengths(longest, self._canvas_length)[-1]
         far = suffix[near : near + FAR_SUFFIX_TOKENS]
         prefix = self._tokenizer.encode(_recent(gap.prefix))
@@ -58,7 +60,7 @@ class Questioner:
 
     def answer(self, question: Question, spelled: bytes, max_lines: int) -> str:
         """The text between the gap's prefix and suffix, of what the hole's tokens spell."""
-        body = spelled.removeprefix(question.stub).decode("utf-8", errors="ignore")
+        body = spelled.removeprefix(question.healing_prefix).decode("utf-8", errors="ignore")
         if not question.suffix:
             body = body.split("\n```")[0]
         lines = body.split("\n")

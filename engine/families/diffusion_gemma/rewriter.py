@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
-from lacuna.engine.api import Wish
+from lacuna.engine.api import RewriteRequest
 from lacuna.engine.families.diffusion_gemma.block_diffusion import generate
 from lacuna.engine.families.diffusion_gemma.chat import Chat
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
@@ -27,12 +27,12 @@ class DiffusionGemmaRewriter:
         self._config = config
 
     @torch.inference_mode()
-    def rewrite(self, wish: Wish, check: Callable[[], None] = lambda: None) -> Iterator[str]:
+    def rewrite(self, request: RewriteRequest, check: Callable[[], None] = lambda: None) -> Iterator[str]:
         """The new code as it stands after every step; the last is the answer. `check` runs every step and may raise."""
         prompt = Prompt(self._model)
-        prompt.update(Chat(self._tokenizer).instruct(_instruction(wish), wish.code, wish.language), check)
+        prompt.update(Chat(self._tokenizer).instruct(_instruction(request), request.code, request.language), check)
         room = (
-            len(self._tokenizer.encode(wish.code)) + self._model.config.canvas_length
+            len(self._tokenizer.encode(request.code)) + self._model.config.canvas_length
         )  # a rewrite is seldom much longer
         config = replace(self._config, max_new_tokens=max(room, self._config.max_new_tokens))
         noise = Noise(SEED, self._model.config.vocab_size, self._model.device)
@@ -50,11 +50,11 @@ class DiffusionGemmaRewriter:
         return self._tokenizer.decode(tokens[:ended]).decode("utf-8", errors="ignore").split("\n```")[0]
 
 
-def _instruction(wish: Wish) -> str:
-    """The wish, with what stands around the code where anything does."""
+def _instruction(request: RewriteRequest) -> str:
+    """The request, with what stands around the code where anything does."""
     around = [
-        f"{where} the code stands:\n\n```{wish.language}\n{text}\n```"
-        for where, text in (("Before", wish.prefix[-SURROUNDINGS:]), ("After", wish.suffix[:SURROUNDINGS]))
+        f"{where} the code stands:\n\n```{request.language}\n{text}\n```"
+        for where, text in (("Before", request.prefix[-SURROUNDINGS:]), ("After", request.suffix[:SURROUNDINGS]))
         if text.strip()
     ]
-    return "\n\n".join([*around, wish.instruction])
+    return "\n\n".join([*around, request.instruction])

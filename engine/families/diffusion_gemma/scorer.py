@@ -10,7 +10,7 @@ from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt
 from lacuna.engine.families.diffusion_gemma.question import Question, Questioner
 from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from lacuna.engine.families.shared.surprise import Said, surprises
+from lacuna.engine.families.shared.surprise import ScoredToken, surprises
 
 
 class Scorer:
@@ -33,14 +33,14 @@ class Scorer:
         said_old = self._read(self._old, old, passage.text, check)
         return surprises(passage.text, said_old, said_new, passage.threshold)
 
-    def _read(self, prompt: Prompt, question: Question, text: str, check: Callable[[], None]) -> list[Said]:
+    def _read(self, prompt: Prompt, question: Question, text: str, check: Callable[[], None]) -> list[ScoredToken]:
         prompt.update(question.prompt, check)
         check()
-        tokens = self._tokenizer.encode(question.stub.decode("utf-8", "ignore") + text)[:CHUNK]
-        said, stub = [], len(question.stub)
+        tokens = self._tokenizer.encode(question.healing_prefix.decode("utf-8", "ignore") + text)[:CHUNK]
+        said, healing_prefix = [], len(question.healing_prefix)
         for token, log_probability in zip(tokens, prompt.score(tokens) if tokens else [], strict=True):
             spelled = self._tokenizer.decode([token])
-            if len(spelled) > stub:
-                said.append(Said(spelled[stub:], log_probability))
-            stub = max(0, stub - len(spelled))
+            if len(spelled) > healing_prefix:
+                said.append(ScoredToken(spelled[healing_prefix:], log_probability))
+            healing_prefix = max(0, healing_prefix - len(spelled))
         return said

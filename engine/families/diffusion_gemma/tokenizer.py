@@ -45,11 +45,14 @@ class GemmaTokenizer:
             raise LoadError(f"tokenizer.json has no token {name!r}: it is not DiffusionGemma's")
         return int(token)
 
-    def beginning_with(self, stub: bytes) -> list[int]:
-        """Tokens that spell `stub` or go on from it."""
-        first = bisect_left(self._sorted, (stub, -1))
+    def beginning_with(self, healing_prefix: bytes) -> list[int]:
+        """Tokens that spell `healing prefix` or go on from it."""
+        first = bisect_left(self._sorted, (healing_prefix, -1))
         return [
-            token for _, token in takewhile(lambda entry: entry[0].startswith(stub), islice(self._sorted, first, None))
+            token
+            for _, token in takewhile(
+                lambda entry: entry[0].startswith(healing_prefix), islice(self._sorted, first, None)
+            )
         ]
 
 

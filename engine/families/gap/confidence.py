@@ -1,4 +1,4 @@
-"""The gate: how sure a fill is to be exactly right, from how likely its tokens were.
+"""The confidence model: how sure a fill is to be exactly right, from how likely its tokens were.
 
 A logistic model; its weights are fitted on held-out gaps (`lacuna train fit-gate`) and stand in the adapter's metadata.
 """
@@ -16,7 +16,7 @@ from lacuna.engine.untrusted.load_error import LoadError
 
 LIMIT = 20.0  # nats; what is beyond says no more
 MOST = 1e6  # of a weight; fitted ones are below 10
-LEAST = -20.0  # of log probabilities; a token that the stub forces may have none at all
+LEAST = -20.0  # of log probabilities; a token that the healing prefix forces may have none at all
 
 
 class Place(Enum):
@@ -35,14 +35,14 @@ class Place(Enum):
 
 
 @dataclass(frozen=True)
-class Gate:
+class ConfidenceModel:
     bias: float
     weights: Mapping[str, float]  # by the names of `inputs`
 
     @staticmethod
-    def from_adapter(gate: Mapping[str, object] | None) -> Gate:
-        """The part "gate" of an adapter's metadata; weights set by hand where it has none. Raises LoadError for a gate
-        that was fitted to what an earlier version said of fills."""
+    def from_adapter(gate: Mapping[str, object] | None) -> ConfidenceModel:
+        """The part "gate" of an adapter's metadata; weights set by hand where it has none. Raises LoadError for a
+        confidence model that was fitted to what an earlier version said of fills."""
         if gate is None:
             return UNFITTED
         fields = Fields("adapter_config.json", gate, "gap.gate.")
@@ -53,7 +53,7 @@ class Gate:
                 "does not know: it was made by another one; train the adapter anew with `lacuna train gap`"
             )
         named = {name: weights.number(name, -MOST, MOST) for name in weights.values}
-        return Gate(fields.number("bias", -MOST, MOST), named)
+        return ConfidenceModel(fields.number("bias", -MOST, MOST), named)
 
     def confidence(self, features: Features, place: Place) -> float:
         """0..1."""
@@ -62,7 +62,7 @@ class Gate:
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, score))))
 
 
-UNFITTED = Gate(0.5, {"mean": 0.5, "least": 0.9, "gain": 0.08, "unended": -1.5})
+UNFITTED = ConfidenceModel(0.5, {"mean": 0.5, "least": 0.9, "gain": 0.08, "unended": -1.5})
 
 
 def inputs(features: Features, place: Place) -> dict[str, float]:

@@ -1,5 +1,5 @@
 """The `gap` family: a frozen base reads the prefix; the same base with an adapter reads the suffix and denoises the
-canvas between (DESIGN 2.2)."""
+canvas between."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lacuna.engine.families.gap.confidence import UNFITTED, Gate
+from lacuna.engine.families.gap.confidence import UNFITTED, ConfidenceModel
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
 from lacuna.engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
-from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, Context, SuffixReader
+from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext, SuffixPrefiller
 from lacuna.engine.models.llama import Layer, Llama
 from lacuna.engine.untrusted.config_file import Fields
 from torch import Tensor
@@ -29,7 +29,7 @@ class GapConfig:
     suffix_distance: int  # positions from the anchor to the first suffix token, whatever the canvas' length
     sink_token_id: int
     end_of_hole_token_id: int
-    gate: Gate = UNFITTED
+    gate: ConfidenceModel = UNFITTED
     # The adapted layers read the suffix, so that it can say where it begins. First adapters knew the base's reading.
     adapted_suffix: bool = False
 
@@ -42,7 +42,7 @@ class GapConfig:
             suffix_distance=gap.integer("suffix_distance", 1, MAX_DISTANCE),
             sink_token_id=gap.integer("sink_token_id", 0, vocabulary - 1),
             end_of_hole_token_id=gap.integer("end_of_hole_token_id", 0, vocabulary - 1),
-            gate=Gate.from_adapter(gap.part("gate").values if "gate" in gap else None),
+            gate=ConfidenceModel.from_adapter(gap.part("gate").values if "gate" in gap else None),
             adapted_suffix=gap.flag("adapted_suffix"),
         )
 
@@ -60,7 +60,7 @@ class GapConfig:
 
 
 @dataclass(frozen=True)
-class Said:
+class Verified:
     """Log probabilities by beginning of a fill: of what follows it, and of each position that its noise is about."""
 
     following: Mapping[Beginning, Tensor]  # [vocab]
@@ -70,7 +70,7 @@ class Said:
 class GapDenoiser:
     """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in.
 
-    The base alone reads the prefix: it is shared with the judge.
+    The base alone reads the prefix: it is shared with the reranker.
     """
 
     def __init__(self, config: GapConfig, base: Llama, canvas_layers: Sequence[Layer], mask_embedding: Tensor) -> None:
@@ -79,12 +79,12 @@ class GapDenoiser:
         self._canvas_layers = canvas_layers
         self._mask_embedding = mask_embedding  # [hidden]
         self.suffix_layers = canvas_layers if config.adapted_suffix else base.layers
-        self.suffixes = SuffixReader(base, self.suffix_layers, config.sink_token_id)
+        self.suffixes = SuffixPrefiller(base, self.suffix_layers, config.sink_token_id)
 
-    def context(self) -> Context:
-        return Context(self.base, self.config.sink_token_id)
+    def context(self) -> KvContext:
+        return KvContext(self.base, self.config.sink_token_id)
 
-    def denoise(self, context: Context, tree: CanvasTree) -> Said:
+    def denoise(self, context: KvContext, tree: CanvasTree) -> Verified:
         """Reads drafts of one hole with both sides in view, and denoises what stands behind them. One pass for all.
 
         Keys and values of what is read stay in the tail, behind those that the tree has kept.
@@ -94,11 +94,12 @@ class GapDenoiser:
         x = torch.cat([self.base.embed(ids), noise])  # [rows, hidden]
         positions = context.last + torch.tensor(tree.depths, device=self.base.device)
         hidden = self._canvas_pass(context, x, positions, tree.mask())
-        # Apart: a lane keeps what was said of noise until it is decided, and what was read only until the next pass.
+        # Apart: a hypothesis keeps what was said of noise until it is decided, and what was read only until the next
+        # pass.
         read, *guesses = self.base.log_probabilities_apart(hidden, [len(ids), *tree.noise.values()])
-        return Said(dict(zip(tree.read, read, strict=True)), dict(zip(tree.noise, guesses, strict=True)))
+        return Verified(dict(zip(tree.read, read, strict=True)), dict(zip(tree.noise, guesses, strict=True)))
 
-    def denoise_between(self, context: Context, canvases: Sequence[Canvas]) -> list[Tensor]:
+    def denoise_between(self, context: KvContext, canvases: Sequence[Canvas]) -> list[Tensor]:
         """Canvases with known tokens right of noise too, which then see each other in both directions. Per canvas, log
         probabilities [positions, vocab] of its positions from the leftmost noise on. One pass for all."""
         width = len(canvases[0]) + 1  # the anchor and the canvas
@@ -110,7 +111,7 @@ class GapDenoiser:
         wanted = torch.tensor([row for span in spans for row in span], device=self.base.device)
         return list(self.base.log_probabilities(hidden[wanted]).split([len(span) for span in spans]))
 
-    def score(self, context: Context, drafts: DraftTree) -> list[list[Tensor]]:
+    def score(self, context: KvContext, drafts: DraftTree) -> list[list[Tensor]]:
         """Per draft, the base's log probabilities [vocab] before each of its tokens and after the last.
 
         One causal pass for all drafts. Their keys and values stay in the tail, in the order of the tree's rows.
@@ -127,14 +128,14 @@ class GapDenoiser:
         after = self.base.log_probabilities(hidden)  # [rows, vocab]
         return [[start, *(after[row] for row in path)] for path in drafts.paths]
 
-    def _embed(self, context: Context, canvas: Canvas) -> Tensor:
+    def _embed(self, context: KvContext, canvas: Canvas) -> Tensor:
         """Anchor and canvas, [1 + positions, hidden]; the learned vector stands where there is noise."""
         known = [canvas.token(at) for at in range(len(canvas))]
         x = self.base.embed([context.ids[-1], *(token or 0 for token in known)])
         x[[1 + at for at, token in enumerate(known) if token is None]] = self._mask_embedding
         return x
 
-    def _canvas_pass(self, context: Context, x: Tensor, positions: Tensor, own: Tensor) -> Tensor:
+    def _canvas_pass(self, context: KvContext, x: Tensor, positions: Tensor, own: Tensor) -> Tensor:
         """Final states [rows, hidden] of embeddings [rows, hidden]. All rows see both sides, and of the tail what `own`
         says, bool [rows, kept + rows]. The anchor's own entry is hidden: its row in the canvas stands for it."""
         assert context.suffix is not None, "the suffix is read before the canvas"

@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from threading import Event
 
-from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, Wish
+from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, RewriteRequest, Surprise
 from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.gap import lora
@@ -91,7 +91,7 @@ class GapFiller:
         self._sessions.forget(document)
 
     def rewrite(
-        self, wish: Wish, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+        self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
         """Never called: `can_rewrite` says so."""
         raise AssertionError("a base model with an adapter follows no instructions")

@@ -7,40 +7,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lacuna.engine.api import Features
-from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.text.byte_bpe import Tokenizer
-from lacuna.engine.text.token_healing import Seam
+from lacuna.engine.text.token_healing import Boundary
 
 
 @dataclass(frozen=True)
 class Part:
     """What one canvas added to a fill."""
 
-    lane: Lane
-    seam: Seam
+    hypothesis: Hypothesis
+    boundary: Boundary
     kept: int | None = None  # tokens that are left of it; None for all
     spelled_kept: int | None = None  # bytes that these spell for the answer
 
     @property
     def spelled(self) -> bytes:
-        return self.lane.spelled[: self.spelled_kept]
+        return self.hypothesis.spelled[: self.spelled_kept]
 
     @property
     def tokens(self) -> list[int]:
-        return self.lane.tokens[: self.kept]
+        return self.hypothesis.tokens[: self.kept]
 
     @property
     def log_probabilities(self) -> list[float]:
         """Per token, and of the end where there is one."""
-        return self.lane.log_probabilities[: self.kept]
+        return self.hypothesis.log_probabilities[: self.kept]
 
     @property
     def score(self) -> float:
-        return self.lane.score if self.kept is None else sum(self.lane.scores[: self.kept])
+        return self.hypothesis.score if self.kept is None else sum(self.hypothesis.scores[: self.kept])
 
     @property
     def ended(self) -> bool:
-        return self.kept is None and self.lane.ended
+        return self.kept is None and self.hypothesis.ended
 
 
 def tokens(parts: Sequence[Part]) -> list[int]:
@@ -53,7 +53,7 @@ def spelled(parts: Sequence[Part]) -> bytes:
 
 def lines(parts: Sequence[Part]) -> int:
     """Line ends in the answer so far."""
-    return spelled(parts)[len(parts[0].seam.required) :].count(b"\n")
+    return spelled(parts)[len(parts[0].boundary.required) :].count(b"\n")
 
 
 def features(parts: Sequence[Part]) -> Features:
@@ -62,34 +62,35 @@ def features(parts: Sequence[Part]) -> Features:
         mean=sum(logs) / len(logs),
         least=min(logs),
         score=sum(part.score for part in parts),
-        score_empty=parts[0].lane.empty_score,
+        score_empty=parts[0].hypothesis.empty_score,
         tokens=len(tokens(parts)),
         ended=parts[-1].ended,
     )
 
 
 def pieces(parts: Sequence[Part], most: int, tokenizer: Tokenizer) -> list[tuple[str, float]]:
-    """The answer's text per token, of `most` tokens; what spells the stub, or stands after the cut, is left out."""
-    seam = parts[0].seam
-    skip = len(seam.required)
+    """The answer's text per token, of `most` tokens; what spells the healing prefix, or stands after the cut, is left
+    out."""
+    boundary = parts[0].boundary
+    skip = len(boundary.required)
     found: list[tuple[str, float]] = []
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")  # a canvas' edge may cut a character
     for part in parts:
         room = len(part.spelled)
         for token, value in zip(part.tokens, part.log_probabilities, strict=False):
-            said = tokenizer.decode([token])[:room]
-            room -= len(said)
-            piece, skip = decoder.decode(said[skip:]), max(0, skip - len(said))
+            verified = tokenizer.decode([token])[:room]
+            room -= len(verified)
+            piece, skip = decoder.decode(verified[skip:]), max(0, skip - len(verified))
             if piece and len(found) < most:
                 found.append((piece, value))
-    return [*found, ("\n", 0.0)] if seam.newline and found else found
+    return [*found, ("\n", 0.0)] if boundary.newline and found else found
 
 
 def whole_lines(parts: Sequence[Part], tokenizer: Tokenizer) -> list[Part]:
     """A fill that has ended as it is; of any other one the lines that have, none where that is no text."""
     if parts[-1].ended:
         return list(parts)
-    text, required = spelled(parts), len(parts[0].seam.required)
+    text, required = spelled(parts), len(parts[0].boundary.required)
     room = text.rfind(b"\n", required)
     if not text[required : max(required, room)].strip():
         return []

@@ -13,7 +13,7 @@ OPENING = 256  # characters by which a window is found again after edits above i
 SNIPPETS = 192  # tokens of snippets at the head of a window
 
 
-class Window:
+class PrefixWindow:
     """Remembers its own beginning as text, so it needs no line numbers and stands still while lines above it move."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:

@@ -15,7 +15,7 @@ class Span:
     """A hole on the canvas."""
 
     positions: range
-    stub: bytes  # stands left of the hole in the text, and is spelled by its first tokens
+    healing_prefix: bytes  # stands left of the hole in the text, and is spelled by its first tokens
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Layout:
 class Segments:
     """A patch in tokens, before the lengths of its holes are chosen."""
 
-    stubs: tuple[bytes, ...]  # per hole
-    pinned: tuple[tuple[int, ...], ...]  # tokens between one hole and the next one's stub
-    now: Lengths  # tokens of stub and present text
-    least: Lengths  # tokens that the stub alone takes
+    healing_prefixes: tuple[bytes, ...]  # per hole
+    pinned: tuple[tuple[int, ...], ...]  # tokens between one hole and the next one's healing prefix
+    now: Lengths  # tokens of healing prefix and present text
+    least: Lengths  # tokens that the healing prefix alone takes
 
     def lay_out(self, lengths: Lengths) -> Layout:
         holes: list[Span] = []
         pins: dict[int, int] = {}
         at = 0
         for number, length in enumerate(lengths):
-            holes.append(Span(range(at, at + length), self.stubs[number]))
+            holes.append(Span(range(at, at + length), self.healing_prefixes[number]))
             at += length
             if number < len(self.pinned):
                 pins.update(enumerate(self.pinned[number], at))
@@ -49,7 +49,7 @@ class Segments:
         return Layout(tuple(holes), pins, at)
 
 
-def lengths(holes: Sequence[str], segments: Segments, reach: int, room: int) -> list[Lengths]:
+def lengths(holes: Sequence[str], segments: Segments, length_slack: int, room: int) -> list[Lengths]:
     """Lengths worth trying, those nearest to the present ones first; all tokens together are at most `room`.
 
     Holes of the same text change by the same number of tokens. Holes of different texts change together, or one alone:
@@ -59,9 +59,9 @@ def lengths(holes: Sequence[str], segments: Segments, reach: int, room: int) -> 
     if sum(segments.least) > room:
         return []
     groups = list(dict.fromkeys(holes))
-    reach = min(reach, room)
+    length_slack = min(length_slack, room)
     found: dict[Lengths, None] = {}
-    for change in sorted(range(-reach, reach + 1), key=lambda change: (abs(change), -change)):
+    for change in sorted(range(-length_slack, length_slack + 1), key=lambda change: (abs(change), -change)):
         for changed in [groups, *([group] for group in groups)]:
             tried = [now + change * (hole in changed) for hole, now in zip(holes, segments.now, strict=True)]
             total, enough = sum(tried), all(a >= b for a, b in zip(tried, segments.least, strict=True))

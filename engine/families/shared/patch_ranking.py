@@ -15,7 +15,7 @@ def ranked(
 ) -> tuple[Revision, ...]:
     """The fillings that have a score, best first. `tried` begins with the text as it is.
 
-    `old_scores` are the judge's before the edit: the scores themselves where they are not known.
+    `old_scores` are the reranker's before the edit: the scores themselves where they are not known.
     """
     present, old_present = scores[0], old_scores[0]
     if present is None or old_present is None:

@@ -12,14 +12,16 @@ _WORD = re.compile(r"\w+|[^\w\s]+")
 
 
 @dataclass(frozen=True)
-class Said:
+class ScoredToken:
     """A token of a passage and how likely a model found it."""
 
     text: bytes
     log_probability: float
 
 
-def surprises(text: str, old: Sequence[Said], new: Sequence[Said], threshold: float) -> tuple[Surprise, ...]:
+def surprises(
+    text: str, old: Sequence[ScoredToken], new: Sequence[ScoredToken], threshold: float
+) -> tuple[Surprise, ...]:
     """The words of `text` whose likelihood fell by `threshold` or more, from left to right.
 
     `old` and `new` are the text's tokens; they may be cut differently, and may end before the text does: words that
@@ -33,7 +35,7 @@ def surprises(text: str, old: Sequence[Said], new: Sequence[Said], threshold: fl
     return tuple(found)
 
 
-def _per_word(text: str, words: Sequence[tuple[int, int]], tokens: Sequence[Said]) -> Iterable[float]:
+def _per_word(text: str, words: Sequence[tuple[int, int]], tokens: Sequence[ScoredToken]) -> Iterable[float]:
     """Log probability of each word that the tokens cover whole: of the tokens that end in it, or behind it with no
     other word in between."""
     ends = [len(text[:end].encode("utf-8", "replace")) for _, end in words]

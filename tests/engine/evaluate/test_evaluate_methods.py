@@ -20,7 +20,7 @@ from lacuna.engine.evaluate.reader import Reader
 from lacuna.engine.evaluate.source_files import SourceFile
 from lacuna.engine.evaluate.subject import Subject
 from lacuna.engine.families.gap.decoding.decode_loop import Search, denoise
-from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.kv_context import causal
 from lacuna.engine.families.gap.session import Session
 from tiny_model import write_tiny_model
@@ -67,7 +67,7 @@ def test_the_base_alone_takes_its_best_token_each_time(loaded: Subject, reader: 
     read = reader.read(GAP)
     prefix = [0, *read.prefix]
     answer = left_to_right(reader, read)
-    ids = [*prefix, *loaded.tokenizer.encode(read.seam.stub.decode())]  # one token a byte
+    ids = [*prefix, *loaded.tokenizer.encode(read.boundary.healing_prefix.decode())]  # one token a byte
     expected: list[int] = []
     while len(expected) < GAP.max_tokens:
         token = int(uncached(loaded, ids + expected).argmax())
@@ -79,15 +79,15 @@ def test_the_base_alone_takes_its_best_token_each_time(loaded: Subject, reader: 
 
 def test_lanes_read_side_by_side_equal_lanes_read_alone(loaded: Subject, reader: Reader) -> None:
     read = reader.read(GAP)
-    lanes = [loaded.tokenizer.encode(text) for text in ("tor for", "abcdefg", "xyzuvwq")]
-    tail = Tail(reader, read, len(lanes))
+    hypotheses = [loaded.tokenizer.encode(text) for text in ("tor for", "abcdefg", "xyzuvwq")]
+    tail = Tail(reader, read, len(hypotheses))
     kept = [0, 1, 2]
     for length in range(1, 7):
         if length == 4:
             kept = [0, 2]  # one has ended
-        rows = tail.read({at: lanes[at][:length] for at in kept})
+        rows = tail.read({at: hypotheses[at][:length] for at in kept})
         for at, row in zip(kept, rows, strict=True):
-            torch.testing.assert_close(row, uncached(loaded, [0, *read.prefix, *lanes[at][:length]]))
+            torch.testing.assert_close(row, uncached(loaded, [0, *read.prefix, *hypotheses[at][:length]]))
 
 
 def test_samples_are_the_same_each_time_and_never_worse_than_one_to_the_judge(reader: Reader) -> None:
@@ -108,12 +108,14 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
     for suffix in ("\n", ")\n", "", "x", "\nreturn", " = 1\n", "]", "\n\nclass A:\n"):
         gap = Gap("", suffix, max_tokens=12)
         read = reader.read(gap)
-        lanes = [Lane(16, read.seam, loaded.tokenizer, 0, 0)]
-        for _ in denoise(loaded.denoiser, read.context, lanes, Search(1, 1, True), None, lambda: None):
+        hypotheses = [Hypothesis(16, read.boundary, loaded.tokenizer, 0, 0)]
+        for _ in denoise(loaded.denoiser, read.context, hypotheses, Search(1, 1, True), None, lambda: None):
             pass
-        lane = lanes[0]
-        text = read.seam.answer(lane.spelled)
-        if lane.ended and (read.seam.required + text.encode()) == lane.spelled:  # bytes that are no text are lost
+        hypothesis = hypotheses[0]
+        text = read.boundary.answer(hypothesis.spelled)
+        if (
+            hypothesis.ended and (read.boundary.required + text.encode()) == hypothesis.spelled
+        ):  # bytes that are no text are lost
             ends = end_of_hole(reader, read, text)
             assert ends is not None
             assert (ends.found, ends.false) == (True, 0)

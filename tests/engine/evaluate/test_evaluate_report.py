@@ -1,4 +1,4 @@
-"""The report of an evaluation, the gate that is fitted to it, and a whole run on a tiny model."""
+"""The report of an evaluation, the confidence model that is fitted to it, and a whole run on a tiny model."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_the_embedded_base_says_the_same_in_4_bits() -> None:
     said = {}
     for dtype in ("float32", "bfloat16"):
         context = embedded(dtype).denoiser.context()
-        context.read_prefix(ids, lambda: None)
+        context.prefill_prefix(ids, lambda: None)
         said[dtype] = context.next_log_probabilities[0]
     assert all(isinstance(layer.down_proj, Int4Linear) for layer in embedded("bfloat16").denoiser.base.layers)
     assert all(isinstance(layer.down_proj, Linear) for layer in embedded("bfloat16").denoiser.suffix_layers)

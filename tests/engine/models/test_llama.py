@@ -34,7 +34,7 @@ def test_logits_equal_the_reference(case: dict[str, list[int]], reference: Llama
 def test_a_long_text_equals_the_reference(reference: LlamaForCausalLM) -> None:
     ids = [0, *(preview_cases()[1]["prefix_ids"] * 20)][:400]
     context = embedded().denoiser.context()
-    context.read_prefix(ids[1:], lambda: None)  # in chunks, over the cache
+    context.prefill_prefix(ids[1:], lambda: None)  # in chunks, over the cache
     expected = reference(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
     torch.testing.assert_close(context.next_log_probabilities[0], expected, atol=2e-3, rtol=0)
 

@@ -55,7 +55,7 @@ def test_prefix_fill_and_suffix_are_the_file(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_left_cuts_are_where_seams_leave_them(seed: int) -> None:
-    """A canvas begins where white space or a word begins: a cursor behind it finds the seam there again."""
+    """A canvas begins where white space or a word begins: a cursor behind it finds the boundary there again."""
     cut = window(seed)
     for gap in cut.gaps:
         prefix = bytes_of(cut.ids[: gap.left]).decode()
@@ -63,8 +63,7 @@ def test_left_cuts_are_where_seams_leave_them(seed: int) -> None:
         cursors = [prefix + fill[:count] for count in range(len(fill) + 1)]
         suffix = bytes_of(cut.suffixes[gap.suffix]).decode(errors="ignore")
         found = [
-            token_healing.normalise(cursor, suffix, tokenizer())[0].prefix
-            for cursor in [*cursors, prefix + fill + "\n"]
+            token_healing.heal(cursor, suffix, tokenizer())[0].prefix for cursor in [*cursors, prefix + fill + "\n"]
         ]
         assert prefix in found
 

@@ -56,7 +56,7 @@ def test_all_is_well() -> None:
     first, second = report["fills"]
     assert "load(" in first["text"]
     for fill in (first, second):
-        assert fill["stages_ms"].keys() == {"encode", "denoise", "judge"}
+        assert fill["stages_ms"].keys() == {"prefill", "denoise", "rerank"}
         assert fill["forwards"] >= fill["steps"] > 0
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lacuna.lsp_server.completion.draft_budget import REMEMBERED, Budget
+from lacuna.lsp_server.completion.draft_budget import REMEMBERED, DraftBudget
 
 
-def after(*requests: tuple[float, float, int]) -> Budget:
+def after(*requests: tuple[float, float, int]) -> DraftBudget:
     """A budget that has seen requests: milliseconds of reading, and of drafting, for so many drafts."""
-    budget = Budget()
+    budget = DraftBudget()
     for reading, drafting, drafts in requests:
-        budget.spent({"encode": reading, "denoise": drafting * 0.75, "judge": drafting * 0.25}, drafts)
+        budget.spent({"prefill": reading, "denoise": drafting * 0.75, "rerank": drafting * 0.25}, drafts)
     return budget
 
 

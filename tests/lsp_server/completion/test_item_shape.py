@@ -39,18 +39,18 @@ def test_clients_by_name(client: str, shape: ItemShape) -> None:
     assert ghost_text_shape(client) is shape
 
 
-def check(marked: str, shape: ItemShape, replaced: str, swallowed: int = 0) -> None:
+def check(marked: str, shape: ItemShape, wanted: str, replaced: int = 0) -> None:
     """What an item replaces left of the cursor."""
     column = marked.index("|")
     line = marked.replace("|", "", 1)
-    start = start_column(shape, line, column, swallowed)
-    assert line[start:column] == replaced
+    start = start_column(shape, line, column, replaced)
+    assert line[start:column] == wanted
 
 
 def test_lines_are_replaced_from_their_first_sign() -> None:
     check("    return |", ItemShape.LINE, "return ")
     check("    return |  ", ItemShape.LINE, "return ")
-    check("\tif (|)", ItemShape.LINE, "if (", swallowed=1)
+    check("\tif (|)", ItemShape.LINE, "if (", replaced=1)
     check("    |", ItemShape.LINE, "")
     check("|", ItemShape.LINE, "")
 
@@ -58,7 +58,7 @@ def test_lines_are_replaced_from_their_first_sign() -> None:
 def test_in_mid_line_nothing_is_replaced() -> None:
     check("    f(|, b)", ItemShape.LINE, "")
     check("    f(|)", ItemShape.LINE, "")
-    check("    f(|), g()", ItemShape.LINE, "", swallowed=1)
+    check("    f(|), g()", ItemShape.LINE, "", replaced=1)
     check("    return |", ItemShape.CURSOR, "")
 
 
@@ -105,7 +105,7 @@ def test_whoever_types_along_gets_what_was_suggested_and_no_closer_twice(text: s
         assert (offer is not None) == bool(text[typed:].strip())
         if offer is not None:
             [left] = offer.suggestions
-            assert before + left.text + after[left.swallowed :] == "call" + text + behind
+            assert before + left.text + after[left.replaced :] == "call" + text + behind
 
 
 @pytest.mark.weights

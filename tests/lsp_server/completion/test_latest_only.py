@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from lacuna.lsp_server.completion.latest_only import Newest
+from lacuna.lsp_server.completion.latest_only import LatestOnly
 
 
 class Work:
@@ -27,11 +27,11 @@ class Work:
 
 
 async def test_the_older_one_is_answered_none_though_its_work_has_not_ended() -> None:
-    newest: Newest[str] = Newest()
+    latest: LatestOnly[str] = LatestOnly()
     older, newer = Work("old"), Work("new")
-    first = asyncio.create_task(newest.run("a", older))
+    first = asyncio.create_task(latest.run("a", older))
     await asyncio.sleep(0.01)
-    second = asyncio.create_task(newest.run("b", newer))
+    second = asyncio.create_task(latest.run("b", newer))
     assert await first is None
     assert older.cancelled and not second.done()
     newer.released.set()
@@ -39,9 +39,9 @@ async def test_the_older_one_is_answered_none_though_its_work_has_not_ended() ->
 
 
 async def test_the_same_is_worked_on_once() -> None:
-    newest: Newest[str] = Newest()
+    latest: LatestOnly[str] = LatestOnly()
     work, unused = Work(), Work()
-    both = [asyncio.create_task(newest.run("a", work)), asyncio.create_task(newest.run("a", unused))]
+    both = [asyncio.create_task(latest.run("a", work)), asyncio.create_task(latest.run("a", unused))]
     await asyncio.sleep(0.01)
     work.released.set()
     assert await asyncio.gather(*both) == ["done", "done"]
@@ -49,9 +49,9 @@ async def test_the_same_is_worked_on_once() -> None:
 
 
 async def test_work_goes_on_until_the_last_who_wants_it_leaves() -> None:
-    newest: Newest[str] = Newest()
+    latest: LatestOnly[str] = LatestOnly()
     work = Work()
-    both = [asyncio.create_task(newest.run("a", work)) for _ in range(2)]
+    both = [asyncio.create_task(latest.run("a", work)) for _ in range(2)]
     await asyncio.sleep(0.01)
     both[0].cancel()
     await asyncio.sleep(0.01)
@@ -64,11 +64,11 @@ async def test_work_goes_on_until_the_last_who_wants_it_leaves() -> None:
 
 
 async def test_the_same_again_later_is_new_work() -> None:
-    newest: Newest[str] = Newest()
+    latest: LatestOnly[str] = LatestOnly()
     for _ in range(2):
         work = Work()
         work.released.set()
-        assert await newest.run("a", work) == "done"
+        assert await latest.run("a", work) == "done"
         assert work.begun
 
 
@@ -76,18 +76,18 @@ async def test_all_who_wait_get_the_error() -> None:
     async def fail() -> str:
         raise LookupError("it failed")
 
-    newest: Newest[str] = Newest()
-    results = await asyncio.gather(newest.run("a", fail), newest.run("a", fail), return_exceptions=True)
+    latest: LatestOnly[str] = LatestOnly()
+    results = await asyncio.gather(latest.run("a", fail), latest.run("a", fail), return_exceptions=True)
     assert [type(result) for result in results] == [LookupError, LookupError]
 
 
 async def test_what_is_cancelled_from_outside_is_superseded_by_nothing() -> None:
-    newest: Newest[str] = Newest()
+    latest: LatestOnly[str] = LatestOnly()
     work, again = Work(), Work()
-    waiting = asyncio.create_task(newest.run("a", work))
+    waiting = asyncio.create_task(latest.run("a", work))
     await asyncio.sleep(0.01)
-    newest.cancel()
-    later = asyncio.create_task(newest.run("a", again))
+    latest.cancel()
+    later = asyncio.create_task(latest.run("a", again))
     assert await waiting is None
     again.released.set()
     assert await later == "done"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from lacuna.lsp_server.completion.type_through import DOCUMENTS, Offer, Recall
+from lacuna.lsp_server.completion.type_through import DOCUMENTS, Offer, TypeThrough
 from lacuna.lsp_server.infill.suggestion import Suggestion
 from marked_text import snapshot_at
 
 
-def check(shown_at: str, text: str, now_at: str, *, swallowed: int = 0) -> Suggestion | None:
+def check(shown_at: str, text: str, now_at: str, *, replaced: int = 0) -> Suggestion | None:
     """What is recalled at `now_at` after `text` was suggested at `shown_at`."""
-    recall = Recall()
-    recall.put(snapshot_at(shown_at), Offer((Suggestion(text, swallowed),), invoked=False))
-    offer = recall.find(snapshot_at(now_at))
+    type_through = TypeThrough()
+    type_through.put(snapshot_at(shown_at), Offer((Suggestion(text, replaced),), invoked=False))
+    offer = type_through.find(snapshot_at(now_at))
     return offer.suggestions[0] if offer is not None else None
 
 
@@ -48,7 +48,7 @@ def test_several_lines_with_the_documents_line_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown_at", "text", "swallowed", "now_at", "left"),
+    ("shown_at", "text", "replaced", "now_at", "left"),
     [
         ("f|\n", "(x, y)", 0, "f(|)\n", Suggestion("x, y)", 1)),  # the editor closed the bracket
         ("f|\n", "([x])", 0, "f([|])\n", Suggestion("x])", 2)),
@@ -57,8 +57,8 @@ def test_several_lines_with_the_documents_line_ends() -> None:
         ("if (|)\n", "x) {", 1, "if (x)|\n", Suggestion(" {", 0)),  # typed over the closing bracket
     ],
 )
-def test_brackets_that_editors_close(shown_at: str, text: str, swallowed: int, now_at: str, left: Suggestion) -> None:
-    assert check(shown_at, text, now_at, swallowed=swallowed) == left
+def test_brackets_that_editors_close(shown_at: str, text: str, replaced: int, now_at: str, left: Suggestion) -> None:
+    assert check(shown_at, text, now_at, replaced=replaced) == left
 
 
 def test_a_closer_that_the_rest_does_not_hold_is_no_reason_to_swallow_it() -> None:
@@ -66,28 +66,30 @@ def test_a_closer_that_the_rest_does_not_hold_is_no_reason_to_swallow_it() -> No
 
 
 def test_of_several_suggestions_those_that_agree_are_left() -> None:
-    recall = Recall()
-    recall.put(snapshot_at("x = |\n"), Offer((Suggestion("a + b"), Suggestion("c"), Suggestion("a - b")), invoked=True))
-    offer = recall.find(snapshot_at("x = a|\n"))
+    type_through = TypeThrough()
+    type_through.put(
+        snapshot_at("x = |\n"), Offer((Suggestion("a + b"), Suggestion("c"), Suggestion("a - b")), invoked=True)
+    )
+    offer = type_through.find(snapshot_at("x = a|\n"))
     assert offer == Offer((Suggestion(" + b"), Suggestion(" - b")), invoked=True)
 
 
 def test_the_latest_suggestion_comes_first_and_older_ones_are_still_known() -> None:
-    recall = Recall()
-    recall.put(snapshot_at("x = |\n"), Offer((Suggestion("a + b"),), invoked=False))
-    recall.put(snapshot_at("x = a|\n"), Offer((Suggestion(".b"),), invoked=False))
-    now = recall.find(snapshot_at("x = a|\n"))
-    before = recall.find(snapshot_at("x = |\n"))
+    type_through = TypeThrough()
+    type_through.put(snapshot_at("x = |\n"), Offer((Suggestion("a + b"),), invoked=False))
+    type_through.put(snapshot_at("x = a|\n"), Offer((Suggestion(".b"),), invoked=False))
+    now = type_through.find(snapshot_at("x = a|\n"))
+    before = type_through.find(snapshot_at("x = |\n"))
     assert now is not None and now.suggestions == (Suggestion(".b"),)
     assert before is not None and before.suggestions == (Suggestion("a + b"),)
 
 
 def test_documents_are_apart_and_few_are_remembered() -> None:
-    recall = Recall()
+    type_through = TypeThrough()
     uris = [f"untitled:{number}" for number in range(DOCUMENTS + 1)]
     for uri in uris:
-        recall.put(snapshot_at("x = |\n", uri=uri), Offer((Suggestion(uri),), invoked=False))
-    found = [recall.find(snapshot_at("x = |\n", uri=uri)) for uri in uris]
+        type_through.put(snapshot_at("x = |\n", uri=uri), Offer((Suggestion(uri),), invoked=False))
+    found = [type_through.find(snapshot_at("x = |\n", uri=uri)) for uri in uris]
     assert [offer.suggestions[0].text if offer else None for offer in found] == [None, *uris[1:]]
-    recall.forget(uris[1])
-    assert recall.find(snapshot_at("x = |\n", uri=uris[1])) is None
+    type_through.forget(uris[1])
+    assert type_through.find(snapshot_at("x = |\n", uri=uris[1])) is None

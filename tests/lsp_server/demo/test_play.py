@@ -21,8 +21,8 @@ def document_at(marked: str) -> OpenText:
     return OpenText("untitled:a", Text(marked.replace("|", "")), marked.index("|"))
 
 
-def offer_at(document: OpenText, text: str, swallowed: int = 0, before: int = 0) -> Offer:
-    return Offer(text, document.cursor - before, document.cursor + swallowed, None)
+def offer_at(document: OpenText, text: str, replaced: int = 0, before: int = 0) -> Offer:
+    return Offer(text, document.cursor - before, document.cursor + replaced, None)
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -49,7 +49,7 @@ def test_bursts_and_keys_spell_the_scene(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marked", "offer", "swallowed", "before", "wanted", "size"),
+    ("marked", "offer", "replaced", "before", "wanted", "size"),
     [
         ("return |\n", "x + 1", 0, 0, "x + 1\n", 5),
         ("return |\n", "x", 0, 0, "x + 1\n", 1),
@@ -62,17 +62,17 @@ def test_bursts_and_keys_spell_the_scene(scene: Scene) -> None:
     ],
 )
 def test_only_what_is_wanted_is_taken(
-    marked: str, offer: str, swallowed: int, before: int, wanted: str, size: int
+    marked: str, offer: str, replaced: int, before: int, wanted: str, size: int
 ) -> None:
     document = document_at(marked)
-    assert _fitting(document, offer_at(document, offer, swallowed, before), wanted) == size
+    assert _fitting(document, offer_at(document, offer, replaced, before), wanted) == size
 
 
-def check_screen(marked: str, offer: str, drawn: str, *, swallowed: int = 0, before: int = 0) -> None:
+def check_screen(marked: str, offer: str, drawn: str, *, replaced: int = 0, before: int = 0) -> None:
     """What stands on a terminal once a suggestion has come: the line of the pause, the file's name, and the file."""
     console = Console(file=io.StringIO(), width=60, force_terminal=True, color_system=None, legacy_windows=False)
     screen, document = Screen(console, live=True), document_at(marked)
-    found = offer_at(document, offer, swallowed, before)
+    found = offer_at(document, offer, replaced, before)
     with screen.showing("a.py"):
         screen.answered(document, Answer((found,), Outcome.SHOWN, 12.0), accepted=False)
         output = console.file.getvalue()
@@ -81,7 +81,7 @@ def check_screen(marked: str, offer: str, drawn: str, *, swallowed: int = 0, bef
 
 def test_ghost_text_stands_at_the_cursor() -> None:
     check_screen("a = 1\nb = |\nc = 3\n", "2", "a = 1\nb = 2\nc = 3")
-    check_screen("f(|)\n", "a, b)", "f(a, b)", swallowed=1)
+    check_screen("f(|)\n", "a, b)", "f(a, b)", replaced=1)
     check_screen("x = y|\n", "x = y + 1\n", "x = y + 1", before=5)
     check_screen("\n" * 20 + "last = |", "1", "\n" * 6 + "last = 1")
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from lacuna.engine.api import Features, Infill
 from lacuna.lsp_server.infill.postprocess import postprocess
-from lacuna.lsp_server.infill.question import Context, Trigger
+from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.repetition import loops
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
@@ -19,9 +19,9 @@ NOTHING = None
 
 def shown(marked: str, fill: str, language: str, trigger: Trigger = Trigger.INVOKED) -> str | None:
     """The text that is shown of a fill; None where nothing is."""
-    context = context_at(marked, language, trigger)
-    assert isinstance(context, Context), context
-    result = postprocess(context, snapshot_at(marked, language), fill)
+    question = context_at(marked, language, trigger)
+    assert isinstance(question, Question), question
+    result = postprocess(question, snapshot_at(marked, language), fill)
     return None if isinstance(result, Rejected) else result.text
 
 
@@ -268,9 +268,9 @@ def infill(*pieces: tuple[str, float], confidence: float = 0.9) -> Infill:
 
 
 def selected(marked: str, language: str, *infills: Infill, trigger: Trigger = Trigger.AUTOMATIC) -> list[str] | Reason:
-    context = context_at(marked, language, trigger)
-    assert isinstance(context, Context), context
-    result = select(context, snapshot_at(marked, language), infills, 0.4)
+    question = context_at(marked, language, trigger)
+    assert isinstance(question, Question), question
+    result = select(question, snapshot_at(marked, language), infills, 0.4)
     return [one.text for one in result] if isinstance(result, tuple) else result
 
 
@@ -505,9 +505,9 @@ def test_commas_behind_the_last_item(language: str, marked: str, fill: str, expe
     ],
 )
 def test_end_tags(language: str, marked: str, fill: str, expected: Suggestion | None) -> None:
-    context = context_at(marked, language)
-    assert isinstance(context, Context), context
-    result = postprocess(context, snapshot_at(marked, language), fill)
+    question = context_at(marked, language)
+    assert isinstance(question, Question), question
+    result = postprocess(question, snapshot_at(marked, language), fill)
     assert (None if isinstance(result, Rejected) else result) == expected
 
 
@@ -520,14 +520,14 @@ def test_end_tags(language: str, marked: str, fill: str, expected: Suggestion | 
 def test_a_pair_of_quotes_stays_a_pair(language: str, uri: str, quote: str) -> None:
     for head, tail in (("<script>\nf(", ");\n</script>\n"), ("f(", ")\n")):
         marked = f"{head}{quote}|{quote}{tail}"
-        context = context_at(marked, language, uri=uri)
-        assert isinstance(context, Context), context
+        question = context_at(marked, language, uri=uri)
+        assert isinstance(question, Question), question
         for fill in (quote, f"a{quote}, b", f"a{quote}b"):
-            result = postprocess(context, snapshot_at(marked, language, uri), fill)
-            if isinstance(result, Suggestion) and not result.swallowed:
+            result = postprocess(question, snapshot_at(marked, language, uri), fill)
+            if isinstance(result, Suggestion) and not result.replaced:
                 assert (f"{head}{quote}{result.text}{quote}{tail}").count(quote) % 2 == 0
         if quote != "`" or language not in ("c", "haskell"):  # where it quotes nothing
-            assert postprocess(context, snapshot_at(marked, language, uri), "word") == Suggestion("word")
+            assert postprocess(question, snapshot_at(marked, language, uri), "word") == Suggestion("word")
 
 
 @pytest.mark.parametrize(

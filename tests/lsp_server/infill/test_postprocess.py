@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lacuna.engine.api import Features, Infill
 from lacuna.engine.text.syntax import error_count, parse
 from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess
-from lacuna.lsp_server.infill.question import Context, Scope, Trigger
+from lacuna.lsp_server.infill.question import Question, Scope, Trigger
 from lacuna.lsp_server.infill.repetition import has_word, loops
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
@@ -22,9 +22,9 @@ BRACES = ("javascript", "typescript", "tsx", "go", "rust", "c", "cpp", "java")
 def result(
     marked: str, fill: str, language: str = "python", trigger: Trigger = Trigger.INVOKED
 ) -> Suggestion | Rejected:
-    context = context_at(marked, language, trigger)
-    assert isinstance(context, Context), context
-    return postprocess(context, snapshot_at(marked, language), fill)
+    question = context_at(marked, language, trigger)
+    assert isinstance(question, Question), question
+    return postprocess(question, snapshot_at(marked, language), fill)
 
 
 def check(marked: str, fill: str, expected: str | Reason, language: str = "python") -> None:
@@ -296,9 +296,9 @@ def test_line_ends_of_the_document() -> None:
 
 
 def confident(marked: str, pieces: list[tuple[str, float]], language: str = "python") -> str:
-    context = context_at(marked, language)
-    assert isinstance(context, Context)
-    return longest_confident_prefix(pieces, -1.0, context)
+    question = context_at(marked, language)
+    assert isinstance(question, Question)
+    return longest_confident_prefix(pieces, -1.0, question)
 
 
 @pytest.mark.parametrize(
@@ -355,15 +355,15 @@ FRAGMENTS = st.sampled_from(
 def test_whatever_the_fill(place: tuple[str, str], fill: str, trigger: Trigger) -> None:
     """What is suggested never says the next line, never leaves more unmatched, and never parses worse."""
     language, marked = place
-    context = context_at(marked, language, trigger)
-    assert isinstance(context, Context)
-    found = postprocess(context, snapshot_at(marked, language), fill)
+    question = context_at(marked, language, trigger)
+    assert isinstance(question, Question)
+    found = postprocess(question, snapshot_at(marked, language), fill)
     if isinstance(found, Rejected):
         return
     before, after = marked.split("|")
     assert found.text.strip()
     assert "\r" not in found.text
-    whole = before + found.text + after[found.swallowed :]
+    whole = before + found.text + after[found.replaced :]
     line_end = after.index("\n")
     next_line = next((line for line in after[line_end:].split("\n") if line.strip()), "")
     lines = whole[: len(whole) - len(after) + line_end].split("\n")[before.count("\n") :]
@@ -371,10 +371,10 @@ def test_whatever_the_fill(place: tuple[str, str], fill: str, trigger: Trigger) 
     old, new = scan(before + after, language), scan(whole, language)
     assert len(new.extra) <= len(old.extra)
     left_open = [read.lost + sum(one.mark not in ("//", "#") for one in read.stack) for read in (old, new)]
-    assert left_open[1] <= left_open[0] or not after[found.swallowed : line_end].strip()
+    assert left_open[1] <= left_open[0] or not after[found.replaced : line_end].strip()
     if language and left_open[1] <= left_open[0]:
         assert errors(language, whole) <= errors(language, before + after)
-    if context.scope is Scope.REST_OF_LINE or context.scope is Scope.ARGUMENTS:
+    if question.scope is Scope.REST_OF_LINE or question.scope is Scope.ARGUMENTS:
         assert "\n" not in found.text
 
 
@@ -398,10 +398,10 @@ KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
 )
 def test_no_suggestion_holds_a_secret(marked: str, fill: str) -> None:
     check(marked, fill, Reason.SECRET)
-    context = context_at(marked, "python", Trigger.AUTOMATIC)
-    assert isinstance(context, Context), context
+    question = context_at(marked, "python", Trigger.AUTOMATIC)
+    assert isinstance(question, Question), question
     pieces = tuple((piece, -0.001) for piece in (fill[:8], fill[8:12], fill[12:]))
-    found = select(context, snapshot_at(marked), [infill_of(pieces)], 0.4)
+    found = select(question, snapshot_at(marked), [infill_of(pieces)], 0.4)
     assert found is Reason.SECRET
 
 

@@ -10,7 +10,7 @@ from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.syntax_tree import NO_TREE
 from lacuna.lsp_server.documents.text import Position
-from lacuna.lsp_server.infill.question import JUMPS, Context, Scope, Trigger, build_context
+from lacuna.lsp_server.infill.question import JUMPS, Question, Scope, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected
 
 from tests.marked_text import context_at, snapshot_at
@@ -18,10 +18,10 @@ from tests.marked_text import context_at, snapshot_at
 REST, STATEMENT, BLOCK, ARGUMENTS = Scope.REST_OF_LINE, Scope.STATEMENT, Scope.BLOCK, Scope.ARGUMENTS
 
 
-def asked(marked: str, language: str = "python", trigger: Trigger = Trigger.INVOKED) -> Context:
-    context = context_at(marked, language, trigger)
-    assert isinstance(context, Context), context
-    return context
+def asked(marked: str, language: str = "python", trigger: Trigger = Trigger.INVOKED) -> Question:
+    question = context_at(marked, language, trigger)
+    assert isinstance(question, Question), question
+    return question
 
 
 def check_scope(marked: str, language: str, scope: Scope) -> None:
@@ -29,9 +29,9 @@ def check_scope(marked: str, language: str, scope: Scope) -> None:
     snapshot = snapshot_at(marked, language)
     stale = snapshot.parsed._replace(is_fresh=False)
     for seen in (snapshot, replace(snapshot, parsed=NO_TREE), replace(snapshot, parsed=stale)):
-        context = build_context(seen, Trigger.AUTOMATIC, Exclusion())
-        assert isinstance(context, Context), context
-        assert context.scope is scope
+        question = build_question(seen, Trigger.AUTOMATIC, Exclusion())
+        assert isinstance(question, Question), question
+        assert question.scope is scope
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_nothing_is_asked(marked: str, language: str, reason: Reason) -> None:
     ],
 )
 def test_something_is_asked(marked: str, language: str) -> None:
-    assert isinstance(context_at(marked, language, Trigger.AUTOMATIC), Context)
+    assert isinstance(context_at(marked, language, Trigger.AUTOMATIC), Question)
 
 
 def test_who_asks_on_purpose_is_answered_more_often() -> None:
     assert context_at("pri|nt", trigger=Trigger.INVOKED) == Rejected(Reason.IN_WORD)
     for marked in ("return |x\n", "|", "int x = 1;|\n"):
-        assert isinstance(context_at(marked, "c", Trigger.INVOKED), Context)
+        assert isinstance(context_at(marked, "c", Trigger.INVOKED), Question)
 
 
 def test_excluded_files_are_left_alone() -> None:
@@ -174,8 +174,8 @@ def test_excluded_files_are_left_alone() -> None:
     ],
 )
 def test_limits(marked: str, trigger: Trigger, lines: int, tokens: int) -> None:
-    context = asked(marked, trigger=trigger)
-    assert (context.max_lines, context.gap.max_tokens) == (lines, tokens)
+    question = asked(marked, trigger=trigger)
+    assert (question.max_lines, question.gap.max_tokens) == (lines, tokens)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_limits(marked: str, trigger: Trigger, lines: int, tokens: int) -> None:
     ],
 )
 def test_indentation(marked: str, language: str, unit: str, indentation: str) -> None:
-    context = asked(marked, language)
-    assert (context.indent_unit, context.indentation) == (unit, indentation)
+    question = asked(marked, language)
+    assert (question.indent_unit, question.indentation) == (unit, indentation)
 
 
 def test_behind_an_opener_the_first_line_end_is_not_the_last() -> None:
@@ -205,13 +205,13 @@ def test_behind_an_opener_the_first_line_end_is_not_the_last() -> None:
 
 
 def test_line_ends_are_plain_for_the_engine() -> None:
-    context = asked("a = 1\r\nb = |\r\nc = 2\r\n")
-    assert (context.gap.prefix, context.gap.suffix, context.newline) == ("a = 1\nb = ", "\nc = 2\n", "\r\n")
+    question = asked("a = 1\r\nb = |\r\nc = 2\r\n")
+    assert (question.gap.prefix, question.gap.suffix, question.newline) == ("a = 1\nb = ", "\nc = 2\n", "\r\n")
 
 
 def test_columns_count_characters() -> None:
-    context = asked('s = "😀é" + |\n')
-    assert (context.line_prefix, context.line_suffix) == ('s = "😀é" + ', "")
+    question = asked('s = "😀é" + |\n')
+    assert (question.line_prefix, question.line_suffix) == ('s = "😀é" + ', "")
 
 
 LONG = "".join(f"value_{number} = compute({number})\n" for number in range(2000))
@@ -219,11 +219,11 @@ LONG = "".join(f"value_{number} = compute({number})\n" for number in range(2000)
 
 def test_windows_are_bounded_and_begin_at_a_line() -> None:
     for extent in (NEAR, Extent(16_000, 3_000)):
-        context = build_context(snapshot_at(LONG + "x = |\n" + LONG), Trigger.INVOKED, Exclusion(), extent)
-        assert isinstance(context, Context), context
-        assert extent.prefix - extent.prefix // JUMPS - 100 < len(context.gap.prefix) <= extent.prefix
-        assert ("\n" + LONG).endswith("\n" + context.gap.prefix.removesuffix("x = "))
-        assert len(context.gap.suffix) == extent.suffix
+        question = build_question(snapshot_at(LONG + "x = |\n" + LONG), Trigger.INVOKED, Exclusion(), extent)
+        assert isinstance(question, Question), question
+        assert extent.prefix - extent.prefix // JUMPS - 100 < len(question.gap.prefix) <= extent.prefix
+        assert ("\n" + LONG).endswith("\n" + question.gap.prefix.removesuffix("x = "))
+        assert len(question.gap.suffix) == extent.suffix
 
 
 def test_the_window_stands_still_while_one_types() -> None:
@@ -235,9 +235,9 @@ def test_the_window_stands_still_while_one_types() -> None:
 def test_a_window_does_not_begin_inside_a_string() -> None:
     docstring = '"""Title.\n\n' + "It's (one of many) lines\n" * 60 + '"""\n'
     for filling in range(0, 3000, 150):
-        context = asked(LONG[:9000] + "\n" + docstring + LONG[:filling] + "\nprint(|)\n")
-        assert context.scope is ARGUMENTS
-        assert "many" not in context.gap.prefix or '"""Title' in context.gap.prefix
+        question = asked(LONG[:9000] + "\n" + docstring + LONG[:filling] + "\nprint(|)\n")
+        assert question.scope is ARGUMENTS
+        assert "many" not in question.gap.prefix or '"""Title' in question.gap.prefix
 
 
 def test_a_notebook_reads_as_one_text() -> None:
@@ -246,6 +246,6 @@ def test_a_notebook_reads_as_one_text() -> None:
     store.open("cell:1", "python", 1, "import os")
     store.open("cell:2", "markdown", 1, "# Words")
     store.open("cell:3", "python", 1, "os.")
-    context = build_context(store.snapshot("cell:3", Position(0, 3)), Trigger.AUTOMATIC, Exclusion())
-    assert isinstance(context, Context)
-    assert context.gap.prefix == "import os\n\nos."
+    question = build_question(store.snapshot("cell:3", Position(0, 3)), Trigger.AUTOMATIC, Exclusion())
+    assert isinstance(question, Question)
+    assert question.gap.prefix == "import os\n\nos."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lacuna.engine.api import Features, Infill
-from lacuna.lsp_server.infill.question import Context, Trigger
+from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
 from marked_text import context_at, snapshot_at
@@ -23,9 +23,9 @@ def infill(confidence: float, *pieces: tuple[str, float]) -> Infill:
 
 def check(marked: str, *infills: Infill, trigger: Trigger = AUTOMATIC, confidence: float = 0.35) -> list[str] | Reason:
     """The texts that are suggested at the cursor, or why there are none."""
-    context = context_at(marked, trigger=trigger)
-    assert isinstance(context, Context)
-    result = select(context, snapshot_at(marked), infills, confidence)
+    question = context_at(marked, trigger=trigger)
+    assert isinstance(question, Question)
+    result = select(question, snapshot_at(marked), infills, confidence)
     return [suggestion.text for suggestion in result] if isinstance(result, tuple) else result
 
 
@@ -68,7 +68,7 @@ def test_the_setting_moves_the_line() -> None:
 
 
 def test_what_is_shown_has_the_documents_line_ends() -> None:
-    context = context_at("if x:|\r\n\r\n", trigger=INVOKED)
-    assert isinstance(context, Context)
+    question = context_at("if x:|\r\n\r\n", trigger=INVOKED)
+    assert isinstance(question, Question)
     fills = [infill(0.9, ("\n", 0.9), ("    a()\n    b()", 0.9))]
-    assert select(context, snapshot_at("if x:|\r\n\r\n"), fills, 0.35) == (Suggestion("\r\n    a()\r\n    b()"),)
+    assert select(question, snapshot_at("if x:|\r\n\r\n"), fills, 0.35) == (Suggestion("\r\n    a()\r\n    b()"),)

@@ -12,7 +12,7 @@ from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Document, Snapshot
 from lacuna.lsp_server.documents.text import Position
 from lacuna.lsp_server.infill.postprocess import postprocess
-from lacuna.lsp_server.infill.question import Context, Trigger, build_context
+from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Rejected
 
 ROOT = Path(__file__).parents[3]
@@ -29,9 +29,9 @@ def test_lines_that_people_wrote_are_seldom_refused() -> None:
     for _ in range(PLACES):
         path = chance.choice(files)
         snapshot, line = _held_out(path, chance)
-        context = build_context(snapshot, Trigger.INVOKED, Exclusion())
-        if isinstance(context, Context) and line.strip():
-            result = postprocess(context, snapshot, line)
+        question = build_question(snapshot, Trigger.INVOKED, Exclusion())
+        if isinstance(question, Question) and line.strip():
+            result = postprocess(question, snapshot, line)
             if isinstance(result, Rejected):
                 refused[f"{result.reason.name}: {path.name}: {line}"] += 1
     assert refused.total() <= MOST_REFUSED * PLACES, refused

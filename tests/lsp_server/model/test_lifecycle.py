@@ -16,7 +16,7 @@ from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import lifecycle as module
 from lacuna.lsp_server.model import worker as worker_module
-from lacuna.lsp_server.model.lifecycle import Loader, State, Status
+from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.model.worker import ModelError
 
@@ -47,15 +47,15 @@ class Client:
 
     def __init__(self, models: Models) -> None:
         self.told: list[Status] = []
-        self.loader = Loader(models, self.told.append)
+        self.lifecycle = ModelLifecycle(models, self.told.append)
 
     @property
     def states(self) -> list[State]:
         return [status.state for status in self.told]
 
     async def ask(self, seconds: float, error: Exception | None = None) -> None:
-        self.loader.retry()
-        with self.loader.at_work():
+        self.lifecycle.retry()
+        with self.lifecycle.at_work():
             await asyncio.sleep(seconds)
             if error is not None:
                 raise error
@@ -82,7 +82,7 @@ async def models(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 async def ready(models: Models, choice: ModelChoice = CHOICE) -> Client:
     client = Client(models)
-    client.loader.load(choice)
+    client.lifecycle.load(choice)
     await client.until(State.READY)
     return client
 
@@ -131,7 +131,7 @@ async def test_a_model_that_fails_and_works_again(models: Models) -> None:
 async def test_what_loading_said_stays(models: Models, shelf: Shelf, fault: Exception, told: str) -> None:
     shelf.faults["tiny"] = fault
     client = Client(models)
-    client.loader.load(CHOICE)
+    client.lifecycle.load(CHOICE)
     await client.until(State.ERROR)
     await client.ask(0.0, ModelError("there is no model"))
     assert client.told[-1] == Status(State.ERROR, told)
@@ -143,7 +143,7 @@ async def test_a_model_that_was_missing_is_looked_for_again(
     monkeypatch.setattr(worker_module, "RETRY_SECONDS", 0.0)
     shelf.faults["tiny"] = ModelError(WHAT_TO_DO)
     client = Client(models)
-    client.loader.load(CHOICE)
+    client.lifecycle.load(CHOICE)
     await client.until(State.ERROR)
     await client.ask(0.01, ModelError("there is no model"))
     assert shelf.loads["tiny"] == 2 and client.states == [State.LOADING, State.ERROR]
@@ -155,26 +155,26 @@ async def test_a_model_that_was_missing_is_looked_for_again(
 
 async def test_clients_share_a_model_and_the_last_one_takes_it_along(models: Models, shelf: Shelf) -> None:
     client, other = await ready(models), await ready(models)
-    worker = client.loader.worker
-    assert other.loader.worker is worker and shelf.loads["tiny"] == 1
-    other.loader.stop()
+    worker = client.lifecycle.worker
+    assert other.lifecycle.worker is worker and shelf.loads["tiny"] == 1
+    other.lifecycle.stop()
     await client.ask(0.0)
     assert worker.is_ready and client.states == [State.LOADING, State.READY]
-    client.loader.unload()
+    client.lifecycle.unload()
     assert not worker.is_ready and client.states[-1] is State.OFF
     again = await ready(models)
-    assert again.loader.worker is not worker and shelf.loads["tiny"] == 2
+    assert again.lifecycle.worker is not worker and shelf.loads["tiny"] == 2
 
 
 @pytest.mark.parametrize("is_loading", [False, True])
 @pytest.mark.parametrize(
     "change",
     [
-        lambda other: other.loader.unload(),
-        lambda other: other.loader.stop(),
-        lambda other: other.loader.load(OTHER),
-        lambda other: other.loader.load(ModelChoice("missing", "cpu", "float32", 1)),
-        lambda other: (other.loader.load(OTHER), other.loader.unload(), other.loader.load(CHOICE)),
+        lambda other: other.lifecycle.unload(),
+        lambda other: other.lifecycle.stop(),
+        lambda other: other.lifecycle.load(OTHER),
+        lambda other: other.lifecycle.load(ModelChoice("missing", "cpu", "float32", 1)),
+        lambda other: (other.lifecycle.load(OTHER), other.lifecycle.unload(), other.lifecycle.load(CHOICE)),
     ],
 )
 async def test_what_others_do_does_not_touch_a_clients_model(
@@ -183,8 +183,8 @@ async def test_what_others_do_does_not_touch_a_clients_model(
     shelf.faults["missing"] = ModelError("missing")
     shelf.released.clear()
     client, other = Client(models), Client(models)
-    client.loader.load(CHOICE)
-    other.loader.load(CHOICE)
+    client.lifecycle.load(CHOICE)
+    other.lifecycle.load(CHOICE)
     if not is_loading:
         shelf.released.set()
         await client.until(State.READY)
@@ -193,7 +193,7 @@ async def test_what_others_do_does_not_touch_a_clients_model(
     await client.until(State.READY)
     await asyncio.sleep(0.02)  # for whatever else is loaded
     await client.ask(0.0)
-    assert client.loader.worker.is_ready and client.loader.worker._filler is not None
+    assert client.lifecycle.worker.is_ready and client.lifecycle.worker._filler is not None
     assert client.states == [State.LOADING, State.READY] and shelf.loads["tiny"] == 1
 
 
@@ -201,20 +201,20 @@ async def test_of_several_changes_in_a_row_the_last_one_counts(models: Models, s
     shelf.released.clear()
     client = Client(models)
     for _ in range(20):
-        client.loader.load(CHOICE)
-        client.loader.load(OTHER)
-        client.loader.unload()
-    client.loader.load(OTHER)
+        client.lifecycle.load(CHOICE)
+        client.lifecycle.load(OTHER)
+        client.lifecycle.unload()
+    client.lifecycle.load(OTHER)
     shelf.released.set()
     await client.until(State.READY)
-    assert client.told[-1].message.startswith("other") and client.loader.worker.is_ready
+    assert client.told[-1].message.startswith("other") and client.lifecycle.worker.is_ready
     assert sum(shelf.loads.values()) <= 2, "what nobody waits for is not begun"
 
 
 async def test_who_has_left_takes_no_model(models: Models, shelf: Shelf) -> None:
     client = Client(models)
-    client.loader.stop()
-    client.loader.load(CHOICE)
+    client.lifecycle.stop()
+    client.lifecycle.load(CHOICE)
     await asyncio.sleep(0.01)
     assert not shelf.loads
 
@@ -231,7 +231,7 @@ async def test_each_client_reads_its_own_log_at_its_own_level(models: Models, sh
             client = await ready(models, choice)
             logger.info("%s asks", name)
             await asyncio.to_thread(logger.warning, "%s warns", name)
-            client.loader.stop()
+            client.lifecycle.stop()
             await asyncio.sleep(0.05)
 
     shelf.released.clear()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lacuna.engine.api import Gap, Hole, Passage, Patch, Stopped, Wish
+from lacuna.engine.api import Gap, Hole, Passage, Patch, RewriteRequest, Stopped
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
 from lacuna.lsp_server.model.model_pool import Models
@@ -334,7 +334,7 @@ async def test_whatever_an_engine_raises_is_told_as_the_models_failure(
         worker.fill(GAP, document="a"),
         worker.patch(Patch("", (Hole("a"),), "")),
         worker.surprises(Passage("", "a", "")),
-        worker.rewrite(Wish("shorter", "a")),
+        worker.rewrite(RewriteRequest("shorter", "a")),
     )
     for asked in questions:
         with pytest.raises(ModelError, match=rf"{type(error).__name__} in test_worker\.py.*choose another") as told:

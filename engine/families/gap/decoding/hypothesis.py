@@ -1,4 +1,4 @@
-"""A lane: one draft of a fill under way, its canvas and what its tokens spell."""
+"""A hypothesis: one draft of a fill under way, its canvas and what its tokens spell."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.text.byte_bpe import Tokenizer
-from lacuna.engine.text.token_healing import Seam
+from lacuna.engine.text.token_healing import Boundary
 from torch import Tensor
 
 
-class Lane:
+class Hypothesis:
     """Tokens are decided from the left; the hole ends only where everything left of its end is decided."""
 
     def __init__(
         self,
         length: int,
-        seam: Seam,
+        boundary: Boundary,
         tokenizer: Tokenizer,
         max_lines: int,
         end: int,
@@ -32,15 +32,17 @@ class Lane:
         self.score = 0.0  # log probability of all that was decided, its end included
         self.empty_score = 0.0  # the same of the empty fill
         self.guesses: dict[int, Tensor] = {}  # by position, log probabilities [vocab] of what is still noise
-        self._seam = seam
+        self._boundary = boundary
         self._tokenizer = tokenizer
         self._max_lines = max_lines
         self._end = end
-        self.empty = tuple(tokenizer.encode(seam.stub.decode("utf-8", "replace")))  # the tokens of the empty fill
+        self.empty = tuple(
+            tokenizer.encode(boundary.healing_prefix.decode("utf-8", "replace"))
+        )  # the tokens of the empty fill
         self._fresh: set[int] = set()  # positions decided in this step
 
-    def copy(self) -> Lane:
-        """Another lane that has decided the same."""
+    def copy(self) -> Hypothesis:
+        """Another hypothesis that has decided the same."""
         other = copy(self)
         other.canvas = self.canvas.copy()
         other.log_probabilities, other.scores = list(self.log_probabilities), list(self.scores)
@@ -49,8 +51,8 @@ class Lane:
         other._fresh = set(self._fresh)
         return other
 
-    def cut(self, count: int) -> Lane:
-        """Another lane that ends after the first `count` tokens."""
+    def cut(self, count: int) -> Hypothesis:
+        """Another hypothesis that ends after the first `count` tokens."""
         other = self.copy()
         other.canvas = Canvas(len(self.canvas), dict(enumerate(self.tokens[:count])))
         ending = self.endings[count]
@@ -61,7 +63,7 @@ class Lane:
 
     def may_end(self, count: int) -> bool:
         """Whether the hole may end after the first `count` tokens."""
-        return self._seam.may_end(self._tokenizer.decode(self.tokens[:count]))
+        return self._boundary.may_end(self._tokenizer.decode(self.tokens[:count]))
 
     @property
     def finished(self) -> bool:
@@ -69,7 +71,7 @@ class Lane:
 
     @property
     def tokens(self) -> list[int]:
-        """The fill so far, the stub's tokens included, its end left out."""
+        """The fill so far, the healing prefix's tokens included, its end left out."""
         return self.canvas.decided()
 
     @property
@@ -81,8 +83,8 @@ class Lane:
 
     @property
     def free(self) -> bool:
-        """Whether more than the required bytes is spelled: what follows is the lane's own."""
-        return len(self._tokenizer.decode(self.tokens)) > len(self._seam.required)
+        """Whether more than the required bytes is spelled: what follows is the hypothesis' own."""
+        return len(self._tokenizer.decode(self.tokens)) > len(self._boundary.required)
 
     @property
     def mean(self) -> float:
@@ -98,12 +100,13 @@ class Lane:
         return len(tokens) < len(self.canvas) and not self.closed_by(tokens)
 
     def possible(self, tokens: Sequence[int]) -> list[int] | None:
-        """The tokens that may follow `tokens`: those that spell the stub, and the end where it may be; None for any."""
+        """The tokens that may follow `tokens`: those that spell the healing prefix, and the end where it may be; None
+        for any."""
         spelled = self._tokenizer.decode(tokens)
-        rest = self._seam.required[len(spelled) :]
+        rest = self._boundary.required[len(spelled) :]
         if not rest:
             return None
-        return [*self._tokenizer.spelling(rest), *([self._end] if self._seam.may_end(spelled) else [])]
+        return [*self._tokenizer.spelling(rest), *([self._end] if self._boundary.may_end(spelled) else [])]
 
     def constrain(self, tokens: Sequence[int], scores: Tensor) -> Tensor:
         """Scores [vocab] for the token after `tokens`: what is not possible is out."""
@@ -116,7 +119,7 @@ class Lane:
     def accept(self, position: int, token: int, log_probability: float, score: float) -> None:
         """Decides the leftmost position; the end token ends the hole there. `log_probability` is among the tokens that
         were possible, `score` among all."""
-        assert position == self.canvas.leftmost() and not self.ended, "lanes are decided from the left"
+        assert position == self.canvas.leftmost() and not self.ended, "hypotheses are decided from the left"
         self.log_probabilities.append(log_probability)
         self.scores.append(score)
         self.score += score
@@ -130,7 +133,7 @@ class Lane:
     def frame(self, step: int) -> Frame:
         """The canvas as text. What spells the required bytes again is left out, as it stands in the file already, and
         what stands behind the last line that was asked for."""
-        skip, room = len(self._seam.required), len(self.spelled)
+        skip, room = len(self._boundary.required), len(self.spelled)
         cells: list[tuple[str | None, bool]] = []
         for at in range(len(self.canvas)):
             token = self.canvas.token(at)
@@ -147,7 +150,7 @@ class Lane:
         """Where the last line asked for ends, if it does."""
         if not self._max_lines:
             return None
-        at = len(self._seam.required) - 1
+        at = len(self._boundary.required) - 1
         for _ in range(self._max_lines):
             at = text.find(b"\n", at + 1)
             if at < 0:

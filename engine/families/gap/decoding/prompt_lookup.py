@@ -1,4 +1,4 @@
-"""Copies: what followed the same tokens elsewhere, in this file or an open one."""
+"""Prompt lookup: what followed the same tokens elsewhere, in this file or an open one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RIGHT = {4: 0.7, 3: 0.5, 2: 0.45, 1: 0.25}
 LONGEST = max(RIGHT)
 
 
-class Copies:
+class PromptLookup:
     """The latest token after every run of up to four tokens, for drafts (prompt lookup decoding)."""
 
     def __init__(self, sources: Sequence[Sequence[int]]) -> None:

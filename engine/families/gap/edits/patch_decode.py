@@ -17,8 +17,8 @@ from itertools import count
 from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.edits.patch_hypothesis import PatchLane
-from lacuna.engine.families.gap.kv_context import Context
+from lacuna.engine.families.gap.edits.patch_hypothesis import PatchHypothesis
+from lacuna.engine.families.gap.kv_context import KvContext
 from torch import Tensor
 
 SURE = 0.1  # probability from which a position right of the leftmost noise is accepted
@@ -27,45 +27,45 @@ AHEAD = 0.9  # probability from which a token is accepted while there is noise l
 
 def denoise(
     denoiser: GapDenoiser,
-    context: Context,
-    lanes: Sequence[PatchLane],
+    context: KvContext,
+    hypotheses: Sequence[PatchHypothesis],
     check: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Decides all lanes, whose canvases are of one length; a frame of the first one after every step.
+    """Decides all hypotheses, whose canvases are of one length; a frame of the first one after every step.
 
     `check` runs before every pass and may raise. Nothing here is random.
     """
     for step in count(1):
-        active = [lane for lane in lanes if not lane.finished]
+        active = [hypothesis for hypothesis in hypotheses if not hypothesis.finished]
         if not active:
             return
         check()
-        proposals = denoiser.denoise_between(context, [lane.canvas for lane in active])
-        drafts = [lane.draft(rows) for lane, rows in zip(active, proposals, strict=True)]
+        proposals = denoiser.denoise_between(context, [hypothesis.canvas for hypothesis in active])
+        drafts = [hypothesis.draft(rows) for hypothesis, rows in zip(active, proposals, strict=True)]
         check()
         scores = denoiser.score(context, DraftTree(drafts))
-        for lane, draft, canvas, base in zip(active, drafts, proposals, scores, strict=True):
-            _choose(lane, draft, canvas, base)
-        yield lanes[0].frame(step)
+        for hypothesis, draft, canvas, base in zip(active, drafts, proposals, scores, strict=True):
+            _choose(hypothesis, draft, canvas, base)
+        yield hypotheses[0].frame(step)
 
 
-def _choose(lane: PatchLane, draft: list[int], canvas: Tensor, base: Sequence[Tensor]) -> None:
+def _choose(hypothesis: PatchHypothesis, draft: list[int], canvas: Tensor, base: Sequence[Tensor]) -> None:
     """Accepts from the left in every hole, until a token is not the one that the base has read.
 
     `canvas` has shape [positions from the leftmost noise on, vocab], `base` has a row [vocab] before each token of the
     draft and after the last.
     """
-    leftmost = lane.canvas.leftmost()
-    for hole in lane.layout.holes:
+    leftmost = hypothesis.canvas.leftmost()
+    for hole in hypothesis.layout.holes:
         for at in hole.positions:
-            if lane.canvas.token(at) is not None:
+            if hypothesis.canvas.token(at) is not None:
                 continue
             scores = canvas[at - leftmost] + base[at]
-            product = lane.constrain(hole, draft[hole.positions.start : at], scores).log_softmax(-1)
+            product = hypothesis.constrain(hole, draft[hole.positions.start : at], scores).log_softmax(-1)
             token = int(product.argmax())
-            least = SURE if lane.canvas.leftmost() == at else AHEAD
+            least = SURE if hypothesis.canvas.leftmost() == at else AHEAD
             if at > leftmost and product[token] < math.log(least):
                 break
-            lane.accept(at, token)
+            hypothesis.accept(at, token)
             if token != draft[at]:
                 return

@@ -1,4 +1,5 @@
-"""A patch's lane: one choice of lengths for its holes, decided token by token on a canvas that has the rest pinned."""
+"""A patch's hypothesis: one choice of lengths for its holes, decided token by token on a canvas that has the rest
+pinned."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from lacuna.engine.text.spelling import Spelling
 from torch import Tensor
 
 
-class PatchLane:
+class PatchHypothesis:
     """Every hole is decided from the left. Behind the last one stands what ends a hole, so that its length is seen."""
 
     def __init__(self, layout: Layout, length: int, tokenizer: Tokenizer, spelling: Spelling, end: int) -> None:
@@ -32,11 +33,12 @@ class PatchLane:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What each hole spells, without its stub. A character that a hole spells only in part is left out."""
+        """What each hole spells, without its healing prefix. A character that a hole spells only in part is left
+        out."""
         assert self.finished, "there is noise left"
         spelled = [self._tokenizer.decode(self._tokens(hole.positions)) for hole in self.layout.holes]
         return tuple(
-            text[len(hole.stub) :].decode("utf-8", errors="ignore")
+            text[len(hole.healing_prefix) :].decode("utf-8", errors="ignore")
             for hole, text in zip(self.layout.holes, spelled, strict=True)
         )
 
@@ -55,11 +57,11 @@ class PatchLane:
         return tokens
 
     def constrain(self, hole: Span, before: Sequence[int], scores: Tensor) -> Tensor:
-        """Scores [vocab] for a token in a hole after those `before`: what cannot spell the stub is out, and so is the
-        end of the hole, as its length is given."""
+        """Scores [vocab] for a token in a hole after those `before`: what cannot spell the healing prefix is out, and
+        so is the end of the hole, as its length is given."""
         scores = scores.clone()
         scores[self._end] = -scores.new_tensor(float("inf"))
-        rest = hole.stub[len(self._tokenizer.decode(before)) :]
+        rest = hole.healing_prefix[len(self._tokenizer.decode(before)) :]
         if not rest:
             return scores
         allowed = self._spelling.allowed(rest, len(hole.positions) - len(before)).to(scores.device)
@@ -72,7 +74,7 @@ class PatchLane:
     def frame(self, step: int) -> Frame:
         """The canvas as text, pinned tokens included; what stands left of the first hole is left out."""
         first, cells = self.layout.holes[0], list[tuple[str | None, bool]]()
-        skip = len(first.stub)
+        skip = len(first.healing_prefix)
         for at in range(self.layout.length):
             token = self.canvas.token(at)
             spelled = b"" if token is None else self._tokenizer.decode([token])

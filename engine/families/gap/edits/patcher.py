@@ -1,4 +1,4 @@
-"""Patches with the `gap` family: the holes of a place are denoised together in one canvas, and the base judges the
+"""Patches with the `gap` family: the holes of a place are denoised together in one canvas, and the base reranks the
 whole of it against the text as it is."""
 
 from __future__ import annotations
@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from lacuna.engine.api import Frame, Patch, Patched, Revision
-from lacuna.engine.families.gap.decoding.rerank import HEAD_TOKENS, Judge
+from lacuna.engine.families.gap.decoding.rerank import HEAD_TOKENS, Reranker
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits.patch_decode import denoise
-from lacuna.engine.families.gap.edits.patch_hypothesis import PatchLane
+from lacuna.engine.families.gap.edits.patch_hypothesis import PatchHypothesis
 from lacuna.engine.families.gap.edits.two_versions import Before, Reading
-from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, Context
+from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, KvContext
 from lacuna.engine.families.shared import patch_layout
 from lacuna.engine.families.shared.patch_layout import Segments
 from lacuna.engine.families.shared.patch_ranking import ranked
-from lacuna.engine.request_trace import OutOfTime, Work
+from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.text import token_healing
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.spelling import Spelling
 
 SECONDS = 3.0  # for one patch, 0.4 in the median; in repetitive text every token takes a step, and canvases are full
-DENOISING = 0.7  # of that at most, so that what was decided is judged
-DRAFTS = 8  # of a patch that are judged
+DENOISING = 0.7  # of that at most, so that what was decided is reranked
+DRAFTS = 8  # of a patch that are reranked
 SUFFIX_CHARACTERS = 1024  # more than the suffix' tokens ever need
 
 Texts = tuple[str, ...]  # one per hole
@@ -39,110 +39,117 @@ class Patcher:
     def patch(
         self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None], seconds: float
     ) -> Patched:
-        """Fillings of all holes, the judge's favourite first.
+        """Fillings of all holes, the reranker's favourite first.
 
-        Where first to last hole take more tokens than the longest canvas, only the patch's drafts are judged. After
-        `seconds` it comes back with what was decided and judged until then, which may be nothing. `check` runs between
-        all pieces of work and may raise.
+        Where first to last hole take more tokens than the longest canvas, only the patch's drafts are reranked. After
+        `seconds` it comes back with what was decided and reranked until then, which may be nothing. `check` runs
+        between all pieces of work and may raise.
         """
-        work = Work(check, on_frame, seconds)
+        trace = RequestTrace(check, on_frame, seconds)
         try:
-            revisions = self._revisions(patch, work)
+            revisions = self._revisions(patch, trace)
         except OutOfTime:
             revisions = ()
-        return Patched(revisions, work.steps, work.forwards, work.timings)
+        return Patched(revisions, trace.steps, trace.forwards, trace.timings)
 
-    def _revisions(self, patch: Patch, work: Work) -> tuple[Revision, ...]:
-        """Raises OutOfTime where not even the text as it is was judged."""
-        seconds, drafts = work.seconds, patch.drafts[:DRAFTS]
+    def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
+        """Raises OutOfTime where not even the text as it is was reranked."""
+        seconds, drafts = trace.seconds, patch.drafts[:DRAFTS]
         present = Before(patch.texts[0], patch.snippets)
         texts = [self._reading.text(present), *patch.texts[1:]]
         kept = [self._kept(text) for text in texts[:-1]]
         suffix = self._tokenizer.encode(texts[-1][:SUFFIX_CHARACTERS])[:SUFFIX_TOKENS]
-        with work.stage("encode"):
-            self._read(kept[0], suffix, work)
+        with trace.stage("prefill"):
+            self._read(kept[0], suffix, trace)
         holes = tuple(hole.text for hole in patch.holes)
-        work.seconds = DENOISING * seconds
-        with work.stage("denoise"):
-            lanes = self._lanes(holes, self._segments(kept, texts, holes), patch.reach)
+        trace.seconds = DENOISING * seconds
+        with trace.stage("denoise"):
+            hypotheses = self._lanes(holes, self._segments(kept, texts, holes), patch.length_slack)
             with suppress(OutOfTime):
-                self._denoise(lanes, work)
-        work.seconds = seconds
-        with work.stage("judge"):
-            tried = list(dict.fromkeys([holes, *drafts, *(lane.texts for lane in lanes if lane.finished)]))
+                self._denoise(hypotheses, trace)
+        trace.seconds = seconds
+        with trace.stage("rerank"):
+            tried = list(
+                dict.fromkeys([holes, *drafts, *(hypothesis.texts for hypothesis in hypotheses if hypothesis.finished)])
+            )
             fills = [_joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in tried]
-            scores = self._scores(self._reading.present, fills, suffix, work)
-            old_scores = self._old_scores(patch, present, tried, suffix, work) or scores
+            scores = self._scores(self._reading.present, fills, suffix, trace)
+            old_scores = self._old_scores(patch, present, tried, suffix, trace) or scores
         return ranked(tried, scores, old_scores, drafts)
 
     def _kept(self, text: str) -> str:
-        """What is left of a text before a hole when its stub is taken off."""
-        return text[: token_healing.stub_start(text, self._tokenizer)]
+        """What is left of a text before a hole when its healing prefix is taken off."""
+        return text[: token_healing.healing_start(text, self._tokenizer)]
 
     def _segments(self, kept: Sequence[str], texts: Sequence[str], holes: Sequence[str]) -> Segments:
-        """`kept` is what is pinned left of each hole without the stub, which the hole spells."""
+        """`kept` is what is pinned left of each hole without the healing prefix, which the hole spells."""
         encode = self._tokenizer.encode
-        stubs = [text[len(before) :] for text, before in zip(texts, kept, strict=False)]
-        spelled = [stub.encode("utf-8", errors="replace") for stub in stubs]
+        healing_prefixes = [text[len(before) :] for text, before in zip(texts, kept, strict=False)]
+        spelled = [healing_prefix.encode("utf-8", errors="replace") for healing_prefix in healing_prefixes]
         return Segments(
             tuple(spelled),
             tuple(tuple(encode(before)) for before in kept[1:]),
-            tuple(len(encode(stub + hole)) for stub, hole in zip(stubs, holes, strict=True)),
+            tuple(
+                len(encode(healing_prefix + hole)) for healing_prefix, hole in zip(healing_prefixes, holes, strict=True)
+            ),
             tuple(map(self._spelling.least, spelled)),
         )
 
-    def _read(self, prefix: str, suffix: list[int], work: Work) -> None:
+    def _read(self, prefix: str, suffix: list[int], trace: RequestTrace) -> None:
         context = self._reading.present
-        context.read_prefix(self._tokenizer.encode(prefix), work.check)
-        work.check()
-        context.read_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
+        context.prefill_prefix(self._tokenizer.encode(prefix), trace.check)
+        trace.check()
+        context.place_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
 
-    def _lanes(self, holes: Sequence[str], segments: Segments, reach: int) -> list[PatchLane]:
-        """A lane for each choice of lengths, all on canvases of one length."""
+    def _lanes(self, holes: Sequence[str], segments: Segments, length_slack: int) -> list[PatchHypothesis]:
+        """A hypothesis for each choice of lengths, all on canvases of one length."""
         room = self._denoiser.config.canvas_lengths[-1] - 1  # the last position shows that the last hole has ended
-        layouts = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, reach, room)]
+        layouts = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, length_slack, room)]
         if not layouts:
             return []
         length = self._denoiser.config.canvas_length(max(layout.length for layout in layouts))
         end = self._denoiser.config.end_of_hole_token_id
-        return [PatchLane(layout, length, self._tokenizer, self._spelling, end) for layout in layouts]
+        return [PatchHypothesis(layout, length, self._tokenizer, self._spelling, end) for layout in layouts]
 
-    def _denoise(self, lanes: Sequence[PatchLane], work: Work) -> None:
+    def _denoise(self, hypotheses: Sequence[PatchHypothesis], trace: RequestTrace) -> None:
         """As many at once as the cache's tail holds. Raises OutOfTime; some are finished then."""
-        at_once = TAIL_TOKENS // (len(lanes[0].canvas) + 1) if lanes else 1
-        for first in range(0, len(lanes), at_once):
-            some = lanes[first : first + at_once]
-            for frame in denoise(self._denoiser, self._reading.present, some, work.count):
-                work.steps += 1
-                work.on_frame(frame)
+        at_once = TAIL_TOKENS // (len(hypotheses[0].canvas) + 1) if hypotheses else 1
+        for first in range(0, len(hypotheses), at_once):
+            some = hypotheses[first : first + at_once]
+            for frame in denoise(self._denoiser, self._reading.present, some, trace.count):
+                trace.steps += 1
+                trace.on_frame(frame)
 
     def _old_scores(
-        self, patch: Patch, present: Before, tried: Sequence[Texts], suffix: list[int], work: Work
+        self, patch: Patch, present: Before, tried: Sequence[Texts], suffix: list[int], trace: RequestTrace
     ) -> list[float | None]:
-        """The judge's S as it was before the edit; none where the patch does not know that."""
+        """The reranker's S as it was before the edit; none where the patch does not know that."""
         if patch.old_start is None:
             return []
         text = self._reading.old_text(Before(patch.old_start, patch.old_snippets), present)
         kept = self._kept(text)
-        self._reading.old.read_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], work.check)
+        self._reading.old.prefill_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], trace.check)
         fills = [_joined([text[len(kept) :], *patch.texts[1:-1]], filling) for filling in tried]
-        return self._scores(self._reading.old, fills, suffix, work)
+        return self._scores(self._reading.old, fills, suffix, trace)
 
-    def _scores(self, context: Context, fills: Sequence[str], suffix: list[int], work: Work) -> list[float | None]:
-        """The judge's S per fill; None for one that is longer than the cache's tail, or that there was no time for."""
+    def _scores(
+        self, context: KvContext, fills: Sequence[str], suffix: list[int], trace: RequestTrace
+    ) -> list[float | None]:
+        """The reranker's S per fill; None for one that is longer than the cache's tail, or that there was no time
+        for."""
         scores: list[float | None] = [None] * len(fills)
         sizes = [len(self._tokenizer.encode(fill)) + HEAD_TOKENS for fill in fills]
         waiting = [at for at, size in enumerate(sizes) if size <= TAIL_TOKENS]
-        judge = Judge(self._denoiser, context, suffix, self._tokenizer)
+        rerank = Reranker(self._denoiser, context, suffix, self._tokenizer)
         while waiting:
             count = next(n for n in range(len(waiting), 0, -1) if sum(sizes[at] for at in waiting[:n]) <= TAIL_TOKENS)
             some, waiting = waiting[:count], waiting[count:]
             spelled = [fills[at].encode("utf-8", "replace") for at in some]
             try:
-                work.count()
+                trace.count()
             except OutOfTime:
                 break
-            for at, score in zip(some, judge.judge(spelled), strict=True):
+            for at, score in zip(some, rerank.rerank(spelled), strict=True):
                 scores[at] = score
         return scores
 

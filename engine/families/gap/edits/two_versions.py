@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.prefix_window import SNIPPETS, Window
+from lacuna.engine.families.gap.prefix_window import SNIPPETS, PrefixWindow
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 CONTEXTS = 2
@@ -28,7 +28,7 @@ class Reading:
         self.present = denoiser.context()
         self.old = denoiser.context()
         self._tokenizer = tokenizer
-        self._window = Window(tokenizer)
+        self._window = PrefixWindow(tokenizer)
         self._snippets: tuple[str, ...] = ()
 
     def text(self, present: Before) -> str:
@@ -52,7 +52,7 @@ class Reading:
         snippets = tuple(_middle(snippet, self._outer_lines(snippet, count)) for snippet in present.snippets)
         # Unlike those of a completion, snippets hold the edit: other ones must be read, so they make another window.
         if snippets != self._snippets:
-            self._window, self._snippets = Window(self._tokenizer), snippets
+            self._window, self._snippets = PrefixWindow(self._tokenizer), snippets
         return self._window.place(present.prefix, snippets)
 
     def _outer_lines(self, snippet: str, count: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import tiny_gemma_tokenizer
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lacuna.engine.api import Frame, Gap, Stopped, Wish
+from lacuna.engine.api import Frame, Gap, RewriteRequest, Stopped
 from lacuna.engine.families.diffusion_gemma.chat import Chat
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
 from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
@@ -285,11 +285,11 @@ def test_a_long_prefix_keeps_its_beginning_while_it_grows(tokenizer: GemmaTokeni
 
 def test_rewrites(model: DiffusionGemma, tokenizer: GemmaTokenizer) -> None:
     rewriter = DiffusionGemmaRewriter(model, tokenizer, CONFIG)
-    wish = Wish("Rename x", "x = 1\n" * 5, language="python")
-    states = list(rewriter.rewrite(wish))
+    request = RewriteRequest("Rename x", "x = 1\n" * 5, language="python")
+    states = list(rewriter.rewrite(request))
     assert len(states) > 1
     assert "\n```" not in states[-1]
-    assert list(rewriter.rewrite(wish)) == states
+    assert list(rewriter.rewrite(request)) == states
 
 
 def check_same_as_fresh(model: DiffusionGemma, prompt: Prompt) -> None:

@@ -1,4 +1,5 @@
-"""The gate's measure is a probability, moves as its weights say, and comes from the adapter where that has one."""
+"""The confidence model's measure is a probability, moves as its weights say, and comes from the adapter where that has
+one."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from lacuna.engine.api import Features, Gap
-from lacuna.engine.families.gap.confidence import UNFITTED, Gate, Place, inputs
+from lacuna.engine.families.gap.confidence import UNFITTED, ConfidenceModel, Place, inputs
 
 MIDDLING = Features(-0.5, -1.0, -20.0, -18.0, 5, True)
 
@@ -44,13 +45,13 @@ def test_places(prefix: str, suffix: str, place: Place) -> None:
 
 def test_an_adapter_brings_its_own() -> None:
     words = json.loads(json.dumps({"bias": -1.0, "weights": {"gain": 0.5, "mid_line": -2.0}}))
-    gate = Gate.from_adapter(words)
+    gate = ConfidenceModel.from_adapter(words)
     assert gate.confidence(MIDDLING, Place.LINE_END) == pytest.approx(1 / (1 + 2.718281828 ** (1 + 0.5 * 2.0)))
     assert gate.confidence(MIDDLING, Place.MID_LINE) < gate.confidence(MIDDLING, Place.LINE_END)
-    assert Gate.from_adapter(None) is UNFITTED
+    assert ConfidenceModel.from_adapter(None) is UNFITTED
     assert set(UNFITTED.weights) <= set(inputs(MIDDLING, Place.LINE_END))
 
 
 def test_a_gate_of_an_earlier_version_is_refused() -> None:
     with pytest.raises(ValueError, match=r"canvas_min.*train gap"):
-        Gate.from_adapter({"bias": 0.0, "weights": {"gain": 0.5, "canvas_min": 1.0}})
+        ConfidenceModel.from_adapter({"bias": 0.0, "weights": {"gain": 0.5, "canvas_min": 1.0}})

@@ -9,14 +9,14 @@ import torch
 from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
 from lacuna.engine.api import Gap
 from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
-from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
 from lacuna.engine.families.gap.session import Session
-from lacuna.engine.text.token_healing import Seam
+from lacuna.engine.text.token_healing import Boundary
 
 pytestmark = pytest.mark.weights
 CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])
-OPEN = Seam("", "", b"", False)  # the preview's cases have no seam
+OPEN = Boundary("", "", b"", False)  # the preview's cases have no boundary
 
 
 @CASES
@@ -66,10 +66,10 @@ def fill(case: dict[str, Any], threshold: float) -> tuple[str, int]:
 
 
 def text_of(tokens: list[int]) -> str:
-    lane = Lane(len(tokens) or 1, OPEN, tokenizer(), 0, -1)
+    hypothesis = Hypothesis(len(tokens) or 1, OPEN, tokenizer(), 0, -1)
     for at, token in enumerate(tokens):
-        lane.accept(at, token, 0.0, 0.0)
-    return lane.spelled.decode()
+        hypothesis.accept(at, token, 0.0, 0.0)
+    return hypothesis.spelled.decode()
 
 
 @CASES
@@ -80,8 +80,8 @@ def test_cached_passes_equal_uncached(case: dict[str, Any]) -> None:
     fresh = read(filled, prefix, suffix)
     worn = read(filled, [*prefix[:1], 11, 12, 13], suffix)
     for ids in (prefix[:-1], [*prefix, 99], prefix[:1], prefix):
-        worn.read_prefix(ids, lambda: None)
-    worn.read_suffix(filled.denoiser.suffixes.read(suffix), filled.denoiser.config.suffix_distance)
+        worn.prefill_prefix(ids, lambda: None)
+    worn.place_suffix(filled.denoiser.suffixes.read(suffix), filled.denoiser.config.suffix_distance)
     canvas = canvas_of({0: 262, 3: 30})
     (a,), (b,) = (filled.denoiser.denoise_between(context, [canvas]) for context in (fresh, worn))
     torch.testing.assert_close(a, b, atol=1e-3, rtol=0)
@@ -100,7 +100,7 @@ def test_rerotation_equals_a_read_at_the_place() -> None:
     base.forward(base.embed([0, *ids]), positions, read_there, 0, 0, mask, filled.denoiser.suffix_layers)
     context = filled.denoiser.context()
     context.ids = [0] * (300 - 64 + 2)  # so that the first suffix token stands at 301
-    context.read_suffix(filled.denoiser.suffixes.read(ids), 64)
+    context.place_suffix(filled.denoiser.suffixes.read(ids), 64)
     placed = context.cache.keys[:, :, context.ORIGIN - len(ids) : context.ORIGIN]
     torch.testing.assert_close(placed, read_there.keys[:, :, 1:], atol=1e-3, rtol=1e-4)
 
@@ -114,11 +114,11 @@ def test_lanes_in_one_pass_equal_lanes_alone() -> None:
     for canvas, rows in zip(canvases, together, strict=True):
         torch.testing.assert_close(filled.denoiser.denoise_between(context, [canvas])[0], rows, atol=1e-3, rtol=0)
     apart = {(): 3, (262, 30): 5, (262,): 2}
-    said = filled.denoiser.denoise(context, CanvasTree([(262, 30), (198, 472)], apart))
+    verified = filled.denoiser.denoise(context, CanvasTree([(262, 30), (198, 472)], apart))
     for beginning, length in apart.items():
         alone = filled.denoiser.denoise(context, CanvasTree([beginning], {beginning: length}))
-        torch.testing.assert_close(said.noise[beginning], alone.noise[beginning], atol=1e-3, rtol=0)
-        torch.testing.assert_close(said.following[beginning], alone.following[beginning], atol=1e-3, rtol=0)
+        torch.testing.assert_close(verified.noise[beginning], alone.noise[beginning], atol=1e-3, rtol=0)
+        torch.testing.assert_close(verified.following[beginning], alone.following[beginning], atol=1e-3, rtol=0)
     drafts = [[262, 30], [], [198, 472, 12], [262, 472, 12], [262, 30, 9]]
     for draft, rows in zip(drafts, filled.denoiser.score(context, DraftTree(drafts)), strict=True):
         (alone,) = filled.denoiser.score(context, DraftTree([draft]))
@@ -127,7 +127,7 @@ def test_lanes_in_one_pass_equal_lanes_alone() -> None:
 
 @torch.inference_mode()
 def test_an_accepted_draft_is_not_read_again() -> None:
-    """The judge's keys and values are the prefix' continuation."""
+    """The reranker's keys and values are the prefix' continuation."""
     filled, case = embedded(), preview_cases()[0]
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     draft = [7221, 30, 1440, 24]
@@ -135,7 +135,7 @@ def test_an_accepted_draft_is_not_read_again() -> None:
     filled.denoiser.score(context, tree)
     assert tree.paths[1] == [0, 2, 3, 4]
     context.keep(draft, [context.tail + row for row in tree.paths[1]])
-    assert context.read_prefix([*case["prefix_ids"], *draft, 9], lambda: None) == 1
+    assert context.prefill_prefix([*case["prefix_ids"], *draft, 9], lambda: None) == 1
     fresh = read(filled, [*case["prefix_ids"], *draft, 9], case["suffix_ids"])
     torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)
 

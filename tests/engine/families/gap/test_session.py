@@ -1,4 +1,4 @@
-"""A session on real weights: same gap same fill, reuse, stopping, seams, long holes, drafts."""
+"""A session on real weights: same gap same fill, reuse, stopping, boundaries, long holes, drafts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from embedded import embedded, preview, tokenizer
 from lacuna.engine.api import Frame, Gap, Infill, Stopped
 from lacuna.engine.families.gap import long_fill
-from lacuna.engine.families.gap.decoding.hypothesis import Lane
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.kv_context import CHUNK
 from lacuna.engine.families.gap.long_fill import Part
 from lacuna.engine.families.gap.session import Session, _distinct
-from lacuna.engine.text.token_healing import Seam
+from lacuna.engine.text.token_healing import Boundary
 
 pytestmark = pytest.mark.weights
 
@@ -51,8 +51,8 @@ def test_typing_reads_only_what_is_new() -> None:
     fill(replace(GAP, prefix=PREFIX[:-4]), at)
     context = at._contexts[-1]
     read: list[int] = []
-    original = context.read_prefix
-    context.read_prefix = lambda prefix, check: read.append(original(prefix, check)) or read[-1]  # type: ignore[method-assign]
+    original = context.prefill_prefix
+    context.prefill_prefix = lambda prefix, check: read.append(original(prefix, check)) or read[-1]  # type: ignore[method-assign]
     fill(GAP, at)
     assert read
     assert sum(read) <= 4
@@ -79,7 +79,8 @@ def test_a_line_cut_at_any_character_comes_back_whole(before: str, after: str) -
     wholes = [
         line[:cut] + fill(Gap(before + line[:cut], after, "python", max_lines=1), at) for cut in range(1, len(line))
     ]
-    # With the last token alone as the stub, 2 of 24 cuts of "        return f.read()" came back as something else.
+    # With the last token alone as the healing prefix, 2 of 24 cuts of "        return f.read()" came back as something
+    # else.
     assert [whole for whole in wholes if whole != line] == []
 
 
@@ -105,25 +106,25 @@ def test_a_prefix_that_was_shortened_and_stopped_is_read_to_its_end_again() -> N
         raise Stopped
 
     context, fresh = embedded().denoiser.context(), embedded().denoiser.context()
-    context.read_prefix([100, 200, 300], lambda: None)
+    context.prefill_prefix([100, 200, 300], lambda: None)
     with pytest.raises(Stopped):
-        context.read_prefix([100, 200], stop)
+        context.prefill_prefix([100, 200], stop)
     for each in (context, fresh):
-        each.read_prefix([100], lambda: None)
+        each.prefill_prefix([100], lambda: None)
     torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)
 
 
 def test_a_stub_may_take_more_than_one_canvas() -> None:
     """A word is what has no white space in it: of Chinese it may be a line."""
-    at, stub = session(), "\u5b57\u7b26" * 20
-    gap = Gap(f"# {stub}", "\n", "python", max_lines=1)
-    assert len(tokenizer().encode(stub)) > 32
+    at, healing_prefix = session(), "\u5b57\u7b26" * 20
+    gap = Gap(f"# {healing_prefix}", "\n", "python", max_lines=1)
+    assert len(tokenizer().encode(healing_prefix)) > 32
     parts: list[Part] = []
     longer = at._longer
     at._longer = lambda *given: parts.extend(longer(*given)) or parts  # type: ignore[method-assign, func-returns-value]
     at.infill(gap, 1, lambda: None)
     assert len(parts) > 1
-    spelled, required = b"".join(part.lane.spelled for part in parts), parts[0].seam.required
+    spelled, required = b"".join(part.hypothesis.spelled for part in parts), parts[0].boundary.required
     assert spelled.startswith(required) or required.startswith(spelled)  # it may run out of tokens
 
 
@@ -139,7 +140,7 @@ def test_a_long_hole_is_filled_canvas_after_canvas() -> None:
     (infill,) = Session(filled.denoiser, filled.tokenizer).infill(gap, 1, lambda: None)
     assert infill.features.tokens > 16
     assert "".join(text for text, _ in infill.pieces) == infill.text
-    assert len(infill.pieces) <= gap.max_tokens + 1  # the line end that the seam moved
+    assert len(infill.pieces) <= gap.max_tokens + 1  # the line end that the boundary moved
 
 
 def _option(number: int) -> str:
@@ -168,7 +169,7 @@ def test_every_choice_goes_on_to_its_own_end(name: str) -> None:
     """What the best becomes does not depend on how many were asked for, and none is broken off at a canvas' edge."""
     long = replace(LONGER_THAN_A_CANVAS[name], max_tokens=100)
     alone, *_ = session().infill(long, 3, lambda: None)
-    infills = session().infill(replace(long, choices=3), 3, lambda: None)
+    infills = session().infill(replace(long, n_best=3), 3, lambda: None)
     assert (infills[0].text, infills[0].features.tokens) == (alone.text, alone.features.tokens)
     assert infills[0].confidence == pytest.approx(alone.confidence, abs=0.05)
     assert max(infill.features.tokens for infill in infills) > 32
@@ -180,7 +181,7 @@ def test_every_choice_goes_on_to_its_own_end(name: str) -> None:
 
 def test_choices_that_run_out_of_tokens_are_cut_to_their_lines_or_left_out() -> None:
     for name in ("a call", "lines"):
-        short = replace(LONGER_THAN_A_CANVAS[name], max_tokens=33, choices=3)
+        short = replace(LONGER_THAN_A_CANVAS[name], max_tokens=33, n_best=3)
         _, *others = session().infill(short, 3, lambda: None)
         assert all(infill.features.ended or infill.text.count("\n") for infill in others), name
     parts = [_part("a = 1\nb = "), _part("2\nc = (1,")]
@@ -194,15 +195,15 @@ def test_choices_that_run_out_of_tokens_are_cut_to_their_lines_or_left_out() -> 
 
 def _part(text: str) -> Part:
     """A canvas that was filled to its edge."""
-    tokens, seam = tokenizer().encode(text), Seam("", "", b"", False)
-    lane = Lane(len(tokens), seam, tokenizer(), 0, -1)
+    tokens, boundary = tokenizer().encode(text), Boundary("", "", b"", False)
+    hypothesis = Hypothesis(len(tokens), boundary, tokenizer(), 0, -1)
     for at, token in enumerate(tokens):
-        lane.accept(at, token, -0.1, -0.1)
-    return Part(lane, seam)
+        hypothesis.accept(at, token, -0.1, -0.1)
+    return Part(hypothesis, boundary)
 
 
 def test_drafts_differ_and_the_likeliest_comes_first() -> None:
-    infills = session().infill(replace(GAP, choices=3), 3, lambda: None)
+    infills = session().infill(replace(GAP, n_best=3), 3, lambda: None)
     assert len({infill.text for infill in infills}) == len(infills) >= 2
     scores = [infill.features.score for infill in infills]
     assert scores == sorted(scores, reverse=True)

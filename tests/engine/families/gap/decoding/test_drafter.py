@@ -8,18 +8,18 @@ import torch
 from embedded import tokenizer
 from lacuna.engine.families.gap.decoding import drafter
 from lacuna.engine.families.gap.decoding.drafter import Drafter
-from lacuna.engine.families.gap.decoding.hypothesis import Lane
-from lacuna.engine.families.gap.decoding.prompt_lookup import Copies
-from lacuna.engine.text.token_healing import Seam
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
+from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
+from lacuna.engine.text.token_healing import Boundary
 
 END = 0
 A, B, C, D = (tokenizer().encode(letter)[0] for letter in "abcd")
-NOTHING = Copies([])
+NOTHING = PromptLookup([])
 
 
-def lane(*guesses: dict[int, float], length: int = 12, stub: bytes = b"", lines: int = 0) -> Lane:
+def hypothesis(*guesses: dict[int, float], length: int = 12, healing_prefix: bytes = b"", lines: int = 0) -> Hypothesis:
     """`guesses`: probabilities per position from the first on."""
-    made = Lane(length, Seam("", "", stub, False), tokenizer(), lines, END)
+    made = Hypothesis(length, Boundary("", "", healing_prefix, False), tokenizer(), lines, END)
     for position, probabilities in enumerate(guesses):
         row = torch.full((49152,), -30.0)
         for token, probability in probabilities.items():
@@ -28,50 +28,50 @@ def lane(*guesses: dict[int, float], length: int = 12, stub: bytes = b"", lines:
     return made
 
 
-def drafts(of: Lane, copies: Copies = NOTHING, before: tuple[int, ...] = ()) -> drafter.Drafts:
+def drafts(of: Hypothesis, copies: PromptLookup = NOTHING, before: tuple[int, ...] = ()) -> drafter.Drafts:
     return Drafter(before, copies, END).draft(of)
 
 
 def test_the_likeliest_continuations_are_read_best_first() -> None:
-    found = drafts(lane({A: 0.7, B: 0.2}, {C: 0.6, D: 0.2}))
+    found = drafts(hypothesis({A: 0.7, B: 0.2}, {C: 0.6, D: 0.2}))
     assert found.beginnings == [(), (A,), (A, C), (B,), (A, D), (B, C)]  # 1, 0.7, 0.42, 0.2, 0.14, 0.12; (B, D) 0.04
 
 
 def test_noise_stands_where_reading_will_part_from_the_drafts() -> None:
-    sure = drafts(lane({A: 0.95}, {B: 0.95}))
+    sure = drafts(hypothesis({A: 0.95}, {B: 0.95}))
     assert next(iter(sure.noise)) == (A, B)  # nothing is known of what follows
-    unsure = drafts(lane({A: 0.5, B: 0.02}, {C: 0.97}, {D: 0.97}))
+    unsure = drafts(hypothesis({A: 0.5, B: 0.02}, {C: 0.97}, {D: 0.97}))
     assert set(unsure.noise) == {(), (A, C, D)}
 
 
 def test_the_end_is_never_read_and_needs_no_noise() -> None:
-    found = drafts(lane({A: 0.9}, {END: 0.99}))
+    found = drafts(hypothesis({A: 0.9}, {END: 0.99}))
     assert found.beginnings == [(), (A,)]
     assert next(iter(found.noise)) == ()
 
 
 def test_what_stands_elsewhere_is_tried() -> None:
-    copies = Copies([[9, A, B, C, D, 7]])
-    found = drafts(lane(), copies, before=(9, A, B, C))
+    copies = PromptLookup([[9, A, B, C, D, 7]])
+    found = drafts(hypothesis(), copies, before=(9, A, B, C))
     assert (D,) in found.beginnings
     assert (D, 7) in found.beginnings
 
 
 def test_what_cannot_spell_the_stub_is_not_tried() -> None:
-    found = drafts(lane({A: 0.9}, stub=b"d"), Copies([[9, A]]), before=(9,))
+    found = drafts(hypothesis({A: 0.9}, healing_prefix=b"d"), PromptLookup([[9, A]]), before=(9,))
     assert found.beginnings == [()]
-    assert (D,) in drafts(lane({A: 0.9, D: 0.001}, stub=b"d")).beginnings  # nothing else is possible
+    assert (D,) in drafts(hypothesis({A: 0.9, D: 0.001}, healing_prefix=b"d")).beginnings  # nothing else is possible
 
 
 def test_nothing_is_read_where_a_lane_has_ended() -> None:
     newline = tokenizer().encode("\n")[0]
-    assert drafts(lane({newline: 0.9}, {A: 0.9}, lines=1)).beginnings == [()]
-    full = drafts(lane({A: 0.9}, {B: 0.9}, length=2))
+    assert drafts(hypothesis({newline: 0.9}, {A: 0.9}, lines=1)).beginnings == [()]
+    full = drafts(hypothesis({A: 0.9}, {B: 0.9}, length=2))
     assert full.beginnings == [(), (A,)]
     assert not full.noise.get((A,))
 
 
 def test_decided_tokens_are_where_drafts_begin() -> None:
-    made = lane({A: 0.9}, {B: 0.9}, {C: 0.9})
+    made = hypothesis({A: 0.9}, {B: 0.9}, {C: 0.9})
     made.accept(0, A, 0.0, 0.0)
     assert drafts(made).beginnings == [(A,), (A, B), (A, B, C)]

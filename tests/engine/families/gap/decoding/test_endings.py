@@ -6,8 +6,8 @@ import pytest
 from embedded import embedded, tokenizer
 from lacuna.engine.api import Gap
 from lacuna.engine.families.gap.session import Session
-from lacuna.engine.text.token_healing import Seam
-from test_lane import lane_of, write
+from lacuna.engine.text.token_healing import Boundary
+from test_hypothesis import hypothesis_of, write
 
 pytestmark = pytest.mark.weights
 
@@ -32,11 +32,11 @@ def test_what_stands_behind_the_hole_is_not_written_again(prefix: str, suffix: s
 
 
 def test_a_lane_is_cut_with_what_its_tokens_counted() -> None:
-    lane = lane_of(Seam("", "", b"a", False))
-    lane.endings = [-9.0, -3.0, -2.0, -1.0]
-    write(lane, "a = b")
-    cut = lane.cut(2)
+    hypothesis = hypothesis_of(Boundary("", "", b"a", False))
+    hypothesis.endings = [-9.0, -3.0, -2.0, -1.0]
+    write(hypothesis, "a = b")
+    cut = hypothesis.cut(2)
     assert (cut.spelled, cut.ended, cut.score) == (b"a =", True, pytest.approx(-0.2 * 2 - 2.0))
     assert cut.log_probabilities == [-0.1, -0.1, -2.0]
-    assert lane.spelled == b"a = b" and not lane.ended
-    assert [lane.may_end(count) for count in range(3)] == [False, True, True]
+    assert hypothesis.spelled == b"a = b" and not hypothesis.ended
+    assert [hypothesis.may_end(count) for count in range(3)] == [False, True, True]

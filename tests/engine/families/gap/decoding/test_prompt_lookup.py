@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lacuna.engine.evaluate.base_alone import copied
-from lacuna.engine.families.gap.decoding.prompt_lookup import RIGHT, Copies
+from lacuna.engine.families.gap.decoding.prompt_lookup import RIGHT, PromptLookup
 
 
 def check(prefix: str, sources: list[str], expected: str) -> None:
@@ -38,7 +38,7 @@ def test_a_file_matches_its_own_earlier_text_but_not_itself() -> None:
 
 
 def test_what_followed_the_longest_match_comes_next_and_the_latest_of_them() -> None:
-    copies = Copies([[9, 1, 2, 3, 4, 50], [1, 2, 3, 60, 2, 3, 70]])
+    copies = PromptLookup([[9, 1, 2, 3, 4, 50], [1, 2, 3, 60, 2, 3, 70]])
     assert copies.following([1, 2, 3, 4]) == (50, RIGHT[4])
     assert copies.following([8, 1, 2, 3]) == (60, RIGHT[3])
     assert copies.following([2, 3]) == (70, RIGHT[2])

@@ -10,13 +10,13 @@ import pytest
 import tiny_diffusion_gemma
 from embedded import embedded
 from lacuna.engine import load
-from lacuna.engine.api import Filler, Frame, Hole, Passage, Patch, Stopped, Wish
+from lacuna.engine.api import Filler, Frame, Hole, Passage, Patch, RewriteRequest, Stopped
 from lacuna.engine.device.runtime import Runtime
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
-PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", reach=1)
+PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", length_slack=1)
 
 
 @pytest.fixture(scope="module", params=["gap", "diffusion_gemma"])
@@ -84,7 +84,7 @@ def test_frames_show_the_pins_from_the_start(filled: Filler) -> None:
 
 
 def test_leading_and_trailing_pins_are_prefix_and_suffix(filled: Filler) -> None:
-    around = Patch("", ("a = ", Hole("b"), " + ", Hole("c"), "\nd = 1\n"), "", reach=1)
+    around = Patch("", ("a = ", Hole("b"), " + ", Hole("c"), "\nd = 1\n"), "", length_slack=1)
     assert filled.patch(around).revisions == filled.patch(PATCH).revisions
 
 
@@ -149,15 +149,15 @@ def test_a_budget_bounds_what_is_read_of_a_passage(filled: Filler) -> None:
 
 
 def test_only_a_model_that_follows_instructions_rewrites(filled: Filler) -> None:
-    wish = Wish("Rename x to y", "x = 1\n", "import z\n", "print(x)\n", "python")
+    request = RewriteRequest("Rename x to y", "x = 1\n", "import z\n", "print(x)\n", "python")
     if not filled.can_rewrite:
         return
     states: list[str] = []
-    assert filled.rewrite(wish, on_text=states.append) == states[-1]
+    assert filled.rewrite(request, on_text=states.append) == states[-1]
     stop = Event()
     stop.set()
     with pytest.raises(Stopped):
-        filled.rewrite(wish, stop=stop)
+        filled.rewrite(request, stop=stop)
 
 
 RENAMED = "import json\n\n\ndef load_config(file_name):\n    with open("

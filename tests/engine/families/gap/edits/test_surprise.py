@@ -11,48 +11,48 @@ from embedded import embedded
 from lacuna.engine import load
 from lacuna.engine.api import Filler, Passage, Stopped
 from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.families.shared.surprise import Said, surprises
+from lacuna.engine.families.shared.surprise import Verified, surprises
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
 TEXT = "    total += item.price  # é\n"
 
 
-def said(*tokens: tuple[str, float]) -> list[Said]:
-    return [Said(text.encode(), value) for text, value in tokens]
+def verified(*tokens: tuple[str, float]) -> list[Verified]:
+    return [Verified(text.encode(), value) for text, value in tokens]
 
 
-def words(text: str, old: list[Said], new: list[Said], threshold: float = 1.0) -> dict[str, float]:
-    return {text[found.start : found.end]: found.fall for found in surprises(text, old, new, threshold)}
+def words(text: str, old: list[Verified], new: list[Verified], threshold: float = 1.0) -> dict[str, float]:
+    return {text[found.start : found.end]: found.drop for found in surprises(text, old, new, threshold)}
 
 
 def test_tokens_of_a_word_are_summed_and_signs_are_words() -> None:
-    old = said((" file", -1.0), ("_", -0.5), ("name", -0.5), ("):", -1.0))
-    new = said((" file", -3.0), ("_", -1.0), ("name", -0.5), ("):", -1.5))
+    old = verified((" file", -1.0), ("_", -0.5), ("name", -0.5), ("):", -1.0))
+    new = verified((" file", -3.0), ("_", -1.0), ("name", -0.5), ("):", -1.5))
     assert words(" file_name):", old, new) == {"file_name": 2.5}
     assert words(" file_name):", old, new, 0.5) == {"file_name": 2.5, "):": 0.5}
 
 
 def test_versions_may_be_cut_into_tokens_differently() -> None:
-    old = said(("    ", -9.0), ("total", -1.0), (" =", -1.0))
-    new = said(("   ", -1.0), (" to", -2.0), ("tal", -2.0), (" =", -1.0))
+    old = verified(("    ", -9.0), ("total", -1.0), (" =", -1.0))
+    new = verified(("   ", -1.0), (" to", -2.0), ("tal", -2.0), (" =", -1.0))
     assert words("    total =", old, new) == {"total": 3.0}
 
 
 def test_white_space_alone_is_no_surprise_and_less_is_none() -> None:
-    old, new = said(("\n", -1.0), ("  ", 0.0), ("a", -5.0)), said(("\n", -9.0), ("  ", -9.0), ("a", -1.0))
+    old, new = verified(("\n", -1.0), ("  ", 0.0), ("a", -5.0)), verified(("\n", -9.0), ("  ", -9.0), ("a", -1.0))
     assert words("\n  a", old, new) == {}
 
 
 def test_only_words_that_both_versions_hold_whole() -> None:
-    old, new = said(("ab", -1.0), ("c", -1.0)), said(("ab", -9.0))
+    old, new = verified(("ab", -1.0), ("c", -1.0)), verified(("ab", -9.0))
     assert words("abc d", old, new) == {}
 
 
 def test_offsets_are_characters() -> None:
     text = "é = 😀x\n"
-    old = said(("é", -1.0), (" =", -1.0), (" ", -1.0), ("😀", -1.0), ("x", -1.0))
-    new = said(("é", -1.0), (" =", -1.0), (" ", -1.0), ("😀", -1.0), ("x", -4.0))
+    old = verified(("é", -1.0), (" =", -1.0), (" ", -1.0), ("😀", -1.0), ("x", -1.0))
+    new = verified(("é", -1.0), (" =", -1.0), (" ", -1.0), ("😀", -1.0), ("x", -4.0))
     (found,) = surprises(text, old, new, 1.0)
     assert (text[found.start : found.end], found.now) == ("x", -4.0)
 
@@ -68,22 +68,22 @@ def test_both_families_find_words_that_fell(filled: Filler) -> None:
     passage = Passage(TEXT, "def f(items):\n", "def g(orders):\n", threshold=-1000.0)
     found = filled.surprises(passage)
     assert [TEXT[word.start : word.end] for word in found] == ["total", "+=", "item", ".", "price", "#", "é"]
-    falls = [word.fall for word in found]
+    falls = [word.drop for word in found]
     assert any(falls)
     back = filled.surprises(Passage(TEXT, "def g(orders):\n", "def f(items):\n", threshold=-1000.0))
-    assert [word.fall for word in back] == pytest.approx([-fall for fall in falls], abs=1e-3)
+    assert [word.drop for word in back] == pytest.approx([-drop for drop in falls], abs=1e-3)
 
 
 def test_the_edit_may_stand_in_snippets(filled: Filler) -> None:
     passage = Passage(TEXT, "x = 1\n", "x = 1\n", ("def f(): pass\n",), ("def g(): pass\n",), threshold=-1000.0)
-    assert any(word.fall for word in filled.surprises(passage))
+    assert any(word.drop for word in filled.surprises(passage))
 
 
 def test_of_long_snippets_the_middle_is_read(filled: Filler) -> None:
     around = "".join(f"value_{number} = {number}\n" for number in range(40))
     old, new = f"{around}def f(): pass\n{around}", f"{around}def g(): pass\n{around}"
     passage = Passage(TEXT, "x = 1\n", "x = 1\n", (old,), (new,), threshold=-1000.0)
-    assert any(word.fall for word in filled.surprises(passage))
+    assert any(word.drop for word in filled.surprises(passage))
 
 
 def test_where_nothing_changed_nothing_is_read(filled: Filler) -> None:
@@ -103,7 +103,7 @@ def test_a_renamed_parameter_makes_its_use_less_likely() -> None:
     old, new = HEAD.format(name="path"), HEAD.format(name="file_name")
     found = embedded().surprises(Passage(BODY, old, new))
     assert "path" in [BODY[word.start : word.end] for word in found]
-    assert max(found, key=lambda word: word.fall).start == BODY.index("path")
+    assert max(found, key=lambda word: word.drop).start == BODY.index("path")
     assert embedded().surprises(Passage(BODY, new, old)) == (), "the other way the use becomes likelier"
 
 
