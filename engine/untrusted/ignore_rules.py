@@ -37,6 +37,7 @@ class IgnoreRules:
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = [_normalised(line) for line in lines]
+        self._bytes = sum(map(len, self._lines))
         self._last = {line: number for number, line in enumerate(self._lines) if line[:1] != b"#"}
         wild = [number for number, line in enumerate(self._lines) if not _SPECIAL.isdisjoint(line)]
         endings = {number: ending for number in wild if (ending := _ending(self._lines[number]))}
@@ -47,6 +48,11 @@ class IgnoreRules:
     def of(cls, content: bytes) -> IgnoreRules:
         """The rules of a file's content."""
         return cls(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
+
+    @property
+    def cost(self) -> int:
+        """What reading and keeping them takes: a line counts as one, as do 20 bytes."""
+        return len(self._lines) + 2 + self._bytes // 20
 
     def decisions(self, path: bytes) -> list[Rule | None]:
         """For each directory on the way to a file, and for the file, the rule that speaks of it last.

@@ -18,12 +18,14 @@ from lacuna.lsp_server.documents.git_config import excludes_file
 
 _log = logging.getLogger(__name__)
 
-_MAX_FILES = 256  # ignore files remembered
+_MAX_COST = 110_000  # lines, and 20 bytes each, of all ignore files that speak of one file: some 0.3 s to read
+_MAX_PATH = 4096  # characters; no file has a longer path
 _MAX_BYTES = 2 << 20  # of an ignore file
 _MAX_LINES = 100_000  # of an ignore file
 _MAX_POINTER = 4096  # bytes of a `.git` file and of `commondir`
 
 _Stamp = tuple[int, int, int]  # modification time in nanoseconds, size, inode
+_Known = tuple[_Stamp, IgnoreRules | None]  # None: too large to be read
 _Verdict = tuple[bool, str]  # whether a rule hides, and the file that it stands in
 
 
@@ -40,17 +42,18 @@ class GitIgnores:
     """Answers whether git would leave a file out.
 
     A file of more than 2 MiB or 100,000 lines hides everything that it is about, as do rules that cannot be tried in
-    bounded time: what it would hide is not known, and may be private. An answer takes some calls of `stat` for every
-    directory up to the repository's root: 40 us on a local disk, several milliseconds on a network mount.
+    bounded time, and files that are too much together: what they would hide is not known, and may be private. An answer
+    takes some calls of `stat` for every directory up to the repository's root: 40 us on a local disk, several
+    milliseconds on a network mount.
     """
 
     def __init__(self) -> None:
-        self._rules: dict[str, tuple[_Stamp, IgnoreRules | None]] = {}  # None: too large to be read
+        self._rules: dict[str, _Known] = {}  # by file
         self._everywhere = excludes_file()
 
     def hides(self, path: str) -> str | None:
         """The ignore file that hides `path` or a directory it is in; None where none does or it is not absolute."""
-        if not os.path.isabs(path) or "\0" in path:
+        if not os.path.isabs(path) or "\0" in path or len(path) > _MAX_PATH:
             return None
         path = os.path.normpath(path)
         folders = _folders(path)
@@ -70,27 +73,34 @@ class GitIgnores:
     def _hidden(self, path: str, folders: list[str], common: list[_Source]) -> str | None:
         """`folders` are those from the root down: as git has it, nothing inside an ignored one can be brought back."""
         verdicts: list[_Verdict | None] = [None] * len(folders)
-        for source in common:
-            self._apply(source, path, verdicts, 0)
+        cost = sum(self._apply(source, path, verdicts, 0) for source in common)
         for level, folder in enumerate(folders):
-            self._apply(_Source(os.path.join(folder, ".gitignore"), folder), path, verdicts, level)
+            source = _Source(os.path.join(folder, ".gitignore"), folder)
+            cost += self._apply(source, path, verdicts, level)
             verdict = verdicts[level]
             if verdict is not None and verdict[0]:
                 return verdict[1]
+            if cost > _MAX_COST:
+                _log.info("%s and those above it are too much; what they are about is left alone", source.file)
+                return source.file
         return None
 
-    def _apply(self, source: _Source, path: str, verdicts: list[_Verdict | None], level: int) -> None:
-        """Put in what a file says of what lies in its directory on the way to `path`, which begins at a level."""
+    def _apply(self, source: _Source, path: str, verdicts: list[_Verdict | None], level: int) -> int:
+        """Put in what a file says of what lies in its directory on the way to `path`, which begins at a level.
+
+        Returns what its rules cost.
+        """
         found, rules = self._read(source)
         if not found:
-            return
+            return 0
         if rules is None:
             verdicts[level] = (True, source.file)
-            return
+            return 0
         inner = path[len(source.directory) :].lstrip(os.sep).replace(os.sep, "/")
         for at, rule in enumerate(_decisions(rules, source, inner), start=level):
             if rule is not None:
                 verdicts[at] = (not rule.negative, source.file)
+        return rules.cost
 
     def _read(self, source: _Source) -> tuple[bool, IgnoreRules | None]:
         """Whether there is a file, and its rules."""
@@ -99,13 +109,18 @@ class GitIgnores:
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             known = self._rules.get(source.file)
             if known is None or known[0] != stamp:
-                if len(self._rules) >= _MAX_FILES:
-                    self._rules.clear()
-                known = self._rules[source.file] = (stamp, _rules_of(source))
+                known = self._remember(source.file, (stamp, _rules_of(source)))
         except (OSError, ValueError):  # absent, no regular file, not ours to read, or a name that no file can have
             self._rules.pop(source.file, None)
             return False, None
         return True, known[1]
+
+    def _remember(self, file: str, known: _Known) -> _Known:
+        """Of as many files as one question may take, twice over."""
+        self._rules[file] = known
+        if sum(rules.cost for _, rules in self._rules.values() if rules is not None) > 2 * _MAX_COST:
+            self._rules = {file: known}
+        return known
 
 
 _EVERYTHING = Rule(b"*", negative=False, only_directories=False, anchored=False)
