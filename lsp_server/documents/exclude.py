@@ -13,6 +13,7 @@ from lacuna.engine.untrusted.secret_names import secret_rule
 from lacuna.lsp_server.documents.gitignore import GitIgnores
 
 MAX_GLOBS = 1000  # of the user's
+_MAX_PATH = 4096  # characters; no file of any system has a longer path
 _MAX_ANSWERS = 1000  # documents remembered; a session opens far fewer
 
 _PERCENT_CODES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
@@ -36,7 +37,9 @@ class Exclusion:
 
     def reason(self, uri_or_path: str) -> str | None:
         """Why this document is left alone, in words for a person; None where it is not."""
-        path = path_of(uri_or_path)
+        path = path_of(uri_or_path[: 4 * _MAX_PATH])  # percent codes take three for one
+        if len(path) > _MAX_PATH:
+            return "its path is too long"
         now = time.monotonic()
         known = self._answers.get(path)
         if known is not None and now - known[0] < self._recheck_seconds:

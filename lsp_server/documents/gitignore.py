@@ -19,7 +19,6 @@ from lacuna.lsp_server.documents.git_config import excludes_file
 _log = logging.getLogger(__name__)
 
 _MAX_COST = 110_000  # lines, and 20 bytes each, of all ignore files that speak of one file: some 0.3 s to read
-_MAX_PATH = 4096  # characters; no file has a longer path
 _MAX_BYTES = 2 << 20  # of an ignore file
 _MAX_LINES = 100_000  # of an ignore file
 _MAX_POINTER = 4096  # bytes of a `.git` file and of `commondir`
@@ -53,7 +52,7 @@ class GitIgnores:
 
     def hides(self, path: str) -> str | None:
         """The ignore file that hides `path` or a directory it is in; None where none does or it is not absolute."""
-        if not os.path.isabs(path) or "\0" in path or len(path) > _MAX_PATH:
+        if not os.path.isabs(path) or "\0" in path:
             return None
         path = os.path.normpath(path)
         folders = _folders(path)

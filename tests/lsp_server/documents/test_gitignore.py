@@ -181,5 +181,6 @@ def test_ignore_files_are_bounded_together(tmp_path: Path) -> None:
     assert not any(hidden[:3]) and all(hidden[4:]), "what git would say is found out while it is little"
 
 
-def test_a_path_that_no_file_can_have_is_looked_up_nowhere() -> None:
-    assert Exclusion().reason("/" + "d/" * 200_000 + "a.py") is None
+@pytest.mark.parametrize("path", ["/" + "d/" * 200_000 + "a.py", "file:///" + "%64/" * 200_000 + "a.py"])
+def test_a_path_that_no_file_can_have_is_looked_up_nowhere(path: str) -> None:
+    assert Exclusion().reason(path) == "its path is too long"
