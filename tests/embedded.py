@@ -11,7 +11,7 @@ from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import filler
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.filler import GapFiller
-from lacuna.engine.families.gap.kv_context import Context
+from lacuna.engine.families.gap.kv_context import KvContext
 from lacuna.engine.store import model_store
 from lacuna.engine.text.byte_bpe import Tokenizer
 
@@ -41,7 +41,7 @@ def preview_cases() -> list[dict[str, Any]]:
     return json.loads((DATA / "preview_cases.json").read_text(encoding="utf-8"))
 
 
-def read(filled: GapFiller, prefix: list[int], suffix: list[int]) -> Context:
+def read(filled: GapFiller, prefix: list[int], suffix: list[int]) -> KvContext:
     """A new context of both sides."""
     denoiser = filled.denoiser
     context = denoiser.context()

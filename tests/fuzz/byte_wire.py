@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from lacuna.lsp_server.model.worker import Worker
+from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.server import create_server
 
 PATIENCE = 60.0  # seconds for one answer
@@ -70,8 +70,8 @@ class ByteWire:
 
 
 @asynccontextmanager
-async def connected(worker: Worker, capabilities: object, settings: object) -> AsyncIterator[tuple[ByteWire, Any]]:
-    wire, server = ByteWire(), create_server(worker)
+async def connected(models: Models, capabilities: object, settings: object) -> AsyncIterator[tuple[ByteWire, Any]]:
+    wire, server = ByteWire(), create_server(models)
     conversation = asyncio.create_task(server.converse(wire.to_server, wire))
     parameters = {"processId": None, "rootUri": None, "capabilities": capabilities, "initializationOptions": settings}
     await wire.call("initialize", parameters)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from byte_wire import ByteWire, connected
-from lacuna.lsp_server.model.worker import Worker
+from lacuna.lsp_server.model.model_pool import Models
 from sequences import ENCODINGS, Ask, Cancel, Compare, Notify, Pause, Sequence, Wait
 from tiny_model import write_tiny_model
 from units import LONE, Encoding
@@ -47,8 +47,9 @@ def check_answers(answers: dict[int, list[dict[str, Any]]], seeds: dict[int, str
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 async def test_texts_are_equal(encoding: Encoding, numbers: range, settings: dict[str, Any]) -> None:
-    worker, seeds = Worker(), dict[int, str]()
-    async with connected(worker, capabilities(encoding), settings) as (wire, server):
+    models, seeds = Models(), dict[int, str]()
+    async with connected(models, capabilities(encoding), settings) as (wire, server):
+        worker = server.lifecycle.worker
         while not worker.is_ready:
             await asyncio.sleep(0.01)
         for number in numbers:
@@ -60,7 +61,7 @@ async def test_texts_are_equal(encoding: Encoding, numbers: range, settings: dic
         await wire.statistics()
     check_answers(wire.answers, seeds)
     assert worker.finished > 5 and worker.stopped > 0, "the engine was asked, and stopped"
-    worker.close()
+    models.close()
 
 
 async def play(wire: ByteWire, server: Any, sequence: Sequence, seed: str) -> list[int]:

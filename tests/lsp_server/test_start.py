@@ -13,7 +13,7 @@ from raw_client import call, frame, serving
 GOODBYE = frame(call("shutdown", None, 8)) + frame(call("exit"))
 TRAP = "import os, pathlib\npathlib.Path(os.environ['TRAP']).touch()\n"
 PACKAGES = os.pathsep.join(entry for entry in sys.path if entry)  # also where Lacuna is not installed
-CONSOLE = ["-P", "-c", "from lsp_server.cli import main; main()"]  # as the script `lacuna` does it
+CONSOLE = ["-P", "-c", "from lacuna.lsp_server.cli.main import main; main()"]  # as the script `lacuna` does it
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_nothing_is_imported_from_the_workspace(entries: str, trap: Path) -> Non
 
 def test_a_directory_that_is_named_in_full_stays(tmp_path: Path) -> None:
     (tmp_path / "mine.py").touch()
-    code = "import lsp_server.start, sys; sys.exit('mine' in sys.modules or __import__('mine') is None)"
+    code = "import sys, lacuna.lsp_server.start; sys.exit('mine' in sys.modules or __import__('mine') is None)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["", str(tmp_path), PACKAGES])}
     assert subprocess.run([sys.executable, "-P", "-c", code], env=environment, cwd=tmp_path).returncode == 0
 
@@ -89,7 +89,7 @@ import pwd
 def nobody(number):
     raise KeyError(number)
 pwd.getpwuid = nobody
-from lacuna.lsp_server.cli import main
+from lacuna.lsp_server.cli.main import main
 main()
 """
 

@@ -164,7 +164,7 @@ SLEEPER = "import os, time\nopen({mark!r}, 'w').write(str(os.getpid()))\ntime.sl
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     (tmp_path / "sleeper.py").write_text(SLEEPER.format(mark=str(mark)), encoding="utf-8")
-    script = "import os\nfrom engine import child\nchild.run('sleeper', [], env=os.environ)"
+    script = "import os\nfrom lacuna.engine.store import child\nchild.run('sleeper', [], env=os.environ)"
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     parent = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path})
     deadline = time.monotonic() + 60

@@ -13,7 +13,7 @@ from lacuna.engine.families.gap import filler
 from lacuna.engine.families.gap import lora as adapter
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
-from lacuna.engine.families.gap.kv_context import Context
+from lacuna.engine.families.gap.kv_context import KvContext
 from lacuna.engine.store import model_store
 from lacuna.engine.train import frozen, gaps, reads
 from lacuna.engine.train.batch import Batch, Group, batch
@@ -85,7 +85,7 @@ def _leftmost(group: Group, at: int) -> int:
     return 0 if group.read[at] else int((~group.known[at]).nonzero()[0])
 
 
-def _used(context: Context, group: Group, at: int, leftmost: int) -> Tensor:
+def _used(context: KvContext, group: Group, at: int, leftmost: int) -> Tensor:
     """What the engine says of a canvas from a position on, [positions, vocab]."""
     denoiser, tokens = embedded().denoiser, tuple(group.tokens[at].tolist())
     if group.read[at]:

@@ -56,7 +56,7 @@ def test_hostile_files_neither_hang_nor_fill_the_memory(tmp_path: Path, target: 
     code = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))\n"
-        "from engine.safe_read import read_regular\n"
+        "from lacuna.engine.untrusted.safe_read import read_regular\n"
         "try:\n    read_regular(sys.argv[1], 10)\n"
         "except OSError as error:\n    print(type(error).__name__)\n"
     )

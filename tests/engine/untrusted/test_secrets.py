@@ -157,7 +157,7 @@ HOSTILE = [
 
 def test_no_text_makes_the_search_slow() -> None:
     code = (
-        "import sys\nfrom engine.secrets import secrets\n"
+        "import sys\nfrom lacuna.engine.untrusted.secrets import secrets\n"
         "for unit in sys.argv[1:]:\n    secrets(unit * (200_000 // len(unit)))\nprint('done')"
     )
     ended = subprocess.run([sys.executable, "-c", code, *HOSTILE], capture_output=True, text=True, timeout=120)

@@ -17,7 +17,7 @@ def test_infill_refuses_what_is_no_regular_file(tmp_path: Path, kind: str, messa
     with (tmp_path / "sparse").open("wb") as sparse:
         sparse.truncate(4 << 30)
     code = (
-        "import resource, sys\nfrom lsp_server.location import Location, LocationError\n"
+        "import resource, sys\nfrom lacuna.lsp_server.cli.location import Location, LocationError\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
         "try:\n    Location.parse(sys.argv[1] + ':1:1').text()\nexcept LocationError as error:\n    print(error)\n"
     )
