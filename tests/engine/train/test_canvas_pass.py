@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from embedded import embedded, read
 from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import filler
 from lacuna.engine.families.gap import lora as adapter
@@ -24,8 +25,6 @@ from lacuna.engine.train.lora import Factors, Lora, Stack
 from lacuna.engine.train.loss import loss
 from lacuna.engine.train.padded import Capacity, padded
 from torch import Tensor
-
-from tests.embedded import embedded, read
 
 TEXT = Path(frozen.__file__).read_text(encoding="utf-8")
 SINK, END = 0, 0

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from embedded import tokenizer
 from lacuna.engine.text import token_healing
 from lacuna.engine.train import gaps
 from lacuna.engine.train.batch import LENGTHS, Group, batch
 from lacuna.engine.train.gaps import Shape, Window
-
-from tests.embedded import tokenizer
 
 TEXT = '''\
 """Ünïcode and emoji 🎉 in a docstring."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from embedded import tokenizer
 from lacuna.engine.store import model_store
 from lacuna.engine.train.documents import Document, Documents
 from lacuna.engine.train.windows_ahead import WindowsAhead
-
-from tests.embedded import tokenizer
 
 TEXT = Path(__file__).read_text(encoding="utf-8")
 

@@ -28,9 +28,9 @@ SPARE_MB = 200
 # Loads every directory that stdin names, in limited memory, and says how each one ended.
 SCRIPT = """
 import json, resource, sys, time
-from lacuna.engine import filler, hub
-from lacuna.engine.load_error import LoadError
-from lacuna.engine.runtime import Runtime
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.gap import filler
+from lacuna.engine.untrusted.load_error import LoadError
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 filler.load(sys.argv[1], RUNTIME)  # what is only there once is there now
 pages = int(open("/proc/self/statm").read().split()[0]) if sys.platform == "linux" else 0

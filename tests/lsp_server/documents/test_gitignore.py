@@ -133,7 +133,7 @@ OF_GIT_S_MEANING = {"backtracking", "60,000 lines", "FIFO", "/dev/zero", "/dev/s
 ASK = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
-from lacuna.lsp_server.exclude import Exclusion
+from lacuna.lsp_server.documents.exclude import Exclusion
 exclusion = Exclusion(recheck_seconds=0.0)
 for _ in range(3):
     print(exclusion.reason(sys.argv[1]))

@@ -11,8 +11,7 @@ from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.repetition import loops
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
-
-from tests.marked_text import context_at, snapshot_at
+from marked_text import context_at, snapshot_at
 
 NOTHING = None
 

@@ -13,8 +13,7 @@ from lacuna.lsp_server.infill.repetition import has_word, loops
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.lexing.bracket_scan import scan
-
-from tests.marked_text import context_at, snapshot_at
+from marked_text import context_at, snapshot_at
 
 BRACES = ("javascript", "typescript", "tsx", "go", "rust", "c", "cpp", "java")
 

@@ -12,8 +12,7 @@ from lacuna.lsp_server.documents.syntax_tree import NO_TREE
 from lacuna.lsp_server.documents.text import Position
 from lacuna.lsp_server.infill.question import JUMPS, Question, Scope, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected
-
-from tests.marked_text import context_at, snapshot_at
+from marked_text import context_at, snapshot_at
 
 REST, STATEMENT, BLOCK, ARGUMENTS = Scope.REST_OF_LINE, Scope.STATEMENT, Scope.BLOCK, Scope.ARGUMENTS
 

@@ -32,7 +32,7 @@ TODAY = date.today().isoformat()
 COUNTING = """
 import asyncio, sys
 from pathlib import Path
-from lacuna.lsp_server.daily_counts import Count, DailyCounts
+from lacuna.lsp_server.telemetry.daily_counts import Count, DailyCounts
 async def run():
     for _ in range(40):
         counts = DailyCounts(Path(sys.argv[1]))

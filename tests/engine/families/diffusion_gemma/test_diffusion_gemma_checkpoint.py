@@ -24,8 +24,8 @@ LOAD = """
 import resource, sys
 from pathlib import Path
 import torch
-from lacuna.engine.models.diffusion_gemma import checkpoint
-from lacuna.engine.runtime import Runtime
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma import checkpoint
 torch.randn(64, 64) @ torch.randn(64, 64)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 model = checkpoint.load(Path(sys.argv[1]), Runtime("cpu", "float32", 1, "test"))
