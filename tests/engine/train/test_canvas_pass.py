@@ -26,7 +26,7 @@ from lacuna.engine.train.loss import loss
 from lacuna.engine.train.padded import Capacity, padded
 from torch import Tensor
 
-TEXT = Path(frozen.__file__).read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "data" / "training_window.txt").read_text(encoding="utf-8")
 SINK, END = 0, 0
 
 
