@@ -128,7 +128,8 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
 
 def test_every_folder_is_a_package_that_is_installed() -> None:
     """setup.py finds packages by their `__init__.py`: a folder without one would be missing in the wheel."""
-    folders = {path.parent for path in MODULES}
+    inside = {folder for path in MODULES for folder in path.relative_to(ROOT).parents} - {Path()}
+    folders = {ROOT / folder for folder in inside}
     assert {str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").exists()} == set()
 
 

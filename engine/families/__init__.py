@@ -1,0 +1,1 @@
+"""Families of models: how each of them fills a gap."""
