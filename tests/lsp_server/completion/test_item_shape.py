@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lacuna.lsp_server.completion.item_shape import ItemShape, ghost_text_shape, start_column
-from lacuna.lsp_server.completion.type_through import Offer, Recall
+from lacuna.lsp_server.completion.type_through import Offer, TypeThrough
 from lacuna.lsp_server.infill.suggestion import Suggestion
 from language_client import started
 from lsprotocol import types
@@ -97,7 +97,7 @@ def calls(draw: st.DrawFn) -> str:
 @given(calls(), st.sampled_from(["", ")", ", x)"]))
 def test_whoever_types_along_gets_what_was_suggested_and_no_closer_twice(text: str, behind: str) -> None:
     before, after = "call", behind
-    recall = Recall()
+    recall = TypeThrough()
     recall.put(snapshot_at(f"{before}|{after}\n"), Offer((Suggestion(text),), invoked=False))
     for typed, sign in enumerate(text, 1):
         before, after = typed_by_an_editor(before, after, sign)

@@ -24,6 +24,7 @@ def fibonacci(count):
         numbers.append(numbers[-1] + numbers[-2])
     return numbers[:count]
 """
+UNLIKELY = FIBONACCI.replace("numbers[-1] + numbers[-2]", "0")  # the right line would be refilled as it is
 in_module = pytest.mark.asyncio(loop_scope="module")
 numbers = count(1)
 
@@ -101,8 +102,7 @@ async def only(client: EditsClient, uri: str, at: tuple[int, int], unit: str) ->
 @pytest.mark.weights
 @in_module
 async def test_resolving_gives_an_edit_that_has_to_be_confirmed(client: EditsClient) -> None:
-    text = FIBONACCI.replace("numbers[-1] + numbers[-2]", "0")  # the right line would be refilled as it is
-    uri = opened(client, text)
+    uri = opened(client, UNLIKELY)
     action = await only(client, uri, (3, 10), "line")
     assert action.edit is None and action.command is None, "nothing is worked out before it is looked at"
     assert list(action.tags or ()) == [types.CodeActionTag.LlmGenerated]
@@ -116,7 +116,7 @@ async def test_resolving_gives_an_edit_that_has_to_be_confirmed(client: EditsCli
     assert isinstance(edit, types.AnnotatedTextEdit)
     assert resolved.edit.change_annotations[edit.annotation_id].needs_confirmation
     assert edit.range == types.Range(types.Position(3, 8), types.Position(3, 25))
-    assert edit.new_text.strip() not in ("", text.split("\n")[3].strip())
+    assert edit.new_text.strip() not in ("", UNLIKELY.split("\n")[3].strip())
 
 
 @pytest.mark.weights
@@ -193,31 +193,33 @@ async def test_clients_that_cannot_resolve_are_offered_nothing() -> None:
         assert not await client.menu("untitled:test.py", (3, 10)), "switched off"
 
 
+@pytest.mark.weights
 @pytest.mark.parametrize("documents", [False, True])
-async def test_edits_are_as_the_client_understands_them(tmp_path: Path, documents: bool) -> None:
+async def test_edits_are_as_the_client_understands_them(embedded_model: Path, documents: bool) -> None:
     untagged = types.CodeActionClientCapabilities(data_support=True, resolve_support=CAN_RESOLVE.resolve_support)
     versioned = types.WorkspaceEditClientCapabilities(document_changes=True) if documents else None
-    model = write_tiny_model(tmp_path / "model", endless=True)
-    async with editing({"model": str(model)}, code_action=untagged, workspace_edit=versioned) as (client, _):
+    async with editing(code_action=untagged, workspace_edit=versioned) as (client, _):
         await client.until("ready")
-        client.open("one two three four five six\n", language="plaintext")
-        action = await first_line(client)
+        client.open(UNLIKELY)
+        action = await only(client, "untitled:test.py", (3, 10), "line")
         assert action.tags is None
         edit = (await client.resolve(action)).edit
         assert edit is not None and edit.change_annotations is None
         assert (edit.document_changes is not None) == documents and (edit.changes is None) == documents
 
 
-async def test_drafts_differ_and_are_offered_once_one_is_known(tmp_path: Path) -> None:
-    model = write_tiny_model(tmp_path / "model", endless=True)
-    async with editing({"model": str(model), "drafts": 6}) as (client, _):
+@pytest.mark.weights
+async def test_drafts_differ_and_are_offered_once_one_is_known(embedded_model: Path) -> None:
+    async with editing({"drafts": 6}) as (client, _):
         await client.until("ready")
-        client.open("one two three four five six\n", language="plaintext")
-        first = await client.resolve(await first_line(client))
-        again, *others = await client.menu("untitled:test.py", (0, 2)) or ()
+        client.open(UNLIKELY)
+        line, body = await client.menu("untitled:test.py", (3, 10)) or ()
+        assert body.title == "Lacuna: Refill this function body", "one of each"
+        first = await client.resolve(line)
+        again, *others = await client.menu("untitled:test.py", (3, 10)) or ()
         assert (await client.resolve(again)).edit == first.edit is not None, "it is worked out once"
         assert [one.title for one in others][:1] == ["Lacuna: Refill this line (draft 2)"]
-        resolved = [first, *[await client.resolve(one) for one in others]]
+        resolved = [first, *[await client.resolve(one) for one in others if "this line" in one.title]]
         written = [new_text(one) for one in resolved if one.edit is not None]
         assert 1 < len(written) == len(set(written))
 
