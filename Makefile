@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 STAMP := $(VENV)/.lacuna-setup
 PYTEST_ARGS ?=
+# Two processes; a file's tests stay in one of them, as they share servers and models.
+AT_ONCE := -n 2 --dist loadfile
 BENCH_ARGS ?=
 TRAIN_ARGS ?=
 EVAL_ARGS ?=
@@ -40,7 +42,7 @@ demo: $(STAMP) ## See the real server complete a small sample project
 	$(BIN)/lacuna demo
 
 test: pull ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
-	$(BIN)/python -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/e2e $(PYTEST_ARGS)
 
 fuzz: pull ## Run all random sequences and hostile inputs, some 20 minutes
 	$(BIN)/python -m pytest -m "slow or not slow" tests/fuzz tests/hostile $(PYTEST_ARGS)
@@ -53,7 +55,7 @@ e2e: e2e-setup ## Test both clients in the real editors
 	$(BIN)/python -m pytest --reruns 2 tests/e2e $(PYTEST_ARGS)
 
 check: lint type ## Lint, types and the tests that need no weights: under three minutes
-	$(BIN)/python -m pytest --ignore=tests/e2e -m "not weights and not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/e2e -m "not weights and not slow" $(PYTEST_ARGS)
 
 map: ## A line for every file
 	@$(PYTHON) docs/map.py
