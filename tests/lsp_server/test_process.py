@@ -21,22 +21,22 @@ SOON = 30.0  # seconds; 5 of them are the watchdog's grace, the others a busy ma
 # A server whose `lacuna.statistics` is stuck in native code that holds Python's lock, as a regular expression may be.
 STUCK = """
 import re, sys
-from lacuna.lsp_server.handlers import commands
+from lacuna.lsp_server import handlers
 from lacuna.lsp_server.protocol import convert
 from lacuna.lsp_server.cli.main import main
-commands.COMMANDS[convert.STATISTICS] = lambda ls: re.match("(a+)+b", "a" * 99)
+handlers.COMMANDS[convert.STATISTICS] = lambda ls: re.match("(a+)+b", "a" * 99)
 sys.argv[1:] = ["serve"]
 main()
 """
 # A server whose `lacuna.statistics` waits in the event loop's default executor, where pulls run.
 PULLING = """
 import asyncio, sys, time
-from lacuna.lsp_server.handlers import commands
+from lacuna.lsp_server import handlers
 from lacuna.lsp_server.protocol import convert
 from lacuna.lsp_server.cli.main import main
 async def pull(ls):
     await asyncio.to_thread(time.sleep, 99)
-commands.COMMANDS[convert.STATISTICS] = pull
+handlers.COMMANDS[convert.STATISTICS] = pull
 sys.argv[1:] = ["serve"]
 main()
 """
