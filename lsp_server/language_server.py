@@ -21,7 +21,7 @@ from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
 from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import convert, names
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.acceptance import Acceptance
 from lacuna.lsp_server.telemetry.daily_counts import DailyCounts, default_path
@@ -132,13 +132,13 @@ class LacunaServer(LanguageServer):
         self.daily_counts.close()
 
     def _tell(self, status: Status) -> None:
-        self.protocol.notify(convert.STATUS, {"state": status.state.value, "message": status.message})
-        self.protocol.notify(convert.COPILOT_STATUS, convert.copilot_status(status.state.value, status.message))
+        self.protocol.notify(names.STATUS, {"state": status.state.value, "message": status.message})
+        self.protocol.notify(names.COPILOT_STATUS, convert.copilot_status(status.state.value, status.message))
         if status.state is State.ERROR:
             self.show(f"Lacuna: {status.message}", types.MessageType.Error)
 
     def _tell_frame(self, picture: Picture) -> None:
-        self.protocol.notify(convert.FRAMES, convert.frames(picture))
+        self.protocol.notify(names.FRAMES, convert.frames(picture))
 
     def _log_message(self, level: int, message: str) -> None:
         if not self.protocol.ended.is_set():

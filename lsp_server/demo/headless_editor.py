@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from lacuna.lsp_server.documents.text import Place, Position, Text
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.model.lifecycle import State
-from lacuna.lsp_server.protocol.convert import COPILOT_STATUS, STATISTICS, STATUS
+from lacuna.lsp_server.protocol.names import COPILOT_STATUS, NEXT_EDIT, STATISTICS, STATUS
 from lacuna.lsp_server.telemetry.statistics import Outcome
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -23,7 +23,6 @@ from pygls.lsp.client import LanguageClient
 T = TypeVar("T")
 
 PATIENCE = 30.0  # seconds; longer than any answer takes
-NEXT_EDIT = "textDocument/copilotInlineEdit"
 LOADING_PATIENCE = 600.0  # 18 GB from a slow disk
 
 

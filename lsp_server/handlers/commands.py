@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lacuna.lsp_server.language_server import LacunaServer
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import names
 
 
 def _statistics(ls: LacunaServer) -> dict[str, object]:
@@ -17,6 +17,6 @@ def _show_frames(ls: LacunaServer, wanted: bool) -> None:
 
 
 COMMANDS: dict[str, Callable[..., object]] = {
-    convert.STATISTICS: _statistics,
-    convert.SHOW_FRAMES: _show_frames,
+    names.STATISTICS: _statistics,
+    names.SHOW_FRAMES: _show_frames,
 }

@@ -8,10 +8,7 @@ from typing import Any
 from lacuna.lsp_server.edits.offer import Offer
 from lacuna.lsp_server.handlers.workspace_edits import range_of
 from lacuna.lsp_server.language_server import LacunaServer
-from lacuna.lsp_server.protocol import convert
-
-ACCEPTED = "lacuna.editAccepted"  # command: a next edit was taken; its argument is the id
-DISMISSED = "lacuna.dismissed"  # command: it is not wanted
+from lacuna.lsp_server.protocol import convert, names
 
 
 async def _inline_edit(ls: LacunaServer, params: Any) -> dict[str, Any]:
@@ -31,7 +28,7 @@ def _edit(ls: LacunaServer, offer: Offer) -> dict[str, Any]:
         "text": offer.draft.text,
         "textDocument": {"uri": offer.uri, "version": offer.version},
         "range": range_of(ls, offer.uri, offer.draft),
-        "command": {"title": "Lacuna: accepted", "command": ACCEPTED, "arguments": [offer.id]},
+        "command": {"title": "Lacuna: accepted", "command": names.EDIT_ACCEPTED, "arguments": [offer.id]},
     }
 
 
@@ -54,8 +51,8 @@ def _dismissed(ls: LacunaServer, id: int) -> None:
 
 
 FEATURES: dict[str, Callable[..., object]] = {
-    "textDocument/copilotInlineEdit": _inline_edit,
-    "textDocument/didShowInlineEdit": _did_show,
-    "textDocument/didFocus": _did_focus,
+    names.NEXT_EDIT: _inline_edit,
+    names.DID_SHOW_EDIT: _did_show,
+    names.DID_FOCUS: _did_focus,
 }
-COMMANDS: dict[str, Callable[..., object]] = {ACCEPTED: _accepted, DISMISSED: _dismissed}
+COMMANDS: dict[str, Callable[..., object]] = {names.EDIT_ACCEPTED: _accepted, names.DISMISSED: _dismissed}

@@ -14,7 +14,7 @@ from lacuna.engine.store.pull_error import PullError
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.model.model_choices import model_options
 from lacuna.lsp_server.model.pull_progress import PullProgress
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import convert, names
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
@@ -77,6 +77,6 @@ def _logged(model: str) -> Callable[[int, str], None]:
 
 
 COMMANDS: dict[str, Callable[..., object]] = {
-    convert.MODELS: _models,
-    convert.PULL: _pull,
+    names.MODELS: _models,
+    names.PULL: _pull,
 }

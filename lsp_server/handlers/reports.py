@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lacuna.lsp_server.language_server import LacunaServer
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import convert, names
 
 
 def _accepted(ls: LacunaServer, item: int) -> None:
@@ -26,10 +26,10 @@ def _did_partially_accept(ls: LacunaServer, params: Any) -> None:
 
 
 FEATURES: dict[str, Callable[..., object]] = {
-    convert.DID_SHOW: _did_show,
-    convert.DID_PARTIALLY_ACCEPT: _did_partially_accept,
+    names.DID_SHOW: _did_show,
+    names.DID_PARTIALLY_ACCEPT: _did_partially_accept,
 }
 COMMANDS: dict[str, Callable[..., object]] = {
-    convert.ACCEPTED: _accepted,
-    convert.PARTIALLY_ACCEPTED: _partially_accepted,
+    names.ACCEPTED: _accepted,
+    names.PARTIALLY_ACCEPTED: _partially_accepted,
 }

@@ -10,10 +10,10 @@ from lacuna.lsp_server.documents.text import Place, Position
 from lacuna.lsp_server.edits.rewrite import Rewrite
 from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
 from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.protocol import names
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-REWRITE = "lacuna.rewrite"  # command; its argument is {textDocument, range, instruction}, its answer a WorkspaceEdit
 _LABEL = 60  # characters of an instruction that a preview shows
 
 
@@ -52,11 +52,11 @@ def _place(ls: LacunaServer, document: Document, position: Any) -> Place:
     return document.text.place(Position(line, character), ls.documents.encoding)
 
 
-def _field(arguments: Any, *names: str) -> Any:
-    for name in names:
+def _field(arguments: Any, *path: str) -> Any:
+    for name in path:
         arguments = arguments.get(name) if isinstance(arguments, dict) else getattr(arguments, name, None)
         if arguments is None:
-            raise JsonRpcException(f"lacuna.rewrite needs {'.'.join(names)}", types.ErrorCodes.InvalidParams)
+            raise JsonRpcException(f"{names.REWRITE} needs {'.'.join(path)}", types.ErrorCodes.InvalidParams)
     return arguments
 
 
@@ -64,4 +64,4 @@ def _failed(message: str) -> JsonRpcException:
     return JsonRpcException(message, types.LSPErrorCodes.RequestFailed)
 
 
-COMMANDS: dict[str, Callable[..., object]] = {REWRITE: _rewrite}
+COMMANDS: dict[str, Callable[..., object]] = {names.REWRITE: _rewrite}

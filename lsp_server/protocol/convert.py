@@ -12,22 +12,10 @@ from lacuna.lsp_server.completion.request import Item, Request, Selected
 from lacuna.lsp_server.documents.text import Edit, Encoding, Position
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.model.model_choices import ModelOption
+from lacuna.lsp_server.protocol import names
 from lsprotocol import types
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcInvalidParams
-
-ACCEPTED = "lacuna.accepted"  # command: a suggestion was taken; its argument is the item's id
-PARTIALLY_ACCEPTED = "lacuna.partiallyAccepted"  # command: the item's id, and how much of its text was taken
-STATISTICS = "lacuna.statistics"  # command: counts and times since the start
-SHOW_FRAMES = "lacuna.frames"  # command: whether the client wants to be told FRAMES
-PULL = "lacuna.pull"  # command: fetch a model
-MODELS = "lacuna.models"  # command: what can be chosen as `model`
-STATUS = "lacuna/status"  # notification to the client: {"state", "message"}
-COPILOT_STATUS = "didChangeStatus"  # the same for clients of Copilot's server: {"busy", "message", "kind"}
-FRAMES = "lacuna/frames"  # notification to the client: see `frames`
-# Notifications of clients of Copilot's server, about an item of ours.
-DID_SHOW = "textDocument/didShowCompletion"
-DID_PARTIALLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
 
 MENU_LABEL = 60  # characters of a suggestion that the completion menu shows
 
@@ -178,7 +166,7 @@ def _completion_item(item: Item) -> types.CompletionItem:
 
 
 def _accepted(item: Item) -> types.Command:
-    return types.Command("Lacuna: accepted", ACCEPTED, arguments=[item.id])
+    return types.Command("Lacuna: accepted", names.ACCEPTED, arguments=[item.id])
 
 
 def _position(position: types.Position) -> Position:

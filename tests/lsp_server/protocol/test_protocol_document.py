@@ -11,17 +11,23 @@ import pytest
 from lacuna.lsp_server import handlers
 from lacuna.lsp_server.config import Config, from_client
 from lacuna.lsp_server.handlers import completions
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import names
+from lsprotocol.types import METHOD_TO_TYPES
 
 TEXT = (Path(__file__).parents[3] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
 SETTINGS = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^|]+)` \|", TEXT, re.MULTILINE))
 METHODS = {*handlers.FEATURES, *completions.METHODS} - {"initialized"}
-TOLD = {convert.STATUS, convert.FRAMES, convert.COPILOT_STATUS}
+OURS = {value for name, value in vars(names).items() if name.isupper()}
+TOLD = {names.STATUS, names.FRAMES, names.COPILOT_STATUS}
 
 
 @pytest.mark.parametrize("name", sorted({*METHODS, *handlers.COMMANDS, *TOLD}))
 def test_every_message_is_named(name: str) -> None:
     assert f"`{name}" in TEXT
+
+
+def test_every_name_of_ours_is_handled_or_told() -> None:
+    assert {*handlers.COMMANDS, *TOLD} | {method for method in METHODS if method not in METHOD_TO_TYPES} == OURS
 
 
 def test_no_command_is_named_that_there_is_not() -> None:
