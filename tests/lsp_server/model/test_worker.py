@@ -73,7 +73,7 @@ async def test_it_fills_gaps_once_a_model_is_there(models: Models, tiny: Path) -
 async def test_cancelling_stops_the_engine_in_mid_denoising(
     models: Models, tiny: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "lsp_server")
+    caplog.set_level(logging.DEBUG, "lacuna.lsp_server")
     worker = await loaded(models, choice(tiny))
     whole = await worker.fill(LONG, document="a")
     filling = asyncio.create_task(worker.fill(LONG, document="b"))
