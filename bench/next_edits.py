@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Edit, Position
-from lacuna.lsp_server.edits.next_edits import NextEdits
-from lacuna.lsp_server.edits.offer import Offer, Offers, Quiet
+from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
+from lacuna.lsp_server.edits.next_edit.service import NextEdits
 from lacuna.lsp_server.model.worker import Worker
 from scripted_edit import Change, ScriptedEdit, followed
 
@@ -73,7 +73,7 @@ class _User:
         if not isinstance(found, Offer):
             return found
         text = self._document.text
-        return Change(text.offset(found.draft.start), text.offset(found.draft.end), found.draft.text)
+        return Change(text.offset(found.replacement.start), text.offset(found.replacement.end), found.replacement.text)
 
     def _position(self, offset: int) -> Position:
         text = self._document.text

@@ -12,8 +12,8 @@ from held_out import HeldOut
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Position
-from lacuna.lsp_server.edits.block import Block, Unit, without
-from lacuna.lsp_server.edits.refill import Refill, context_of
+from lacuna.lsp_server.edits.refill.block import Block, Unit, without
+from lacuna.lsp_server.edits.refill.refill import Refill, context_of
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected
 from lacuna.lsp_server.model.worker import Worker
 

@@ -1,1 +1,1 @@
-"""Edit suggestions: blocks that are refilled on request, and next edits that follow from the last ones."""
+"""Edit suggestions, three products: next edits, refilled blocks, rewrites that follow an instruction."""

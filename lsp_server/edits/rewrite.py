@@ -11,7 +11,7 @@ from lacuna.engine.untrusted.secrets import secrets
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.lexing.indentation import leading, moved, unit_of, width, with_unit
 from lacuna.lsp_server.model.worker import Worker
 
@@ -51,18 +51,18 @@ class Rewrite:
         )
 
 
-async def rewritten(rewrite: Rewrite, instruction: str, worker: Worker) -> Draft | None:
+async def rewritten(rewrite: Rewrite, instruction: str, worker: Worker) -> Replacement | None:
     """The code as the model wants it; None where it leaves it as it is. Raises ModelError."""
     request = RewriteRequest(instruction, dedent(rewrite.code), rewrite.prefix, rewrite.suffix, rewrite.language)
     return drafted(rewrite, await worker.rewrite(request))
 
 
-def drafted(rewrite: Rewrite, answer: str) -> Draft | None:
+def drafted(rewrite: Rewrite, answer: str) -> Replacement | None:
     """An answer in the form of the document; None where it changes nothing, or would bring a secret."""
     text = _indented(answer.strip("\n").rstrip(), rewrite)
     if not text.strip() or text == rewrite.code or _brings_secret(text, rewrite.code):
         return None
-    return Draft(text.replace("\n", rewrite.newline), rewrite.start, rewrite.end)
+    return Replacement(text.replace("\n", rewrite.newline), rewrite.start, rewrite.end)
 
 
 def _brings_secret(text: str, code: str) -> bool:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot, UnknownDocument
 from lacuna.lsp_server.documents.text import Position, Text
-from lacuna.lsp_server.edits.block import Block
-from lacuna.lsp_server.edits.draft import Draft
-from lacuna.lsp_server.edits.next_edits import NextEdits
-from lacuna.lsp_server.edits.offer import Offer, Offers, Quiet
-from lacuna.lsp_server.edits.refills import Refills
+from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
+from lacuna.lsp_server.edits.next_edit.service import NextEdits
+from lacuna.lsp_server.edits.refill.block import Block
+from lacuna.lsp_server.edits.refill.refills import Refills
+from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.edits.rewrite import Rewrite, rewritten
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.setup import Setup
@@ -26,8 +26,8 @@ class EditSuggestions:
         self.offers = Offers()
         self._next_edits = NextEdits(documents, setup.worker, self._may_follow, self.offers)
         # Of each one at a time: who asks for another one is not interested in the one before.
-        self._refilling: LatestOnly[Draft | Reason] = LatestOnly()
-        self._rewriting: LatestOnly[Draft | None] = LatestOnly()
+        self._refilling: LatestOnly[Replacement | Reason] = LatestOnly()
+        self._rewriting: LatestOnly[Replacement | None] = LatestOnly()
         self._set(setup)
 
     def configure(self, setup: Setup) -> None:
@@ -70,7 +70,7 @@ class EditSuggestions:
         """How many drafts there are for a block, of which one was asked for before; 0 where none was."""
         return self._refills.count(snapshot, block)
 
-    async def refill(self, snapshot: Snapshot, block: Block, number: int) -> Draft | Reason | None:
+    async def refill(self, snapshot: Snapshot, block: Block, number: int) -> Replacement | Reason | None:
         """A draft for a block, or why there is none. Raises ModelError.
 
         None when another is asked for, or the document is edited, meanwhile.
@@ -82,7 +82,7 @@ class EditSuggestions:
         about = _About(snapshot.text, (block, number))
         return await self._refilling.run(about, lambda: refill.draft(number, worker))
 
-    async def rewrite(self, text: Text, rewrite: Rewrite, instruction: str) -> Draft | None:
+    async def rewrite(self, text: Text, rewrite: Rewrite, instruction: str) -> Replacement | None:
         """Some code of a document as an instruction wants it, or None where the model leaves it as it is.
 
         None too when another is asked for, or the document is edited, meanwhile. Raises ModelError.

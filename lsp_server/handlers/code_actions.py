@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Place, Position
-from lacuna.lsp_server.edits import code_actions
-from lacuna.lsp_server.edits.block import TREE_MS, Block, Unit
-from lacuna.lsp_server.edits.code_actions import Action, Mark, Menu
+from lacuna.lsp_server.edits.refill import actions
+from lacuna.lsp_server.edits.refill.actions import Action, Mark, Menu
+from lacuna.lsp_server.edits.refill.block import TREE_MS, Block, Unit
 from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.language_server import LacunaServer
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
-OPTIONS = types.CodeActionOptions(code_action_kinds=code_actions.kinds(), resolve_provider=True)
+OPTIONS = types.CodeActionOptions(code_action_kinds=actions.kinds(), resolve_provider=True)
 
 
 def add(ls: LacunaServer, capabilities: types.ClientCapabilities) -> None:
@@ -35,7 +35,7 @@ def _code_actions(ls: LacunaServer, params: types.CodeActionParams) -> list[type
     start, end = _places(ls, snapshot, params.range)
     marks = [Mark(*_places(ls, snapshot, one.range), one.message) for one in context.diagnostics]
     menu = Menu(start, end, marks, [str(kind) for kind in context.only or ()], ls.config.drafts)
-    found = code_actions.actions(snapshot, menu, lambda block: ls.edits.count_refills(snapshot, block))
+    found = actions.actions(snapshot, menu, lambda block: ls.edits.count_refills(snapshot, block))
     return [_code_action(ls, snapshot, action, context.diagnostics) for action in found]
 
 

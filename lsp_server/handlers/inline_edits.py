@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lacuna.lsp_server.edits.offer import Offer
+from lacuna.lsp_server.edits.next_edit.offers import Offer
 from lacuna.lsp_server.handlers.workspace_edits import range_of
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.protocol import convert, names
@@ -25,9 +25,9 @@ async def _inline_edit(ls: LacunaServer, params: Any) -> dict[str, Any]:
 
 def _edit(ls: LacunaServer, offer: Offer) -> dict[str, Any]:
     return {
-        "text": offer.draft.text,
+        "text": offer.replacement.text,
         "textDocument": {"uri": offer.uri, "version": offer.version},
-        "range": range_of(ls, offer.uri, offer.draft),
+        "range": range_of(ls, offer.uri, offer.replacement),
         "command": {"title": "Lacuna: accepted", "command": names.EDIT_ACCEPTED, "arguments": [offer.id]},
     }
 

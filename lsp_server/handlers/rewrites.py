@@ -35,14 +35,14 @@ async def _rewrite(ls: LacunaServer, arguments: Any) -> types.WorkspaceEdit:
     if rewrite is None:
         raise _failed("there is nothing to rewrite: select some code")
     text = document.text
-    draft = await ls.at_work(ls.edits.rewrite(text, rewrite, instruction))
+    replacement = await ls.at_work(ls.edits.rewrite(text, rewrite, instruction))
     if not ls.documents.has(text):
         raise JsonRpcException(
             "the document has changed meanwhile: nothing was edited", types.LSPErrorCodes.ContentModified
         )
-    if draft is None:
+    if replacement is None:
         raise _failed("the model failed or left the code as it is, or something else was asked for meanwhile")
-    return confirmed_edit(ls, uri, draft, f"Lacuna: {instruction.strip()[:_LABEL]}")
+    return confirmed_edit(ls, uri, replacement, f"Lacuna: {instruction.strip()[:_LABEL]}")
 
 
 def _place(ls: LacunaServer, document: Document, position: Any) -> Place:

@@ -18,10 +18,10 @@ PLUGIN = Path(__file__).parents[2] / "editors" / "nvim"
 def _help_script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("nvim_help", PLUGIN / "scripts" / "help.py")
     assert spec is not None
-    assert spec.lifecycle is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.lifecycle.exec_module(module)
+    spec.loader.exec_module(module)
     return module
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lacuna.lsp_server.documents.plain_text import PlainText, plain
 from lacuna.lsp_server.documents.text import Text
-from lacuna.lsp_server.edits.recent_edits import RecentEdits, difference
+from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits, difference
 
 URI = "untitled:a.py"
 LINES = 1500  # several blocks

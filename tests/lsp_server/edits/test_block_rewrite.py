@@ -9,7 +9,7 @@ import tiny_diffusion_gemma
 from edits_client import editing
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.edits.rewrite import Rewrite, drafted
 from pygls.exceptions import JsonRpcException
 
@@ -36,7 +36,7 @@ def test_nothing_is_no_code() -> None:
 
 def test_an_answer_stands_as_deep_as_the_code_did() -> None:
     rewrite = rewrite_of(CODE, (1, 4), (2, 16))
-    expected = Draft("    def f(self):\n        return 3", Place(1, 0), Place(2, 16))
+    expected = Replacement("    def f(self):\n        return 3", Place(1, 0), Place(2, 16))
     assert drafted(rewrite, "def f(self):\n    return 3\n") == expected
     assert drafted(rewrite, "    def f(self):\n        return 3") == expected
     assert drafted(rewrite, "def f(self):\n\treturn 3") == expected

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.change import change_of
-from lacuna.lsp_server.edits.objections import has_objection
-from lacuna.lsp_server.edits.recent_edits import difference
+from lacuna.lsp_server.edits.next_edit.change import change_of
+from lacuna.lsp_server.edits.next_edit.objections import has_objection
+from lacuna.lsp_server.edits.next_edit.recent_edits import difference
+from lacuna.lsp_server.edits.next_edit.site import Version, holds_secret
 from lacuna.lsp_server.edits.rewrite import Rewrite, drafted
-from lacuna.lsp_server.edits.site import Version, holds_secret
 
 KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
 

@@ -11,10 +11,10 @@ import pytest
 from lacuna.lsp_server.config import DEFAULTS, Config
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Edit, Place, Position
-from lacuna.lsp_server.edits import next_edit, next_edits
-from lacuna.lsp_server.edits.block import Block, Unit
-from lacuna.lsp_server.edits.next_edit import MAX_PLACES
-from lacuna.lsp_server.edits.offer import Quiet
+from lacuna.lsp_server.edits.next_edit import search, service
+from lacuna.lsp_server.edits.next_edit.offers import Quiet
+from lacuna.lsp_server.edits.next_edit.search import MAX_PLACES
+from lacuna.lsp_server.edits.refill.block import Block, Unit
 from lacuna.lsp_server.edits.rewrite import Rewrite
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.handlers import documents as handlers
@@ -150,7 +150,7 @@ async def test_a_search_that_takes_long_looks_at_no_further_place(user: User, mo
         return ()
 
     monkeypatch.setattr(user.worker, "surprises", find_nothing)
-    monkeypatch.setattr(next_edits, "BUDGET_SECONDS", 0.5)
+    monkeypatch.setattr(service, "BUDGET_SECONDS", 0.5)
     assert await user.edits.next_edit(URI, Position(0, 5)) is Quiet.OUT_OF_TIME
     assert 1 <= asked < MAX_PLACES
 
@@ -165,9 +165,9 @@ async def test_large_documents_are_not_scanned_where_requests_wait(user: User, m
 
         return run
 
-    monkeypatch.setattr(next_edit, "change_of", noted(next_edit.change_of))
-    monkeypatch.setattr(next_edit, "changes_only_comments", noted(next_edit.changes_only_comments))
-    monkeypatch.setattr("lacuna.lsp_server.edits.site.related_places", noted(lambda *_: []))
+    monkeypatch.setattr(search, "change_of", noted(search.change_of))
+    monkeypatch.setattr(search, "changes_only_comments", noted(search.changes_only_comments))
+    monkeypatch.setattr("lacuna.lsp_server.edits.next_edit.site.related_places", noted(lambda *_: []))
     user.rename()
     assert await user.edits.next_edit(URI, Position(0, 5)) is Quiet.NO_PLACE
     assert len(threads) == 3 and threading.main_thread() not in threads

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from edits_client import CAN_RESOLVE, EditsClient, editing
 from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.code_actions import Mark, Menu, actions
+from lacuna.lsp_server.edits.refill.actions import Mark, Menu, actions
 from lsprotocol import types
 from marked_text import snapshot_at
 from pygls.exceptions import JsonRpcRequestCancelled

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lacuna.engine.api import Hole, Patch, Revision
-from lacuna.lsp_server.edits.change import Change, change_of
-from lacuna.lsp_server.edits.objections import changes_only_comments, has_objection
-from lacuna.lsp_server.edits.offer import Quiet
-from lacuna.lsp_server.edits.site import Other, Site, Version, sites
-from lacuna.lsp_server.edits.tokens import tokens
+from lacuna.lsp_server.edits.next_edit.change import Change, change_of
+from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, has_objection
+from lacuna.lsp_server.edits.next_edit.offers import Quiet
+from lacuna.lsp_server.edits.next_edit.site import Other, Site, Version, sites
+from lacuna.lsp_server.edits.next_edit.tokens import tokens
 from lacuna.lsp_server.model.worker import Worker
 
 MAX_PLACES = 8  # per request: some 0.3 s each, and 1 to 3 s more where something is surprising

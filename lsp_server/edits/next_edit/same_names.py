@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from lacuna.lsp_server.edits.argument_lists import Filling
-from lacuna.lsp_server.edits.change import Change, Replacement
-from lacuna.lsp_server.edits.tokens import Token, tokens
+from lacuna.lsp_server.edits.next_edit.argument_lists import Filling
+from lacuna.lsp_server.edits.next_edit.change import Change, TokenReplacement
+from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 _BINDS = r"(?<![.\w]){0}\s*(:[^=\n]+)?:?=(?!=)|\b(as|for|let|var|const|mut|val)\s+(\w+,\s*)*{0}\b"
 _PARAMETERS = re.compile(r"[^({]*\(([^)]*)\)")
@@ -35,19 +35,19 @@ def same_names(change: Change, text: str, functions: Sequence[_Span] | None) -> 
         yield [Filling(*span, one.new_text) for span in inside]
 
 
-def _is_moved(one: Replacement, change: Change) -> bool:
+def _is_moved(one: TokenReplacement, change: Change) -> bool:
     """Whether the words were not replaced but stand elsewhere now."""
     return all(token.text in change.come for token in one.old)
 
 
-def _is_shared(one: Replacement, change: Change, other: str) -> bool:
+def _is_shared(one: TokenReplacement, change: Change, other: str) -> bool:
     """Whether a definition got another name, which another document may use and does not define itself."""
     left = change.after[change.after.rfind("\n", 0, one.new[0].start) + 1 : one.new[0].start]
     is_definition = re.search(_DEFINES + r"$", left) is not None
     return is_definition and not re.search(_DEFINES + re.escape(one.old_text) + r"\b", other)
 
 
-def _scope(one: Replacement, change: Change, functions: Sequence[_Span]) -> _Span:
+def _scope(one: TokenReplacement, change: Change, functions: Sequence[_Span]) -> _Span:
     """The innermost function around an edit that binds the name which was replaced, else the whole document."""
     if _is_name(one, change):
         around = (span for span in functions if _contains(span, _place(one)))
@@ -58,7 +58,7 @@ def _scope(one: Replacement, change: Change, functions: Sequence[_Span]) -> _Spa
     return 0, max(len(change.before), len(change.after))
 
 
-def _with_their_own(one: Replacement, change: Change, text: str, functions: Sequence[_Span]) -> list[_Span]:
+def _with_their_own(one: TokenReplacement, change: Change, text: str, functions: Sequence[_Span]) -> list[_Span]:
     """The functions elsewhere that bind the name themselves, to something else."""
     if not _is_name(one, change):
         return []
@@ -70,11 +70,11 @@ def _contains(outer: _Span, inner: _Span) -> bool:
     return outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-def _place(one: Replacement) -> _Span:
+def _place(one: TokenReplacement) -> _Span:
     return one.new[0].start, one.new[-1].end
 
 
-def _is_name(one: Replacement, change: Change) -> bool:
+def _is_name(one: TokenReplacement, change: Change) -> bool:
     """Whether one name was replaced that may be bound, which an attribute is not."""
     return len(one.old) == 1 and one.old[0].is_name and not _is_of_object(one, change)
 
@@ -86,11 +86,11 @@ def _binds(function: str, name: str) -> bool:
     return re.search(_BINDS.format(re.escape(name)), function) is not None
 
 
-def _is_of_object(one: Replacement, change: Change) -> bool:
+def _is_of_object(one: TokenReplacement, change: Change) -> bool:
     return one.index > 0 and change.old[one.index - 1].text == "."
 
 
-def _occurrences(one: Replacement, text: str, everywhere: Sequence[Token], change: Change) -> Iterator[_Span]:
+def _occurrences(one: TokenReplacement, text: str, everywhere: Sequence[Token], change: Change) -> Iterator[_Span]:
     wanted = [token.text for token in one.old]
     of_object = _is_of_object(one, change)
     for at in range(len(everywhere) - len(wanted) + 1):
@@ -104,7 +104,7 @@ def _occurrences(one: Replacement, text: str, everywhere: Sequence[Token], chang
             yield everywhere[at].start, everywhere[at + len(wanted) - 1].end
 
 
-def _is_defining(one: Replacement, left: str) -> bool:
+def _is_defining(one: TokenReplacement, left: str) -> bool:
     """Whether a literal is what the name that took its place stands for, as in `LIMIT = 10` or `LIMIT: int = 10`."""
     name, before = one.new[-1].text, [token.text for token in tokens(left)]
     return name in before and before[-1] in ("=", name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from lacuna.lsp_server.edits.argument_lists import Filling
-from lacuna.lsp_server.edits.change import Change, Replacement
-from lacuna.lsp_server.edits.tokens import Token, tokens
+from lacuna.lsp_server.edits.next_edit.argument_lists import Filling
+from lacuna.lsp_server.edits.next_edit.change import Change, TokenReplacement
+from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 SIMILAR = 0.6  # share of tokens that a line must have in common with the one that changed
 _LEAST_TOKENS = 4  # of a line that another one can be like
@@ -55,13 +55,13 @@ def _followed(change: Change, text: str, matcher: SequenceMatcher[str], others: 
     return found
 
 
-def _says(others: list[Token], at: list[int], one: Replacement) -> bool:
+def _says(others: list[Token], at: list[int], one: TokenReplacement) -> bool:
     """Whether the other line has the words that were replaced, and nothing between them."""
     in_a_row = at[0] >= 0 and at == list(range(at[0], at[0] + len(at)))
     return in_a_row and all(others[place].text == old.text for place, old in zip(at, one.old, strict=True))
 
 
-def _spaced(change: Change, one: Replacement) -> str:
+def _spaced(change: Change, one: TokenReplacement) -> str:
     """What was inserted, with the space around it on its lines."""
     start, end = one.new[0].start, one.new[-1].end
     before = max((token.end for token in change.new if token.end <= start), default=start)

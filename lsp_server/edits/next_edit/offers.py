@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 
-from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.replacement import Replacement
 
 REMEMBERED = 500  # dismissed offers
 
@@ -33,7 +33,7 @@ class Offer:
     id: int
     uri: str
     version: int
-    draft: Draft
+    replacement: Replacement
     line: str  # as it stands
     new_line: str
 
@@ -53,11 +53,11 @@ class Offers:
         """What was offered last, and neither taken nor dismissed."""
         return self._open
 
-    def make(self, uri: str, version: int, draft: Draft, line: str, new_line: str) -> Offer:
+    def make(self, uri: str, version: int, replacement: Replacement, line: str, new_line: str) -> Offer:
         """A new offer, in place of the one that is open."""
         if self._open is None or (self._open.line, self._open.new_line, self._open.uri) != (line, new_line, uri):
             self.offered += 1
-        self._open = Offer(next(self._ids), uri, version, draft, line, new_line)
+        self._open = Offer(next(self._ids), uri, version, replacement, line, new_line)
         return self._open
 
     def was_dismissed(self, uri: str, line: str, new_line: str) -> bool:

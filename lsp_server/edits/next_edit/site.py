@@ -8,9 +8,9 @@ from itertools import islice
 
 from lacuna.engine.api import Hole, Passage, Patch, Surprise
 from lacuna.engine.untrusted.secrets import has_secret
-from lacuna.lsp_server.edits.change import Change
-from lacuna.lsp_server.edits.recent_edits import RecentEdit
-from lacuna.lsp_server.edits.related_places import RelatedPlace, related_places
+from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.next_edit.related_places import RelatedPlace, related_places
 
 MAX_HOLES = 4  # in one place
 NEAR = 2  # characters between a word that became less likely and the hole that it tells of

@@ -13,11 +13,11 @@ from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import spans
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.text import Text
-from lacuna.lsp_server.edits import objections
-from lacuna.lsp_server.edits.change import change_of
-from lacuna.lsp_server.edits.objections import changes_only_comments, has_objection
-from lacuna.lsp_server.edits.recent_edits import PAUSE_SECONDS, RecentEdits, difference
-from lacuna.lsp_server.edits.related_places import related_places
+from lacuna.lsp_server.edits.next_edit import objections
+from lacuna.lsp_server.edits.next_edit.change import change_of
+from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, has_objection
+from lacuna.lsp_server.edits.next_edit.recent_edits import PAUSE_SECONDS, RecentEdits, difference
+from lacuna.lsp_server.edits.next_edit.related_places import related_places
 
 URI = "untitled:a.py"
 MEAN = """\

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import spans
-from lacuna.lsp_server.edits.argument_lists import Filling, followed, list_changes, lists
-from lacuna.lsp_server.edits.change import Change
-from lacuna.lsp_server.edits.same_names import same_names
-from lacuna.lsp_server.edits.similar_lines import similar_lines
+from lacuna.lsp_server.edits.next_edit.argument_lists import Filling, followed, list_changes, lists
+from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.same_names import same_names
+from lacuna.lsp_server.edits.next_edit.similar_lines import similar_lines
 
 MAX_PASSAGE = 600  # characters of the lines around a place
 

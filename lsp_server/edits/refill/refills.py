@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
 from lacuna.lsp_server.documents.text import Text
-from lacuna.lsp_server.edits.block import Block, without
-from lacuna.lsp_server.edits.refill import Refill, context_of
+from lacuna.lsp_server.edits.refill.block import Block, without
+from lacuna.lsp_server.edits.refill.refill import Refill, context_of
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected
 from lacuna.lsp_server.setup import Setup
 

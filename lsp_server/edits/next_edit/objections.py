@@ -5,8 +5,8 @@ from __future__ import annotations
 from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import MissingGrammar, error_count, grammar, parse, spans
 from lacuna.engine.untrusted.secrets import reveals
-from lacuna.lsp_server.edits.change import Change
-from lacuna.lsp_server.edits.tokens import tokens
+from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.tokens import tokens
 from lacuna.lsp_server.infill.repetition import loops
 
 _LINE = 300  # characters behind it, in which a secret may end

@@ -1,4 +1,4 @@
-"""A draft: text that could take the place of a piece of a document."""
+"""Text that could take the place of a piece of a document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lacuna.lsp_server.documents.text import Place
 
 
 @dataclass(frozen=True)
-class Draft:
+class Replacement:
     """`text`, with the document's line ends, replaces what stands between `start` and `end`."""
 
     text: str

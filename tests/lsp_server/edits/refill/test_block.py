@@ -6,8 +6,8 @@ import pytest
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.block import MAX_CHARS, Block, Unit, block_between, blocks_at, text_of, without
-from lacuna.lsp_server.edits.refill import context_of
+from lacuna.lsp_server.edits.refill.block import MAX_CHARS, Block, Unit, block_between, blocks_at, text_of, without
+from lacuna.lsp_server.edits.refill.refill import context_of
 from lacuna.lsp_server.infill.question import Question, Scope
 from lacuna.lsp_server.infill.suggestion import Rejected
 from marked_text import snapshot_at

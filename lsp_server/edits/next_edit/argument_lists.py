@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lacuna.lsp_server.edits.change import Change
+from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.lexing.bracket_scan import scan
 
 MAX_CHARS = 400  # of a list

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.block import Block, Unit, block_between, blocks_at
+from lacuna.lsp_server.edits.refill.block import Block, Unit, block_between, blocks_at
 
 KIND = "refactor.rewrite.lacuna"
 DIAGNOSTIC_KIND = "quickfix.lacuna"

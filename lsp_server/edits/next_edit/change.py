@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from lacuna.lsp_server.edits.recent_edits import RecentEdit
-from lacuna.lsp_server.edits.tokens import Token, tokens
+from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 MAX_CHARS = 1500  # of the lines that an edit touched; more is pasted or deleted text, which nothing follows from
 
 
 @dataclass(frozen=True)
-class Replacement:
+class TokenReplacement:
     """Some tokens of the lines as they were, and what stands there now. One of both may be empty."""
 
     old: tuple[Token, ...]
@@ -35,7 +35,7 @@ class Change:
     after: str
     old: tuple[Token, ...]  # of the lines as they were
     new: tuple[Token, ...]
-    replacements: tuple[Replacement, ...]  # from left to right
+    replacements: tuple[TokenReplacement, ...]  # from left to right
     start: int  # where the lines begin, in both versions
     end: int  # where they end in the one after the edit; all behind it is the same in both
 
@@ -58,13 +58,13 @@ def change_of(edit: RecentEdit, after: str) -> Change | None:
     return Change(before, after, tuple(old), tuple(new), replacements, start, end) if replacements else None
 
 
-def _replacements(before: str, after: str, old: list[Token], new: list[Token]) -> list[Replacement]:
+def _replacements(before: str, after: str, old: list[Token], new: list[Token]) -> list[TokenReplacement]:
     matcher = SequenceMatcher(None, [one.text for one in old], [one.text for one in new], autojunk=False)
     found = []
     for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
         if kind != "equal":
             gone, come = tuple(old[old_start:old_end]), tuple(new[new_start:new_end])
-            found.append(Replacement(gone, come, _text(before, gone), _text(after, come), old_start))
+            found.append(TokenReplacement(gone, come, _text(before, gone), _text(after, come), old_start))
     return found
 
 

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from edits_client import EditsClient, editing
 from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.draft import Draft
-from lacuna.lsp_server.edits.offer import Offers
+from lacuna.lsp_server.edits.next_edit.offers import Offers
+from lacuna.lsp_server.edits.replacement import Replacement
 from language_client import PATIENCE
 from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
 
@@ -239,7 +239,7 @@ async def test_the_setting_and_the_status() -> None:
 
 def offers_with_one() -> Offers:
     offers = Offers()
-    offers.make("a.py", 1, Draft("new", Place(0, 0), Place(0, 3)), "old", "new")
+    offers.make("a.py", 1, Replacement("new", Place(0, 0), Place(0, 3)), "old", "new")
     return offers
 
 

@@ -10,11 +10,11 @@ from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Place, Position, Text
-from lacuna.lsp_server.edits.draft import Draft
-from lacuna.lsp_server.edits.next_edit import Found, Search
-from lacuna.lsp_server.edits.offer import Offer, Offers, Quiet
-from lacuna.lsp_server.edits.recent_edits import MAX_CHARS, RecentEdits
-from lacuna.lsp_server.edits.site import Other, Version, holds_secret
+from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
+from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdits
+from lacuna.lsp_server.edits.next_edit.search import Found, Search
+from lacuna.lsp_server.edits.next_edit.site import Other, Version, holds_secret
+from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.model.worker import Worker
 
 IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
@@ -115,8 +115,8 @@ class NextEdits:
         document = self._documents.get(found.uri)
         text = plain(document.text)
         start, end = _place(text, found.start), _place(text, found.end)
-        draft = Draft(found.text.replace("\n", document.text.newline), start, end)
-        return self._offers.make(found.uri, document.version, draft, found.line, found.new_line)
+        replacement = Replacement(found.text.replace("\n", document.text.newline), start, end)
+        return self._offers.make(found.uri, document.version, replacement, found.line, found.new_line)
 
 
 def _place(text: str, offset: int) -> Place:

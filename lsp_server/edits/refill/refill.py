@@ -7,8 +7,8 @@ from dataclasses import replace
 from lacuna.engine.api import NEAR, Extent, Gap, Infill
 from lacuna.lsp_server.documents.exclude import Exclusion, path_of
 from lacuna.lsp_server.documents.store import Snapshot
-from lacuna.lsp_server.edits.block import Block, Unit, text_of
-from lacuna.lsp_server.edits.draft import Draft
+from lacuna.lsp_server.edits.refill.block import Block, Unit, text_of
+from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.infill.postprocess import postprocess
 from lacuna.lsp_server.infill.question import Question, Scope, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
@@ -32,7 +32,7 @@ class Refill:
         self._question = question
         self._most = drafts
         self._left: list[Infill] | None = None  # None: the engine was not asked yet
-        self._found: list[Draft] = []
+        self._found: list[Replacement] = []
         self._known = {_without_space(text_of(snapshot, block))}
         self._reason = Reason.EMPTY
 
@@ -42,7 +42,7 @@ class Refill:
         left = self._most if self._left is None else len(self._left)
         return len(self._found) + left
 
-    async def draft(self, number: int, worker: Worker) -> Draft | Reason:
+    async def draft(self, number: int, worker: Worker) -> Replacement | Reason:
         """A draft, or why there are not so many. Raises ModelError. When cancelled, what was found is kept."""
         if self._left is None:
             gap, document = _beginning(replace(self._question.gap, n_best=self._most)), path_of(self._hollow.uri)
@@ -105,9 +105,9 @@ def _beginning(gap: Gap) -> Gap:
     return replace(gap, max_tokens=min(gap.max_tokens, ASKED_TOKENS))
 
 
-def _draft(block: Block, suggestion: Suggestion) -> Draft:
+def _draft(block: Block, suggestion: Suggestion) -> Replacement:
     end = block.end._replace(column=block.end.column + suggestion.replaced)
-    return Draft(suggestion.text, block.start, end)
+    return Replacement(suggestion.text, block.start, end)
 
 
 def _has_all_lines(gap: Gap, text: str) -> bool:

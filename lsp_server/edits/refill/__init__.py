@@ -1,0 +1,1 @@
+"""Refills: a line, statement, block or selection written anew by a code action."""
