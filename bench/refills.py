@@ -84,7 +84,7 @@ async def refill(removed: Removed, worker: Worker, with_suffix: bool) -> Refille
         return Refilled(removed.length, with_suffix, False, False, 0.0, 0.0)
     if not with_suffix:
         context = replace(context, gap=replace(context.gap, suffix=""))
-    draft = await Refill(snapshot, block, hollow, context, 1).draft(0, worker)
+    draft = await Refill(snapshot, block, hollow, context, 1).candidate(0, worker)
     milliseconds = (time.perf_counter() - began) * 1000.0
     if isinstance(draft, Reason):
         # The same block again is no draft to a user, who has it already; here it is the best there is.

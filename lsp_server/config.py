@@ -35,8 +35,8 @@ class Config:
     debounce_ms: int = 0  # milliseconds an automatic request waits for a newer one; editors wait 50 to 200 themselves
     max_lines: int = 8  # lines of a suggestion at most
     confidence: float = 0.4  # 0 to 1; unasked, suggestions less sure than this are not shown
-    budget_ms: int = 150  # milliseconds an automatic request may take; more drafts are tried where they fit in
-    drafts: int = 3  # drafts of an invoked request: the most different suggestions it can bring
+    budget_ms: int = 150  # milliseconds an automatic request may take; more candidates are tried where they fit in
+    num_candidates: int = 3  # candidates of an invoked request: the most different suggestions it can bring
     completion: str = "inline"  # "inline" ghost text, "plain" items in the completion menu, or "both"
     excluded: tuple[str, ...] = ()  # .gitignore patterns of files to leave alone; "!pattern" lets files in again
     next_edits: bool = True  # edits that follow from the last one, for editors that ask for them
@@ -60,6 +60,7 @@ class Config:
 
 
 DEFAULTS = Config()
+ALIASES = {"drafts": "num_candidates"}  # names that settings had in 0.1: accepted, with a warning, until 0.3
 
 _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
@@ -73,7 +74,7 @@ _RANGES = {
     "max_lines": (1, 100),
     "confidence": (0, 1),
     "budget_ms": (0, 10_000),
-    "drafts": (1, 6),
+    "num_candidates": (1, 6),
 }
 
 
@@ -81,8 +82,8 @@ def from_client(settings: object, base: Config | None = None) -> tuple[Config, l
     """The settings with what the client sent, and what is wrong with the rest of it, in words for the user.
 
     `settings` is what came as initializationOptions or in didChangeConfiguration: names as above or in camelCase, at
-    the top or in a section "lacuna"; None for nothing. What is unknown, bad or
-    an empty text keeps the value it has in `base`.
+    the top or in a section "lacuna"; None for nothing. What is unknown, bad or an empty text keeps the value it has in
+    `base`. A name of ALIASES counts where the new name is not sent, and is a problem only in that it is old.
     """
     config = base or Config()
     if isinstance(settings, Mapping):
@@ -91,16 +92,30 @@ def from_client(settings: object, base: Config | None = None) -> tuple[Config, l
         return config, []
     if not isinstance(settings, Mapping):
         return config, [f"the settings are an object of names and values, not {settings!r}"]
+    sent = [(str(key), _snake_case(str(key)), value) for key, value in settings.items()]
     values: dict[str, object] = {}
     problems = []
-    for key, value in settings.items():
-        name = _snake_case(str(key))
-        fault = _fault(name, str(key), value)
+    for key, name, value in sent:
+        if name in ALIASES:
+            name = ALIASES[name]
+            problems.append(_renamed(key, name))
+            if any(name == other for _, other, _ in sent):
+                continue
+        fault = _fault(name, key, value)
         if fault is not None:
             problems.append(fault)
         elif value != "":  # editors send every setting: no adapter there must not undo `serve --adapter`
             values[name] = _converted(name, value)
     return replace(config, **values), problems  # type: ignore[arg-type]
+
+
+def _renamed(key: str, name: str) -> str:
+    return f"the setting {key!r} is called {name!r} now ({camel_case(name)!r} where names are in camelCase)"
+
+
+def camel_case(name: str) -> str:
+    """The name of a setting as VS Code has it."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
 def _snake_case(key: str) -> str:

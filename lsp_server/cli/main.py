@@ -26,7 +26,7 @@ from lacuna.lsp_server.cli.raw_gap import RawGap
 if TYPE_CHECKING:
     from lacuna.engine.api import Filler
 
-MAX_DRAFTS = 6  # the engine's cache has room for seven and the empty one side by side
+MAX_CANDIDATES = 6  # the engine's cache has room for seven and the empty one side by side
 
 Model = Annotated[str, typer.Option(help="A model that was pulled, or a model directory.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -163,6 +163,13 @@ def demo(
     raise typer.Exit(play.run(model, plain=plain))
 
 
+def _renamed_drafts(drafts: int) -> int:
+    """The name that --num-candidates had in 0.1: accepted until 0.3."""
+    if drafts > 1:
+        print("lacuna: --drafts is called --num-candidates now", file=sys.stderr)
+    return drafts
+
+
 @main.command()
 def infill(
     location: Annotated[str, typer.Argument(metavar="FILE:LINE:COL", help="Both count from 1.")] = "",
@@ -170,7 +177,8 @@ def infill(
         bool, typer.Option("--jsonl", help="Read gaps from stdin and write fills to stdout, as lines of JSON.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Draw every denoising step.")] = False,
-    drafts: Annotated[int, typer.Option(min=1, max=MAX_DRAFTS, help="How many fills to try.")] = 1,
+    num_candidates: Annotated[int, typer.Option(min=1, max=MAX_CANDIDATES, help="How many fills to try.")] = 1,
+    drafts: Annotated[int, typer.Option(min=1, max=MAX_CANDIDATES, hidden=True, callback=_renamed_drafts)] = 1,
     max_tokens: Annotated[int, typer.Option(min=1, max=jsonl.MAX_TOKENS, help="The longest fill worth having.")] = 15,
     model: Model = model_store.EMBEDDED,
     device: Device = "auto",
@@ -181,29 +189,29 @@ def infill(
     if as_jsonl == bool(location) or (as_jsonl and watch):
         raise typer.BadParameter("give either FILE:LINE:COL, with --watch if you like, or --jsonl")
     if as_jsonl:
-        _infill_jsonl(_load(model, device, dtype, threads), drafts, max_tokens)
+        _infill_jsonl(_load(model, device, dtype, threads), max(num_candidates, drafts), max_tokens)
     else:
         raw_gap = _gap_at(location, max_tokens)
-        _infill_location(_load(model, device, dtype, threads), raw_gap, drafts, watch)
+        _infill_location(_load(model, device, dtype, threads), raw_gap, max(num_candidates, drafts), watch)
 
 
-def _infill_jsonl(filler: Filler, drafts: int, max_tokens: int) -> None:
+def _infill_jsonl(filler: Filler, num_candidates: int, max_tokens: int) -> None:
     def fill(gap: Gap) -> Infill:
         filler.close("")  # a fill must not depend on the lines before it
-        return filler.infill(gap, drafts=drafts)[0]
+        return filler.infill(gap, drafts=num_candidates)[0]
 
     for answer in jsonl.answers(sys.stdin.buffer, max_tokens, fill):
         print(answer, flush=True)
 
 
-def _infill_location(filler: Filler, raw_gap: RawGap, drafts: int, watch: bool) -> None:
+def _infill_location(filler: Filler, raw_gap: RawGap, num_candidates: int, watch: bool) -> None:
     if watch:
         from lacuna.lsp_server.cli.watch import watching
 
         with watching(raw_gap.gap) as on_frame:
-            infills = filler.infill(raw_gap.gap, drafts=drafts, on_frame=on_frame)
+            infills = filler.infill(raw_gap.gap, drafts=num_candidates, on_frame=on_frame)
     else:
-        infills = filler.infill(raw_gap.gap, drafts=drafts)
+        infills = filler.infill(raw_gap.gap, drafts=num_candidates)
     for rank, fill in enumerate(infills, 1):
         print(_summary(rank, len(infills), fill), file=sys.stderr, flush=True)
         print(raw_gap.answer(fill.text), flush=True)

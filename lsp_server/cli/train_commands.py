@@ -88,9 +88,12 @@ def gap(
     print(f"the adapter is in {target}\nuse it: lacuna serve --adapter {name}")
 
 
-@train.command("fit-gate")
-def fit_gate(
-    adapter: Annotated[Path, typer.Argument(help="The adapter's directory: the gate is written into its metadata.")],
+@train.command("fit-confidence")
+@train.command("fit-gate", hidden=True)  # its name in 0.1, until 0.3
+def fit_confidence(
+    adapter: Annotated[
+        Path, typer.Argument(help="The adapter's directory: the confidence model is written into its metadata.")
+    ],
     split: Annotated[Path | None, typer.Option(help="A corpus split; by default the validation split.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="So many gaps at most; 0 for all.")] = 0,
     model: Model = model_store.EMBEDDED,
@@ -170,11 +173,11 @@ def _gained(before: Measure, after: Measure) -> str:
 
 def _fitted(fit: Fit) -> str:
     found = fit.figures
-    assert found is not None, "a gate without a threshold is not kept"
+    assert found is not None, "a confidence model without a threshold is not kept"
     return (
-        f"{len(fit.held_out)} fills, each judged by a gate that saw nothing of its package: {found.precision:.0%} of "
-        f"what is shown is right; something is shown at {found.coverage:.0%} of the places where something is missing, "
-        f"nothing at {found.quiet:.0%} of the others"
+        f"{len(fit.held_out)} fills, each judged by a confidence model that saw nothing of its package: "
+        f"{found.precision:.0%} of what is shown is right; something is shown at {found.coverage:.0%} of the places "
+        f"where something is missing, nothing at {found.quiet:.0%} of the others"
     )
 
 

@@ -1,4 +1,4 @@
-"""How many drafts an automatic request can afford, by what the last ones took."""
+"""How many candidates an automatic request can afford, by what the last ones took."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from collections.abc import Mapping
 from statistics import median
 
 REMEMBERED = 8  # requests; enough to outlast one slow one, few enough to notice that the machine has become busy
-_READING, _PER_DRAFT = ("prefill",), ("denoise", "rerank")
+_PREFILL, _PER_CANDIDATE = ("prefill",), ("denoise", "rerank")
 
 
 class DraftBudget:
+    """Keeps the milliseconds of the last automatic requests."""
+
     def __init__(self) -> None:
-        self._reading: deque[float] = deque(maxlen=REMEMBERED)  # milliseconds
-        self._drafting: deque[float] = deque(maxlen=REMEMBERED)  # milliseconds per draft
+        self._prefill: deque[float] = deque(maxlen=REMEMBERED)  # milliseconds
+        self._decoding: deque[float] = deque(maxlen=REMEMBERED)  # milliseconds per candidate
 
-    def spent(self, timings: Mapping[str, float], drafts: int) -> None:
-        """A request with so many drafts took so many milliseconds in each of the engine's stages."""
-        self._reading.append(sum(timings[stage] for stage in _READING))
-        self._drafting.append(sum(timings[stage] for stage in _PER_DRAFT) / drafts)
+    def spent(self, timings: Mapping[str, float], candidates: int) -> None:
+        """A request with so many candidates took so many milliseconds in each of the engine's stages."""
+        self._prefill.append(sum(timings[stage] for stage in _PREFILL))
+        self._decoding.append(sum(timings[stage] for stage in _PER_CANDIDATE) / candidates)
 
-    def drafts(self, budget_ms: float, most: int) -> int:
-        """From 1 to `most`. It is taken as if every draft took as long as the first, though drafts share passes."""
-        if not self._drafting:
+    def candidates(self, budget_ms: float, most: int) -> int:
+        """From 1 to `most`, as if every candidate took as long as the first, though candidates share passes."""
+        if not self._decoding:
             return 1
-        room = budget_ms - median(self._reading)
-        return max(1, min(most, int(room / max(median(self._drafting), 0.1))))
+        room = budget_ms - median(self._prefill)
+        return max(1, min(most, int(room / max(median(self._decoding), 0.1))))

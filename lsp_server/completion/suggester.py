@@ -67,19 +67,19 @@ class Suggester:
         self, question: Question, snapshot: Snapshot, record: Record, on_frame: OnFrame | None, urgency: Urgency
     ) -> Filled:
         automatic = question.trigger is Trigger.AUTOMATIC
-        most = self._config.drafts
-        record.drafts = self._budget.drafts(self._config.budget_ms, most) if automatic else most
+        most = self._config.num_candidates
+        record.candidates = self._budget.candidates(self._config.budget_ms, most) if automatic else most
         # By path: the cells of a notebook are read as one text.
         filled = await self._worker.fill(
             question.gap if automatic else replace(question.gap, n_best=most),
             document=path_of(snapshot.uri),
-            drafts=record.drafts,
+            num_candidates=record.candidates,
             on_frame=on_frame,
             urgency=urgency,
         )
         best = filled.infills[0]
         if automatic:
-            self._budget.spent(best.timings, record.drafts)
+            self._budget.spent(best.timings, record.candidates)
         record.steps, record.forwards = best.steps, best.forwards
         record.milliseconds |= {"queue": filled.queue_ms, **best.timings}
         return filled

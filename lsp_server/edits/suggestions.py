@@ -67,11 +67,11 @@ class EditSuggestions:
         self._next_edits.focus(uri)
 
     def count_refills(self, snapshot: Snapshot, block: Block) -> int:
-        """How many drafts there are for a block, of which one was asked for before; 0 where none was."""
+        """How many candidates there are for a block, of which one was asked for before; 0 where none was."""
         return self._refills.count(snapshot, block)
 
     async def refill(self, snapshot: Snapshot, block: Block, number: int) -> Replacement | Reason | None:
-        """A draft for a block, or why there is none. Raises ModelError.
+        """A candidate for a block, or why there is none. Raises ModelError.
 
         None when another is asked for, or the document is edited, meanwhile.
         """
@@ -80,7 +80,7 @@ class EditSuggestions:
             return refill
         worker = self._setup.worker
         about = _About(snapshot.text, (block, number))
-        return await self._refilling.run(about, lambda: refill.draft(number, worker))
+        return await self._refilling.run(about, lambda: refill.candidate(number, worker))
 
     async def rewrite(self, text: Text, rewrite: Rewrite, instruction: str) -> Replacement | None:
         """Some code of a document as an instruction wants it, or None where the model leaves it as it is.

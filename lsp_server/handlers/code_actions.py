@@ -34,7 +34,7 @@ def _code_actions(ls: LacunaServer, params: types.CodeActionParams) -> list[type
     context = params.context
     start, end = _places(ls, snapshot, params.range)
     marks = [Mark(*_places(ls, snapshot, one.range), one.message) for one in context.diagnostics]
-    menu = Menu(start, end, marks, [str(kind) for kind in context.only or ()], ls.config.drafts)
+    menu = Menu(start, end, marks, [str(kind) for kind in context.only or ()], ls.config.num_candidates)
     found = actions.actions(snapshot, menu, lambda block: ls.edits.count_refills(snapshot, block))
     return [_code_action(ls, snapshot, action, context.diagnostics) for action in found]
 
@@ -48,14 +48,14 @@ async def _resolve(ls: LacunaServer, asked: types.CodeAction) -> types.CodeActio
     snapshot = _snapshot(ls, data["uri"], data["version"], block)
     if snapshot is None:
         return _without_edit(ls, asked, "the document has changed since: ask for the action anew")
-    draft = await ls.at_work(ls.edits.refill(snapshot, block, data["draft"]))
+    found = await ls.at_work(ls.edits.refill(snapshot, block, data["candidate"]))
     if not ls.documents.has(snapshot.text):
         return _without_edit(ls, asked, "the document has changed meanwhile: nothing was edited")
-    if draft is None:
+    if found is None:
         return _without_edit(ls, asked, "something else was asked for meanwhile, or the model failed")
-    if isinstance(draft, Reason):
-        return _without_edit(ls, asked, f"there is no {'other ' if data['draft'] else ''}draft: {draft.value}")
-    asked.edit = confirmed_edit(ls, snapshot.uri, draft, asked.title)
+    if isinstance(found, Reason):
+        return _without_edit(ls, asked, f"there is no {'other ' if data['candidate'] else ''}candidate: {found.value}")
+    asked.edit = confirmed_edit(ls, snapshot.uri, found, asked.title)
     return asked
 
 
@@ -69,7 +69,7 @@ def _code_action(
         "unit": block.unit.name,
         "start": list(block.start),
         "end": list(block.end),
-        "draft": action.draft,
+        "candidate": action.candidate,
     }
     return types.CodeAction(
         title=f"Lacuna: {action.title}",

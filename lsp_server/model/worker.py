@@ -140,7 +140,7 @@ class Worker:
         gap: Gap,
         *,
         document: str,
-        drafts: int = 1,
+        num_candidates: int = 1,
         on_frame: OnFrame | None = None,
         urgency: Urgency = Urgency.KEYSTROKE,
     ) -> Filled:
@@ -150,7 +150,7 @@ class Worker:
 
         Raises ModelError, as all questions do where there is no model or it fails.
         """
-        work = partial(self._fill, gap, document, drafts, time.perf_counter(), on_frame)
+        work = partial(self._fill, gap, document, num_candidates, time.perf_counter(), on_frame)
         return await self._run(urgency, work)
 
     async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
@@ -214,7 +214,7 @@ class Worker:
             raise ModelError(f"the model failed: {_in_words(error)}; choose another `model` or `adapter`") from error
 
     def _fill(
-        self, gap: Gap, document: str, drafts: int, asked: float, on_frame: OnFrame | None, stop: Event
+        self, gap: Gap, document: str, num_candidates: int, asked: float, on_frame: OnFrame | None, stop: Event
     ) -> Filled:
         start = time.perf_counter()
         steps = 0
@@ -226,7 +226,7 @@ class Worker:
                 on_frame(frame)
 
         def infill(filler: Filler, stop: Event) -> list[Infill]:
-            return filler.infill(gap, document=document, drafts=drafts, stop=stop, on_frame=count)
+            return filler.infill(gap, document=document, drafts=num_candidates, stop=stop, on_frame=count)
 
         try:
             infills = self._answered(infill, stop, document)

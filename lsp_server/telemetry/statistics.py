@@ -42,7 +42,7 @@ class Record:
     version: int = 0  # of the document
     kind: str = ""  # the scope that was asked for
     context_chars: int = 0  # prefix and suffix
-    drafts: int = 0
+    candidates: int = 0  # that were asked for
     steps: int = 0  # denoising steps
     forwards: int = 0  # passes through the network
     milliseconds: dict[str, float] = field(default_factory=dict)  # per stage
@@ -61,7 +61,8 @@ class Record:
         stages = " ".join(f"{name}={spent:.1f}" for name, spent in self.milliseconds.items())
         return (
             f"{self.trigger} version={self.version} kind={self.kind or '-'} context={self.context_chars} chars "
-            f"drafts={self.drafts} steps={self.steps} forwards={self.forwards} ms: {stages} -> {self.outcome.value}"
+            f"candidates={self.candidates} steps={self.steps} forwards={self.forwards} "
+            f"ms: {stages} -> {self.outcome.value}"
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
-from lacuna.lsp_server.config import Config
+from lacuna.lsp_server.config import ALIASES, Config
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "nvim"
 
@@ -43,6 +43,11 @@ def test_the_plugin_has_every_setting_with_the_servers_default() -> None:
         if option.name.startswith("settings.")
     }
     assert settings == {field.name: field.default for field in fields(Config)}
+
+
+def test_the_plugin_knows_the_servers_old_names() -> None:
+    source = HELP.CONFIG.read_text(encoding="utf-8")
+    assert all(f'["settings.{old}"] = "{new}"' in source for old, new in ALIASES.items())
 
 
 def test_every_option_is_described() -> None:

@@ -9,18 +9,14 @@ from typing import Any
 
 import pytest
 
-from lacuna.lsp_server.config import Config, from_client
+from lacuna.lsp_server.config import ALIASES, Config, camel_case, from_client
 
 MANIFEST = json.loads((Path(__file__).parents[2] / "editors" / "vscode" / "package.json").read_text(encoding="utf-8"))
 SETTINGS: dict[str, dict[str, Any]] = MANIFEST["contributes"]["configuration"]["properties"]
 OF_THE_CLIENT = {"lacuna.path"}
-OF_THE_SERVER = sorted(SETTINGS.keys() - OF_THE_CLIENT)
+OLD = {name for name, setting in SETTINGS.items() if "markdownDeprecationMessage" in setting}
+OF_THE_SERVER = sorted(SETTINGS.keys() - OF_THE_CLIENT - OLD)
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", tuple: "array"}
-
-
-def camel_case(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(map(str.capitalize, rest))
 
 
 def problems(name: str, value: object) -> list[str]:
@@ -30,6 +26,15 @@ def problems(name: str, value: object) -> list[str]:
 
 def test_both_know_the_same_settings() -> None:
     assert sorted(f"lacuna.{camel_case(field.name)}" for field in fields(Config)) == OF_THE_SERVER
+
+
+def test_old_names_are_the_servers_and_lead_to_the_new_ones() -> None:
+    assert {f"lacuna.{camel_case(old)}" for old in ALIASES} == OLD
+    for old, new in ALIASES.items():
+        said = f"`#lacuna.{camel_case(new)}#`"
+        assert said in SETTINGS[f"lacuna.{camel_case(old)}"]["markdownDeprecationMessage"]
+    source = (Path(__file__).parents[2] / "editors" / "vscode" / "src" / "oldNames.ts").read_text(encoding="utf-8")
+    assert all(f'{camel_case(new)}: "{camel_case(old)}"' in source for old, new in ALIASES.items())
 
 
 @pytest.mark.parametrize("field", fields(Config), ids=lambda field: field.name)

@@ -18,8 +18,9 @@ HALVES = ("\ud83d", "\ude00", "\ud83d\ud83d", "\ude00\ud83d", "a\ud83d", "\ude00
 LANGUAGES = ("python", "go", "markdown", "json", "", "no-such-language")
 HUGE = 2**31 - 1
 SETTINGS = (
-    {"drafts": 1}, {"drafts": 3}, {"max_lines": 1}, {"completion": "plain"}, {"completion": "both"}, {"drafts": "x"},
-    {"enabled": True}, {"disabled_languages": ["go"]}, {"excluded": ["*.secret"]}, {"next_edits": False}, {},
+    {"num_candidates": 1}, {"drafts": 3}, {"max_lines": 1}, {"completion": "plain"}, {"completion": "both"},
+    {"drafts": "x"}, {"enabled": True}, {"disabled_languages": ["go"]}, {"excluded": ["*.secret"]},
+    {"next_edits": False}, {},
 )  # fmt: skip
 REQUESTS = {
     "textDocument/inlineCompletion": 6,

@@ -33,7 +33,14 @@ def capabilities(encoding: Encoding) -> dict[str, Any]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, Any]:
-    words = {"device": "cpu", "dtype": "float32", "threads": 1, "confidence": 0.0, "drafts": 2, "completion": "both"}
+    words = {
+        "device": "cpu",
+        "dtype": "float32",
+        "threads": 1,
+        "confidence": 0.0,
+        "num_candidates": 2,
+        "completion": "both",
+    }
     return {"model": str(write_tiny_model(tmp_path / "model")), **words}
 
 

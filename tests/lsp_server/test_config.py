@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from lacuna.engine.store import model_store
-from lacuna.lsp_server.config import Config, from_client
+from lacuna.lsp_server.config import ALIASES, Config, camel_case, from_client
 
 
 def accepted(settings: object, base: Config | None = None) -> Config:
@@ -32,8 +32,8 @@ def test_names_may_be_in_a_section_and_in_camel_case() -> None:
 
 
 def test_what_is_not_sent_stays_as_it_was_at_the_start() -> None:
-    base = accepted({"confidence": 0.9, "drafts": 2})
-    assert accepted({"confidence": 1}, base) == Config(confidence=1.0, drafts=2)
+    base = accepted({"confidence": 0.9, "num_candidates": 2})
+    assert accepted({"confidence": 1}, base) == Config(confidence=1.0, num_candidates=2)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_is_not_sent_stays_as_it_was_at_the_start() -> None:
         ({"enabled": 1}, "'enabled' must be true or false, not 1"),
         ({"enabled": None}, "'enabled' must be true or false, not None"),
         ({"threads": True}, "'threads' must be a whole number from 0 to 256, not True"),
-        ({"drafts": 0}, "'drafts' must be a whole number from 1 to 6, not 0"),
+        ({"numCandidates": 0}, "'numCandidates' must be a whole number from 1 to 6, not 0"),
         ({"maxLines": 2.5}, "'maxLines' must be a whole number from 1 to 100, not 2.5"),
         ({"debounce_ms": float("inf")}, "'debounce_ms' must be a whole number from 0 to 5000, not inf"),
         ({"confidence": float("nan")}, "'confidence' must be a number from 0 to 1, not nan"),
@@ -63,6 +63,19 @@ def test_what_cannot_be_taken_is_named_and_the_rest_holds(settings: object, prob
         assert (config, problems) == (Config(completion="both"), [problem])
 
 
+@pytest.mark.parametrize(("old", "new"), ALIASES.items())
+def test_an_old_name_is_taken_and_its_new_one_told(old: str, new: str) -> None:
+    assert old not in {field.name for field in fields(Config)}
+    value, other = getattr(Config(), new) + 1, getattr(Config(), new) + 2
+    told = f"the setting {old!r} is called {new!r} now ({camel_case(new)!r} where names are in camelCase)"
+    assert from_client({old: value}) == (replace(Config(), **{new: value}), [told])
+    for settings in ({old: value, new: other}, {camel_case(new): other, old: value}):
+        assert from_client(settings) == (replace(Config(), **{new: other}), [told]), "the new name wins"
+    config, problems = from_client({old: "x"})
+    assert config == Config()
+    assert problems[0] == told and problems[1].startswith(f"{old!r} must be"), "the name that was sent"
+
+
 def test_a_pattern_that_is_none_is_named() -> None:
     config, problems = from_client({"excluded": ["*.py", "!"]})
     assert config == Config()
@@ -79,6 +92,6 @@ def test_every_value_of_a_default_config_can_be_sent_back() -> None:
 
 def test_only_what_the_model_needs_loads_it_anew() -> None:
     choice = Config().model_choice
-    assert accepted({"confidence": 0.9, "drafts": 2}).model_choice == choice
+    assert accepted({"confidence": 0.9, "num_candidates": 2}).model_choice == choice
     for setting in ({"model": "x"}, {"device": "cpu"}, {"dtype": "float32"}, {"threads": 1}):
         assert accepted(setting).model_choice != choice

@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import { allExcluded } from "./excluded.ts";
+import { nameInUse, OLD_NAMES } from "./oldNames.ts";
 
 const SECTION = "lacuna";
 const OWN = new Set(["path"]);
@@ -11,7 +12,10 @@ export function serverSettings(extension: vscode.Extension<unknown>): Record<str
   const { contributes } = extension.packageJSON as Manifest;
   const names = Object.keys(contributes.configuration.properties).map((key) => key.slice(SECTION.length + 1));
   const settings = configuration();
-  const values = names.filter((name) => !OWN.has(name)).map((name) => [name, settings.get(name)] as const);
+  const notSent = new Set([...OWN, ...Object.values(OLD_NAMES)]);
+  const values = names
+    .filter((name) => !notSent.has(name))
+    .map((name) => [name, settings.get(nameInUse(name, (key) => settings.inspect(key)))] as const);
   return { ...Object.fromEntries(values), excluded: allExcluded(settings.inspect<unknown>("excluded") ?? {}) };
 }
 

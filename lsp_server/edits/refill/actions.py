@@ -25,12 +25,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Action:
-    """One entry of the menu: one draft for one block."""
+    """One entry of the menu: one candidate for one block."""
 
     title: str
     kind: str
     block: Block
-    draft: int = 0
+    candidate: int = 0
     mark: int | None = None  # which of the marks it is for
 
 
@@ -42,19 +42,21 @@ class Menu:
     end: Place
     marks: Sequence[Mark] = ()
     only: Sequence[str] = ()  # kinds; none: all
-    drafts: int = 1
+    candidates: int = 1
 
 
 def actions(snapshot: Snapshot, menu: Menu, known: Callable[[Block], int]) -> list[Action]:
-    """One action for each thing that can be refilled; all drafts where just that is asked for, or one was before.
+    """One action for each thing that can be refilled; all candidates where just that is asked for, or one was before.
 
-    `known` says how many drafts there are for a block, 0 where none was asked for. The snapshot's cursor is where the
-    selection ends.
+    `known` says how many candidates there are for a block, 0 where none was asked for. The snapshot's cursor is where
+    the selection ends.
     """
     found: list[Action] = []
-    for action in _distinct(action for action in _first_drafts(snapshot, menu) if _is_wanted(action.kind, menu.only)):
+    for action in _distinct(
+        action for action in _first_candidates(snapshot, menu) if _is_wanted(action.kind, menu.only)
+    ):
         asked_for = action.block.unit is Unit.SELECTION or any(kind.startswith(action.kind) for kind in menu.only)
-        count = known(action.block) or (menu.drafts if asked_for else 1)
+        count = known(action.block) or (menu.candidates if asked_for else 1)
         found += [action, *(_other(action, number) for number in range(1, count))]
     return found
 
@@ -64,7 +66,7 @@ def kinds() -> list[str]:
     return [_kind(unit) for unit in Unit]
 
 
-def _first_drafts(snapshot: Snapshot, menu: Menu) -> Iterator[Action]:
+def _first_candidates(snapshot: Snapshot, menu: Menu) -> Iterator[Action]:
     for number, mark in enumerate(menu.marks):
         block = block_between(snapshot, Unit.DIAGNOSTIC, mark.start, mark.end)
         if block is not None:
@@ -86,8 +88,8 @@ def _distinct(found: Iterable[Action]) -> Iterable[Action]:
     return by_place.values()
 
 
-def _other(action: Action, draft: int) -> Action:
-    return replace(action, title=f"{action.title} (draft {draft + 1})", draft=draft)
+def _other(action: Action, candidate: int) -> Action:
+    return replace(action, title=f"{action.title} (candidate {candidate + 1})", candidate=candidate)
 
 
 def _kind(unit: Unit) -> str:

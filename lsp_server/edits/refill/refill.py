@@ -23,14 +23,14 @@ _ROOM = 1.5  # by which a refill may be longer than what stood there
 
 
 class Refill:
-    """The drafts for one block that differ from it, the best first, each worked out when it is first asked for."""
+    """The candidates for one block that differ from it, the best first, each worked out when it is first asked for."""
 
-    def __init__(self, snapshot: Snapshot, block: Block, hollow: Snapshot, question: Question, drafts: int) -> None:
+    def __init__(self, snapshot: Snapshot, block: Block, hollow: Snapshot, question: Question, candidates: int) -> None:
         """`hollow` is the document without the block."""
         self._block = block
         self._hollow = hollow
         self._question = question
-        self._most = drafts
+        self._most = candidates
         self._left: list[Infill] | None = None  # None: the engine was not asked yet
         self._found: list[Replacement] = []
         self._known = {_without_space(text_of(snapshot, block))}
@@ -38,15 +38,15 @@ class Refill:
 
     @property
     def count(self) -> int:
-        """How many drafts there are, as far as is known: at most so many."""
+        """How many candidates there are, as far as is known: at most so many."""
         left = self._most if self._left is None else len(self._left)
         return len(self._found) + left
 
-    async def draft(self, number: int, worker: Worker) -> Replacement | Reason:
-        """A draft, or why there are not so many. Raises ModelError. When cancelled, what was found is kept."""
+    async def candidate(self, number: int, worker: Worker) -> Replacement | Reason:
+        """A candidate, or why there are not so many. Raises ModelError. When cancelled, what was found is kept."""
         if self._left is None:
             gap, document = _beginning(replace(self._question.gap, n_best=self._most)), path_of(self._hollow.uri)
-            asked = worker.fill(gap, document=document, drafts=self._most, urgency=Urgency.ON_REQUEST)
+            asked = worker.fill(gap, document=document, num_candidates=self._most, urgency=Urgency.ON_REQUEST)
             self._left = list((await asked).infills)
         while number >= len(self._found) and self._left:
             text = await self._finished(self._left[0], worker)
@@ -62,7 +62,7 @@ class Refill:
             self._reason = Reason.AS_IT_IS
         else:
             self._known.add(_without_space(result.text))
-            self._found.append(_draft(self._block, result))
+            self._found.append(_replacement(self._block, result))
 
     async def _finished(self, infill: Infill, worker: Worker) -> str:
         """A fill to its end, asked for piece by piece; the whole lines of it where there is none."""
@@ -105,7 +105,7 @@ def _beginning(gap: Gap) -> Gap:
     return replace(gap, max_tokens=min(gap.max_tokens, ASKED_TOKENS))
 
 
-def _draft(block: Block, suggestion: Suggestion) -> Replacement:
+def _replacement(block: Block, suggestion: Suggestion) -> Replacement:
     end = block.end._replace(column=block.end.column + suggestion.replaced)
     return Replacement(suggestion.text, block.start, end)
 

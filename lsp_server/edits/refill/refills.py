@@ -1,4 +1,4 @@
-"""The drafts of the last few blocks: worked out once, however many of them are looked at."""
+"""The candidates of the last few blocks: worked out once, however many of them are looked at."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Refills:
         self._refills: OrderedDict[_Key, Refill] = OrderedDict()
 
     def count(self, snapshot: Snapshot, block: Block) -> int:
-        """How many drafts there are for a block, of which one was asked for before; 0 where none was."""
+        """How many candidates there are for a block, of which one was asked for before; 0 where none was."""
         refill = self._refills.get((snapshot.uri, snapshot.text, block))
         return refill.count if refill is not None else 0
 
     def of(self, snapshot: Snapshot, block: Block) -> Refill | Reason:
-        """What is known of a block's drafts, or why there can be none."""
+        """What is known of a block's candidates, or why there can be none."""
         key = (snapshot.uri, snapshot.text, block)
         if key not in self._refills:
             refill = self._refill(snapshot, block)
@@ -47,4 +47,4 @@ class Refills:
         if isinstance(question, Rejected):
             return question
         question = question.with_snippets(self._setup.snippets.choose(hollow, self._documents))
-        return Refill(snapshot, block, hollow, question, self._setup.config.drafts)
+        return Refill(snapshot, block, hollow, question, self._setup.config.num_candidates)

@@ -133,3 +133,11 @@ def test_links_and_secrets_of_a_repository_are_not_learned_from(repo: Path, tmp_
     (repo / "folder").symlink_to(outside)  # tracked as a folder, and a link by now
     train, held_out = repository.read_repository(repo)
     assert not any("OUTSIDE" in document.text for document in (*train, *held_out))
+
+
+def test_a_command_that_was_renamed_answers_to_its_old_name_and_does_not_list_it() -> None:
+    listed = lacuna("train", "--help").stdout
+    assert "fit-confidence" in listed and "fit-gate" not in listed
+    missing = [lacuna("train", name, "no adapter", "--split", "no split") for name in ("fit-confidence", "fit-gate")]
+    assert missing[0].returncode == missing[1].returncode == 1
+    assert missing[0].stderr == missing[1].stderr

@@ -97,11 +97,11 @@ def calls(draw: st.DrawFn) -> str:
 @given(calls(), st.sampled_from(["", ")", ", x)"]))
 def test_whoever_types_along_gets_what_was_suggested_and_no_closer_twice(text: str, behind: str) -> None:
     before, after = "call", behind
-    recall = TypeThrough()
-    recall.put(snapshot_at(f"{before}|{after}\n"), Offer((Suggestion(text),), invoked=False))
+    known = TypeThrough()
+    known.put(snapshot_at(f"{before}|{after}\n"), Offer((Suggestion(text),), invoked=False))
     for typed, sign in enumerate(text, 1):
         before, after = typed_by_an_editor(before, after, sign)
-        offer = recall.find(snapshot_at(f"{before}|{after}\n"))
+        offer = known.find(snapshot_at(f"{before}|{after}\n"))
         assert (offer is not None) == bool(text[typed:].strip())
         if offer is not None:
             [left] = offer.suggestions

@@ -101,7 +101,7 @@ async def user() -> AsyncIterator[User]:
     user.edits.cancel()
 
 
-@pytest.mark.parametrize("end", [User.rename, User.close, lambda user: user.configure(Config(drafts=2))])
+@pytest.mark.parametrize("end", [User.rename, User.close, lambda user: user.configure(Config(num_candidates=2))])
 @pytest.mark.parametrize("begin", [User.refill, User.rewrite])
 async def test_work_ends_with_what_it_is_about(user: User, begin: Any, end: Callable[[User], None]) -> None:
     task = await begin(user)

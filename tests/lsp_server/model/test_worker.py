@@ -56,7 +56,7 @@ def choice(model: Path | str, dtype: str = "float32") -> ModelChoice:
 
 
 async def texts(worker: Worker, gap: Gap = GAP) -> list[str]:
-    return [infill.text for infill in (await worker.fill(gap, document="a", drafts=2)).infills]
+    return [infill.text for infill in (await worker.fill(gap, document="a", num_candidates=2)).infills]
 
 
 async def test_it_fills_gaps_once_a_model_is_there(models: Models, tiny: Path) -> None:

@@ -77,10 +77,10 @@ local defaults = {
     max_lines = 8,
     --- 0 to 1; unasked, suggestions less sure than this are not shown.
     confidence = 0.4,
-    --- Milliseconds that an automatic request may take; more drafts are tried where they fit in.
+    --- Milliseconds that an automatic request may take; more candidates are tried where they fit in.
     budget_ms = 150,
-    --- Drafts when you ask: the most different suggestions that can come.
-    drafts = 3,
+    --- Candidates when you ask: the most different suggestions that can come.
+    num_candidates = 3,
     --- "inline" ghost text, "plain" items in the completion menu, or "both".
     completion = "inline",
     --- `.gitignore` patterns of files to leave alone; "!pattern" lets files in again.
@@ -93,6 +93,9 @@ local defaults = {
     log_level = "info",
   },
 }
+
+-- What options were called in 0.1: accepted, with a warning, until 0.3.
+local RENAMED = { ["settings.drafts"] = "num_candidates" }
 
 ---@type lacuna.Options
 M.options = vim.deepcopy(defaults)
@@ -141,7 +144,7 @@ end
 ---@param path string where in the options we are, as in "keys."
 ---@param problems string[] added to
 function M._merge(options, user, path, problems)
-  for key, value in pairs(user) do
+  for key, value in pairs(M._with_new_names(user, path, problems)) do
     local name = path .. tostring(key)
     local default = options[key]
     if default == nil then
@@ -161,6 +164,25 @@ function M._merge(options, user, path, problems)
       )
     end
   end
+end
+
+--- The user's options with what was renamed under its new name, which wins where both are set.
+---@param user table
+---@param path string
+---@param problems string[] added to
+---@return table
+function M._with_new_names(user, path, problems)
+  local renamed = {}
+  for key, value in pairs(user) do
+    local new = RENAMED[path .. tostring(key)]
+    if new then
+      table.insert(problems, ("option %q is called %q now"):format(path .. key, path .. new))
+    end
+    if not new or user[new] == nil then
+      renamed[new or key] = value
+    end
+  end
+  return renamed
 end
 
 ---@param default any

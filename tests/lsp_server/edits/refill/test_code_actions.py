@@ -31,7 +31,7 @@ numbers = count(1)
 
 def titles(marked: str, menu: Menu | None = None, known: int = 0) -> list[str]:
     snapshot = snapshot_at(marked)
-    menu = menu or Menu(snapshot.place, snapshot.place, drafts=2)
+    menu = menu or Menu(snapshot.place, snapshot.place, candidates=2)
     return [action.title for action in actions(snapshot, menu, lambda block: known)]
 
 
@@ -44,14 +44,14 @@ def test_at_a_cursor_each_block_is_offered_once() -> None:
 def test_further_drafts_are_offered_when_one_is_known() -> None:
     assert titles("|a = 1\n", known=3) == [
         "Refill this line",
-        "Refill this line (draft 2)",
-        "Refill this line (draft 3)",
+        "Refill this line (candidate 2)",
+        "Refill this line (candidate 3)",
     ]
 
 
 def test_a_selection_alone_is_offered_with_all_drafts() -> None:
-    menu = Menu(Place(1, 0), Place(3, 0), drafts=2)
-    assert titles(FIBONACCI + "|", menu) == ["Refill the selection", "Refill the selection (draft 2)"]
+    menu = Menu(Place(1, 0), Place(3, 0), candidates=2)
+    assert titles(FIBONACCI + "|", menu) == ["Refill the selection", "Refill the selection (candidate 2)"]
     assert titles(FIBONACCI + "\n\n|", Menu(Place(5, 0), Place(7, 0))) == []
 
 
@@ -67,7 +67,7 @@ def test_what_a_diagnostic_marks() -> None:
     ("only", "expected"),
     [
         (("refactor",), ["Refill this line", "Refill this function body"]),
-        (("refactor.rewrite.lacuna.statement",), ["Refill this statement", "Refill this statement (draft 2)"]),
+        (("refactor.rewrite.lacuna.statement",), ["Refill this statement", "Refill this statement (candidate 2)"]),
         (("refactor.rewrite.lacuna.lin",), []),
         (("quickfix", "source"), []),
     ],
@@ -75,7 +75,7 @@ def test_what_a_diagnostic_marks() -> None:
 def test_kinds_are_a_tree(only: tuple[str, ...], expected: list[str]) -> None:
     marked = FIBONACCI.replace("append(", "append(|")
     place = snapshot_at(marked).place
-    assert titles(marked, Menu(place, place, only=only, drafts=2)) == expected
+    assert titles(marked, Menu(place, place, only=only, candidates=2)) == expected
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -93,7 +93,7 @@ def opened(client: EditsClient, text: str = FIBONACCI) -> str:
 
 
 async def only(client: EditsClient, uri: str, at: tuple[int, int], unit: str) -> types.CodeAction:
-    """The first draft for a unit."""
+    """The first candidate for a unit."""
     found = await client.menu(uri, at, only=[f"refactor.rewrite.lacuna.{unit}"])
     assert found
     return found[0]
@@ -209,8 +209,8 @@ async def test_edits_are_as_the_client_understands_them(embedded_model: Path, do
 
 
 @pytest.mark.weights
-async def test_drafts_differ_and_are_offered_once_one_is_known(embedded_model: Path) -> None:
-    async with editing({"drafts": 6}) as (client, _):
+async def test_candidates_differ_and_are_offered_once_one_is_known(embedded_model: Path) -> None:
+    async with editing({"num_candidates": 6}) as (client, _):
         await client.until("ready")
         client.open(UNLIKELY)
         line, body = await client.menu("untitled:test.py", (3, 10)) or ()
@@ -218,7 +218,7 @@ async def test_drafts_differ_and_are_offered_once_one_is_known(embedded_model: P
         first = await client.resolve(line)
         again, *others = await client.menu("untitled:test.py", (3, 10)) or ()
         assert (await client.resolve(again)).edit == first.edit is not None, "it is worked out once"
-        assert [one.title for one in others][:1] == ["Lacuna: Refill this line (draft 2)"]
+        assert [one.title for one in others][:1] == ["Lacuna: Refill this line (candidate 2)"]
         resolved = [first, *[await client.resolve(one) for one in others if "this line" in one.title]]
         written = [new_text(one) for one in resolved if one.edit is not None]
         assert 1 < len(written) == len(set(written))
