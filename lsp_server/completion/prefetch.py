@@ -14,7 +14,7 @@ from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
 from lacuna.lsp_server.model.engine_thread import Urgency
-from lacuna.lsp_server.model.worker import ModelError
+from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record
 
 # After an answer: it goes out first, and a request that comes on its heels finds the engine free.

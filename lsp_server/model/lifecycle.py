@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.model.worker import ModelError, Phase
+from lacuna.lsp_server.model.worker import Phase
 
 BUSY_SECONDS = 0.5  # after which a user wants to know that something is being done
 

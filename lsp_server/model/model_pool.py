@@ -6,7 +6,8 @@ from collections import Counter
 
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread
-from lacuna.lsp_server.model.worker import LoadModel, Worker, load
+from lacuna.lsp_server.model.loading import LoadModel, load
+from lacuna.lsp_server.model.worker import Worker
 
 
 class Models:

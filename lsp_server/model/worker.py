@@ -4,13 +4,11 @@ thread. Torch is first imported there."""
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -34,25 +32,18 @@ from lacuna.engine.api import (
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
+from lacuna.lsp_server.model.loading import LoadModel, ModelError, for_good, give_back
 
 if TYPE_CHECKING:
     from lacuna.engine.api import Filler
 
 RETRY_SECONDS = 2.0  # after which a model that was not there is looked for again: it may have been pulled
-# Answered before a model is said to be ready: one that never answers is found by whoever chose it.
-TRIAL = Gap("def add(a, b):\n    return ", "\n", "python", max_tokens=2, max_lines=1)
-
 NO_MODEL = "there is no model"
 
 OnFrame = Callable[[Frame], None]
-LoadModel = Callable[[ModelChoice], "tuple[Filler, str]"]
 Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
-
-
-class ModelError(Exception):
-    """The model cannot be loaded, or failed at its work; the message says what to do."""
 
 
 class Phase(Enum):
@@ -240,7 +231,7 @@ class Worker:
     def _load(self) -> str:
         assert self.choice is not None, "there is a model to load"
         self._unload()
-        with _for_good():
+        with for_good():
             filler, reason = self._load_model(self.choice)
         self._filler = filler
         self.can_rewrite, self.extent = filler.can_rewrite, filler.extent
@@ -249,60 +240,12 @@ class Worker:
 
     def _unload(self) -> None:
         if self._filler is not None:
-            from lacuna.engine.device import memory
-
             self._filler = None
-            gc.unfreeze()
-            gc.collect()  # what of it is in cycles, too
-            gc.freeze()  # other models are still there
-            memory.give_back()
+            give_back()
 
     def _forget(self, document: str) -> None:
         if self._filler is not None:
             self._filler.close(document)
-
-
-def load(choice: ModelChoice) -> tuple[Filler, str]:
-    """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
-    from lacuna.engine import load as families  # these import torch: 2 to 4 s
-    from lacuna.engine.device import memory, runtime
-    from lacuna.engine.store import model_store
-    from lacuna.engine.untrusted.load_error import LoadError
-
-    try:
-        chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
-        loaded = families.load(choice.model, chosen, choice.adapter)
-    except (model_store.ModelMissing, LoadError) as error:
-        raise ModelError(str(error)) from error
-    except Exception as error:  # whatever its files bring about
-        raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
-    _try_out(choice.model, loaded)
-    memory.give_back()  # what loading took for a moment
-    return loaded, chosen.reason
-
-
-def _try_out(model: str, filler: Filler) -> None:
-    try:
-        filler.infill(TRIAL)
-    except Exception as error:  # as above
-        raise ModelError(
-            f"the model {model} cannot answer: {type(error).__name__}: {error}; choose another `model` or `adapter`"
-        ) from error
-    filler.close("")
-
-
-@contextmanager
-def _for_good() -> Iterator[None]:
-    """What is made here stays: the garbage collector need not look at it, now or later.
-
-    It would take the interpreter from requests for 50 to 120 ms at a time, three times while torch is imported.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _in_words(error: Exception) -> str:

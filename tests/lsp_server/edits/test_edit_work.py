@@ -19,8 +19,9 @@ from lacuna.lsp_server.edits.rewrite import Rewrite
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.handlers import documents as handlers
 from lacuna.lsp_server.model.engine_thread import EngineThread
+from lacuna.lsp_server.model.loading import load
 from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.model.worker import Phase, Worker, load
+from lacuna.lsp_server.model.worker import Phase, Worker
 from lacuna.lsp_server.server import create_server
 from lacuna.lsp_server.setup import Setup
 from lsprotocol import types

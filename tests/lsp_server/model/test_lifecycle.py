@@ -17,8 +17,8 @@ from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import lifecycle as module
 from lacuna.lsp_server.model import worker as worker_module
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
+from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.model.worker import ModelError
 
 CHOICE = ModelChoice("tiny", "cpu", "float32", 1)
 OTHER = ModelChoice("other", "cpu", "float32", 1)

@@ -1,0 +1,76 @@
+"""Loads a model and has it answer once, so that whoever chose one that cannot is told; gives its memory back."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lacuna.engine.api import Gap
+from lacuna.lsp_server.config import ModelChoice
+
+if TYPE_CHECKING:
+    from lacuna.engine.api import Filler
+
+# Filled before a model is said to be ready.
+TRIAL = Gap("def add(a, b):\n    return ", "\n", "python", max_tokens=2, max_lines=1)
+
+LoadModel = Callable[[ModelChoice], "tuple[Filler, str]"]
+
+
+class ModelError(Exception):
+    """The model cannot be loaded, or failed at its work; the message says what to do."""
+
+
+def load(choice: ModelChoice) -> tuple[Filler, str]:
+    """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
+    from lacuna.engine import load as families  # these import torch: 2 to 4 s
+    from lacuna.engine.device import memory, runtime
+    from lacuna.engine.store import model_store
+    from lacuna.engine.untrusted.load_error import LoadError
+
+    try:
+        chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
+        loaded = families.load(choice.model, chosen, choice.adapter)
+    except (model_store.ModelMissing, LoadError) as error:
+        raise ModelError(str(error)) from error
+    except Exception as error:  # whatever its files bring about
+        raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
+    _try_out(choice.model, loaded)
+    memory.give_back()  # what loading took for a moment
+    return loaded, chosen.reason
+
+
+def _try_out(model: str, filler: Filler) -> None:
+    try:
+        filler.infill(TRIAL)
+    except Exception as error:  # as above
+        raise ModelError(
+            f"the model {model} cannot answer: {type(error).__name__}: {error}; choose another `model` or `adapter`"
+        ) from error
+    filler.close("")
+
+
+@contextmanager
+def for_good() -> Iterator[None]:
+    """What is made here stays: the garbage collector need not look at it, now or later.
+
+    It would take the interpreter from requests for 50 to 120 ms at a time, three times while torch is imported.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def give_back() -> None:
+    """Give back the memory of a model that nothing refers to any more."""
+    from lacuna.engine.device import memory
+
+    gc.unfreeze()
+    gc.collect()  # what of it is in cycles, too
+    gc.freeze()  # other models are still there
+    memory.give_back()
