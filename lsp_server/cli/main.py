@@ -10,7 +10,7 @@ import io
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from lacuna.engine.api import Gap, Infill
@@ -20,6 +20,7 @@ from lacuna.engine.store.progress import Bars
 from lacuna.engine.store.pull_error import PullError
 from lacuna.engine.text.languages import language_of
 from lacuna.lsp_server.cli import jsonl, train_commands
+from lacuna.lsp_server.cli.failure import fail
 from lacuna.lsp_server.cli.location import Location, LocationError
 from lacuna.lsp_server.cli.raw_gap import RawGap
 
@@ -92,7 +93,7 @@ def serve(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     except OSError as error:
-        _fail(f"cannot listen on {tcp}: {error.strerror}")
+        fail(f"cannot listen on {tcp}: {error.strerror}")
 
 
 @main.command()
@@ -136,7 +137,7 @@ def stats(
     try:
         days = daily_counts.read(path)
     except (OSError, ValueError) as error:
-        _fail(f"{path} cannot be read: {error}")
+        fail(f"{path} cannot be read: {error}")
     if as_json:
         print(stats_command.as_json(days))
     elif days:
@@ -235,9 +236,9 @@ def _gap_at(argument: str, max_tokens: int) -> RawGap:
         text = location.text()
         place = location.place(text)
     except LocationError as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(f"{location.path}: {error.strerror}")
+        fail(f"{location.path}: {error.strerror}")
     before, after = text.before(place, len(text)), text.after(place, len(text))
     return RawGap.between(before, after, language_of("", location.path.name), max_tokens)
 
@@ -249,13 +250,13 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
     try:
         chosen = runtime.choose(device, dtype, threads)
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
     try:
         return load.load(model, chosen)
     except (model_store.ModelMissing, LoadError) as error:
-        _fail(str(error))
+        fail(str(error))
     except (OSError, ValueError, LookupError, RuntimeError) as error:
-        _fail(f"the model {model} cannot be loaded: {type(error).__name__}: {error}")
+        fail(f"the model {model} cannot be loaded: {type(error).__name__}: {error}")
 
 
 def _pulled(model: str) -> Path:
@@ -263,13 +264,7 @@ def _pulled(model: str) -> Path:
         with Bars() as bars:
             return model_store.pull(model, bars)
     except PullError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    """Ends the command: `message` says what is wrong and what to do."""
-    print(f"lacuna: {message}", file=sys.stderr)
-    raise typer.Exit(1)
+        fail(str(error))
 
 
 if __name__ == "__main__":

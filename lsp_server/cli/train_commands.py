@@ -5,12 +5,12 @@ They need the extra `train` (pip install 'lacuna[train]'), and what they need is
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from lacuna.engine.store import model_store, paths
+from lacuna.lsp_server.cli.failure import fail
 
 if TYPE_CHECKING:
     from lacuna.engine.evaluate.gate_fit import Fit
@@ -42,7 +42,7 @@ def build(
     try:
         build(directory or paths.corpus(), print, only or (), benchmark or ())
     except (CorpusError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @train.command("gap")
@@ -82,7 +82,7 @@ def gap(
         _train(begun, run.Budget(minutes * 60.0, gaps))
         after = begun.measure(held_out, WINDOWS_MEASURED)
     except (ValueError, OSError, model_store.ModelMissing, WeightsError) as error:
-        _fail(str(error))
+        fail(str(error))
     _plot(target / run.METRICS, target / "training.png")
     print(_gained(before, after))
     print(f"the adapter is in {target}\nuse it: lacuna serve --adapter {name}")
@@ -105,7 +105,7 @@ def fit_confidence(
     try:
         fitted = fit(model, adapter, split or paths.corpus() / "validation.jsonl", limit)
     except (ValueError, OSError, model_store.ModelMissing, WeightsError) as error:
-        _fail(str(error))
+        fail(str(error))
     print(_fitted(fitted))
 
 
@@ -132,7 +132,7 @@ def evaluate(
             else run(model, split, Plan(limit=limit), adapter_at=adapter)
         )
     except (ValueError, OSError, model_store.ModelMissing, WeightsError) as error:
-        _fail(str(error))
+        fail(str(error))
     report.show(Console())
 
 
@@ -185,9 +185,3 @@ def _plot(metrics: Path, target: Path) -> None:
     from lacuna.engine.train import plots
 
     plots.plot(metrics, target)
-
-
-def _fail(message: str) -> NoReturn:
-    """Ends the command: `message` says what is wrong and what to do."""
-    print(f"lacuna: {message}", file=sys.stderr)
-    raise typer.Exit(1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lacuna.lsp_server.demo.headless_editor import Answer, Editor, Offer, OpenText, ServerFailed
 from lacuna.lsp_server.demo.screen import Screen
-from lacuna.lsp_server.telemetry.statistics import Outcome
+from lacuna.lsp_server.telemetry.statistics import Outcome, percentile
 from rich.console import Console
 
 SAMPLE = Path(__file__).parent / "sample"
@@ -168,13 +168,12 @@ def _summary(tally: Tally) -> list[tuple[str, str]]:
         ("keys typed", str(tally.typed)),
         ("characters accepted", f"{tally.accepted_characters}, in {tally.accepted} suggestions"),
         ("pauses", f"{len(tally.answers)}, of which {tally.suggestions} with a suggestion"),
-        ("key to answer", _percentiles(asked)),
-        ("typing along", _percentiles(typed_along) if typed_along else "did not happen"),
+        ("key to answer", _times(asked)),
+        ("typing along", _times(typed_along) if typed_along else "did not happen"),
         ("start to model ready", f"{tally.load_seconds:.1f} s"),
     ]
 
 
-def _percentiles(milliseconds: list[float]) -> str:
-    ordered = sorted(milliseconds)
-    median, ninth = (ordered[(len(ordered) - 1) * percent // 100] for percent in (50, 90))
-    return f"median {median:.0f} ms, 90 % within {ninth:.0f} ms ({len(ordered)} times)"
+def _times(milliseconds: list[float]) -> str:
+    median, ninth = (percentile(milliseconds, percent) for percent in (50, 90))
+    return f"median {median:.0f} ms, 90 % within {ninth:.0f} ms ({len(milliseconds)} times)"

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-from lacuna.lsp_server.documents.text import Text
+from lacuna.lsp_server.documents.text import Place, Text
 
 
 class PlainText:
@@ -51,3 +51,16 @@ def plain(text: Text | str) -> str:
     """A text with `\\n` as its only line end; its lines and columns are the same. The server's one place for it."""
     found = str(text)
     return found.replace("\r\n", "\n").replace("\r", "\n") if "\r" in found else found
+
+
+def place_in(text: str, offset: int) -> Place:
+    """The place of an index into a plain text; it is that of the document, too."""
+    return Place(text.count("\n", 0, offset), offset - text.rfind("\n", 0, offset) - 1)
+
+
+def offset_in(text: str, place: Place) -> int:
+    """A place of a document as an index into its plain text."""
+    start = 0
+    for _ in range(place.line):
+        start = text.index("\n", start) + 1
+    return start + place.column

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 from lacuna.engine.api import RewriteRequest
 from lacuna.engine.untrusted.secrets import secrets
-from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.plain_text import offset_in, plain
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.replacement import Replacement
@@ -44,8 +44,8 @@ class Rewrite:
             start,
             end,
             code,
-            prefix=whole[: _offset(whole, first)],
-            suffix=whole[_offset(whole, last) :],
+            prefix=whole[: offset_in(whole, first)],
+            suffix=whole[offset_in(whole, last) :],
             language=document.language,
             newline=text.newline,
         )
@@ -77,11 +77,3 @@ def _indented(answer: str, rewrite: Rewrite) -> str:
     lines = with_unit(dedent(plain(answer)).split("\n"), unit)
     margin = min((width(leading(line)) for line in rewrite.code.split("\n") if line.strip()), default=0)
     return "\n".join(moved(lines, margin, unit))
-
-
-def _offset(text: str, place: Place) -> int:
-    """Of a place in a plain text."""
-    start = 0
-    for _ in range(place.line):
-        start = text.index("\n", start) + 1
-    return start + place.column

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -105,6 +105,11 @@ class Statistics:
         return _percentiles([record.milliseconds[stage] for record in self._records if stage in record.milliseconds])
 
 
-def _percentiles(values: list[float]) -> dict[str, float]:
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that so many per cent of all do not exceed; 0 of none."""
     ordered = sorted(values) or [0.0]
-    return {f"p{percent}": round(ordered[(len(ordered) - 1) * percent // 100], 2) for percent in (50, 90)}
+    return ordered[(len(ordered) - 1) * percent // 100]
+
+
+def _percentiles(values: list[float]) -> dict[str, float]:
+    return {f"p{percent}": round(percentile(values, percent), 2) for percent in (50, 90)}

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from lacuna.lsp_server.completion.latest_only import LatestOnly
-from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.plain_text import place_in, plain
 from lacuna.lsp_server.documents.store import Document, DocumentStore
-from lacuna.lsp_server.documents.text import Place, Position, Text
+from lacuna.lsp_server.documents.text import Position, Text
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdits
 from lacuna.lsp_server.edits.next_edit.search import Found, Search
@@ -114,11 +114,6 @@ class NextEdits:
             return Quiet.STALE
         document = self._documents.get(found.uri)
         text = plain(document.text)
-        start, end = _place(text, found.start), _place(text, found.end)
+        start, end = place_in(text, found.start), place_in(text, found.end)
         replacement = Replacement(found.text.replace("\n", document.text.newline), start, end)
         return self._offers.make(found.uri, document.version, replacement, found.line, found.new_line)
-
-
-def _place(text: str, offset: int) -> Place:
-    """The place of an offset into a document's plain text, whose lines are the document's."""
-    return Place(text.count("\n", 0, offset), offset - text.rfind("\n", 0, offset) - 1)

@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lacuna.lsp_server.documents.plain_text import PlainText, plain
+from lacuna.lsp_server.documents.plain_text import PlainText, offset_in, place_in, plain
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits, difference
 
@@ -37,6 +37,9 @@ def test_pieces_are_those_of_the_whole(seed: int, end: str) -> None:
     for _ in range(10):
         start, stop = chance.randrange(len(whole) + 1), chance.randrange(len(whole) + 1)
         assert pieces[start:stop] == whole[start:stop]
+        place = place_in(whole, start)
+        assert offset_in(whole, place) == start
+        assert text.offset(place) - text.before(place, len(text)).count("\r\n") == start, "it is the document's"
         assert pieces.has_line_end(start, stop) == ("\n" in whole[start:stop])
 
 
