@@ -13,7 +13,7 @@ from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Position
 from lacuna.lsp_server.edits.refill.block import Block, Unit, without
-from lacuna.lsp_server.edits.refill.refill import Refill, context_of
+from lacuna.lsp_server.edits.refill.refill import Refill, question_of
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected
 from lacuna.lsp_server.model.worker import Worker
 
@@ -79,12 +79,12 @@ async def refill(removed: Removed, worker: Worker, with_suffix: bool) -> Refille
     block = Block(Unit.BLOCK, snapshot.place, end)
     began = time.perf_counter()
     hollow = without(snapshot, block)
-    context = context_of(snapshot, block, hollow, Exclusion(()))
-    if isinstance(context, Rejected):
+    question = question_of(snapshot, block, hollow, Exclusion(()))
+    if isinstance(question, Rejected):
         return Refilled(removed.length, with_suffix, False, False, 0.0, 0.0)
     if not with_suffix:
-        context = replace(context, gap=replace(context.gap, suffix=""))
-    draft = await Refill(snapshot, block, hollow, context, 1).candidate(0, worker)
+        question = replace(question, gap=replace(question.gap, suffix=""))
+    draft = await Refill(snapshot, block, hollow, question, 1).candidate(0, worker)
     milliseconds = (time.perf_counter() - began) * 1000.0
     if isinstance(draft, Reason):
         # The same block again is no draft to a user, who has it already; here it is the best there is.

@@ -1,4 +1,4 @@
-"""The settings, and the one place where what an editor sends becomes them."""
+"""The settings: names, types, ranges and defaults, and how what an editor sends is validated."""
 
 from __future__ import annotations
 

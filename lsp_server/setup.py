@@ -1,4 +1,4 @@
-"""What a client's suggestions are made with: what its settings say, and what follows from them."""
+"""What a client's suggestions are made with: its settings, its model, what is left alone, snippets."""
 
 from __future__ import annotations
 

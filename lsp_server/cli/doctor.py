@@ -249,7 +249,7 @@ def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | 
 
 
 def _timed_fills(model: str, filler: Filler, problems: list[str]) -> list[TimedFill]:
-    """Two keystrokes: the first reads the whole context, the second what is new of it."""
+    """Two keystrokes: the first prefills the whole prompt, the second what is new of it."""
     timed: list[TimedFill] = []
     prefix = _PREFIX
     for key in _KEYSTROKES:

@@ -1,4 +1,4 @@
-"""The way of a request to suggestions: the newest wins, what is known is not asked again, nothing comes too late."""
+"""Answers completion requests: the latest wins, type-through needs no model, and nothing comes too late."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.acceptance import Acceptance, Given
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record, Statistics
 
-TREE_MS = 2.0  # for which a request waits for the tree of the newest text: with 1,000 lines 1 is enough
+TREE_MS = 2.0  # for which a request waits for the tree of the latest text: with 1,000 lines 1 is enough
 
 # Editors take down what they show for an empty list. These say nothing about what should be shown.
 _WITHOUT_SAY = {
@@ -51,7 +51,7 @@ class _Asked:
 
     snapshot: Snapshot
     selected: str  # of the menu's item: what is still missing in the text
-    known: Offer | None  # suggestions from earlier
+    known: Offer | None  # from the type-through cache
 
 
 class Completer:
@@ -96,7 +96,8 @@ class Completer:
     async def complete(self, request: Request, sync_ms: float = 0.0) -> list[Item] | None:
         """Suggestions, the best first; an empty list where there should be none; None where that cannot be said.
 
-        They are for the text as it is now, before anything is awaited. None comes at once when a newer request is made.
+        They are for the text as it is now, before anything is awaited. A later request supersedes this one, which is
+        answered None at once.
         `sync_ms` is for the log: what the last change took. Raises ModelError.
         """
         record = Record(request.trigger.value, milliseconds={"sync": sync_ms})
@@ -137,20 +138,20 @@ class Completer:
         if request.trigger is Trigger.AUTOMATIC and self._config.debounce_ms:
             await asyncio.sleep(self._config.debounce_ms / 1000.0)
         with record.stage("context"):
-            question = self._question(asked)
-        if question is None:
+            snapshot = self._snapshot_to_fill(asked)
+        if snapshot is None:
             return Outcome.STALE
         self._prefetch.stop()
-        with self._frames.watching(question, request.position) as on_frame:
-            found = await self._suggester.suggest(question, request.trigger, record, on_frame)
+        with self._frames.watching(snapshot, request.position) as on_frame:
+            found = await self._suggester.suggest(snapshot, request.trigger, record, on_frame)
         if isinstance(found, Outcome | Reason):
             return found
         offer = _offer(asked, found, request.trigger)
         self._type_through.put(asked.snapshot, offer)
         return self._still_good(request, asked.snapshot, offer)
 
-    def _question(self, asked: _Asked) -> Snapshot | None:
-        """What the model is asked about: with a tree, and as if the menu's item had been taken. None if it changed."""
+    def _snapshot_to_fill(self, asked: _Asked) -> Snapshot | None:
+        """With a tree, and as if the menu's item had been taken. None where the document has changed since."""
         document = self._document(asked.snapshot.uri)
         if document is None or document.text is not asked.snapshot.text:
             return None
@@ -165,11 +166,11 @@ class Completer:
             return Outcome.OFF
         if request.position.line >= document.text.line_count:
             return Outcome.OUTSIDE
-        snapshot = self._documents.snapshot(request.uri, request.position, 0.0)  # who types along needs no tree
+        snapshot = self._documents.snapshot(request.uri, request.position, 0.0)  # type-through needs no tree
         selected = self._missing(request, snapshot)
         if selected is None:
             return Outcome.MENU
-        return _Asked(snapshot, selected, self._recalled(snapshot, selected))
+        return _Asked(snapshot, selected, self._typed_through(snapshot, selected))
 
     def _missing(self, request: Request, snapshot: Snapshot) -> str | None:
         """What taking the menu's selected item would put in at the cursor; None if it would change more than that."""
@@ -182,7 +183,7 @@ class Completer:
         goes_on = request.selected.text.startswith(existing) and "\n" not in request.selected.text
         return request.selected.text[len(existing) :] if goes_on else None
 
-    def _recalled(self, snapshot: Snapshot, selected: str) -> Offer | None:
+    def _typed_through(self, snapshot: Snapshot, selected: str) -> Offer | None:
         offer = self._type_through.find(snapshot)
         if offer is None or not selected:
             return offer

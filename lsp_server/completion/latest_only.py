@@ -1,4 +1,4 @@
-"""The newest request wins; the same one, made again while it is worked on, shares that work."""
+"""Only the latest request is worked on; the same one, made again meanwhile, shares that work."""
 
 from __future__ import annotations
 

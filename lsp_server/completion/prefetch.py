@@ -1,4 +1,5 @@
-"""The gap after the suggestion that is shown: denoised when idle, as if the suggestion had been taken."""
+"""Speculative prefetch: while the engine is idle, the gap behind the suggestion that is shown is filled as if the
+suggestion had been taken."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Prefetch:
-    """At most one gap at a time, and none twice in a row."""
+    """At most one gap at a time, and none twice in a row. What it finds goes into the type-through cache."""
 
     def __init__(self, suggester: Suggester, type_through: TypeThrough) -> None:
         self._suggester = suggester
@@ -34,7 +35,7 @@ class Prefetch:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
-        """`suggestion` is shown at the snapshot's cursor: find what to suggest after it, and remember that for then."""
+        """`suggestion` is shown at the snapshot's cursor: fill the gap behind it, for when it is taken."""
         before = (snapshot.prefix(_BEFORE) + suggestion.text)[-_BEFORE:]
         after = snapshot.suffix(suggestion.replaced + _AFTER)[suggestion.replaced :]
         if (snapshot.uri, before, after) != self._place:
@@ -53,11 +54,11 @@ class Prefetch:
         taken = _taken(snapshot, suggestion)
         if self._type_through.find(taken) is not None:
             return
-        record = Record("following", taken.version)
+        record = Record("prefetch", taken.version)
         try:
             found = await self._suggester.suggest(taken, Trigger.AUTOMATIC, record, urgency=Urgency.PREFETCH)
         except ModelError as error:
-            _log.warning("no suggestion to follow: %s", error)
+            _log.warning("prefetch: %s", error)
             return
         if isinstance(found, Outcome | Reason):
             record.outcome = found

@@ -1,4 +1,4 @@
-"""What an editor asks, and what it is answered: positions and text, whichever LSP method it uses."""
+"""A completion request and its items: positions and text, whichever LSP method the editor uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a snapshot to the model's suggestions: context, engine, selection. Remembers no text but snippets."""
+"""Asks the model: question, fill, selection. Remembers no text but snippets."""
 
 from __future__ import annotations
 

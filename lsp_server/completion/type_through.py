@@ -1,4 +1,5 @@
-"""The last suggestions: who types along one, or goes back to where it was shown, need not wait for the model."""
+"""The type-through cache: whoever types along a suggestion, or goes back to where it was shown, is answered without the
+model."""
 
 from __future__ import annotations
 
@@ -83,7 +84,7 @@ class _Closers:
 
 
 class TypeThrough:
-    """A few places for each of a few documents, the latest known best."""
+    """Remembers suggestions at a few places of each of a few documents."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[str, deque[_Entry]] = OrderedDict()
@@ -98,7 +99,7 @@ class TypeThrough:
             self._entries.popitem(last=False)
 
     def find(self, snapshot: Snapshot) -> Offer | None:
-        """What is left of the latest suggestion that agrees with the text at a snapshot's cursor."""
+        """What is left of the last suggestion that agrees with the text at a snapshot's cursor."""
         entries = reversed(self._entries.get(snapshot.uri, ()))
         return next(filter(None, (entry.left_at(snapshot) for entry in entries)), None)
 

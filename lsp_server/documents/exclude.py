@@ -69,7 +69,7 @@ def bad_globs(globs: Iterable[str]) -> str | None:
     """What is wrong with a user's list, in words; None where nothing is."""
     listed = list(globs)
     if len(listed) > MAX_GLOBS:
-        return f"exclude: {len(listed)} patterns are too many; at most {MAX_GLOBS} are taken"
+        return f"excluded: {len(listed)} patterns are too many; at most {MAX_GLOBS} are taken"
     faults = ((glob, fault(_anywhere(glob))) for glob in listed)
     return next((_complaint(glob, wrong) for glob, wrong in faults if wrong is not None), None)
 
@@ -107,7 +107,7 @@ def _user_rules(glob: str) -> IgnoreRules:
 
 
 def _complaint(glob: str, wrong: str) -> str:
-    return f"exclude: {glob!r} is not a .gitignore pattern: {wrong}"
+    return f"excluded: {glob!r} is not a .gitignore pattern: {wrong}"
 
 
 def _includes(rules: IgnoreRules, path: str) -> bool | None:

@@ -11,7 +11,7 @@ from lacuna.lsp_server.documents.surrogates import LoneSurrogates, halves, is_hi
 from lacuna.lsp_server.documents.syntax_tree import NO_TREE, DocumentTree, ParsedTree, can_have_tree, tree_edit
 from lacuna.lsp_server.documents.text import Edit, Encoding, Place, Position, Text, without_surrogates
 
-# A request waits so long for the tree of the newest text; files up to some 2,000 lines are parsed again in less.
+# A request waits so long for the tree of the latest text; files up to some 2,000 lines are parsed again in less.
 TREE_DEADLINE_MS = 4.0
 
 

@@ -32,7 +32,7 @@ NO_TREE = ParsedTree()
 
 
 class DocumentTree:
-    """A tree that is either that of the newest text, or an older one whose nodes were moved along with the edits since.
+    """A tree that is either that of the latest text, or an older one whose nodes were moved along with the edits since.
 
     Trees that were handed out never change. A parse that is under way goes on through edits and is brought up to date
     afterwards, so that steady typing cannot keep it from ending.
@@ -49,7 +49,7 @@ class DocumentTree:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the tree is that of the newest text."""
+        """Whether the tree is that of the latest text."""
         return self._fresh
 
     def edit(self, edit: TreeEdit, text: Text) -> None:

@@ -1,4 +1,4 @@
-"""A block rewritten as an instruction says: put to the model without its indentation, and brought back into it."""
+"""Rewrites a block by an instruction: the model is given it without its indentation, which its answer then gets."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Rewrite:
 async def rewritten(rewrite: Rewrite, instruction: str, worker: Worker) -> Replacement | None:
     """The code as the model wants it; None where it leaves it as it is. Raises ModelError."""
     request = RewriteRequest(instruction, dedent(rewrite.code), rewrite.prefix, rewrite.suffix, rewrite.language)
-    return drafted(rewrite, await worker.rewrite(request))
+    return replacement_of(rewrite, await worker.rewrite(request))
 
 
-def drafted(rewrite: Rewrite, answer: str) -> Replacement | None:
+def replacement_of(rewrite: Rewrite, answer: str) -> Replacement | None:
     """An answer in the form of the document; None where it changes nothing, or would bring a secret."""
     text = _indented(answer.strip("\n").rstrip(), rewrite)
     if not text.strip() or text == rewrite.code or _brings_secret(text, rewrite.code):

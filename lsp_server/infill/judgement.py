@@ -1,4 +1,4 @@
-"""What a suggestion is judged by: one table of objections, over what it says and the lines that it would make."""
+"""The table of objections that a suggestion is judged by: what it says, and the lines that it would make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a fill to what an editor can show: in the scope, fitted to the text around it, or rejected with a reason."""
+"""Post-processing: a fill is cut to its scope, fitted to the text around it, or rejected with a reason."""
 
 from __future__ import annotations
 

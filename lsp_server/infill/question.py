@@ -1,4 +1,4 @@
-"""From a snapshot to the question: the text around the cursor, how far a fill should go, and when not to ask at all."""
+"""Builds the question: the text around the cursor, how far a fill should go, and when not to ask at all."""
 
 from __future__ import annotations
 

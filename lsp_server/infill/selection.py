@@ -1,4 +1,4 @@
-"""Which of the engine's fills are shown: those that are sure enough and fit, or as much of them as does."""
+"""Selects the fills that are shown: those that are confident enough and fit, or as much of them as does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def select(
 ) -> tuple[Suggestion, ...] | Reason:
     """Suggestions, the best first: one if nobody asked, else all that differ. Or what was wrong with the best fill.
 
-    Who asks is shown also what the engine is less sure of than `confidence`.
+    `confidence` is the threshold of automatic requests; invoked ones have none.
     """
     threshold = confidence if question.trigger is Trigger.AUTOMATIC else 0.0
     found: dict[str, Suggestion] = {}

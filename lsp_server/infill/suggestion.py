@@ -1,4 +1,4 @@
-"""What comes of a request: a `Suggestion`, or `Rejected` with a reason, which is counted and no error."""
+"""What comes of a request: a `Suggestion`, or `Rejected` with a `Reason`, which is counted and is no error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 class Reason(Enum):
     """Why there is no suggestion. The value is what logs and messages say."""
 
-    # Before the model is asked (context.py).
+    # Before the model is asked (question.py).
     EXCLUDED = "the file is left alone"
     BINARY = "the text holds a null byte"
     LINE_TOO_LONG = "the line is too long"

@@ -1,4 +1,4 @@
-"""The one thread in which all engines compute: a priority queue, of which the most urgent job goes first.
+"""The engine's thread: a priority queue of which the most urgent job goes first, and interrupts less urgent ones.
 
 Two models never compute at once, and whoever types never waits for what is less urgent than a key.
 """

@@ -1,4 +1,4 @@
-"""Which model a client has, and what it is told of it: that it loads, works or failed."""
+"""One client's model: which one it has, and the status that it is told (loading, ready, busy, error, off)."""
 
 from __future__ import annotations
 

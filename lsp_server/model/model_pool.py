@@ -1,4 +1,4 @@
-"""The models of this process: one for all clients that chose the same, for as long as one of them uses it."""
+"""The models of this process, reference-counted: one for all clients that chose the same, until the last one leaves."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class Models:
             worker.close()
 
     def close(self) -> None:
-        """Take no more questions."""
+        """Take no more requests."""
         self._thread.close()

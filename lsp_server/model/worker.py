@@ -1,5 +1,5 @@
-"""A loaded model, as the server asks it: its coming and going, and questions that wait their turn in the engine's
-thread. Torch is first imported there."""
+"""A model behind the engine's thread: its lifecycle, and typed requests that wait their turn. Torch is first imported
+there."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Filled:
     """What the engine made of a gap."""
 
     infills: tuple[Infill, ...]  # the best first, at least one
-    queue_ms: float  # from the question until the engine took it up
+    queue_ms: float  # from the request until the engine began it
 
 
 class Worker:
-    """One model. It may be used by several clients, and is asked one thing after the other, the most urgent first."""
+    """One model, which several clients may use. It computes one request at a time, the most urgent first."""
 
     def __init__(self, thread: EngineThread, choice: ModelChoice | None, load_model: LoadModel) -> None:
         """`choice`: which model it will be; None for no model, which is asked in vain."""
@@ -71,8 +71,8 @@ class Worker:
         self.note = ""  # device, dtype and threads with the reason for them, or why there is no model
         self.can_rewrite = False  # whether the model follows instructions
         self.extent: Extent = NEAR  # what it reads of a document
-        self.finished = 0  # questions that were worked out
-        self.stopped = 0  # questions that were taken up, and left when the stop flag was seen
+        self.finished = 0  # requests that were worked out
+        self.stopped = 0  # requests that were begun, and left when the stop flag was seen
         self.audience = log.Audience()  # who is told what the thread logs of it
         self._thread = thread
         self._load_model = load_model
@@ -139,7 +139,7 @@ class Worker:
 
         `on_frame` is called in the engine's thread after every denoising step, and should return at once.
 
-        Raises ModelError, as all questions do where there is no model or it fails.
+        Raises ModelError, as all requests do where there is no model or it fails.
         """
         work = partial(self._fill, gap, document, num_candidates, time.perf_counter(), on_frame)
         return await self._run(urgency, work)
@@ -185,19 +185,19 @@ class Worker:
         for listener in tuple(self._listeners):
             listener()
 
-    async def _asked(self, urgency: Urgency, question: Callable[[Filler, Event], Result]) -> Result:
-        return await self._run(urgency, lambda stop: self._answered(question, stop))
+    async def _asked(self, urgency: Urgency, request: Callable[[Filler, Event], Result]) -> Result:
+        return await self._run(urgency, lambda stop: self._answered(request, stop))
 
     async def _run(self, urgency: Urgency, work: Callable[[Event], Result]) -> Result:
         if self.phase is Phase.GONE:
             raise ModelError(NO_MODEL)
         return await self._thread.run(urgency, work)
 
-    def _answered(self, question: Callable[[Filler, Event], Result], stop: Event, document: str = "") -> Result:
+    def _answered(self, request: Callable[[Filler, Event], Result], stop: Event, document: str = "") -> Result:
         if self._filler is None:
             raise ModelError(NO_MODEL)
         try:
-            return question(self._filler, stop)
+            return request(self._filler, stop)
         except Stopped:
             raise
         except Exception as error:  # whatever a model's files bring about: who asks is told

@@ -1,4 +1,4 @@
-"""LSP's words for ours, and back: positions and edits on their way in, suggestions on their way out."""
+"""Converts between lsprotocol's types and ours: positions and edits in, suggestions out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of suggestions after they were answered: shown, accepted, accepted in part, and still there later."""
+"""Acceptance of suggestions: shown, accepted, accepted in part, and how much is still there later (retention)."""
 
 from __future__ import annotations
 

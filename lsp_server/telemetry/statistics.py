@@ -1,4 +1,4 @@
-"""What became of requests and suggestions, and how long each stage took: a log line each, and counts. Without code."""
+"""Outcome, latency and counts of requests: a log line each, and percentiles. Without code."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ async def test_the_gap_after_a_suggestion_is_denoised_before_it_is_taken(client:
     client.open(start + end, uri)
     client.logs.clear()
     [suggestion] = texts(await client.ask(2, 8, uri=uri))
-    followed = await client.logged(r"^following .* -> (.*)")
+    followed = await client.logged(r"^prefetch .* -> (.*)")
     assert followed[1] == "shown", "a condition is followed by what is done then"
     client.change(2, 8, suggestion, uri=uri)
     before = await outcomes(client)

@@ -1,4 +1,4 @@
-"""A next edit that is offered, or the reason why none is; and what became of those that were."""
+"""The next edit that is offered, or the reason why none is; counts of those that were accepted and dismissed."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class RecentEdit:
 
 
 class RecentEdits:
-    """Of each document the last few, the latest last."""
+    """Of each document the last few edits, oldest first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -65,7 +65,7 @@ class RecentEdits:
             self._edits.pop(closed, None)
 
     def of(self, uri: str) -> list[RecentEdit]:
-        """The edits of a document that is as `notice` last saw it, the latest first."""
+        """The edits of a document that is as `notice` last saw it, the last one first."""
         return list(reversed(self._edits.get(uri, ())))
 
     def _add(self, uri: str, before: PlainText, change: RecentEdit, after: PlainText) -> None:

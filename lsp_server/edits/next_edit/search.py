@@ -1,4 +1,5 @@
-"""Next edits: what follows from an edit at related places, found with the engine, one place after the other."""
+"""Searches next edits: at places related to an edit, the engine says what became less likely and what should stand
+there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The next edits of one client's documents: what was edited, what is offered, and what it made of that."""
+"""Answers requests for next edits of one client's documents: the latest wins."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.model.worker import Worker
 
 IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
-# For all places and edits of one question: after that the place at hand is the last one. What is found later is of no
+# For all places and edits of one request: after that the place at hand is the last one. What is found later is of no
 # use, the user is somewhere else by then.
 BUDGET_SECONDS = 3.0
-EDITS = 3  # that are followed, the latest first
+EDITS = 3  # that are looked at, the last one first
 OTHERS = 2  # documents besides the edited one
 
 
 class NextEdits:
-    """One request at a time: the newest."""
+    """Keeps the recent edits, looks for what follows from them, and makes offers of it."""
 
     def __init__(
         self, documents: DocumentStore, worker: Worker, is_welcome: Callable[[str], bool], offers: Offers

@@ -1,4 +1,4 @@
-"""Which code actions are offered at a place. What they would do is worked out when one of them is looked at."""
+"""The code actions that are offered at a place; their edits are worked out when one is resolved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A block written anew from what stands around it: asked of the engine, brought into the document's form, checked."""
+"""One block's candidates: asked of the engine, brought into the document's form, checked."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Refill:
         return text if is_whole else text.rpartition("\n")[0]
 
 
-def context_of(
+def question_of(
     snapshot: Snapshot, block: Block, hollow: Snapshot, exclusion: Exclusion, extent: Extent = NEAR
 ) -> Question | Rejected:
     """The question whose answer takes the block's place; `hollow` is the document without it."""

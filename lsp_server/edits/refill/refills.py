@@ -1,4 +1,4 @@
-"""The candidates of the last few blocks: worked out once, however many of them are looked at."""
+"""Caches the candidates of the last few blocks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import OrderedDict
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.refill.block import Block, without
-from lacuna.lsp_server.edits.refill.refill import Refill, context_of
+from lacuna.lsp_server.edits.refill.refill import Refill, question_of
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected
 from lacuna.lsp_server.setup import Setup
 
@@ -43,7 +43,7 @@ class Refills:
 
     def _refill(self, snapshot: Snapshot, block: Block) -> Refill | Rejected:
         hollow = without(snapshot, block)
-        question = context_of(snapshot, block, hollow, self._setup.exclusion, self._setup.worker.extent)
+        question = question_of(snapshot, block, hollow, self._setup.exclusion, self._setup.worker.extent)
         if isinstance(question, Rejected):
             return question
         question = question.with_snippets(self._setup.snippets.choose(hollow, self._documents))

@@ -123,7 +123,7 @@ async def test_neither_looking_ahead_nor_remembering_has_frames(embedded_model: 
         await client.command("frames", True)
         assert await client.ask(1, 11)
         await client.watched()
-        await client.logged(r"^following")
+        await client.logged(r"^prefetch")
         assert await client.ask(1, 11)
         assert (await client.statistics())["outcomes"] == {"shown": 1, "recalled": 1}
         assert client.frames == []

@@ -125,13 +125,13 @@ def test_a_glob_lets_in_what_git_hides(repository: Path) -> None:
 
 
 def test_many_globs_are_refused() -> None:
-    assert bad_globs(["*.a"] * 1001) == "exclude: 1001 patterns are too many; at most 1000 are taken"
+    assert bad_globs(["*.a"] * 1001) == "excluded: 1001 patterns are too many; at most 1000 are taken"
     assert bad_globs(["*.a"] * 1000) is None
 
 
 @pytest.mark.parametrize("glob", ["!", "[a", "a\\", "[[:none:]]"])
 def test_a_glob_that_is_none_is_named(glob: str) -> None:
-    with pytest.raises(ValueError, match=r"exclude: '.*' is not a \.gitignore pattern"):
+    with pytest.raises(ValueError, match=r"excluded: '.*' is not a \.gitignore pattern"):
         Exclusion([glob])
 
 

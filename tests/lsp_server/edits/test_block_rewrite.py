@@ -10,7 +10,7 @@ from edits_client import editing
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.replacement import Replacement
-from lacuna.lsp_server.edits.rewrite import Rewrite, drafted
+from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
 from pygls.exceptions import JsonRpcException
 
 CODE = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
@@ -37,20 +37,22 @@ def test_nothing_is_no_code() -> None:
 def test_an_answer_stands_as_deep_as_the_code_did() -> None:
     rewrite = rewrite_of(CODE, (1, 4), (2, 16))
     expected = Replacement("    def f(self):\n        return 3", Place(1, 0), Place(2, 16))
-    assert drafted(rewrite, "def f(self):\n    return 3\n") == expected
-    assert drafted(rewrite, "    def f(self):\n        return 3") == expected
-    assert drafted(rewrite, "def f(self):\n\treturn 3") == expected
+    assert replacement_of(rewrite, "def f(self):\n    return 3\n") == expected
+    assert replacement_of(rewrite, "    def f(self):\n        return 3") == expected
+    assert replacement_of(rewrite, "def f(self):\n\treturn 3") == expected
 
 
 def test_an_answer_that_changes_nothing_is_none() -> None:
     rewrite = rewrite_of(CODE, (1, 4), (2, 16))
-    assert drafted(rewrite, "def f(self):\n    return 1\n") is None
-    assert drafted(rewrite, "\n") is None
+    assert replacement_of(rewrite, "def f(self):\n    return 1\n") is None
+    assert replacement_of(rewrite, "\n") is None
 
 
 def test_line_ends_are_the_documents() -> None:
-    draft = drafted(rewrite_of(CODE.replace("\n", "\r\n"), (1, 4), (2, 16)), "def f(self):\n    return 3\n")
-    assert draft is not None and draft.text == "    def f(self):\r\n        return 3"
+    replacement = replacement_of(
+        rewrite_of(CODE.replace("\n", "\r\n"), (1, 4), (2, 16)), "def f(self):\n    return 3\n"
+    )
+    assert replacement is not None and replacement.text == "    def f(self):\r\n        return 3"
 
 
 async def test_the_command_gives_an_edit_that_has_to_be_confirmed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.refill.block import MAX_CHARS, Block, Unit, block_between, blocks_at, text_of, without
-from lacuna.lsp_server.edits.refill.refill import context_of
+from lacuna.lsp_server.edits.refill.refill import question_of
 from lacuna.lsp_server.infill.question import Question, Scope
 from lacuna.lsp_server.infill.suggestion import Rejected
 from marked_text import snapshot_at
@@ -115,7 +115,7 @@ def test_the_document_without_a_block_is_parsed() -> None:
 def test_how_far_a_refill_should_go(marked: str, unit: Unit, scope: Scope) -> None:
     snapshot = snapshot_at(marked)
     block = next(block for block in blocks_at(snapshot) if block.unit is unit)
-    question = context_of(snapshot, block, without(snapshot, block), Exclusion())
+    question = question_of(snapshot, block, without(snapshot, block), Exclusion())
     assert isinstance(question, Question)
     assert question.scope is scope
     assert question.gap.prefix + text_of(snapshot, block) + question.gap.suffix == str(snapshot.text)
@@ -125,7 +125,7 @@ def test_longer_blocks_may_become_longer() -> None:
     short, long = snapshot_at("|a = 1\n"), snapshot_at("|a = 1\n" + "b = 2\n" * 30)
     asked = []
     for snapshot in (short, long):
-        question = context_of(snapshot, whole(snapshot), without(snapshot, whole(snapshot)), Exclusion())
+        question = question_of(snapshot, whole(snapshot), without(snapshot, whole(snapshot)), Exclusion())
         assert isinstance(question, Question)
         asked.append((question.gap.max_tokens, question.max_lines))
     assert asked[0] < (40, 2) < (90, 31) < asked[1]
@@ -135,11 +135,11 @@ def test_what_begins_in_mid_line_goes_on_no_further_left_than_its_line() -> None
     snapshot = snapshot_at("def f():\n    x = g(|\n        1,\n        2,\n    )\n")
     block = block_between(snapshot, Unit.SELECTION, Place(1, 8), Place(4, 5))
     assert block is not None
-    question = context_of(snapshot, block, without(snapshot, block), Exclusion())
+    question = question_of(snapshot, block, without(snapshot, block), Exclusion())
     assert isinstance(question, Question) and question.indentation == "    "
 
 
 def test_files_that_are_left_alone_are_not_refilled() -> None:
     snapshot = snapshot_at("|key = 1\n", uri="file:///project/.env")
-    question = context_of(snapshot, whole(snapshot), without(snapshot, whole(snapshot)), Exclusion())
+    question = question_of(snapshot, whole(snapshot), without(snapshot, whole(snapshot)), Exclusion())
     assert isinstance(question, Rejected)
