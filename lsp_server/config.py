@@ -27,8 +27,8 @@ class Config:
 
     enabled: bool = True  # false: no suggestions, and the model gives its memory back
     disabled_languages: tuple[str, ...] = ()  # the editor's language ids, as in ("markdown", "plaintext")
-    model: str = "smollm2-135m"  # a name that `lacuna pull` knows, or a directory
-    adapter: str = ""  # one of your own: a name from `lacuna train gap`, or a directory; "" for the model's
+    model: str = "smollm2-135m"  # a name that `lacuna pull` knows, or a path
+    adapter: str = ""  # one of your own: a name from `lacuna train gap`, or a path; "" for the model's
     device: str = "auto"  # "auto", "cpu", "cuda" or "mps"
     dtype: str = "auto"  # "auto", "float32" or "bfloat16"
     threads: int = 0  # CPU threads; 0 lets Lacuna choose
@@ -38,7 +38,8 @@ class Config:
     budget_ms: int = 150  # milliseconds an automatic request may take; more candidates are tried where they fit in
     num_candidates: int = 3  # candidates of an invoked request: the most different suggestions it can bring
     completion: str = "inline"  # "inline" ghost text, "plain" items in the completion menu, or "both"
-    excluded: tuple[str, ...] = ()  # .gitignore patterns of files to leave alone; "!pattern" lets files in again
+    # .gitignore patterns of files to leave alone; "!pattern" lets in what these or an ignore file left out, no secrets
+    excluded: tuple[str, ...] = ()
     next_edits: bool = True  # edits that follow from the last one, for editors that ask for them
     statistics: bool = True  # counts per day, without any text, in a file of the user's; `lacuna stats` prints them
     log_level: str = "info"  # "debug", "info", "warning" or "error"

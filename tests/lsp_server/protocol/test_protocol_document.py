@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from lacuna.lsp_server import handlers
-from lacuna.lsp_server.config import Config, from_client
+from lacuna.lsp_server.config import ALIASES, Config, camel_case, from_client
 from lacuna.lsp_server.handlers import completions
+from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.protocol import names
+from lacuna.lsp_server.telemetry.statistics import Outcome
 from lsprotocol.types import METHOD_TO_TYPES
 
 TEXT = (Path(__file__).parents[3] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -32,6 +34,16 @@ def test_every_name_of_ours_is_handled_or_told() -> None:
 
 def test_no_command_is_named_that_there_is_not() -> None:
     assert set(re.findall(r"`(lacuna\.\w+)", TEXT)) == set(handlers.COMMANDS)
+
+
+@pytest.mark.parametrize("end", [*Outcome, *Reason])
+def test_every_way_in_which_a_request_ends_is_named(end: Outcome | Reason) -> None:
+    assert f"`{end.name.lower()}`" in TEXT.partition("`lacuna.statistics` answers")[2].partition("## Status")[0]
+
+
+def test_old_names_of_settings_are_told() -> None:
+    for old, new in ALIASES.items():
+        assert f"`{old}` is `{camel_case(new)}`" in TEXT
 
 
 def test_settings_are_those_of_the_server() -> None:

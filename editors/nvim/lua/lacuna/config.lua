@@ -61,9 +61,9 @@ local defaults = {
     enabled = true,
     --- File types without suggestions, as in `{ "markdown", "text" }`.
     disabled_languages = {}, ---@type string[]
-    --- A name that |:Lacuna-pull| knows, or a directory.
+    --- A name that |:Lacuna-pull| knows, or a path that is absolute or begins with "./", "../" or "~".
     model = "smollm2-135m",
-    --- One of your own: a name from `lacuna train gap`, or a directory; "" for the model's.
+    --- One of your own: a name from `lacuna train gap`, or a path; "" for the model's.
     adapter = "",
     --- "auto", "cpu", "cuda" or "mps".
     device = "auto",
@@ -83,7 +83,8 @@ local defaults = {
     num_candidates = 3,
     --- "inline" ghost text, "plain" items in the completion menu, or "both".
     completion = "inline",
-    --- `.gitignore` patterns of files to leave alone; "!pattern" lets files in again.
+    --- `.gitignore` patterns of files to leave alone; "!pattern" lets in what these or an ignore file left out, but no
+    --- secrets.
     excluded = {}, ---@type string[]
     --- Edits that follow from your last one: |lacuna-next-edits|.
     next_edits = true,
