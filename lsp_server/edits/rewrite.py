@@ -12,6 +12,7 @@ from lacuna.lsp_server.documents.plain_text import offset_in, plain
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.replacement import Replacement
+from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.lexing.indentation import leading, moved, unit_of, width, with_unit
 from lacuna.lsp_server.model.worker import Worker
 
@@ -51,17 +52,21 @@ class Rewrite:
         )
 
 
-async def rewritten(rewrite: Rewrite, instruction: str, worker: Worker) -> Replacement | None:
-    """The code as the model wants it; None where it leaves it as it is. Raises ModelError."""
+async def rewritten(rewrite: Rewrite, instruction: str, worker: Worker) -> Replacement | Reason:
+    """The code as the model wants it, or why that is not shown. Raises ModelError."""
     request = RewriteRequest(instruction, dedent(rewrite.code), rewrite.prefix, rewrite.suffix, rewrite.language)
     return replacement_of(rewrite, await worker.rewrite(request))
 
 
-def replacement_of(rewrite: Rewrite, answer: str) -> Replacement | None:
-    """An answer in the form of the document; None where it changes nothing, or would bring a secret."""
+def replacement_of(rewrite: Rewrite, answer: str) -> Replacement | Reason:
+    """An answer in the form of the document, or why it is not shown."""
     text = _indented(answer.strip("\n").rstrip(), rewrite)
-    if not text.strip() or text == rewrite.code or _brings_secret(text, rewrite.code):
-        return None
+    if not text.strip():
+        return Reason.EMPTY
+    if text == rewrite.code:
+        return Reason.AS_IT_IS
+    if _brings_secret(text, rewrite.code):
+        return Reason.SECRET
     return Replacement(text.replace("\n", rewrite.newline), rewrite.start, rewrite.end)
 
 

@@ -27,7 +27,7 @@ class EditSuggestions:
         self._next_edits = NextEdits(documents, setup.worker, self._may_follow, self.offers)
         # Of each one at a time: who asks for another one is not interested in the one before.
         self._refilling: LatestOnly[Replacement | Reason] = LatestOnly()
-        self._rewriting: LatestOnly[Replacement | None] = LatestOnly()
+        self._rewriting: LatestOnly[Replacement | Reason] = LatestOnly()
         self._set(setup)
 
     def configure(self, setup: Setup) -> None:
@@ -82,10 +82,10 @@ class EditSuggestions:
         about = _About(snapshot.text, (block, number))
         return await self._refilling.run(about, lambda: refill.candidate(number, worker))
 
-    async def rewrite(self, text: Text, rewrite: Rewrite, instruction: str) -> Replacement | None:
-        """Some code of a document as an instruction wants it, or None where the model leaves it as it is.
+    async def rewrite(self, text: Text, rewrite: Rewrite, instruction: str) -> Replacement | Reason | None:
+        """Some code of a document as an instruction wants it, or why there is none. Raises ModelError.
 
-        None too when another is asked for, or the document is edited, meanwhile. Raises ModelError.
+        None when another is asked for, or the document is edited, meanwhile.
         """
         worker = self._setup.worker
         about = _About(text, (rewrite, instruction))

@@ -9,6 +9,7 @@ from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place, Position
 from lacuna.lsp_server.edits.rewrite import Rewrite
 from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
+from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.protocol import names
 from lsprotocol import types
@@ -41,7 +42,9 @@ async def _rewrite(ls: LacunaServer, arguments: Any) -> types.WorkspaceEdit:
             "the document has changed meanwhile: nothing was edited", types.LSPErrorCodes.ContentModified
         )
     if replacement is None:
-        raise _failed("the model failed or left the code as it is, or something else was asked for meanwhile")
+        raise _failed("something else was asked for meanwhile, or the model failed")
+    if isinstance(replacement, Reason):
+        raise _failed(f"there is no other code to show: {replacement.value}")
     return confirmed_edit(ls, uri, replacement, f"Lacuna: {instruction.strip()[:_LABEL]}")
 
 

@@ -11,6 +11,7 @@ from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
+from lacuna.lsp_server.infill.suggestion import Reason
 from pygls.exceptions import JsonRpcException
 
 CODE = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
@@ -42,17 +43,17 @@ def test_an_answer_stands_as_deep_as_the_code_did() -> None:
     assert replacement_of(rewrite, "def f(self):\n\treturn 3") == expected
 
 
-def test_an_answer_that_changes_nothing_is_none() -> None:
+def test_an_answer_that_changes_nothing_is_a_reason() -> None:
     rewrite = rewrite_of(CODE, (1, 4), (2, 16))
-    assert replacement_of(rewrite, "def f(self):\n    return 1\n") is None
-    assert replacement_of(rewrite, "\n") is None
+    assert replacement_of(rewrite, "def f(self):\n    return 1\n") is Reason.AS_IT_IS
+    assert replacement_of(rewrite, "\n") is Reason.EMPTY
 
 
 def test_line_ends_are_the_documents() -> None:
     replacement = replacement_of(
         rewrite_of(CODE.replace("\n", "\r\n"), (1, 4), (2, 16)), "def f(self):\n    return 3\n"
     )
-    assert replacement is not None and replacement.text == "    def f(self):\r\n        return 3"
+    assert isinstance(replacement, Replacement) and replacement.text == "    def f(self):\r\n        return 3"
 
 
 async def test_the_command_gives_an_edit_that_has_to_be_confirmed(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.telemetry import acceptance, daily_counts
 from lacuna.lsp_server.telemetry.acceptance import Acceptance, Given, retained_characters
 from lacuna.lsp_server.telemetry.daily_counts import KEPT_DAYS, Count, DailyCounts, read
-from lacuna.lsp_server.telemetry.statistics import Record, Statistics
+from lacuna.lsp_server.telemetry.statistics import Outcome, Record, Statistics
 from language_client import Client, started
 
 URI = "untitled:test.py"
@@ -57,11 +57,12 @@ class Editor:
         return {name: report[name] for name in Count if report[name]}
 
 
-async def test_reasons_are_counted_by_their_names(tmp_path: Path) -> None:
+async def test_every_way_to_end_is_counted_by_its_name(tmp_path: Path) -> None:
     statistics = Statistics(DailyCounts(tmp_path / "statistics.json"))
-    statistics.add(Record("automatic", outcome=Reason.LOW_CONFIDENCE))
-    statistics.add(Record("automatic", outcome=Reason.REPEATS_SUFFIX))
-    assert statistics.report()["outcomes"] == {"low_confidence": 1, "repeats_suffix": 1}
+    ends = [*Reason, *Outcome]
+    for end in ends:
+        statistics.add(Record("automatic", outcome=end))
+    assert statistics.report()["outcomes"] == {end.name.lower(): 1 for end in ends}
 
 
 async def test_counts_are_written_and_added_to(tmp_path: Path) -> None:
