@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lacuna.lsp_server.documents.store import Snapshot
-from lacuna.lsp_server.documents.text import Place, Position
+from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.refill import actions
 from lacuna.lsp_server.edits.refill.actions import Action, Mark, Menu
 from lacuna.lsp_server.edits.refill.block import TREE_MS, Block, Unit
 from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.protocol import convert
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
@@ -30,7 +31,7 @@ def _code_actions(ls: LacunaServer, params: types.CodeActionParams) -> list[type
     uri = params.text_document.uri
     if not ls.edits.is_welcome(uri):
         return None
-    snapshot = ls.documents.snapshot(uri, _position(params.range.end), TREE_MS)
+    snapshot = ls.documents.snapshot(uri, convert.position(params.range.end), TREE_MS)
     context = params.context
     start, end = _places(ls, snapshot, params.range)
     marks = [Mark(*_places(ls, snapshot, one.range), one.message) for one in context.diagnostics]
@@ -99,9 +100,5 @@ def _snapshot(ls: LacunaServer, uri: str, version: int, block: Block) -> Snapsho
 
 
 def _places(ls: LacunaServer, snapshot: Snapshot, range: types.Range) -> tuple[Place, Place]:
-    start, end = (snapshot.text.place(_position(at), ls.documents.encoding) for at in (range.start, range.end))
+    start, end = (snapshot.text.place(convert.position(at), ls.documents.encoding) for at in (range.start, range.end))
     return min(start, end), max(start, end)
-
-
-def _position(position: types.Position) -> Position:
-    return Position(position.line, position.character)

@@ -73,10 +73,15 @@ def copilot_status(state: str, message: str) -> dict[str, Any]:
     return {"busy": state in ("loading", "busy"), "message": message, "kind": kind}
 
 
+def position(of: types.Position) -> Position:
+    """A position that a client sent."""
+    return Position(of.line, of.character)
+
+
 def edits(changes: Sequence[types.TextDocumentContentChangeEvent]) -> list[Edit]:
     """The changes of one notification."""
     return [
-        Edit(_position(change.range.start), _position(change.range.end), change.text)
+        Edit(position(change.range.start), position(change.range.end), change.text)
         if isinstance(change, types.TextDocumentContentChangePartial)
         else Edit(None, None, change.text)
         for change in changes
@@ -86,14 +91,14 @@ def edits(changes: Sequence[types.TextDocumentContentChangeEvent]) -> list[Edit]
 def inline_request(params: types.InlineCompletionParams, shape: ItemShape) -> Request:
     invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
     info = params.context.selected_completion_info
-    selected = Selected(_position(info.range.start), _position(info.range.end), info.text) if info else None
+    selected = Selected(position(info.range.start), position(info.range.end), info.text) if info else None
     trigger = Trigger.INVOKED if invoked else Trigger.AUTOMATIC
-    return Request(params.text_document.uri, _position(params.position), trigger, selected, shape)
+    return Request(params.text_document.uri, position(params.position), trigger, selected, shape)
 
 
 def completion_request(params: types.CompletionParams) -> Request:
     """Always automatic: menus open by themselves, and say that they were invoked at every letter."""
-    return Request(params.text_document.uri, _position(params.position), Trigger.AUTOMATIC, shape=ItemShape.WORD)
+    return Request(params.text_document.uri, position(params.position), Trigger.AUTOMATIC, shape=ItemShape.WORD)
 
 
 def document_position(params: Any) -> tuple[str, Position]:
@@ -167,10 +172,6 @@ def _completion_item(item: Item) -> types.CompletionItem:
 
 def _accepted(item: Item) -> types.Command:
     return types.Command("Lacuna: accepted", names.ACCEPTED, arguments=[item.id])
-
-
-def _position(position: types.Position) -> Position:
-    return Position(position.line, position.character)
 
 
 def _range(item: Item) -> types.Range:

@@ -1,4 +1,4 @@
-"""No suggestion is a value with a reason, which reaches the statistics: requests through the completer, by their fill."""
+"""No suggestion is a value with a reason, which reaches the statistics: requests go through the real completer."""
 
 from __future__ import annotations
 
