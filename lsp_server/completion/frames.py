@@ -31,7 +31,7 @@ class Picture:
 
 
 class Frames:
-    """One client's view of its own requests; nothing is told of prefetch."""
+    """One client's view of its own requests; prefetch sends no frames."""
 
     def __init__(self, tell: Callable[[Picture], None]) -> None:
         self.wanted = False

@@ -25,7 +25,7 @@ class EditSuggestions:
         self._documents = documents
         self.offers = Offers()
         self._next_edits = NextEdits(documents, setup.worker, self._may_follow, self.offers)
-        # Of each one at a time: who asks for another one is not interested in the one before.
+        # One of each at a time: asking for another one supersedes the one before.
         self._refilling: LatestOnly[Replacement | Reason] = LatestOnly()
         self._rewriting: LatestOnly[Replacement | Reason] = LatestOnly()
         self._set(setup)

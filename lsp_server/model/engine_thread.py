@@ -26,13 +26,13 @@ Result = TypeVar("Result")
 
 
 class Urgency(IntEnum):
-    """Who goes first; of equals the one who came first."""
+    """Priority: the lowest goes first, of equals the oldest."""
 
     KEYSTROKE = 0  # a completion: somebody looks at the cursor
     MODEL = 1  # a model comes or goes
     PREFETCH = 2
     NEXT_EDIT = 3
-    ON_REQUEST = 4  # refills and rewrites: who asks for one expects to wait
+    ON_REQUEST = 4  # refills and rewrites: whoever asks for one expects to wait
 
 
 @dataclass(order=True)

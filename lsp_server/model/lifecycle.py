@@ -79,7 +79,7 @@ class ModelLifecycle:
         try:
             yield
         except ModelError as error:
-            # Where there is no model, what was said of that tells what to do.
+            # Where there is no model, the status says already what to do.
             if worker is self.worker and worker.is_ready:
                 _log.error("%s", error)
                 self._say(Status(State.ERROR, str(error)))

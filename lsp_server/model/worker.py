@@ -200,7 +200,7 @@ class Worker:
             return request(self._filler, stop)
         except Stopped:
             raise
-        except Exception as error:  # whatever a model's files bring about: who asks is told
+        except Exception as error:  # whatever a model's files bring about: the caller is told
             self._filler.close(document)  # what was read may be half of it
             raise ModelError(f"the model failed: {_in_words(error)}; choose another `model` or `adapter`") from error
 

@@ -57,7 +57,7 @@ class Protocol(LanguageServerProtocol):
                 return
             self.take(body)
             if isinstance(writer, asyncio.StreamWriter):
-                await writer.drain()  # who does not read answers is not read either
+                await writer.drain()  # backpressure: a client that reads no answers is not read either
 
     def take(self, body: bytes) -> None:
         """Take up one message."""

@@ -1,4 +1,4 @@
-"""What an edit changed, in words and signs: the replacements that could be made elsewhere as well."""
+"""A token-level diff of an edit: the replacements that could be made elsewhere as well."""
 
 from __future__ import annotations
 

@@ -122,8 +122,10 @@ class Search:
         return None
 
     def _is_sure(self, site: Site, patch: Patch, revision: Revision) -> bool:
-        """Whether the judge prefers it by enough, because of the edit; noise has to say what the edit said, or fill an
-        empty hole."""
+        """Whether rerank prefers it by enough, because of the edit.
+
+        Noise has to bring something that the edit brought, or fill an empty hole.
+        """
         preferred = revision.gain + revision.lift
         if revision.drafted:
             return preferred >= self._thresholds.drafted

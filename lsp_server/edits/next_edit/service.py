@@ -17,7 +17,7 @@ from lacuna.lsp_server.edits.next_edit.site import Other, Version, holds_secret
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.model.worker import Worker
 
-IDLE_SECONDS = 0.1  # without an edit; who types on is not to be interrupted
+IDLE_SECONDS = 0.1  # without an edit: typing on is not to be interrupted
 # For all places and edits of one request: after that the place at hand is the last one. What is found later is of no
 # use, the user is somewhere else by then.
 BUDGET_SECONDS = 3.0
