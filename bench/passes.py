@@ -70,7 +70,7 @@ def measure(filled: GapFiller) -> dict[str, float]:
         "typed_token": median_ms(
             lambda: _read_and_predict(context, ids[:385]), lambda: context.prefill_prefix(prefix, _go)
         ),
-        "judge_draft": median_ms(lambda: rerank.rerank([fill])),
+        "judge_draft": median_ms(lambda: rerank.scores([fill])),
         "left_to_right_12_tokens": median_ms(lambda: _left_to_right(context, prefix, 12), runs=5),
         "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
         "suffix_rerotated": median_ms(lambda: context.place_suffix(read, 64)),

@@ -39,6 +39,11 @@ class RequestTrace:
         self.check()
         self.forwards += 1
 
+    def step(self, frame: Frame) -> None:
+        """After a denoising step."""
+        self.steps += 1
+        self.on_frame(frame)
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         start = time.perf_counter()

@@ -50,7 +50,7 @@ def ranked_samples(reader: Reader, hole: Hole) -> Answer:
     rerank = Reranker(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
     for size in _groups(hole, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
         some = sorted(fills - scores.keys())[:size]
-        scores |= dict(zip(some, rerank.rerank(some), strict=True))
+        scores |= dict(zip(some, rerank.scores(some), strict=True))
         forwards += 1
     return Answer(hole.boundary.answer(max(scores, key=lambda fill: scores[fill])), forwards)
 
@@ -64,7 +64,7 @@ def best_copy(reader: Reader, hole: Hole) -> Answer:
     for token in tokens:
         if not hypothesis.finished:
             _accept(hypothesis, token)
-    fits = hypothesis.spelled.startswith(hole.boundary.required)
+    fits = hypothesis.spelled.startswith(hole.boundary.forced)
     return Answer(hole.boundary.answer(hypothesis.spelled) if fits else "", 0)
 
 

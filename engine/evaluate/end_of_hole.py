@@ -30,7 +30,7 @@ def end_of_hole(reader: Reader, hole: Hole, truth: str) -> EndOfHole | None:
         return None
     earlier = [at for at in range(len(tokens)) if len(reader.tokenizer.decode(tokens[:at])) >= _required(hole)]
     places = random.Random(key(hole.gap)).sample(earlier, min(EARLIER, len(earlier)))
-    said = reader.denoiser.denoise(hole.context, CanvasTree([tuple(tokens)], {})).following
+    said = reader.denoiser.denoise(hole.context, CanvasTree([tuple(tokens)], {})).log_probs
     *false, found = (
         int(said[tuple(tokens[:at])].argmax()) == config.end_of_hole_token_id for at in (*places, len(tokens))
     )
@@ -44,9 +44,9 @@ def _right_tokens(reader: Reader, hole: Hole, truth: str) -> list[int] | None:
         if not truth.endswith("\n"):
             return None
         truth = truth[:-1]
-    required = boundary.required if truth or not boundary.newline else boundary.healing_prefix
+    required = boundary.forced if truth or not boundary.newline else boundary.healing_prefix
     return reader.tokenizer.encode(required.decode("utf-8", "replace") + truth)
 
 
 def _required(hole: Hole) -> int:
-    return len(hole.boundary.required)
+    return len(hole.boundary.forced)

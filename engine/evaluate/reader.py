@@ -26,6 +26,6 @@ class Reader:
     def hypothesis(self, hole: Hole) -> Hypothesis:
         """An empty hypothesis with room for all that is asked for, and the healing prefix: no method is the worse for
         its boundary."""
-        length = hole.gap.max_tokens + len(self.tokenizer.encode(hole.boundary.required.decode("utf-8", "replace")))
+        length = hole.gap.max_tokens + len(self.tokenizer.encode(hole.boundary.forced.decode("utf-8", "replace")))
         end = self.denoiser.config.end_of_hole_token_id
         return Hypothesis(length, hole.boundary, self.tokenizer, hole.gap.max_lines, end)

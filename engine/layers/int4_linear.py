@@ -1,4 +1,4 @@
-"""A matrix that a checkpoint had in 4 bits a weight: kept so, where that costs no exactness and little time."""
+"""A weight matrix in 4 bits a weight (groups of 32, as GGUF's Q4_1), for checkpoints that were quantised so."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from torch.nn import functional
 
 GROUP = 32  # weights of one row that share a scale and a centre, as in GGUF's Q4_1
 LEVELS = 16
-# How far a weight may be from its level, of the largest of its group: bfloat16 moves it, and the two outermost weights
-# that say where the levels are, by half of that at most.
+# How far a weight may be from its level, relative to the largest weight of its group. Rounding to bfloat16 moves a
+# weight by 2**-8 of its size at most, and as much the group's outermost weights, which say where the levels are.
 ROUNDING = 2.0**-7
 
 
 class Int4Linear:
     """What `Linear` does, in bfloat16 on CPU. A weight is (level - 8) scale + centre.
 
-    All matrices of the embedded base, 2 threads of an AMD EPYC (Zen 5), beside `Linear`: 1 token 2.6 and 6.8 ms, 20
-    tokens 14.7 and 10.2, 64 tokens 41 and 22; 66 and 203 MB.
+    It pays for passes of few tokens, as the base's decode steps are. Measured over all matrices of the embedded base, 2
+    threads of an AMD EPYC (Zen 5): 1 token takes 2.6 ms (`Linear`: 6.8), 20 tokens 14.7 (10.2), 64 tokens 41 (22); they
+    occupy 66 MB (203).
     """
 
-    rows = 1  # a count of tokens costs what it is; nothing is compiled for it
+    rows = 1  # no padding: nothing is compiled per row count
 
     def __init__(self, grid: Grid) -> None:
         """`grid` is one that `is_exact`."""
@@ -54,8 +55,11 @@ class Int4Linear:
 
 
 def smallest(weight: Tensor) -> Linear | Int4Linear:
-    """In 4 bits where the weight came from so many and the CPU multiplies nearly as fast with them: with AVX-512, and
-    without AMX, whose bfloat16 products are far ahead. (In float32 torch has no fast kernel for it: 80 ms a token.)"""
+    """`Int4Linear` where it loses nothing and torch has a fast kernel for it, else `Linear`.
+
+    Chosen in bfloat16 on CPUs with AVX-512, where it was measured, and without AMX, with which `Linear` is far ahead.
+    In float32 torch has no fast kernel for it: 80 ms a token.
+    """
     fast = (
         weight.device.type == "cpu"
         and weight.dtype == torch.bfloat16
@@ -69,7 +73,7 @@ def smallest(weight: Tensor) -> Linear | Int4Linear:
 
 @dataclass(frozen=True)
 class Grid:
-    """A weight as levels of its groups. Quantisers put the outermost values of a group on its outermost levels."""
+    """A weight as levels of its groups. A quantiser puts a group's outermost weights on its outermost levels."""
 
     levels: Tensor  # [out, groups, 32], from 0 to 15, not rounded
     scale: Tensor  # [out, groups], the distance between two levels
@@ -86,8 +90,7 @@ class Grid:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every group has no more than 16 values at equal distances, but for what rounding to bfloat16 did to
-        them."""
+        """Whether every group's weights lie on 16 levels at equal distances, up to rounding to bfloat16."""
         largest = torch.maximum(self.least.abs(), (self.least + (LEVELS - 1) * self.scale).abs())  # [out, groups]
         moved = (self.levels - self.levels.round()).abs().amax(-1) * self.scale
         return bool((moved <= ROUNDING * largest).all())

@@ -1,4 +1,4 @@
-"""A matrix that inputs are multiplied with: packed once for the CPU's matrix units, plain elsewhere."""
+"""A weight matrix in its stored dtype: packed once for oneDNN's kernels on CPU, plain elsewhere."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# oneDNN compiles a kernel per matrix and count of rows, and keeps some (engine/device/runtime.py). 1,121 canvas passes
-# over 160 gaps had 53 counts, half of them one whose kernels were gone; of multiples of 4 it is one in six, for 1.8
-# rows more a pass. 21.6 ms a canvas pass in the mean, with fewer kernels kept; 22.6 without.
+# Row counts are padded to multiples of this. oneDNN compiles a kernel for every pair of matrix and row count, and keeps
+# the last ones used (engine/device/runtime.py). Measured over 1,121 canvas passes of 160 gaps, with the kernels of
+# eight row counts kept: without padding 57 % of the passes had to compile theirs anew, with padding to 4 rows 17 %,
+# which costs 1.8 rows a pass. In the mean a pass takes 21.6 ms with padding (48 kernels kept) and 22.6 without (64).
 ROWS = 4
 
 
@@ -25,7 +26,7 @@ class Linear:
     def __init__(self, weight: Tensor) -> None:
         self.shape = tuple(weight.shape)
         self._packed = weight.device.type == "cpu"
-        self.rows = ROWS if self._packed else 1  # who multiplies counts of tokens that are multiples of it waits least
+        self.rows = ROWS if self._packed else 1  # what callers should pad row counts to
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight) if self._packed else weight
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -65,17 +66,17 @@ class Linear:
         return cast(Tensor, torch.ops.mkldnn._linear_pointwise.binary(x, other, self._weight, None, function))
 
 
-def filled_up(x: Tensor, rows: int) -> Tensor:
-    """x of shape [tokens, ...] with zeros below, up to a multiple of `rows`."""
+def padded(x: Tensor, rows: int) -> Tensor:
+    """x of shape [tokens, ...] with rows of zeros added, up to a multiple of `rows`."""
     missing = -len(x) % rows
     return functional.pad(x, (0, 0) * (x.dim() - 1) + (0, missing)) if missing else x
 
 
 def product(left: Tensor, right: Tensor) -> Tensor:
-    """left @ right for matrices that are not worth packing: they are as large as `left`, or kept for something else.
+    """left @ right for a matrix that is not worth packing: it is used once, or kept as it is for something else.
 
-    On CPU by oneDNN too: torch's own product is MKL's, which in float32 keeps to AVX2 on AMD. 256 rows times a matrix
-    of 12,288 times 512, 2 threads of an AMD EPYC (Zen 5): 7.4 ms, torch's 16.5.
+    On CPU by oneDNN too: torch's own product is MKL's, which in float32 is limited to AVX2 on AMD. 256 rows times a
+    matrix of 12,288 times 512, 2 threads of an AMD EPYC (Zen 5): 7.4 ms, torch's 16.5.
     """
     if right.device.type != "cpu":
         return left @ right

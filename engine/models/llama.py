@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lacuna.engine.layers.int4_linear import Int4Linear
 from lacuna.engine.layers.kv_cache import KvCache
-from lacuna.engine.layers.linear import Linear, filled_up
+from lacuna.engine.layers.linear import Linear, padded
 from lacuna.engine.layers.rope import Rope
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
@@ -165,11 +165,11 @@ class Llama:
         cos_sin = self.rope.at(positions)
         additive = torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill_(~mask, -torch.inf)
         folded = additive.repeat(config.num_attention_heads // config.num_key_value_heads, 1)  # [group * tokens, slots]
-        x = filled_up(x, rows)  # rows that only the matrices see
+        x = padded(x, rows)  # rows that only the matrix products see
         for number, layer in enumerate(layers):
             qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
             mixed = self._attend(qkv, cos_sin, cache, number, first, start, folded)
-            x = layer.o_proj.plus(filled_up(mixed, rows), x)
+            x = layer.o_proj.plus(padded(mixed, rows), x)
             normed = self._rms_norm(x, layer.post_attention_layernorm)
             x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
         return self.final_norm(x[:tokens])
@@ -181,7 +181,7 @@ class Llama:
     def log_probabilities_apart(self, hidden: Tensor, runs: Sequence[int]) -> list[Tensor]:
         """The same by runs of so many rows, each in memory of its own: who keeps rows of one (196 KB a row of the
         embedded model) does not keep the others."""
-        logits = self._lm_head(filled_up(hidden, self._lm_head.rows))[: len(hidden)].split(list(runs))
+        logits = self._lm_head(padded(hidden, self._lm_head.rows))[: len(hidden)].split(list(runs))
         return [run.log_softmax(-1, dtype=torch.float32) for run in logits]
 
     def logits(self, hidden: Tensor) -> Tensor:

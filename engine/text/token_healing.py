@@ -1,13 +1,17 @@
-"""Token healing: editors cut where tokenizers never do, so the text around a hole is put back where tokens begin.
+"""Token healing: the last word before a hole is taken off the prompt, and every fill is forced to spell it first.
 
-The same line cut after "return" and inside "ret" must be the same question to the model.
+Editors cut where tokenizers never do, and the same line cut after "return" and inside "ret" must be the same question
+to the model.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import torch
 from lacuna.engine.text.byte_bpe import Tokenizer
+from torch import Tensor
 
 LONGEST_HEALING_PREFIX = 64  # characters; what is before them stays read
 
@@ -22,23 +26,23 @@ class Boundary:
     newline: bool  # the prefix's last line end was moved to the head of the suffix
 
     @property
-    def required(self) -> bytes:
-        """What a fill must spell before it is free."""
+    def forced(self) -> bytes:
+        """The bytes that a fill must spell first (constrained decoding)."""
         return self.healing_prefix + b"\n" if self.newline else self.healing_prefix
 
     def may_end(self, spelled: bytes) -> bool:
         """Whether a hole may end here: with nothing but the healing prefix (an empty answer), or with all that is
-        required."""
-        return spelled == self.healing_prefix or len(spelled) >= len(self.required)
+        forced."""
+        return spelled == self.healing_prefix or len(spelled) >= len(self.forced)
 
     def answer(self, spelled: bytes) -> str:
         """The text between the gap's own prefix and suffix, of a fill that spells the healing prefix and then goes
         on."""
         assert spelled.startswith(self.healing_prefix), "a fill begins with the healing prefix"
-        if len(spelled) < len(self.required) or spelled == self.healing_prefix:
+        if len(spelled) < len(self.forced) or spelled == self.healing_prefix:
             return ""
         # A canvas may end inside a character: the bytes that are no character yet are left out.
-        text = spelled[len(self.required) :].decode("utf-8", errors="ignore")
+        text = spelled[len(self.forced) :].decode("utf-8", errors="ignore")
         return text + "\n" if self.newline else text
 
 
@@ -62,3 +66,37 @@ def healing_start(prefix: str, tokenizer: Tokenizer) -> int:
     if len(kept) < len(prefix):
         return max(len(kept), len(prefix) - LONGEST_HEALING_PREFIX)
     return max(tokenizer.last_word(prefix), len(prefix) - LONGEST_HEALING_PREFIX)
+
+
+class Spelling:
+    """Which tokens can spell given bytes within a number of tokens, where a hole has a fixed length.
+
+    Answers are exact: a hole that takes its tokens from `allowed` can always spell all of its bytes.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.least = lru_cache(maxsize=4096)(self._least)
+        self.allowed = lru_cache(maxsize=256)(self._allowed)
+
+    def _least(self, wanted: bytes) -> int:
+        """The fewest tokens that spell `wanted`, the last of which may go beyond it."""
+        if not wanted:
+            return 0
+        return 1 + min(self.least(wanted[len(spelled) :]) for spelled in self._spelled(wanted))
+
+    def _allowed(self, wanted: bytes, count: int) -> Tensor:
+        """Ids of the tokens from which `count` tokens, that one included, can spell `wanted`, or that and more."""
+        possible = [
+            token
+            for token in self._tokenizer.spelling(wanted)
+            if self.least(wanted[len(self._tokenizer.decode([token])) :]) < count
+        ]
+        assert possible, f"{count} tokens cannot spell {len(wanted)} bytes"
+        return torch.tensor(possible)
+
+    def _spelled(self, wanted: bytes) -> set[bytes]:
+        """What a first token can spell of `wanted`."""
+        tokens = self._tokenizer.spelling(wanted)
+        assert tokens, "every byte is a token"
+        return {self._tokenizer.decode([token])[: len(wanted)] for token in tokens}

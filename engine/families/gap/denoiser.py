@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from lacuna.engine.families.gap.confidence import UNFITTED, ConfidenceModel
 from lacuna.engine.families.gap.decoding.canvas import Canvas
-from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
-from lacuna.engine.families.gap.decoding.tree_attention import Beginning, CanvasTree
+from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree, DraftTree, Node
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext, SuffixPrefiller
 from lacuna.engine.models.llama import Layer, Llama
 from lacuna.engine.untrusted.config_file import Fields
@@ -61,10 +60,10 @@ class GapConfig:
 
 @dataclass(frozen=True)
 class Verified:
-    """Log probabilities by beginning of a fill: of what follows it, and of each position that its noise is about."""
+    """What a pass says by node of its draft trees. All are log probabilities."""
 
-    following: Mapping[Beginning, Tensor]  # [vocab]
-    noise: Mapping[Beginning, Tensor]  # [positions, vocab], the first one behind what follows
+    log_probs: Mapping[Node, Tensor]  # [vocab], of the token after the node
+    proposals: Mapping[Node, Tensor]  # [positions, vocab], of the masked positions behind it: first the one after next
 
 
 class GapDenoiser:
@@ -85,19 +84,19 @@ class GapDenoiser:
         return KvContext(self.base, self.config.sink_token_id)
 
     def denoise(self, context: KvContext, tree: CanvasTree) -> Verified:
-        """Reads drafts of one hole with both sides in view, and denoises what stands behind them. One pass for all.
+        """Verifies drafts of one hole with both sides in view, and predicts the masked positions behind them, in one
+        pass.
 
-        Keys and values of what is read stay in the tail, behind those that the tree has kept.
+        The drafts' KV stay in the scratch slots, behind those that the tree has kept.
         """
-        ids = [beginning[-1] if beginning else context.ids[-1] for beginning in tree.read]
-        noise = self._mask_embedding.expand(len(tree.depths) - len(ids), -1)
-        x = torch.cat([self.base.embed(ids), noise])  # [rows, hidden]
+        ids = [node[-1] if node else context.ids[-1] for node in tree.nodes]
+        masked = self._mask_embedding.expand(len(tree.depths) - len(ids), -1)
+        x = torch.cat([self.base.embed(ids), masked])  # [rows, hidden]
         positions = context.last + torch.tensor(tree.depths, device=self.base.device)
         hidden = self._canvas_pass(context, x, positions, tree.mask())
-        # Apart: a hypothesis keeps what was said of noise until it is decided, and what was read only until the next
-        # pass.
-        read, *guesses = self.base.log_probabilities_apart(hidden, [len(ids), *tree.noise.values()])
-        return Verified(dict(zip(tree.read, read, strict=True)), dict(zip(tree.noise, guesses, strict=True)))
+        # Apart: a hypothesis keeps proposals until their positions are decided, and the rest only until the next pass.
+        nodes, *proposals = self.base.log_probabilities_apart(hidden, [len(ids), *tree.masked.values()])
+        return Verified(dict(zip(tree.nodes, nodes, strict=True)), dict(zip(tree.masked, proposals, strict=True)))
 
     def denoise_between(self, context: KvContext, canvases: Sequence[Canvas]) -> list[Tensor]:
         """Canvases with known tokens right of noise too, which then see each other in both directions. Per canvas, log

@@ -53,7 +53,7 @@ def spelled(parts: Sequence[Part]) -> bytes:
 
 def lines(parts: Sequence[Part]) -> int:
     """Line ends in the answer so far."""
-    return spelled(parts)[len(parts[0].boundary.required) :].count(b"\n")
+    return spelled(parts)[len(parts[0].boundary.forced) :].count(b"\n")
 
 
 def features(parts: Sequence[Part]) -> Features:
@@ -72,7 +72,7 @@ def pieces(parts: Sequence[Part], most: int, tokenizer: Tokenizer) -> list[tuple
     """The answer's text per token, of `most` tokens; what spells the healing prefix, or stands after the cut, is left
     out."""
     boundary = parts[0].boundary
-    skip = len(boundary.required)
+    skip = len(boundary.forced)
     found: list[tuple[str, float]] = []
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")  # a canvas' edge may cut a character
     for part in parts:
@@ -90,7 +90,7 @@ def whole_lines(parts: Sequence[Part], tokenizer: Tokenizer) -> list[Part]:
     """A fill that has ended as it is; of any other one the lines that have, none where that is no text."""
     if parts[-1].ended:
         return list(parts)
-    text, required = spelled(parts), len(parts[0].boundary.required)
+    text, required = spelled(parts), len(parts[0].boundary.forced)
     room = text.rfind(b"\n", required)
     if not text[required : max(required, room)].strip():
         return []

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from lacuna.engine.api import Frame, Gap, Infill
 from lacuna.engine.families.gap import long_fill
 from lacuna.engine.families.gap.confidence import Place
-from lacuna.engine.families.gap.decoding.decode_loop import Search, denoise
+from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
-from lacuna.engine.families.gap.decoding.endings import reranked
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
-from lacuna.engine.families.gap.decoding.rerank import Reranker
+from lacuna.engine.families.gap.decoding.rerank import Reranker, reranked
+from lacuna.engine.families.gap.decoding.search import Search
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext
 from lacuna.engine.families.gap.long_fill import Part
@@ -105,7 +105,7 @@ class Session:
 
     def _respelled(self, boundary: Boundary) -> int:
         """How many tokens of a fill say again what stands in the file."""
-        return len(self._tokenizer.encode(boundary.required.decode("utf-8", "ignore")))
+        return len(self._tokenizer.encode(boundary.forced.decode("utf-8", "ignore")))
 
     def _drafter(self, hole: Hole) -> Drafter:
         snippets = [self._tokenizer.encode(snippet) for snippet in hole.gap.snippets]
@@ -115,15 +115,13 @@ class Session:
         )
 
     def _fill(self, hole: Hole, first: Hypothesis, drafts: int, parallel: bool, trace: RequestTrace) -> list[Part]:
-        """Denoises; the best first."""
-        hypotheses, short = [first], hole.gap.max_lines == 1
-        room = TAIL_TOKENS // (len(first.canvas) + DRAFTED)  # hypotheses that the cache's tail holds
-        search = Search(hole.gap.n_best, min(2 * drafts - 1 if short else drafts, HYPOTHESES, room), short)
+        """Decodes one canvas, and reranks where the line goes on behind the hole; the best first."""
+        is_line = hole.gap.max_lines == 1
+        room = TAIL_TOKENS // (len(first.canvas) + DRAFTED)  # hypotheses that the scratch slots hold
+        search = Search(hole.gap.n_best, min(2 * drafts - 1 if is_line else drafts, HYPOTHESES, room), is_line)
         with trace.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
-            for frame in denoise(self._denoiser, hole.context, hypotheses, search, drafter, trace.count):
-                trace.steps += 1
-                trace.on_frame(frame)
+            hypotheses = decode(self._denoiser, hole.context, first, search, drafter, trace.count, trace.step)
         if hole.boundary.suffix.partition("\n")[0].strip():
             with trace.stage("rerank"):
                 trace.count()
@@ -151,7 +149,7 @@ class Session:
             hole.context.prefill_prefix(prefix, trace.check)
             hole.context.place_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
         # A healing prefix of many tokens, a line of Chinese, may take more than one canvas.
-        unspelled = hole.boundary.required[len(long_fill.spelled(parts)) :]
+        unspelled = hole.boundary.forced[len(long_fill.spelled(parts)) :]
         boundary = replace(hole.boundary, healing_prefix=unspelled, newline=False)
         return replace(hole, gap=replace(hole.gap, n_best=1), boundary=boundary, prefix=prefix)
 

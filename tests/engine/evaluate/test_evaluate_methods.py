@@ -19,8 +19,9 @@ from lacuna.engine.evaluate.methods import PRODUCT, Answerer, Method
 from lacuna.engine.evaluate.reader import Reader
 from lacuna.engine.evaluate.source_files import SourceFile
 from lacuna.engine.evaluate.subject import Subject
-from lacuna.engine.families.gap.decoding.decode_loop import Search, denoise
+from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
+from lacuna.engine.families.gap.decoding.search import Search
 from lacuna.engine.families.gap.kv_context import causal
 from lacuna.engine.families.gap.session import Session
 from tiny_model import write_tiny_model
@@ -108,13 +109,11 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
     for suffix in ("\n", ")\n", "", "x", "\nreturn", " = 1\n", "]", "\n\nclass A:\n"):
         gap = Gap("", suffix, max_tokens=12)
         read = reader.read(gap)
-        hypotheses = [Hypothesis(16, read.boundary, loaded.tokenizer, 0, 0)]
-        for _ in denoise(loaded.denoiser, read.context, hypotheses, Search(1, 1, True), None, lambda: None):
-            pass
-        hypothesis = hypotheses[0]
+        first = Hypothesis(16, read.boundary, loaded.tokenizer, 0, 0)
+        hypothesis, *_ = decode(loaded.denoiser, read.context, first, Search(1, 1, True), None, lambda: None)
         text = read.boundary.answer(hypothesis.spelled)
         if (
-            hypothesis.ended and (read.boundary.required + text.encode()) == hypothesis.spelled
+            hypothesis.ended and (read.boundary.forced + text.encode()) == hypothesis.spelled
         ):  # bytes that are no text are lost
             ends = end_of_hole(reader, read, text)
             assert ends is not None

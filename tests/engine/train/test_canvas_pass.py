@@ -88,12 +88,12 @@ def _used(context: KvContext, group: Group, at: int, leftmost: int) -> Tensor:
     """What the engine says of a canvas from a position on, [positions, vocab]."""
     denoiser, tokens = embedded().denoiser, tuple(group.tokens[at].tolist())
     if group.read[at]:
-        said = denoiser.denoise(context, CanvasTree([tokens], {})).following
+        said = denoiser.denoise(context, CanvasTree([tokens], {})).log_probs
         return torch.stack([said[tokens[:count]] for count in range(len(tokens))])
     if group.from_left[at]:
         known = tokens[:leftmost]
         said = denoiser.denoise(context, CanvasTree([known], {known: group.length - 1 - leftmost}))
-        return torch.cat([said.following[known][None], said.noise[known]])
+        return torch.cat([said.log_probs[known][None], said.proposals[known]])
     canvas = Canvas(group.length)
     for place in group.known[at].nonzero().flatten().tolist():
         canvas.accept(place, tokens[place])

@@ -1,9 +1,10 @@
-"""Drafting: which continuations of a hypothesis the next pass should read, and behind which of them it should denoise.
+"""The drafter: draft tokens for the next pass to verify, and masked positions for it to predict behind them.
 
-A hypothesis' guesses are distributions, one per position, each made without knowing what the others become; beside them
-stands what followed the same tokens elsewhere. The drafts are the tree of the likeliest continuations under their
-product, grown best first (as in EAGLE-2, arXiv 2406.16858). Noise stands where reading is likeliest to part from all
-drafts, as its guesses are then what the next drafts are made of.
+The draft model is the model itself: masked positions predicted one distribution each, without knowing what the others
+become (multi-token prediction), and prompt lookup says what followed the same tokens elsewhere. The drafts are the tree
+of the likeliest continuations under the product of these distributions, grown best first (as in EAGLE-2, arXiv
+2406.16858). Masked positions stand where the accepted tokens are likeliest to leave the tree, since the next drafts are
+made of their predictions.
 """
 
 from __future__ import annotations
@@ -15,68 +16,77 @@ from math import exp, inf, log
 
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import LONGEST, PromptLookup
-from lacuna.engine.families.gap.decoding.tree_attention import Beginning
+from lacuna.engine.families.gap.decoding.tree_attention import Node
 
-# A pass takes 12 ms, and 0.75 a row (2 threads of an AMD EPYC, bfloat16): only what is likely to be of use pays.
-LEAST = log(0.05)  # log probability from which a draft is read
+# A pass takes 12 ms, and 0.75 a row (2 threads of an AMD EPYC, bfloat16): only what is likely to be accepted pays.
+LEAST = log(0.05)  # log probability from which a token is drafted
 TOKENS = 10  # of a hypothesis' drafts at most
 WIDTH = 4  # likeliest tokens of a position that are tried
-STRETCHES = (4, 3)  # positions of noise behind the likeliest beginning, and behind the next
+STRETCHES = (4, 3)  # masked positions behind the node where leaving the tree is likeliest, and behind the next
 
 
 @dataclass(frozen=True)
 class Drafts:
     """What one hypothesis wants of a pass."""
 
-    beginnings: list[Beginning]  # to be read; what is decided is the first
-    noise: Mapping[Beginning, int]  # how many positions of it stand behind which
+    nodes: list[Node]  # to be verified; what is decided is the first
+    masked: Mapping[Node, int]  # how many masked positions stand behind which
 
 
 class Drafter:
     """Drafts for the hypotheses of one hole."""
 
-    def __init__(self, before: Sequence[int], copies: PromptLookup, end: int) -> None:
-        """`before` are the tokens left of the hole; `end` is the end-of-hole token, which is never read: behind it
-        there is nothing."""
-        self._before, self._lookup, self._end = list(before[-LONGEST:]), copies, end
+    def __init__(self, before: Sequence[int], lookup: PromptLookup, end: int) -> None:
+        """`before` are the tokens left of the hole; `end` is the end-of-hole token, which is never verified: nothing
+        follows it."""
+        self._before, self._lookup, self._end = list(before[-LONGEST:]), lookup, end
 
     def draft(self, hypothesis: Hypothesis) -> Drafts:
-        reached = dict[Beginning, float]()  # log probabilities
-        parting = dict[Beginning, float]()  # probability of getting there and on to what no draft has
-        waiting = [(0.0, tuple(hypothesis.tokens))]
-        while waiting and len(reached) <= TOKENS:
-            cost, beginning = heappop(waiting)
-            reached[beginning] = -cost
-            parting[beginning] = exp(-cost)
-            if len(beginning) > len(hypothesis.tokens):
-                parting[beginning[:-1]] -= exp(-cost)
-            for token, score in self._next(hypothesis, beginning).items():
-                if token == self._end:
-                    parting[beginning] -= exp(score - cost)
-                elif score - cost >= LEAST and hypothesis.open((*beginning, token)):
-                    heappush(waiting, (cost - score, (*beginning, token)))
-        return Drafts(list(reached), _noise(hypothesis, parting))
+        """The likeliest nodes, best first, as many as are likely enough."""
+        log_probs = dict[Node, float]()  # of the nodes of the tree
+        ends = dict[Node, float]()  # probability that the fill is this node and no more
+        waiting = [(-0.0, hypothesis.node)]  # a heap of (-log probability, node)
+        while waiting and len(log_probs) <= TOKENS:
+            negated, node = heappop(waiting)
+            log_probs[node] = -negated
+            children = {token: log_probs[node] + score for token, score in self._next(hypothesis, node).items()}
+            ends[node] = exp(children.pop(self._end, -inf))
+            for token, log_prob in children.items():
+                if log_prob >= LEAST and hypothesis.open((*node, token)):
+                    heappush(waiting, (-log_prob, (*node, token)))
+        return Drafts(list(log_probs), _masked(hypothesis, _leaving(log_probs, ends)))
 
-    def _next(self, hypothesis: Hypothesis, beginning: Beginning) -> dict[int, float]:
-        """The likeliest tokens behind a beginning, with their log probabilities."""
+    def _next(self, hypothesis: Hypothesis, node: Node) -> dict[int, float]:
+        """The likeliest tokens behind a node, with their log probabilities: what a masked position predicted there,
+        and what prompt lookup found."""
         scores = dict[int, float]()
-        guess = hypothesis.guesses.get(len(beginning))
-        if guess is not None:
-            possible = hypothesis.constrain(beginning, guess)
-            best = (possible if possible is guess else possible.log_softmax(-1)).topk(WIDTH)
+        proposal = hypothesis.proposals.get(len(node))
+        if proposal is not None:
+            possible = hypothesis.constrain(node, proposal)
+            best = (possible if possible is proposal else possible.log_softmax(-1)).topk(WIDTH)
             found = zip(best.indices.tolist(), best.values.tolist(), strict=True)
             scores = {token: score for token, score in found if score > -inf}
-        copied = self._lookup.following([*self._before, *beginning])
-        if copied is not None:
-            token, right = copied
-            allowed = hypothesis.possible(beginning)
+        match = self._lookup.following([*self._before, *node])
+        if match is not None:
+            token, probability = match
+            allowed = hypothesis.possible(node)
             if allowed is None or token in allowed:
-                scores[token] = max(scores.get(token, -inf), log(right))
+                scores[token] = max(scores.get(token, -inf), log(probability))
         return scores
 
 
-def _noise(hypothesis: Hypothesis, parting: Mapping[Beginning, float]) -> dict[Beginning, int]:
-    behind = nlargest(len(STRETCHES), parting, key=lambda beginning: parting[beginning])
-    room = {beginning: len(hypothesis.canvas) - 1 - len(beginning) for beginning in behind}
-    lengths = zip(behind, STRETCHES, strict=False)
-    return {beginning: min(length, room[beginning]) for beginning, length in lengths if room[beginning]}
+def _leaving(log_probs: Mapping[Node, float], ends: Mapping[Node, float]) -> dict[Node, float]:
+    """Per node the probability that the fill gets there, does not end, and goes on with a token that is not in the
+    tree."""
+    _, *others = log_probs  # the root is the first
+    leaving = {node: exp(log_prob) - ends[node] for node, log_prob in log_probs.items()}
+    for child in others:
+        leaving[child[:-1]] -= exp(log_probs[child])
+    return leaving
+
+
+def _masked(hypothesis: Hypothesis, leaving: Mapping[Node, float]) -> dict[Node, int]:
+    """The stretches of masked positions, behind the nodes where the tree is likeliest to be left."""
+    nodes = nlargest(len(STRETCHES), leaving, key=lambda node: leaving[node])
+    room = {node: len(hypothesis.canvas) - 1 - len(node) for node in nodes}
+    return {node: min(length, room[node]) for node, length in zip(nodes, STRETCHES, strict=False) if room[node]}

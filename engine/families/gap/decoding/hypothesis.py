@@ -1,13 +1,14 @@
-"""A hypothesis: one draft of a fill under way, its canvas and what its tokens spell."""
+"""A hypothesis of the search: a fill under way, its canvas and what its tokens spell."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 
 import torch
 from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.canvas import Canvas
+from lacuna.engine.families.gap.decoding.tree_attention import Node
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Boundary
 from torch import Tensor
@@ -26,19 +27,19 @@ class Hypothesis:
     ) -> None:
         self.canvas = Canvas(length)
         self.ended = False  # by the end token, or by the last line that was asked for
-        self.log_probabilities: list[float] = []  # per decided token, and the end token if there is one
+        # Per decided token, and the end token if there is one: log probability among the tokens that were possible.
+        self.log_probabilities: list[float] = []
         self.scores: list[float] = []  # the same among all tokens
-        self.endings: list[float] = []  # per position, log probability of the end or the suffix' first token there
-        self.score = 0.0  # log probability of all that was decided, its end included
+        self.end_log_probs: list[float] = []  # per position, of the end or the suffix' first token there
+        self.score = 0.0  # the sum of `scores`: log probability of all that was decided, its end included
         self.empty_score = 0.0  # the same of the empty fill
-        self.guesses: dict[int, Tensor] = {}  # by position, log probabilities [vocab] of what is still noise
+        self.proposals: dict[int, Tensor] = {}  # by masked position, the log probabilities [vocab] predicted for it
         self._boundary = boundary
         self._tokenizer = tokenizer
         self._max_lines = max_lines
         self._end = end
-        self.empty = tuple(
-            tokenizer.encode(boundary.healing_prefix.decode("utf-8", "replace"))
-        )  # the tokens of the empty fill
+        # The tokens of the empty fill.
+        self.empty: Node = tuple(tokenizer.encode(boundary.healing_prefix.decode("utf-8", "replace")))
         self._fresh: set[int] = set()  # positions decided in this step
 
     def copy(self) -> Hypothesis:
@@ -46,8 +47,8 @@ class Hypothesis:
         other = copy(self)
         other.canvas = self.canvas.copy()
         other.log_probabilities, other.scores = list(self.log_probabilities), list(self.scores)
-        other.endings = list(self.endings)
-        other.guesses = dict(self.guesses)
+        other.end_log_probs = list(self.end_log_probs)
+        other.proposals = dict(self.proposals)
         other._fresh = set(self._fresh)
         return other
 
@@ -55,7 +56,7 @@ class Hypothesis:
         """Another hypothesis that ends after the first `count` tokens."""
         other = self.copy()
         other.canvas = Canvas(len(self.canvas), dict(enumerate(self.tokens[:count])))
-        ending = self.endings[count]
+        ending = self.end_log_probs[count]
         other.log_probabilities = [*self.log_probabilities[:count], ending]
         other.scores = [*self.scores[:count], ending]
         other.score, other.ended = sum(other.scores), True
@@ -75,6 +76,11 @@ class Hypothesis:
         return self.canvas.decided()
 
     @property
+    def node(self) -> Node:
+        """Where in the draft tree this hypothesis has got to."""
+        return tuple(self.tokens)
+
+    @property
     def spelled(self) -> bytes:
         """What the fill spells, cut at the last line that was asked for."""
         text = self._tokenizer.decode(self.tokens)
@@ -82,9 +88,9 @@ class Hypothesis:
         return text if cut is None else text[:cut]
 
     @property
-    def free(self) -> bool:
-        """Whether more than the required bytes is spelled: what follows is the hypothesis' own."""
-        return len(self._tokenizer.decode(self.tokens)) > len(self._boundary.required)
+    def is_past_forced(self) -> bool:
+        """Whether more than the forced bytes is spelled: what follows is the model's own choice."""
+        return len(self._tokenizer.decode(self.tokens)) > len(self._boundary.forced)
 
     @property
     def mean(self) -> float:
@@ -103,7 +109,7 @@ class Hypothesis:
         """The tokens that may follow `tokens`: those that spell the healing prefix, and the end where it may be; None
         for any."""
         spelled = self._tokenizer.decode(tokens)
-        rest = self._boundary.required[len(spelled) :]
+        rest = self._boundary.forced[len(spelled) :]
         if not rest:
             return None
         return [*self._tokenizer.spelling(rest), *([self._end] if self._boundary.may_end(spelled) else [])]
@@ -115,6 +121,14 @@ class Hypothesis:
             return scores
         allowed = torch.tensor(possible, device=scores.device)
         return torch.full_like(scores, -torch.inf).index_copy_(0, allowed, scores[allowed])
+
+    def propose(self, proposals: Mapping[Node, Tensor]) -> None:
+        """Takes over a pass' predictions, [positions, vocab] by the node that they stand behind, where that is a
+        beginning of this hypothesis. The more of it they have seen, the better they know."""
+        for node in sorted(proposals, key=len):
+            if self.node[: len(node)] == node:
+                self.proposals |= dict(enumerate(proposals[node], len(node) + 1))
+        self.proposals = {at: proposal for at, proposal in self.proposals.items() if at >= len(self.tokens)}
 
     def accept(self, position: int, token: int, log_probability: float, score: float) -> None:
         """Decides the leftmost position; the end token ends the hole there. `log_probability` is among the tokens that
@@ -131,9 +145,9 @@ class Hypothesis:
         self.ended = self.closed_by(self.tokens)
 
     def frame(self, step: int) -> Frame:
-        """The canvas as text. What spells the required bytes again is left out, as it stands in the file already, and
-        what stands behind the last line that was asked for."""
-        skip, room = len(self._boundary.required), len(self.spelled)
+        """The canvas as text. The forced bytes are left out, as they stand in the file already, and so is what stands
+        behind the last line that was asked for."""
+        skip, room = len(self._boundary.forced), len(self.spelled)
         cells: list[tuple[str | None, bool]] = []
         for at in range(len(self.canvas)):
             token = self.canvas.token(at)
@@ -150,7 +164,7 @@ class Hypothesis:
         """Where the last line asked for ends, if it does."""
         if not self._max_lines:
             return None
-        at = len(self._boundary.required) - 1
+        at = len(self._boundary.forced) - 1
         for _ in range(self._max_lines):
             at = text.find(b"\n", at + 1)
             if at < 0:

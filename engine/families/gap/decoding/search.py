@@ -1,36 +1,138 @@
-"""Branches: other ways that a fill could have taken, the likeliest first."""
+"""The search over fills: greedy hypotheses, the branches beside them, and the bound below which they are pruned."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from math import isfinite
+from math import exp, inf, isfinite, log
 
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
+from lacuna.engine.families.gap.denoiser import Verified
 from torch import Tensor
 
-WAYS = 3  # tokens of a position that are remembered, beside the one that was taken
+BRANCHES = 3  # tokens of a position that are remembered beside the one that was taken
+BEHIND = 2.0  # nats that a hypothesis may be behind the first one while no fill is whole
+
+
+@dataclass(frozen=True)
+class Search:
+    """How many fills are looked for, and how hard."""
+
+    n_best: int
+    width: int  # hypotheses that take passes, at most
+    # Of a short hole the likeliest fills are looked for, best first. Longer fills are all unlikely, and those that end
+    # soon the least so: there hypotheses part at the first token, go to their ends, and are compared per token.
+    best_first: bool
+
+
+class Beam:
+    """The hypotheses of one hole."""
+
+    def __init__(self, first: Hypothesis, end_tokens: Sequence[int], search: Search) -> None:
+        """`end_tokens` are the end-of-hole token and the suffix' first one, after which a fill may be cut."""
+        self._end_tokens, self._search = list(end_tokens), search
+        self._hypotheses = [first]
+        self._frontier = Frontier()
+        self._begun = 1  # hypotheses that took passes
+
+    def advance(self, hypothesis: Hypothesis, verified: Verified, most: int | None) -> None:
+        """Accepts the best token of each position that was verified behind the right ones, from the left; `most` of
+        them, or all."""
+        if not hypothesis.tokens:
+            hypothesis.empty_score = _score([*hypothesis.empty, self._end_tokens[0]], verified)
+        accepted = 0
+        while not hypothesis.finished and accepted != most and hypothesis.node in verified.log_probs:
+            self._accept(hypothesis, verified.log_probs[hypothesis.node])
+            accepted += 1
+        hypothesis.propose(verified.proposals)
+
+    def active(self) -> list[Hypothesis]:
+        """The hypotheses that go on, branches that do so from now on among them."""
+        self._begin_branches()
+        bound = self._bound()
+        return [hypothesis for hypothesis in self._hypotheses if not hypothesis.finished and hypothesis.score > bound]
+
+    def ranked(self) -> list[Hypothesis]:
+        """One finished hypothesis for each text, its score that of all ways to write it; the best first."""
+        fills = self._fills()
+        for hypothesis, score in fills.items():
+            hypothesis.score = score
+        return sorted(fills, key=lambda fill: fill.score if self._search.best_first else fill.mean, reverse=True)
+
+    def _accept(self, hypothesis: Hypothesis, log_probs: Tensor) -> None:
+        """Decides the leftmost position; what it could have been instead becomes branches."""
+        allowed = hypothesis.constrain(hypothesis.tokens, log_probs).log_softmax(-1)
+        token = int(allowed.argmax())
+        hypothesis.end_log_probs.append(float(log_probs[self._end_tokens].logsumexp(0)))
+        if self._search.best_first or not hypothesis.is_past_forced:
+            self._frontier.branch(hypothesis, token, allowed, log_probs)
+        hypothesis.accept(hypothesis.canvas.leftmost(), token, float(allowed[token]), float(log_probs[token]))
+
+    def _begin_branches(self) -> None:
+        """Takes up branches above the bound. One that is finished at once costs no pass."""
+        while (branch := self._frontier.pop(self._bound())) is not None:
+            if branch.finished and self._search.best_first:
+                self._hypotheses.append(branch)
+            elif not branch.finished and self._begun < self._search.width:
+                self._begun += 1
+                self._hypotheses.append(branch)
+
+    def _bound(self) -> float:
+        """The pruning bound: the score of the n-th best fill. Scores only fall, so what is not above it is given up.
+
+        Before any fill is whole the bound is BEHIND below the first hypothesis. Of several fills those count that say
+        something.
+        """
+        if not self._search.best_first:
+            return -inf
+        n_best = self._search.n_best
+        scores = [score for fill, score in self._fills().items() if fill.is_past_forced or n_best == 1]
+        if not scores:
+            return self._hypotheses[0].score - BEHIND
+        return sorted(scores, reverse=True)[n_best - 1] if len(scores) >= n_best else -inf
+
+    def _fills(self) -> dict[Hypothesis, float]:
+        """The likeliest finished hypothesis of each text, with the log probability of all that came to it: a line's
+        end, and what is cut off behind the last line, can be written in many ways."""
+        ways: dict[bytes, list[Hypothesis]] = {}
+        for hypothesis in self._hypotheses:
+            if hypothesis.finished:
+                ways.setdefault(hypothesis.spelled, []).append(hypothesis)
+        best = {max(same, key=lambda hypothesis: hypothesis.score): same for same in ways.values()}
+        return {
+            first: first.score + log(sum(exp(hypothesis.score - first.score) for hypothesis in same))
+            for first, same in best.items()
+        }
 
 
 class Frontier:
+    """Branches that no pass has been spent on, the likeliest first."""
+
     def __init__(self) -> None:
-        self._waiting: list[tuple[float, int, Hypothesis]] = []  # a heap by score
+        self._waiting: list[tuple[float, int, Hypothesis]] = []  # a heap of (-score, number, branch)
         self._numbers = count()  # among equals the first one comes first
 
-    def remember(self, hypothesis: Hypothesis, taken: int, scores: Tensor, row: Tensor) -> None:
-        """What the leftmost position of a hypothesis could be other than the token that is taken; `scores` and `row`,
-        both [vocab], are log probabilities among the tokens that are possible, and among all."""
-        for token in scores.topk(WAYS + 1).indices.tolist():
-            if token != taken and isfinite(scores[token]):
-                self._add(hypothesis, token, float(scores[token]), float(row[token]))
+    def branch(self, hypothesis: Hypothesis, taken: int, allowed: Tensor, log_probs: Tensor) -> None:
+        """Remembers what the leftmost position of a hypothesis could be other than the token that is taken.
 
-    def _add(self, hypothesis: Hypothesis, token: int, log_probability: float, score: float) -> None:
-        other = hypothesis.copy()
-        other.accept(other.canvas.leftmost(), token, log_probability, score)
-        heappush(self._waiting, (-other.score, next(self._numbers), other))
+        `allowed` and `log_probs`, both [vocab], are log probabilities among the tokens that are possible there, and
+        among all.
+        """
+        for token in allowed.topk(BRANCHES + 1).indices.tolist():
+            if token != taken and isfinite(allowed[token]):
+                other = hypothesis.copy()
+                other.accept(other.canvas.leftmost(), token, float(allowed[token]), float(log_probs[token]))
+                heappush(self._waiting, (-other.score, next(self._numbers), other))
 
-    def take(self, least: float) -> Hypothesis | None:
-        """The likeliest one, if its score is above `least`: what follows can only lower it."""
-        if not self._waiting or -self._waiting[0][0] <= least:
+    def pop(self, bound: float) -> Hypothesis | None:
+        """The likeliest branch, if its score is above `bound`."""
+        if not self._waiting or -self._waiting[0][0] <= bound:
             return None
         return heappop(self._waiting)[2]
+
+
+def _score(tokens: Sequence[int], verified: Verified) -> float:
+    """Log probability of tokens whose nodes were all verified."""
+    return sum(float(verified.log_probs[tuple(tokens[:at])][token]) for at, token in enumerate(tokens))

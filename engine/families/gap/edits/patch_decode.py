@@ -1,28 +1,28 @@
-"""Denoising several holes in one canvas, with a left-to-right base at hand.
+"""The decode loop of an edit: several holes on one canvas, decided by the canvas pass and the base together.
 
 A step: (1) the canvas pass, in which all that is known is seen from both sides; (2) its best tokens make a draft; (3)
-one base pass reads the draft with what is pinned in it; (4) the product of both decides.
+one causal pass of the base verifies the draft, pinned tokens included; (4) the product of both distributions decides.
 
-Each hole is decided from the left. The leftmost noise takes its best token in any case; a position right of it where
-that token is the drafted one and sure enough; and a hole is begun before those left of it are done only where there is
-hardly a doubt, since the base has read a draft there.
+Each hole is decided from the left. The leftmost masked position takes its best token in any case; a position right of
+it where that token is the drafted one and probable enough; and a hole is begun before those left of it are done only
+where there is hardly a doubt, since the base has verified a mere draft there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 
 from lacuna.engine.api import Frame
-from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
+from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits.patch_hypothesis import PatchHypothesis
 from lacuna.engine.families.gap.kv_context import KvContext
 from torch import Tensor
 
-SURE = 0.1  # probability from which a position right of the leftmost noise is accepted
-AHEAD = 0.9  # probability from which a token is accepted while there is noise left of its hole
+SURE = 0.1  # probability from which a position right of the leftmost masked one is accepted
+AHEAD = 0.9  # probability from which a token is accepted while there are masked positions left of its hole
 
 
 def denoise(
@@ -44,28 +44,33 @@ def denoise(
         drafts = [hypothesis.draft(rows) for hypothesis, rows in zip(active, proposals, strict=True)]
         check()
         scores = denoiser.score(context, DraftTree(drafts))
-        for hypothesis, draft, canvas, base in zip(active, drafts, proposals, scores, strict=True):
-            _choose(hypothesis, draft, canvas, base)
+        for hypothesis, draft, rows, base in zip(active, drafts, proposals, scores, strict=True):
+            _accept(hypothesis, draft, dict(enumerate(rows, hypothesis.canvas.leftmost())), base)
         yield hypotheses[0].frame(step)
 
 
-def _choose(hypothesis: PatchHypothesis, draft: list[int], canvas: Tensor, base: Sequence[Tensor]) -> None:
-    """Accepts from the left in every hole, until a token is not the one that the base has read.
+def _accept(
+    hypothesis: PatchHypothesis, draft: Sequence[int], canvas: Mapping[int, Tensor], base: Sequence[Tensor]
+) -> None:
+    """Accepts tokens from the left in every hole, up to the first one that the base has not verified.
 
-    `canvas` has shape [positions from the leftmost noise on, vocab], `base` has a row [vocab] before each token of the
-    draft and after the last.
+    All are by position: the draft's tokens, and the log probabilities [vocab] of the canvas pass and of the base.
     """
-    leftmost = hypothesis.canvas.leftmost()
+    first = hypothesis.canvas.leftmost()
     for hole in hypothesis.layout.holes:
         for at in hole.positions:
             if hypothesis.canvas.token(at) is not None:
                 continue
-            scores = canvas[at - leftmost] + base[at]
-            product = hypothesis.constrain(hole, draft[hole.positions.start : at], scores).log_softmax(-1)
-            token = int(product.argmax())
-            least = SURE if hypothesis.canvas.leftmost() == at else AHEAD
-            if at > leftmost and product[token] < math.log(least):
+            before = draft[hole.positions.start : at]
+            log_probs = hypothesis.constrain(hole, before, canvas[at] + base[at]).log_softmax(-1)
+            token = int(log_probs.argmax())
+            if at > first and log_probs[token] < _least(hypothesis, at):
                 break
             hypothesis.accept(at, token)
             if token != draft[at]:
                 return
+
+
+def _least(hypothesis: PatchHypothesis, at: int) -> float:
+    """Log probability from which a token is accepted beside the leftmost one: with noise left of it, hardly a doubt."""
+    return math.log(SURE if hypothesis.canvas.leftmost() == at else AHEAD)

@@ -9,7 +9,7 @@ from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.shared.patch_layout import Layout, Span
 from lacuna.engine.text.byte_bpe import Tokenizer
-from lacuna.engine.text.spelling import Spelling
+from lacuna.engine.text.token_healing import Spelling
 from torch import Tensor
 
 

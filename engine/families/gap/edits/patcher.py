@@ -19,7 +19,7 @@ from lacuna.engine.families.shared.patch_ranking import ranked
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.text import token_healing
 from lacuna.engine.text.byte_bpe import Tokenizer
-from lacuna.engine.text.spelling import Spelling
+from lacuna.engine.text.token_healing import Spelling
 
 SECONDS = 3.0  # for one patch, 0.4 in the median; in repetitive text every token takes a step, and canvases are full
 DENOISING = 0.7  # of that at most, so that what was decided is reranked
@@ -117,8 +117,7 @@ class Patcher:
         for first in range(0, len(hypotheses), at_once):
             some = hypotheses[first : first + at_once]
             for frame in denoise(self._denoiser, self._reading.present, some, trace.count):
-                trace.steps += 1
-                trace.on_frame(frame)
+                trace.step(frame)
 
     def _old_scores(
         self, patch: Patch, present: Before, tried: Sequence[Texts], suffix: list[int], trace: RequestTrace
@@ -149,7 +148,7 @@ class Patcher:
                 trace.count()
             except OutOfTime:
                 break
-            for at, score in zip(some, rerank.rerank(spelled), strict=True):
+            for at, score in zip(some, rerank.scores(spelled), strict=True):
                 scores[at] = score
         return scores
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from lacuna.engine.api import Passage, Surprise
-from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
+from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits.two_versions import Before, Reading
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, KvContext

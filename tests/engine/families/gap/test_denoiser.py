@@ -8,9 +8,8 @@ import pytest
 import torch
 from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
 from lacuna.engine.api import Gap
-from lacuna.engine.families.gap.decoding.draft_tree import DraftTree
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
-from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
+from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree, DraftTree
 from lacuna.engine.families.gap.session import Session
 from lacuna.engine.text.token_healing import Boundary
 
@@ -117,8 +116,8 @@ def test_lanes_in_one_pass_equal_lanes_alone() -> None:
     verified = filled.denoiser.denoise(context, CanvasTree([(262, 30), (198, 472)], apart))
     for beginning, length in apart.items():
         alone = filled.denoiser.denoise(context, CanvasTree([beginning], {beginning: length}))
-        torch.testing.assert_close(verified.noise[beginning], alone.noise[beginning], atol=1e-3, rtol=0)
-        torch.testing.assert_close(verified.following[beginning], alone.following[beginning], atol=1e-3, rtol=0)
+        torch.testing.assert_close(verified.proposals[beginning], alone.proposals[beginning], atol=1e-3, rtol=0)
+        torch.testing.assert_close(verified.log_probs[beginning], alone.log_probs[beginning], atol=1e-3, rtol=0)
     drafts = [[262, 30], [], [198, 472, 12], [262, 472, 12], [262, 30, 9]]
     for draft, rows in zip(drafts, filled.denoiser.score(context, DraftTree(drafts)), strict=True):
         (alone,) = filled.denoiser.score(context, DraftTree([draft]))

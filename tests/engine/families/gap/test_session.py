@@ -124,7 +124,7 @@ def test_a_stub_may_take_more_than_one_canvas() -> None:
     at._longer = lambda *given: parts.extend(longer(*given)) or parts  # type: ignore[method-assign, func-returns-value]
     at.infill(gap, 1, lambda: None)
     assert len(parts) > 1
-    spelled, required = b"".join(part.hypothesis.spelled for part in parts), parts[0].boundary.required
+    spelled, required = b"".join(part.hypothesis.spelled for part in parts), parts[0].boundary.forced
     assert spelled.startswith(required) or required.startswith(spelled)  # it may run out of tokens
 
 

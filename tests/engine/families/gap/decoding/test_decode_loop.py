@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
-from lacuna.engine.families.gap.decoding.decode_loop import Search, denoise
+from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
+from lacuna.engine.families.gap.decoding.search import Search
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
 from lacuna.engine.text.token_healing import Boundary
 
@@ -27,8 +28,8 @@ def sampled(
     filled, passes = embedded(), 0
     context = read(filled, case["prefix_ids"], case["suffix_ids"])
     end = filled.denoiser.config.end_of_hole_token_id
-    hypotheses, search = (
-        [Hypothesis(12, OPEN, tokenizer(), 0, end)],
+    first, search = (
+        Hypothesis(12, OPEN, tokenizer(), 0, end),
         Search(wanted, 2 * wanted - 1 if short else wanted, short),
     )
     drafter = Drafter(context.ids, PromptLookup([[*context.ids, *tokenizer().encode(copy)]]), end)
@@ -37,9 +38,7 @@ def sampled(
         nonlocal passes
         passes += 1
 
-    for _ in denoise(filled.denoiser, context, hypotheses, search, drafter if drafts else None, count):
-        pass
-    return hypotheses, passes
+    return decode(filled.denoiser, context, first, search, drafter if drafts else None, count), passes
 
 
 @CASES
@@ -53,7 +52,7 @@ def test_each_token_is_the_best_behind_those_before_it(case: dict[str, Any]) -> 
         assert passes <= len(hypothesis.tokens) + 1
     while len(decided) < 12 and (hypothesis.finished or len(decided) < len(hypothesis.tokens)):
         context = read(filled, case["prefix_ids"], case["suffix_ids"])
-        row = filled.denoiser.denoise(context, CanvasTree([tuple(decided)], {})).following[tuple(decided)]
+        row = filled.denoiser.denoise(context, CanvasTree([tuple(decided)], {})).log_probs[tuple(decided)]
         token = int(row.argmax())
         score += float(row[token])
         if token == end:
@@ -87,7 +86,7 @@ def test_lanes_differ_and_scores_are_those_of_the_whole_text(case: dict[str, Any
     end = embedded().denoiser.config.end_of_hole_token_id
     for hypothesis in (hypothesis for hypothesis in hypotheses if hypothesis.ended):
         context = read(embedded(), case["prefix_ids"], case["suffix_ids"])
-        verified = embedded().denoiser.denoise(context, CanvasTree([tuple(hypothesis.tokens)], {})).following
+        verified = embedded().denoiser.denoise(context, CanvasTree([tuple(hypothesis.tokens)], {})).log_probs
         ids = [*hypothesis.tokens, end]
         expected = sum(float(verified[tuple(ids[:at])][token]) for at, token in enumerate(ids))
         assert hypothesis.score >= expected - 1e-2  # other ways of writing the same text count too
@@ -101,7 +100,7 @@ def test_the_best_fill_is_no_worse_than_the_greedy_one(case: dict[str, Any]) -> 
     context = read(embedded(), case["prefix_ids"], case["suffix_ids"])
     while not greedy.finished:
         row = (
-            embedded().denoiser.denoise(context, CanvasTree([tuple(greedy.tokens)], {})).following[tuple(greedy.tokens)]
+            embedded().denoiser.denoise(context, CanvasTree([tuple(greedy.tokens)], {})).log_probs[tuple(greedy.tokens)]
         )
         token = int(row.argmax())
         greedy.accept(len(greedy.tokens), token, float(row[token]), float(row[token]))
@@ -137,10 +136,9 @@ def test_the_empty_fill_is_scored_too() -> None:
     case, end = preview_cases()[1], embedded().denoiser.config.end_of_hole_token_id
     context = read(embedded(), case["prefix_ids"], case["suffix_ids"])
     hypothesis = Hypothesis(12, Boundary("", "", b" con", False), tokenizer(), 0, end)
-    for _ in denoise(embedded().denoiser, context, [hypothesis], Search(1, 1, True), None, lambda: None):
-        pass
+    decode(embedded().denoiser, context, hypothesis, Search(1, 1, True), None, lambda: None)
     ids, expected = tokenizer().encode(" con"), 0.0
     for at, token in enumerate([*ids, end]):
-        verified = embedded().denoiser.denoise(context, CanvasTree([tuple(ids[:at])], {})).following
+        verified = embedded().denoiser.denoise(context, CanvasTree([tuple(ids[:at])], {})).log_probs
         expected += float(verified[tuple(ids[:at])][token])
     assert hypothesis.empty_score == pytest.approx(expected, abs=1e-2)

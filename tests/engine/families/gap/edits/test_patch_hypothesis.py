@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lacuna.engine.families.gap.edits.patch_hypothesis import PatchHypothesis
 from lacuna.engine.families.shared.patch_layout import Segments
-from lacuna.engine.text.spelling import Spelling
+from lacuna.engine.text.token_healing import Spelling
 
 END, VOCABULARY = 0, 49152
 

@@ -11,18 +11,18 @@ from embedded import embedded
 from lacuna.engine import load
 from lacuna.engine.api import Filler, Passage, Stopped
 from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.families.shared.surprise import Verified, surprises
+from lacuna.engine.families.shared.surprise import ScoredToken, surprises
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from tiny_model import write_tiny_model
 
 TEXT = "    total += item.price  # é\n"
 
 
-def verified(*tokens: tuple[str, float]) -> list[Verified]:
-    return [Verified(text.encode(), value) for text, value in tokens]
+def verified(*tokens: tuple[str, float]) -> list[ScoredToken]:
+    return [ScoredToken(text.encode(), value) for text, value in tokens]
 
 
-def words(text: str, old: list[Verified], new: list[Verified], threshold: float = 1.0) -> dict[str, float]:
+def words(text: str, old: list[ScoredToken], new: list[ScoredToken], threshold: float = 1.0) -> dict[str, float]:
     return {text[found.start : found.end]: found.drop for found in surprises(text, old, new, threshold)}
 
 
