@@ -58,7 +58,7 @@ def measure(filled: GapFiller) -> dict[str, float]:
     prefix, suffix, draft = ids[:384], ids[:64], ids[384:396]
     context = denoiser.context()
     context.prefill_prefix(prefix, _go)
-    read = denoiser.suffixes.read(suffix)
+    read = denoiser.suffixes.prefill(suffix)
     context.place_suffix(read, denoiser.config.suffix_distance)
     fill = tokenizer.decode(draft)
     rerank = Reranker(denoiser, context, suffix, tokenizer)  # 8 tokens of the suffix behind the draft's 12
@@ -72,7 +72,7 @@ def measure(filled: GapFiller) -> dict[str, float]:
         ),
         "judge_draft": median_ms(lambda: rerank.scores([fill])),
         "left_to_right_12_tokens": median_ms(lambda: _left_to_right(context, prefix, 12), runs=5),
-        "suffix_read_64": median_ms(lambda: denoiser.suffixes._read(tuple(suffix))),
+        "suffix_read_64": median_ms(lambda: denoiser.suffixes._prefill(tuple(suffix))),
         "suffix_rerotated": median_ms(lambda: context.place_suffix(read, 64)),
         "cold_prefix_512": median_ms(lambda: denoiser.context().prefill_prefix(ids[:512], _go), runs=5),
     }

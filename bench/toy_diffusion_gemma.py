@@ -131,7 +131,7 @@ def evaluate(filled: Filler, count: int, drafts: int, chance: random.Random) -> 
     exact, right_length, fills = defaultdict(list), [], []
     for number in range(count):
         asked = hole(chance)
-        fill = filled.infill(asked.gap, document=str(number), drafts=drafts)[0]
+        fill = filled.infill(asked.gap, document=str(number), num_candidates=drafts)[0]
         filled.close(str(number))
         fills.append(fill)
         exact[str(len(asked.answer)) if asked.gap.suffix.strip() else END].append(fill.text == asked.answer)

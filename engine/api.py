@@ -1,11 +1,11 @@
-"""What is asked of the engine and what it answers: plain data, no tokens; and the `Filler` that every family is."""
+"""The engine's interface: questions and answers as plain data, without tokens, and the protocols of a filler."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 THRESHOLD = 2.0  # nats of log-likelihood that a word must lose to be a surprise
 
@@ -39,11 +39,11 @@ class Gap:
 
 @dataclass(frozen=True)
 class Features:
-    """What the confidence model judges a fill by. Log probabilities are natural logarithms."""
+    """The confidence model's inputs. Log probabilities are natural logarithms."""
 
     mean: float  # mean log probability of the fill's tokens, and its end, when accepted
     least: float  # the least of them
-    score: float  # what drafts of one gap are ranked by: the log probability of all of it, between both sides
+    score: float  # what fills of one gap are ranked by: the log probability of all of it, between both sides
     score_empty: float  # the same of the empty fill
     tokens: int  # length of the fill
     ended: bool  # the hole was closed by its end token, not by the canvas' edge
@@ -91,15 +91,15 @@ class Patch:
     suffix: str
     language: str = ""  # a name of engine/text/languages.py's table; "" where none is known
     snippets: tuple[str, ...] = ()  # read before the prefix, most useful last: where else the edit can be seen
-    drafts: tuple[tuple[str, ...], ...] = ()  # fillings to try besides noise, a text per hole
-    length_slack: int = 2  # tokens by which noise may make a hole longer or shorter
+    candidates: tuple[tuple[str, ...], ...] = ()  # fillings to score besides decoded ones, a text per hole
+    length_slack: int = 2  # tokens by which decoding may make a hole longer or shorter
     # What stood left of the pieces before the edit, and what is read before that: with it, revisions have a lift.
     old_prefix: str | None = None
     old_snippets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.holes, "a patch has a hole"
-        assert all(len(draft) == len(self.holes) for draft in self.drafts), "a draft has a text for every hole"
+        assert all(len(texts) == len(self.holes) for texts in self.candidates), "a candidate has a text for every hole"
 
     @property
     def holes(self) -> tuple[Hole, ...]:
@@ -129,10 +129,11 @@ class Revision:
     """A filling of all holes of a patch."""
 
     texts: tuple[str, ...]  # one per hole, for exactly the place of the hole's own
-    gain: float  # nats by which the reranker prefers it to the text as it is
-    score: float  # the reranker's S: log p(text from the first hole on, and the suffix' head | what is left of it)
-    drafted: bool  # one of the patch's drafts, not noise
-    lift: float = 0.0  # nats by which the edit raised the gain; 0 where the patch has no old prefix
+    gain: float  # log-odds against the text as it is, nats: the difference of both scores
+    score: float  # the base's S: log p(text from the first hole on, and the suffix' head | what is left of it)
+    from_candidate: bool  # one of the patch's candidates, not decoded
+    # Gain with the edit less gain without it (difference in differences), nats; 0 where the patch has no old prefix.
+    lift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,6 @@ class Stopped(Exception):
 class Filler(Protocol):
     """Fills gaps and patches, one at a time: it is used from one thread."""
 
-    can_rewrite: bool  # whether `rewrite` may be called: the model follows instructions
     extent: Extent
 
     def infill(
@@ -191,14 +191,15 @@ class Filler(Protocol):
         gap: Gap,
         *,
         document: str = "",
-        drafts: int = 1,
+        num_candidates: int = 1,
         stop: Event | None = None,
         on_frame: Callable[[Frame], None] = lambda frame: None,
     ) -> list[Infill]:
         """Fills for a gap, the best first and at least one. The same gap gives the same fills, as long as
-        the window that is read begins where it did (engine/families/gap/prefix_window.py).
+        the prompt begins where it did (engine/families/gap/prefix_window.py).
 
-        `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
+        `document` names what the gap is in: its KV cache is reused. The more `num_candidates` are decoded and ranked,
+        the better and slower. Raises Stopped soon after `stop` is set.
         """
 
     def close(self, document: str) -> None:
@@ -216,7 +217,7 @@ class Filler(Protocol):
 
         After `budget` seconds, None for as many as the family finds right, it comes back with what was found until
         then: fewer fillings, or none. Where what lies from the first hole to the last is longer than a canvas, only the
-        patch's drafts are reranked.
+        patch's candidates are scored.
         Raises Stopped soon after `stop` is set.
         """
 
@@ -225,6 +226,11 @@ class Filler(Protocol):
     ) -> tuple[Surprise, ...]:
         """The words of a passage that an edit elsewhere made less likely, from left to right; none where the `budget`,
         as of `patch`, was not enough. Raises Stopped."""
+
+
+@runtime_checkable
+class Rewrites(Protocol):
+    """A filler whose model follows instructions is one of these too."""
 
     def rewrite(
         self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None

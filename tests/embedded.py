@@ -46,7 +46,7 @@ def read(filled: GapFiller, prefix: list[int], suffix: list[int]) -> KvContext:
     denoiser = filled.denoiser
     context = denoiser.context()
     context.prefill_prefix(prefix, lambda: None)
-    context.place_suffix(denoiser.suffixes.read(suffix), denoiser.config.suffix_distance)
+    context.place_suffix(denoiser.suffixes.prefill(suffix), denoiser.config.suffix_distance)
     return context
 
 

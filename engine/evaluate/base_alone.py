@@ -47,10 +47,10 @@ def ranked_samples(reader: Reader, hole: Hole) -> Answer:
         forwards += _sample(reader, hole, hypotheses, chance)
         fills.update(hypothesis.spelled for hypothesis in hypotheses)
     scores: dict[bytes, float] = {}
-    rerank = Reranker(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
+    reranker = Reranker(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
     for size in _groups(hole, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
         some = sorted(fills - scores.keys())[:size]
-        scores |= dict(zip(some, rerank.scores(some), strict=True))
+        scores |= dict(zip(some, reranker.scores(some), strict=True))
         forwards += 1
     return Answer(hole.boundary.answer(max(scores, key=lambda fill: scores[fill])), forwards)
 
@@ -108,22 +108,21 @@ def _sample(reader: Reader, hole: Hole, hypotheses: Sequence[Hypothesis], chance
         if not active:
             return forwards
         reader.check()
-        rows = tail.read({at: hypotheses[at].tokens for at in active})
+        rows = tail.decode({at: hypotheses[at].tokens for at in active})
     raise AssertionError("hypotheses have an end")
 
 
 class Tail:
-    """What the base read of several hypotheses behind one prefix: each sees the prefix and its own tokens."""
+    """KV of several hypotheses behind one prefix: each sees the prefix and its own tokens."""
 
     def __init__(self, reader: Reader, hole: Hole, hypotheses: int) -> None:
         self._base, self._context = reader.denoiser.base, hole.context
-        self._slots: list[list[int]] = [
-            [] for _ in range(hypotheses)
-        ]  # per hypothesis, counted from the prefix' first on
+        # Per hypothesis, counted from the prefix' first on.
+        self._slots: list[list[int]] = [[] for _ in range(hypotheses)]
         self._used = len(self._context.ids)
 
-    def read(self, hypotheses: Mapping[int, list[int]]) -> Tensor:
-        """Reads the last token of each of these hypotheses; log probabilities [hypotheses, vocab] for the next."""
+    def decode(self, hypotheses: Mapping[int, list[int]]) -> Tensor:
+        """A decode step: log probabilities [hypotheses, vocab] of what follows each of these hypotheses."""
         context, device = self._context, self._base.device
         start = context.ORIGIN + self._used
         mask = torch.zeros(len(hypotheses), self._used + len(hypotheses), dtype=torch.bool)

@@ -30,9 +30,9 @@ def end_of_hole(reader: Reader, hole: Hole, truth: str) -> EndOfHole | None:
         return None
     earlier = [at for at in range(len(tokens)) if len(reader.tokenizer.decode(tokens[:at])) >= _required(hole)]
     places = random.Random(key(hole.gap)).sample(earlier, min(EARLIER, len(earlier)))
-    said = reader.denoiser.denoise(hole.context, CanvasTree([tuple(tokens)], {})).log_probs
+    log_probs = reader.denoiser.denoise(hole.context, CanvasTree([tuple(tokens)], {})).log_probs
     *false, found = (
-        int(said[tuple(tokens[:at])].argmax()) == config.end_of_hole_token_id for at in (*places, len(tokens))
+        int(log_probs[tuple(tokens[:at])].argmax()) == config.end_of_hole_token_id for at in (*places, len(tokens))
     )
     return EndOfHole(found, sum(false), len(places))
 

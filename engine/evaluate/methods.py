@@ -39,7 +39,7 @@ _CONTROLS: Mapping[Method, Callable[[Reader, Hole], Answer]] = {
 class Decoding:
     """How the canvas is decoded; the default is the product's."""
 
-    drafts: int = 2  # what an automatic request affords on the machine of the README's figures
+    num_candidates: int = 2  # what an automatic request affords on the machine of the README's figures
     parallel: bool = True
 
     @property
@@ -51,7 +51,7 @@ PRODUCT = Decoding()
 
 
 class Answerer:
-    """Answers the gaps of one file by any method; what is read stays read from gap to gap, and nothing is asked twice.
+    """Answers the gaps of one file by any method; KV caches last from gap to gap, and nothing is asked twice.
 
     `known` are answers of the subject, `known_of_base` those of its base alone, which all its adapters share.
     """
@@ -77,16 +77,16 @@ class Answerer:
         found = self._known.get(name, key(gap.uncut))
         if found is None:
             with torch.inference_mode():
-                ends = end_of_hole(self._reader, self._reader.read(gap.uncut), gap.truth)
+                ends = end_of_hole(self._reader, self._reader.prefill(gap.uncut), gap.truth)
             found = {} if ends is None else asdict(ends)
             self._known.put(name, key(gap.uncut), found)
         return EndOfHole(**found) if found else None
 
     def _by_canvas(self, method: Method, gap: Gap) -> Answer:
         decoding, reader = self._decodings[method], self._reader
-        fills = reader.session.infill(gap, decoding.drafts, reader.check, parallel=decoding.parallel)
+        fills = reader.session.infill(gap, decoding.num_candidates, reader.check, parallel=decoding.parallel)
         return Answer(fills[0].text, fills[0].forwards, fills[0].features)
 
     def _by_control(self, method: Method, gap: Gap) -> Answer:
         with torch.inference_mode():
-            return _CONTROLS[method](self._reader, self._reader.read(gap))
+            return _CONTROLS[method](self._reader, self._reader.prefill(gap))

@@ -1,4 +1,4 @@
-"""A gap's two sides, read by the session that the canvas' methods use too: what they share is read once."""
+"""A gap's two sides, prefilled by the session that the canvas' methods use too: they share its KV cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 
 
 class Reader:
-    """Reads the gaps of one file, in order."""
+    """Prefills the gaps of one file, in order."""
 
     def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, check: Callable[[], None]) -> None:
         self.denoiser = denoiser
@@ -20,8 +20,8 @@ class Reader:
         self.check = check
         self.session = Session(denoiser, tokenizer)
 
-    def read(self, gap: Gap) -> Hole:
-        return self.session.read(gap, self.check)
+    def prefill(self, gap: Gap) -> Hole:
+        return self.session.prefill(gap, self.check)
 
     def hypothesis(self, hole: Hole) -> Hypothesis:
         """An empty hypothesis with room for all that is asked for, and the healing prefix: no method is the worse for

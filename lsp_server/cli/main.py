@@ -199,7 +199,7 @@ def infill(
 def _infill_jsonl(filler: Filler, num_candidates: int, max_tokens: int) -> None:
     def fill(gap: Gap) -> Infill:
         filler.close("")  # a fill must not depend on the lines before it
-        return filler.infill(gap, drafts=num_candidates)[0]
+        return filler.infill(gap, num_candidates=num_candidates)[0]
 
     for answer in jsonl.answers(sys.stdin.buffer, max_tokens, fill):
         print(answer, flush=True)
@@ -210,9 +210,9 @@ def _infill_location(filler: Filler, raw_gap: RawGap, num_candidates: int, watch
         from lacuna.lsp_server.cli.watch import watching
 
         with watching(raw_gap.gap) as on_frame:
-            infills = filler.infill(raw_gap.gap, drafts=num_candidates, on_frame=on_frame)
+            infills = filler.infill(raw_gap.gap, num_candidates=num_candidates, on_frame=on_frame)
     else:
-        infills = filler.infill(raw_gap.gap, drafts=num_candidates)
+        infills = filler.infill(raw_gap.gap, num_candidates=num_candidates)
     for rank, fill in enumerate(infills, 1):
         print(_summary(rank, len(infills), fill), file=sys.stderr, flush=True)
         print(raw_gap.answer(fill.text), flush=True)

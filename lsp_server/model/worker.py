@@ -26,6 +26,7 @@ from lacuna.engine.api import (
     Patch,
     Patched,
     RewriteRequest,
+    Rewrites,
     Stopped,
     Surprise,
 )
@@ -154,7 +155,12 @@ class Worker:
 
     async def rewrite(self, request: RewriteRequest) -> str:
         """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
-        return await self._asked(Urgency.ON_REQUEST, lambda filler, stop: filler.rewrite(request, stop=stop))
+
+        def rewritten(filler: Filler, stop: Event) -> str:
+            assert isinstance(filler, Rewrites), "only where `can_rewrite`"
+            return filler.rewrite(request, stop=stop)
+
+        return await self._asked(Urgency.ON_REQUEST, rewritten)
 
     def forget(self, document: str) -> None:
         """Free what is kept of a document."""
@@ -217,7 +223,7 @@ class Worker:
                 on_frame(frame)
 
         def infill(filler: Filler, stop: Event) -> list[Infill]:
-            return filler.infill(gap, document=document, drafts=num_candidates, stop=stop, on_frame=count)
+            return filler.infill(gap, document=document, num_candidates=num_candidates, stop=stop, on_frame=count)
 
         try:
             infills = self._answered(infill, stop, document)
@@ -234,7 +240,7 @@ class Worker:
         with for_good():
             filler, reason = self._load_model(self.choice)
         self._filler = filler
-        self.can_rewrite, self.extent = filler.can_rewrite, filler.extent
+        self.can_rewrite, self.extent = isinstance(filler, Rewrites), filler.extent
         _log.info("%s is ready: %s", self.choice.model, reason)
         return reason
 

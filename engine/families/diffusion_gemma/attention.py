@@ -20,7 +20,7 @@ class Span:
     """The tokens of one pass, as the layers of one kind see them."""
 
     start: int  # position of the first
-    turn: tuple[Tensor, Tensor]  # rotations of their positions
+    cos_sin: tuple[Tensor, Tensor]  # rotations of their positions
     mask: Tensor | None  # bool, [tokens, visible slots]; None where every token sees every slot
 
 
@@ -49,7 +49,7 @@ class Attention:
         `wanted` are the tokens that look around; the others only leave their keys and values. One cache
         row may serve a whole batch: then the rows' keys stand in the tail one after the other.
         """
-        queries, keys, values = self._project(x, rope, span.turn)
+        queries, keys, values = self._project(x, rope, span.cos_sin)
         queries = queries[:, wanted]
         if queries.shape[1] == 0:
             cache.write(slice(None), span.start, keys, values)
@@ -66,11 +66,11 @@ class Attention:
         joined = mixed[0] if len(mixed) == 1 else torch.cat(mixed)
         return self._o_proj(joined.flatten(0, 1)).unflatten(0, joined.shape[:2])
 
-    def _project(self, x: Tensor, rope: Rope, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, x: Tensor, rope: Rope, cos_sin: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each [batch, tokens, heads, head_dim]."""
         width, pairs = self._config.head_dim, self._config.num_key_value_heads
         qkv = self._qkv_proj(x.flatten(0, 1)).view(*x.shape[:2], -1, width)
         # One norm for all: what is last, v or in full layers k itself, is without a weight what the values are.
         normed = functional.rms_norm(qkv, (width,), None, self._eps)
-        turned = rope.rotate(normed[:, :, : self._heads + pairs] * self._qk_norm, turn)
+        turned = rope.rotate(normed[:, :, : self._heads + pairs] * self._qk_norm, cos_sin)
         return turned[:, :, : self._heads], turned[:, :, self._heads :], normed[:, :, -pairs:]

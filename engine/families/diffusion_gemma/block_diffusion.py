@@ -16,7 +16,7 @@ IMPOSSIBLE = -1e4  # a logit, and finite: entropies are sums of probability time
 
 
 @dataclass(frozen=True)
-class Draft:
+class CanvasState:
     """A canvas after one denoising step."""
 
     step: int  # from 1
@@ -26,9 +26,8 @@ class Draft:
     confidence: Tensor  # [batch, free positions]: probabilities of the likeliest tokens
     entropy: Tensor  # [batch, free positions], nats
     finished: Tensor  # [batch]: stable and confident; such a row no longer changes
-    emitted: Tensor | None = (
-        None  # [batch, canvas]: what the text goes on with, on the last draft of a block of `generate`
-    )
+    # [batch, canvas], with the last state of a block of `generate`: what the text goes on with.
+    emitted: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def denoise(
     config: EntropyBoundConfig,
     noise: Noise,
     pins: Pins | None = None,
-) -> Iterator[Draft]:
+) -> Iterator[CanvasState]:
     """Steps until every row is finished, or none are left. `canvas`, [batch, canvas], holds first noise and pins."""
     free = torch.arange(canvas.shape[1], device=canvas.device) if pins is None else pins.free
     finished = torch.zeros(canvas.shape[0], dtype=torch.bool, device=canvas.device)
@@ -68,25 +67,25 @@ def denoise(
         finished = finished | (_stable(best, history) & (proposal.entropy.mean(-1) < config.confidence_threshold))
         history.append(best)
         step = config.max_denoising_steps - remaining + 1
-        yield Draft(step, canvas, best, taken, proposal.confidence, proposal.entropy, finished)
+        yield CanvasState(step, canvas, best, taken, proposal.confidence, proposal.entropy, finished)
         if bool(finished.all()):
             return
         if remaining > 1:
             expected = _expected(model, canvas, proposal.probabilities, pins)
 
 
-def generate(model: DiffusionGemma, cache: Cache, config: EntropyBoundConfig, noise: Noise) -> Iterator[Draft]:
+def generate(model: DiffusionGemma, cache: Cache, config: EntropyBoundConfig, noise: Noise) -> Iterator[CanvasState]:
     """Canvas after canvas behind the cache's text, until every row has ended or `max_new_tokens` are reached."""
     length = model.config.canvas_length
     ended = torch.zeros(cache.batch, dtype=torch.bool, device=model.device)
     blocks = -(-config.max_new_tokens // length)
     for block in range(blocks):
-        for draft in denoise(model, cache, noise.ids(cache.batch, length), config, noise):
-            if draft.step < config.max_denoising_steps and not bool(draft.finished.all()):
-                yield draft
+        for state in denoise(model, cache, noise.ids(cache.batch, length), config, noise):
+            if state.step < config.max_denoising_steps and not bool(state.finished.all()):
+                yield state
                 continue
-            emitted, ended = finalize(draft.best, ended, config)
-            yield replace(draft, emitted=emitted)
+            emitted, ended = finalize(state.best, ended, config)
+            yield replace(state, emitted=emitted)
             if bool(ended.all()):
                 return
             if block + 1 < blocks:

@@ -16,7 +16,7 @@ from lacuna.engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patc
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
-from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, CanvasState, Pins, denoise
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
 from lacuna.engine.families.diffusion_gemma.infill_layout import Layout, best_lengths, lengths, near, rank
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
@@ -31,8 +31,8 @@ from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.untrusted import config_file
 from torch import Tensor
 
-DRAFTED_LENGTHS = 2  # lengths that are denoised to the end
-JUDGED_SUFFIX = 12  # tokens of the suffix that a fill is reranked by
+DENOISED_LENGTHS = 2  # lengths that are denoised to the end
+SCORED_SUFFIX = 12  # tokens of the suffix that a fill is scored with
 PROMPTS = 4  # documents whose prompts stay read; 8K tokens of the published model are 0.4 GB
 VERSIONS = 2  # prompts of a document before and after an edit
 BEST_ROUGH_LENGTHS = 2  # whose neighbours are tried
@@ -55,7 +55,6 @@ class _Fill:
 class DiffusionGemmaInfiller:
     """Fills gaps, one at a time: it is used from one thread."""
 
-    can_rewrite = True
     extent = EXTENT
 
     def __init__(
@@ -79,32 +78,29 @@ class DiffusionGemmaInfiller:
         gap: Gap,
         *,
         document: str = "",
-        drafts: int = DRAFTED_LENGTHS,
+        num_candidates: int = DENOISED_LENGTHS,
         stop: Event | None = None,
         on_frame: Callable[[Frame], None] = lambda frame: None,
     ) -> list[Infill]:
-        """Fills for a gap, the best first and at least one. The same gap gives the same fills.
-
-        `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
-        """
+        """Hole lengths are scored after one step; the best are denoised to the end and reranked."""
         trace = RequestTrace(self._checks.until(stop), on_frame)
         question = self._questioner.ask(gap)
         prompt = self._prompts.of(document)
         with trace.stage("prefill"):
             prompt.update(question.prompt, trace.count)
         with trace.stage("denoise"):
-            layouts = self._layouts(prompt, question, gap, drafts, trace)
+            layouts = self._layouts(prompt, question, gap, num_candidates, trace)
             fills = self._fills(prompt, question, layouts, trace)
         with trace.stage("rerank"):
             texts = [self._text(question, fill.tokens, gap) for fill in fills]
             *scores, empty = self._rerank(prompt, question, [*texts, ""], trace)
         ranked = rank(list(zip(texts, fills, strict=True)), scores)
         # A choice that the canvas' edge broke off is none; the best one says so itself.
-        whole = [entry for at, entry in enumerate(ranked) if at == 0 or entry.draft[1].ended]
-        return [self._answer(question, *entry.draft, entry.score, empty, trace) for entry in whole]
+        whole = [entry for at, entry in enumerate(ranked) if at == 0 or entry.fill[1].ended]
+        return [self._answer(question, *entry.fill, entry.score, empty, trace) for entry in whole]
 
     def close(self, document: str) -> None:
-        """Forgets what was read for a document."""
+        """Its prompt's KV cache is freed."""
         self._prompts.forget(document)
 
     def patch(
@@ -115,7 +111,7 @@ class DiffusionGemmaInfiller:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         budget: float | None = None,
     ) -> Patched:
-        """Fillings of all holes of a patch, the best first. Raises Stopped soon after `stop` is set."""
+        """None where the budget was not enough for all of them."""
         try:
             return self._patcher.patch(patch, self._within(stop, budget), on_frame)
         except OutOfTime:
@@ -124,7 +120,7 @@ class DiffusionGemmaInfiller:
     def surprises(
         self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
     ) -> tuple[Surprise, ...]:
-        """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
+        """By the encoder."""
         try:
             return self._scorer.surprises(passage, self._within(stop, budget))
         except OutOfTime:
@@ -133,7 +129,7 @@ class DiffusionGemmaInfiller:
     def rewrite(
         self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
-        """The block as the instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""
+        """Canvas after canvas; see `DiffusionGemmaRewriter`."""
         written = request.code
         for written in self._rewriter.rewrite(request, self._checks.until(stop)):
             on_text(written)
@@ -198,11 +194,11 @@ class DiffusionGemmaInfiller:
         canvas = self._canvas(layout, noise)
         free = torch.arange(layout.hole, device=self._model.device)
         pins = Pins(free, allowed=self._beginnings.at({0: question.healing_prefix}))
-        last: Draft | None = None
-        for draft in islice(denoise(self._model, prompt.cache, canvas, self._config, noise, pins), most):
+        last: CanvasState | None = None
+        for state in islice(denoise(self._model, prompt.cache, canvas, self._config, noise, pins), most):
             trace.count()
-            trace.on_frame(self._frame(draft, layout))
-            last = draft
+            trace.on_frame(self._frame(state, layout))
+            last = state
         assert last is not None, "a canvas has at least one step"
         tokens = last.best[0, : layout.hole].tolist()
         end = self._end(tokens)
@@ -210,14 +206,14 @@ class DiffusionGemmaInfiller:
         return _Fill(tokens[:end], last.confidence[0, :end].tolist(), last.step, ended)
 
     def _answer(
-        self, question: Question, text: str, fill: _Fill, rerank: float, judge_empty: float, trace: RequestTrace
+        self, question: Question, text: str, fill: _Fill, score: float, score_empty: float, trace: RequestTrace
     ) -> Infill:
         logs = [math.log(max(p, 1e-30)) for p in fill.probabilities] or [0.0]
         features = Features(
             mean=sum(logs) / len(logs),
             least=min(logs),
-            score=rerank,
-            score_empty=judge_empty,
+            score=score,
+            score_empty=score_empty,
             tokens=len(fill.tokens),
             ended=fill.ended,
         )
@@ -249,21 +245,21 @@ class DiffusionGemmaInfiller:
         """
         trace.count()
         healing_prefix = question.healing_prefix.decode("utf-8", "ignore")
-        behind = self._questioner.behind(question, 0)[:JUDGED_SUFFIX]
+        behind = self._questioner.behind(question, 0)[:SCORED_SUFFIX]
         head = self._tokenizer.decode(behind).decode("utf-8", "ignore")
         return [
-            sum(said)
-            for said in prompt.scores([self._tokenizer.encode(healing_prefix + text + head) for text in texts])
+            sum(log_probs)
+            for log_probs in prompt.scores([self._tokenizer.encode(healing_prefix + text + head) for text in texts])
         ]
 
     def _canvas(self, layout: Layout, noise: Noise) -> Tensor:
         hole = noise.ids(1, layout.hole)
         return torch.cat([hole, torch.tensor([layout.pinned], dtype=hole.dtype, device=self._model.device)], dim=1)
 
-    def _frame(self, draft: Draft, layout: Layout) -> Frame:
-        tokens, taken = draft.best[0, : layout.hole].tolist(), draft.accepted[0].tolist()
+    def _frame(self, state: CanvasState, layout: Layout) -> Frame:
+        tokens, taken = state.best[0, : layout.hole].tolist(), state.accepted[0].tolist()
         texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in tokens]
-        return Frame(draft.step, tuple(zip(texts, taken, strict=True)))
+        return Frame(state.step, tuple(zip(texts, taken, strict=True)))
 
     def _noise(self, seed: int = SEED) -> Noise:
         return Noise(seed, self._model.config.vocab_size, self._model.device)

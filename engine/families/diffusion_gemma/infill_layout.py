@@ -1,6 +1,6 @@
 """What stands where on a canvas that fills a hole: hole, head of the suffix, end. And how long the hole should be.
 
-The hole's length is unknown and a wrong one is costly. So rough `lengths` are tried for one step each, a rerank says
+The hole's length is unknown and a wrong one is costly. So rough `lengths` are tried for one step each, a reranker says
 how well each one's likeliest tokens read between prefix and suffix, lengths `near` the best ones are tried as well, and
 the best of all are denoised to the end and reranked again.
 """
@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 LENGTHS = (*range(1, 9), 10, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 LEAST_SUFFIX = 16  # tokens of a canvas that are left to the suffix, so that the hole knows where it ends
 
-Draft = TypeVar("Draft")
+Fill = TypeVar("Fill")
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ def best_lengths(scores: Mapping[int, float], count: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Ranked(Generic[Draft]):
-    draft: Draft
+class Ranked(Generic[Fill]):
+    fill: Fill
     score: float
 
 
-def rank(drafts: Sequence[Draft], scores: Sequence[float]) -> list[Ranked[Draft]]:
+def rank(fills: Sequence[Fill], scores: Sequence[float]) -> list[Ranked[Fill]]:
     """Best score first. Of equals, the one that was drafted first."""
-    ranked = [Ranked(draft, score) for draft, score in zip(drafts, scores, strict=True)]
+    ranked = [Ranked(fill, score) for fill, score in zip(fills, scores, strict=True)]
     return sorted(ranked, key=lambda entry: -entry.score)

@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from lacuna.engine.api import Frame, Gap, Patch, Patched
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
-from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, Draft, Pins, denoise
+from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, CanvasState, Pins, denoise
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
 from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt
@@ -20,8 +20,8 @@ from lacuna.engine.families.shared.patch_ranking import ranked
 from lacuna.engine.request_trace import RequestTrace
 from torch import Tensor
 
-DRAFTED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step
-JUDGED_SUFFIX = 12  # tokens of the suffix that a filling is reranked by
+DENOISED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step
+SCORED_SUFFIX = 12  # tokens of the suffix that a filling is scored with
 SEED = 0
 
 Texts = tuple[str, ...]  # one per hole
@@ -50,12 +50,12 @@ class Patcher:
             self._present.update(question.prompt, trace.check)
         with trace.stage("denoise"):
             layouts = self._layouts(patch, segments, question, trace)
-            noise = [self._denoised(layout, question, trace) for layout in layouts]
+            denoised = [self._denoised(layout, question, trace) for layout in layouts]
         with trace.stage("rerank"):
-            tried = list(dict.fromkeys([holes, *patch.drafts, *noise]))
+            tried = list(dict.fromkeys([holes, *patch.candidates, *denoised]))
             scores = self._scores(self._present, question, patch, tried, trace)
             old_scores = self._old_scores(patch, tried, trace) or scores
-        return Patched(ranked(tried, scores, old_scores, patch.drafts), trace.steps, trace.forwards, trace.timings)
+        return Patched(ranked(tried, scores, old_scores, patch.candidates), trace.steps, trace.forwards, trace.timings)
 
     def _ask(self, patch: Patch, holes: Texts) -> tuple[Question, Segments]:
         """What stands left of a hole loses its last token: the hole spells it, and a word cut in two is one again."""
@@ -82,12 +82,12 @@ class Patcher:
         tried = [
             segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, patch.length_slack, room)
         ]
-        if len(tried) <= DRAFTED:
+        if len(tried) <= DENOISED:
             return tried
         present, *others = tried
         likeliest = [self._likeliest(layout, question, trace) for layout in others]
         scores = self._scores(self._present, question, patch, likeliest, trace)
-        best = sorted(range(len(others)), key=lambda at: (-scores[at], at))[: DRAFTED - 1]
+        best = sorted(range(len(others)), key=lambda at: (-scores[at], at))[: DENOISED - 1]
         return [present, *(others[at] for at in best)]
 
     def _likeliest(self, layout: Layout, question: Question, trace: RequestTrace) -> Texts:
@@ -103,12 +103,11 @@ class Patcher:
     def _denoised(self, layout: Layout, question: Question, trace: RequestTrace) -> Texts:
         noise = self._noise()
         canvas, pins = self._canvas(layout, question, noise)
-        last: Draft | None = None
-        for draft in denoise(self._model, self._present.cache, canvas, self._config, noise, pins):
+        last: CanvasState | None = None
+        for state in denoise(self._model, self._present.cache, canvas, self._config, noise, pins):
             trace.count()
-            trace.steps += 1
-            trace.on_frame(self._frame(draft, layout, pins))
-            last = draft
+            trace.step(self._frame(state, layout, pins))
+            last = state
         assert last is not None, "a canvas has at least one step"
         return self._texts(last.best, layout)
 
@@ -152,21 +151,21 @@ class Patcher:
     ) -> list[float]:
         """S per filling by the encoder, over the text tokenised anew; in one pass where none is longer than that."""
         between = [question.healing_prefix.decode("utf-8", "ignore"), *patch.texts[1:-1]]
-        head = self._tokenizer.decode(question.suffix[:JUDGED_SUFFIX]).decode("utf-8", "ignore")
+        head = self._tokenizer.decode(question.suffix[:SCORED_SUFFIX]).decode("utf-8", "ignore")
         wholes = ["".join(chain(*zip(between, texts, strict=True))) + head for texts in tried]
-        said = [self._tokenizer.encode(whole) for whole in wholes]
-        at_once = len(said) if max(map(len, said)) <= CHUNK else 1
+        tokens = [self._tokenizer.encode(whole) for whole in wholes]
+        at_once = len(tokens) if max(map(len, tokens)) <= CHUNK else 1
         scores: list[float] = []
-        for start in range(0, len(said), at_once):
+        for start in range(0, len(tokens), at_once):
             trace.count()
-            scores += map(sum, prompt.scores(said[start : start + at_once]))
+            scores += map(sum, prompt.scores(tokens[start : start + at_once]))
         return scores
 
-    def _frame(self, draft: Draft, layout: Layout, pins: Pins) -> Frame:
-        taken = dict(zip(pins.free.tolist(), draft.accepted[0].tolist(), strict=True))
-        tokens = draft.best[0, : layout.length].tolist()
+    def _frame(self, state: CanvasState, layout: Layout, pins: Pins) -> Frame:
+        taken = dict(zip(pins.free.tolist(), state.accepted[0].tolist(), strict=True))
+        tokens = state.best[0, : layout.length].tolist()
         texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in tokens]
-        return Frame(draft.step, tuple((text, taken.get(at, False)) for at, text in enumerate(texts)))
+        return Frame(state.step, tuple((text, taken.get(at, False)) for at, text in enumerate(texts)))
 
     def _noise(self) -> Noise:
         return Noise(SEED, self._model.config.vocab_size, self._model.device)

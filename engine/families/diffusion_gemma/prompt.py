@@ -1,4 +1,4 @@
-"""A prompt and what was read of it: typing reads the new tokens, deleting a little reads none."""
+"""A prompt and its KV cache: typing prefills the new tokens, deleting a little prefills none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Prompt:
         self.ids: list[int] = []
 
     def update(self, ids: Sequence[int], check: Callable[[], None] = lambda: None) -> int:
-        """Makes `ids` the text. Returns how many tokens were read. `check` runs before every pass and may raise."""
+        """Makes `ids` the text; returns how many tokens were prefilled. `check` runs before each pass and may raise."""
         kept = self.cache.truncate(common_prefix(self.ids, ids))
         self.ids = list(ids[:kept])
         while len(self.ids) < len(ids):
@@ -39,19 +39,21 @@ class Prompt:
         width = max(1, *map(len, continuations))
         assert width <= CHUNK or len(continuations) == 1, "of several rows nothing stays for a second pass to see"
         # What fills up a row stands behind its continuation and is not seen by it.
-        rows = [[self.ids[-1], *said[:-1], *[self.ids[-1]] * (width - max(1, len(said)))] for said in continuations]
-        # The last token is read again for its hidden state; keys and values come out the same.
+        rows = [
+            [self.ids[-1], *tokens[:-1], *[self.ids[-1]] * (width - max(1, len(tokens)))] for tokens in continuations
+        ]
+        # The last token is computed again for its hidden state; keys and values come out the same.
         with self.cache.reading_last_again():
             hidden = self._model.read(torch.tensor(rows, device=self._model.device), self.cache)
-        return [self._said(row[: len(said)], said) for row, said in zip(hidden, continuations, strict=True)]
+        return [self._log_probs(row[: len(tokens)], tokens) for row, tokens in zip(hidden, continuations, strict=True)]
 
-    def _said(self, hidden: Tensor, tokens: Sequence[int]) -> list[float]:
+    def _log_probs(self, hidden: Tensor, tokens: Sequence[int]) -> list[float]:
         """Log probabilities of tokens by the states [tokens, hidden] before them: one row's logits at a time, as a
         hundred of them take 105 MB at 256K tokens."""
         logits = self._model.logits(hidden)
         chosen = logits.gather(-1, self._tensor(tokens).T).squeeze(-1)
-        said: list[float] = (chosen - logits.logsumexp(-1)).tolist()
-        return said
+        log_probs: list[float] = (chosen - logits.logsumexp(-1)).tolist()
+        return log_probs
 
     def _tensor(self, ids: Sequence[int]) -> Tensor:
         return torch.tensor([list(ids)], dtype=torch.long, device=self._model.device)

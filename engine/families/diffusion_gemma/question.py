@@ -25,9 +25,8 @@ INSTRUCTION = (
 @dataclass(frozen=True)
 class Question:
     prompt: list[int]
-    healing_prefix: (
-        bytes  # the prefix's last token, taken off and spelled by the hole: a word cut in two is one token again
-    )
+    # The prefix's last token, taken off and spelled by the hole: a word cut in two is one token again.
+    healing_prefix: bytes
     suffix: list[int]
     max_tokens: int
 

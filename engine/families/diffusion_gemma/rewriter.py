@@ -31,17 +31,16 @@ class DiffusionGemmaRewriter:
         """The new code as it stands after every step; the last is the answer. `check` runs every step and may raise."""
         prompt = Prompt(self._model)
         prompt.update(Chat(self._tokenizer).instruct(_instruction(request), request.code, request.language), check)
-        room = (
-            len(self._tokenizer.encode(request.code)) + self._model.config.canvas_length
-        )  # a rewrite is seldom much longer
+        # A rewrite is seldom much longer than the code.
+        room = len(self._tokenizer.encode(request.code)) + self._model.config.canvas_length
         config = replace(self._config, max_new_tokens=max(room, self._config.max_new_tokens))
         noise = Noise(SEED, self._model.config.vocab_size, self._model.device)
         written: list[int] = []
-        for draft in generate(self._model, prompt.cache, config, noise):
+        for state in generate(self._model, prompt.cache, config, noise):
             check()
-            canvas = draft.best if draft.emitted is None else draft.emitted
+            canvas = state.best if state.emitted is None else state.emitted
             yield self._code([*written, *canvas[0].tolist()])
-            if draft.emitted is not None:
+            if state.emitted is not None:
                 written += canvas[0].tolist()
 
     def _code(self, tokens: list[int]) -> str:

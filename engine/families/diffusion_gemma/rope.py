@@ -25,7 +25,7 @@ class Rope:
         # Signed, so that one roll by half a head replaces "split, negate, join".
         return torch.cat([cos, cos], -1).to(dtype)[:, None], torch.cat([-sin, sin], -1).to(dtype)[:, None]
 
-    def rotate(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-        """x of shape [batch, tokens, heads, head_dim], turned to the positions of `turn`."""
-        cos, sin = turn
+    def rotate(self, x: Tensor, cos_sin: tuple[Tensor, Tensor]) -> Tensor:
+        """x of shape [batch, tokens, heads, head_dim], turned to the positions of `cos_sin`."""
+        cos, sin = cos_sin
         return torch.addcmul(x * cos, x.roll(self._half, -1), sin)

@@ -1,4 +1,4 @@
-"""Surprise with DiffusionGemma: its encoder reads a passage behind both versions of what is left of it."""
+"""Log-likelihood drops with DiffusionGemma: its encoder scores a passage behind both versions of what is left of it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class Scorer:
         new = self._questioner.ask(Gap(passage.new_prefix, "", "", passage.new_snippets))
         if old == new:
             return ()
-        said_new = self._read(self._present, new, passage.text, check)
-        said_old = self._read(self._old, old, passage.text, check)
-        return surprises(passage.text, said_old, said_new, passage.threshold)
+        new_scored = self._scored(self._present, new, passage.text, check)
+        old_scored = self._scored(self._old, old, passage.text, check)
+        return surprises(passage.text, old_scored, new_scored, passage.threshold)
 
-    def _read(self, prompt: Prompt, question: Question, text: str, check: Callable[[], None]) -> list[ScoredToken]:
+    def _scored(self, prompt: Prompt, question: Question, text: str, check: Callable[[], None]) -> list[ScoredToken]:
         prompt.update(question.prompt, check)
         check()
         tokens = self._tokenizer.encode(question.healing_prefix.decode("utf-8", "ignore") + text)[:CHUNK]
-        said, healing_prefix = [], len(question.healing_prefix)
+        scored, healing_prefix = [], len(question.healing_prefix)
         for token, log_probability in zip(tokens, prompt.score(tokens) if tokens else [], strict=True):
             spelled = self._tokenizer.decode([token])
             if len(spelled) > healing_prefix:
-                said.append(ScoredToken(spelled[healing_prefix:], log_probability))
+                scored.append(ScoredToken(spelled[healing_prefix:], log_probability))
             healing_prefix = max(0, healing_prefix - len(spelled))
-        return said
+        return scored

@@ -14,9 +14,9 @@ from lacuna.engine.api import Features, Gap
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
 
-LIMIT = 20.0  # nats; what is beyond says no more
+LIMIT = 20.0  # nats; inputs are clipped here
 MOST = 1e6  # of a weight; fitted ones are below 10
-LEAST = -20.0  # of log probabilities; a token that the healing prefix forces may have none at all
+LEAST = -20.0  # inputs are clipped here too; a token that the healing prefix forces may have a probability of 0
 
 
 class Place(Enum):
@@ -42,7 +42,7 @@ class ConfidenceModel:
     @staticmethod
     def from_adapter(gate: Mapping[str, object] | None) -> ConfidenceModel:
         """The part "gate" of an adapter's metadata; weights set by hand where it has none. Raises LoadError for a
-        confidence model that was fitted to what an earlier version said of fills."""
+        confidence model that was fitted to an earlier version's features."""
         if gate is None:
             return UNFITTED
         fields = Fields("adapter_config.json", gate, "gap.gate.")

@@ -1,5 +1,5 @@
-"""The `gap` family: a frozen base reads the prefix; the same base with an adapter reads the suffix and denoises the
-canvas between."""
+"""The gap family's passes: a frozen base prefills the prefix; the same base with a LoRA adapter prefills the suffix and
+computes the canvas between."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lacuna.engine.models.llama import Layer, Llama
 from lacuna.engine.untrusted.config_file import Fields
 from torch import Tensor
 
-MAX_CANVAS = 48  # positions; seven such canvases and their anchors just fit into a context's tail
+MAX_CANVAS = 48  # positions; seven such canvases and their anchors just fit into a context's scratch slots
 MAX_DISTANCE = 1024
 
 
@@ -29,7 +29,7 @@ class GapConfig:
     sink_token_id: int
     end_of_hole_token_id: int
     gate: ConfidenceModel = UNFITTED
-    # The adapted layers read the suffix, so that it can say where it begins. First adapters knew the base's reading.
+    # The adapted layers prefill the suffix, so that its keys can say where it begins; for first adapters the base did.
     adapted_suffix: bool = False
 
     @staticmethod
@@ -69,7 +69,7 @@ class Verified:
 class GapDenoiser:
     """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in.
 
-    The base alone reads the prefix: it is shared with the reranker.
+    The base alone prefills the prefix, so its KV cache serves the reranker too.
     """
 
     def __init__(self, config: GapConfig, base: Llama, canvas_layers: Sequence[Layer], mask_embedding: Tensor) -> None:
@@ -99,8 +99,10 @@ class GapDenoiser:
         return Verified(dict(zip(tree.nodes, nodes, strict=True)), dict(zip(tree.masked, proposals, strict=True)))
 
     def denoise_between(self, context: KvContext, canvases: Sequence[Canvas]) -> list[Tensor]:
-        """Canvases with known tokens right of noise too, which then see each other in both directions. Per canvas, log
-        probabilities [positions, vocab] of its positions from the leftmost noise on. One pass for all."""
+        """Canvases with known tokens right of masked positions too, which then see each other in both directions.
+
+        Per canvas, log probabilities [positions, vocab] from the leftmost masked position on. One pass for all.
+        """
         width = len(canvases[0]) + 1  # the anchor and the canvas
         positions = context.last + torch.arange(width, device=self.base.device).repeat(len(canvases))
         x = torch.cat([self._embed(context, canvas) for canvas in canvases])  # [rows, hidden]
@@ -113,7 +115,7 @@ class GapDenoiser:
     def score(self, context: KvContext, drafts: DraftTree) -> list[list[Tensor]]:
         """Per draft, the base's log probabilities [vocab] before each of its tokens and after the last.
 
-        One causal pass for all drafts. Their keys and values stay in the tail, in the order of the tree's rows.
+        One causal pass for all drafts. Their KV stay in the scratch slots, in the order of the tree's rows.
         """
         start = context.next_log_probabilities[0]
         if not drafts.tokens:
@@ -128,16 +130,19 @@ class GapDenoiser:
         return [[start, *(after[row] for row in path)] for path in drafts.paths]
 
     def _embed(self, context: KvContext, canvas: Canvas) -> Tensor:
-        """Anchor and canvas, [1 + positions, hidden]; the learned vector stands where there is noise."""
+        """Anchor and canvas, [1 + positions, hidden]; masked positions take the learned vector."""
         known = [canvas.token(at) for at in range(len(canvas))]
         x = self.base.embed([context.ids[-1], *(token or 0 for token in known)])
         x[[1 + at for at, token in enumerate(known) if token is None]] = self._mask_embedding
         return x
 
     def _canvas_pass(self, context: KvContext, x: Tensor, positions: Tensor, own: Tensor) -> Tensor:
-        """Final states [rows, hidden] of embeddings [rows, hidden]. All rows see both sides, and of the tail what `own`
-        says, bool [rows, kept + rows]. The anchor's own entry is hidden: its row in the canvas stands for it."""
-        assert context.suffix is not None, "the suffix is read before the canvas"
+        """Final states [rows, hidden] of embeddings [rows, hidden].
+
+        All rows see both sides, and of the scratch slots what `own` says, bool [rows, kept + rows]. The anchor's own
+        entry is hidden: its row in the canvas stands for it.
+        """
+        assert context.suffix is not None, "the suffix is placed before the canvas is computed"
         sides = torch.ones(len(x), len(context.suffix.ids) + len(context.ids), dtype=torch.bool)
         sides[:, -1] = False
         mask = torch.cat([sides, own], dim=1).to(self.base.device)  # [rows, suffix + prefix + kept + rows]
@@ -148,7 +153,7 @@ class GapDenoiser:
 
 
 def _canvas_mask(canvases: Sequence[Canvas]) -> Tensor:
-    """bool [rows, rows]: all see what is known of their own canvas; noise is seen by nobody but itself."""
+    """bool [rows, rows]: all see what is known of their own canvas; a masked position is seen by itself alone."""
     blocks = []
     for canvas in canvases:
         known = torch.tensor([True, *(canvas.token(at) is not None for at in range(len(canvas)))])

@@ -1,4 +1,4 @@
-"""The `gap` family's filler: one loaded model and the sessions that fill gaps with it."""
+"""The gap family's filler: one loaded model, and a session for each of the documents used last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from threading import Event
 
-from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, RewriteRequest, Surprise
+from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise
 from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.gap import lora
@@ -15,7 +15,7 @@ from lacuna.engine.families.gap.denoiser import GapConfig, GapDenoiser
 from lacuna.engine.families.gap.edits import patcher, surprise_scorer, two_versions
 from lacuna.engine.families.gap.edits.patcher import Patcher
 from lacuna.engine.families.gap.edits.surprise_scorer import Scorer
-from lacuna.engine.families.gap.edits.two_versions import Reading
+from lacuna.engine.families.gap.edits.two_versions import TwoVersions
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from lacuna.engine.families.gap.session import CONTEXTS, Session
 from lacuna.engine.families.shared.per_document import Checks, PerDocument
@@ -30,13 +30,12 @@ from torch import Tensor
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 EMBEDDING = "model.embed_tokens.weight"
-SESSIONS = 4  # documents whose contexts are kept, 20 MB a context in bfloat16
+SESSIONS = 4  # documents whose KV caches are kept, 20 MB a context in bfloat16
 
 
 class GapFiller:
     """Fills gaps, one at a time: it is used from one thread."""
 
-    can_rewrite = False
     extent = NEAR
 
     def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int) -> None:
@@ -45,7 +44,7 @@ class GapFiller:
         self.tokenizer = tokenizer
         self._checks = Checks(threads)
         self._sessions = PerDocument(lambda: Session(self.denoiser, self.tokenizer), SESSIONS)
-        versions = Reading(denoiser, tokenizer)
+        versions = TwoVersions(denoiser, tokenizer)
         self._patcher = Patcher(denoiser, tokenizer, versions)
         self._scorer = Scorer(denoiser, tokenizer, versions)
 
@@ -54,17 +53,12 @@ class GapFiller:
         gap: Gap,
         *,
         document: str = "",
-        drafts: int = 1,
+        num_candidates: int = 1,
         stop: Event | None = None,
         on_frame: Callable[[Frame], None] = lambda frame: None,
     ) -> list[Infill]:
-        """Fills for a gap, the best first and at least one. The same gap gives the same fills, as long as
-        the window that is read begins where it did (engine/families/gap/prefix_window.py).
-
-        `document` names what the gap is in: what was read for it is reused. Raises Stopped soon after `stop` is set.
-        """
-
-        return self._sessions.of(document).infill(gap, drafts, self._checks.until(stop), on_frame)
+        """With the document's session."""
+        return self._sessions.of(document).infill(gap, num_candidates, self._checks.until(stop), on_frame)
 
     def patch(
         self,
@@ -74,27 +68,20 @@ class GapFiller:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         budget: float | None = None,
     ) -> Patched:
-        """Fillings of all holes of a patch, the best first; see `Patcher.patch`. Raises Stopped soon after `stop` is
-        set."""
+        """Without a budget within `patcher.SECONDS`."""
         seconds = patcher.SECONDS if budget is None else budget
         return self._patcher.patch(patch, self._checks.until(stop), on_frame, seconds)
 
     def surprises(
         self, passage: Passage, *, stop: Event | None = None, budget: float | None = None
     ) -> tuple[Surprise, ...]:
-        """The words of a passage that an edit made less likely. Raises Stopped soon after `stop` is set."""
+        """Without a budget within `surprise_scorer.SECONDS`."""
         seconds = surprise_scorer.SECONDS if budget is None else budget
         return self._scorer.surprises(passage, self._checks.until(stop), seconds)
 
     def close(self, document: str) -> None:
-        """Forgets what was read for a document."""
+        """Its KV caches are freed."""
         self._sessions.forget(document)
-
-    def rewrite(
-        self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
-    ) -> str:
-        """Never called: `can_rewrite` says so."""
-        raise AssertionError("a base model with an adapter follows no instructions")
 
 
 def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFiller:

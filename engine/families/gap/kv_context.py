@@ -1,4 +1,4 @@
-"""What was read of a gap: the tokens of both sides and their keys and values, kept from request to request."""
+"""The KV cache of a gap: the tokens of both sides with their keys and values, kept from request to request."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lacuna.engine.families.shared.common_prefix import common_prefix
 from lacuna.engine.models.llama import Layer, Llama
 from torch import Tensor
 
-CHUNK = 64  # tokens read between two looks at the stop flag
+CHUNK = 64  # tokens prefilled between two looks at the stop flag
 SUFFIX_TOKENS = 64
 PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole that were accepted into it
-TAIL_TOKENS = 384  # canvases and drafts under way: seven of 32 tokens and what the reranker reads of them
+TAIL_TOKENS = 384  # scratch slots: seven canvases of 32 tokens with their drafts, or what the reranker scores
 SUFFIXES_KEPT = 8
 
 
@@ -29,8 +29,11 @@ class PrefilledSuffix:
 
 
 class KvContext:
-    """Slots of one cache: the suffix, right-aligned before ORIGIN; the sink and the prefix from ORIGIN on; then the
-    tail."""
+    """Slots of one cache: the suffix, right-aligned before ORIGIN; from ORIGIN on sink and prefix; then the tail.
+
+    The tail are scratch slots: a pass writes the KV of its canvases or drafts there, and the next pass may overwrite
+    them. They start right after the prefix, so that accepted tokens become part of it by a copy.
+    """
 
     ORIGIN = SUFFIX_TOKENS
 
@@ -39,13 +42,12 @@ class KvContext:
         self.cache = base.cache(SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
         self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
         self.suffix: PrefilledSuffix | None = None
-        self._hidden = torch.empty(
-            0
-        )  # [1, hidden]: the base's final state at the last of the first `_hidden_at` tokens
+        # [1, hidden]: the base's final state at the last of the first `_hidden_at` tokens.
+        self._hidden = torch.empty(0)
         self._hidden_at = 0  # 0 where no such state is known
         self._next: Tensor | None = None
         self._sink = sink
-        # Tokens read after the prefix, and their slots.
+        # Draft tokens that the base has verified after the prefix, and their slots.
         self._draft_kv: tuple[Sequence[int], Sequence[int]] = ([], [])
 
     @property
@@ -65,12 +67,12 @@ class KvContext:
             self._next = self._base.log_probabilities(self._hidden)
         return self._next
 
-    def shared(self, prefix: Sequence[int]) -> int:
-        """How many tokens of this prefix (with its sink) are read here already."""
+    def cached(self, prefix: Sequence[int]) -> int:
+        """How many tokens of this prefix, its sink included, have their KV here."""
         return common_prefix(self.ids, [self._sink, *prefix])
 
-    def copy(self, source: KvContext, count: int) -> None:
-        """Takes over the first `count` tokens that another context has read."""
+    def copy_from(self, source: KvContext, count: int) -> None:
+        """Takes over the KV of another context's first `count` tokens."""
         self.ids, self._hidden_at, self._draft_kv = [], 0, ([], [])  # until what they stand for is here
         slots = slice(self.ORIGIN, self.ORIGIN + count)
         self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
@@ -78,26 +80,20 @@ class KvContext:
         self.ids = source.ids[:count]
 
     def prefill_prefix(self, prefix: Sequence[int], check: Callable[[], None]) -> int:
-        """Makes this the context of `prefix`, reading only what is new; returns how many tokens were read.
+        """Makes this the context of `prefix`, computing only what is new; returns how many tokens were computed.
 
-        `check` is called between chunks and may raise: what was read until then is kept.
+        `check` is called between chunks and may raise: what was prefilled until then is kept.
         """
         wanted = [self._sink, *prefix]
         assert len(wanted) <= PREFIX_TOKENS, f"a prefix of {len(wanted)} tokens is longer than {PREFIX_TOKENS}"
-        known = common_prefix(self.ids, wanted)
-        if known < len(self.ids):
-            self._hidden_at = 0  # what is left was read for another text, and its end's state is gone
-        else:
-            known = self._reuse_draft_kv(wanted, known)
-        has_all = known == len(wanted)
-        if has_all and self._hidden_at != known:
-            known -= 1  # shortened, or stopped while it was: the last token is read again for its logits
-        self._draft_kv = ([], [])
-        del self.ids[known:]
-        for at in range(known, len(wanted), CHUNK):
+        start = self._reuse(wanted)
+        if start == len(wanted) and self._hidden_at != start:
+            start -= 1  # shortened, or stopped while it was: the last token is computed again, for its logits
+        del self.ids[start:]
+        for at in range(start, len(wanted), CHUNK):
             check()
             self._prefill_chunk(wanted[at : at + CHUNK])
-        return len(wanted) - known
+        return len(wanted) - start
 
     def place_suffix(self, suffix: PrefilledSuffix, distance: int) -> None:
         """Places a suffix so that its first token stands `distance` positions after the anchor.
@@ -107,25 +103,28 @@ class KvContext:
         self.suffix = suffix
         count = len(suffix.ids)
         rope = self._base.rope
-        cos_sin = rope.at(torch.tensor([self.last + distance - 1]))  # its first token was read at position 1
+        cos_sin = rope.at(torch.tensor([self.last + distance - 1]))  # its first token was prefilled at position 1
         slots = slice(self.ORIGIN - count, self.ORIGIN)
         self.cache.keys[:, :, slots] = rope.rotate(suffix.keys, *cos_sin)
         self.cache.values[:, :, slots] = suffix.values
 
-    def keep(self, tokens: Sequence[int], slots: Sequence[int]) -> None:
-        """Remembers that the base has read these tokens after the prefix, into these slots of the tail."""
+    def keep_draft_kv(self, tokens: Sequence[int], slots: Sequence[int]) -> None:
+        """Remembers that these scratch slots hold the base's KV of these tokens, as they would follow the prefix."""
         self._draft_kv = (tokens, slots)
 
-    def _reuse_draft_kv(self, wanted: list[int], known: int) -> int:
-        tokens, slots = self._draft_kv
-        count = min(
-            common_prefix(tokens, wanted[known:]), len(wanted) - known - 1
-        )  # the last one is read, for its logits
-        if count <= 0:
+    def _reuse(self, wanted: list[int]) -> int:
+        """How many of these tokens have their KV here, those of a draft that was accepted included."""
+        known, (tokens, slots) = common_prefix(self.ids, wanted), self._draft_kv
+        self._draft_kv = ([], [])
+        if known < len(self.ids):
+            self._hidden_at = 0  # what is left belonged to another text, and its last token's state is gone
             return known
-        self.cache.move(slots[:count], self.tail)
-        self.ids += tokens[:count]
-        return known + count
+        # The last token is computed in any case, for its logits.
+        count = min(common_prefix(tokens, wanted[known:]), len(wanted) - known - 1)
+        if count > 0:
+            self.cache.move(slots[:count], self.tail)
+            self.ids += tokens[:count]
+        return known + max(0, count)
 
     def _prefill_chunk(self, ids: list[int]) -> None:
         count, start = len(ids), len(self.ids)
@@ -137,27 +136,27 @@ class KvContext:
 
 
 class SuffixPrefiller:
-    """Reads suffixes causally, on their own, and keeps the last few: a cursor that comes back finds its suffix read."""
+    """Prefills suffixes causally, on their own, and keeps the last few for a cursor that comes back."""
 
     def __init__(self, base: Llama, layers: Sequence[Layer], sink: int) -> None:
-        """`layers` read: the base's or adapted ones."""
+        """`layers`: the base's or adapted ones."""
         self._base = base
         self._layers = layers
         self._sink = sink
         self._cache = base.cache(SUFFIX_TOKENS + 1)
         self._kept: OrderedDict[tuple[int, ...], PrefilledSuffix] = OrderedDict()
 
-    def read(self, suffix: Sequence[int]) -> PrefilledSuffix:
+    def prefill(self, suffix: Sequence[int]) -> PrefilledSuffix:
         ids = tuple(suffix[:SUFFIX_TOKENS])
         if ids not in self._kept:
-            self._kept[ids] = self._read(ids)
+            self._kept[ids] = self._prefill(ids)
         self._kept.move_to_end(ids)
         if len(self._kept) > SUFFIXES_KEPT:
             self._kept.popitem(last=False)
         return self._kept[ids]
 
-    def _read(self, ids: tuple[int, ...]) -> PrefilledSuffix:
-        # Both reads begin with the sink: without it the first suffix token becomes one, and its identity is lost.
+    def _prefill(self, ids: tuple[int, ...]) -> PrefilledSuffix:
+        # As the prefix it begins with the sink: else the first suffix token becomes one, and its identity is lost.
         count = len(ids) + 1
         positions = torch.arange(count, device=self._base.device)
         embedded = self._base.embed([self._sink, *ids])

@@ -78,9 +78,9 @@ def pieces(parts: Sequence[Part], most: int, tokenizer: Tokenizer) -> list[tuple
     for part in parts:
         room = len(part.spelled)
         for token, value in zip(part.tokens, part.log_probabilities, strict=False):
-            verified = tokenizer.decode([token])[:room]
-            room -= len(verified)
-            piece, skip = decoder.decode(verified[skip:]), max(0, skip - len(verified))
+            decoded = tokenizer.decode([token])[:room]
+            room -= len(decoded)
+            piece, skip = decoder.decode(decoded[skip:]), max(0, skip - len(decoded))
             if piece and len(found) < most:
                 found.append((piece, value))
     return [*found, ("\n", 0.0)] if boundary.newline and found else found

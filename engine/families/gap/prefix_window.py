@@ -1,5 +1,5 @@
-"""The prefix window: where reading begins. It starts at a line and moves in jumps, so that it does not slide on every
-key."""
+"""The prefix window: where the prompt begins. It starts at a line and moves in jumps, so that the prompt keeps a stable
+prefix, whose KV cache stays valid, while one types."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class PrefixWindow:
         self._above, self._length = "", 0  # of the last prefix: what stood above the window, and characters in it
 
     def cut(self, prefix: str, snippets: tuple[str, ...]) -> str:
-        """The text to read for this prefix: snippets, chosen when the window was placed, then the prefix from its line
+        """The prompt for this prefix: snippets, chosen when the window was placed, then the prefix from its line
         on."""
         head, start = self.place(prefix, snippets)
         return head + prefix[start:]
 
     def place(self, prefix: str, snippets: tuple[str, ...]) -> tuple[str, int]:
-        """The same in two parts: what is read before the prefix, and where in the prefix reading begins."""
+        """The same in two parts: what stands before the prefix, and where in the prefix the prompt begins."""
         start = self._found_again(prefix)
         if start < 0 or not self._fits(prefix[start:], is_whole=start == 0):
             self._head = self.choose(snippets)

@@ -1,4 +1,4 @@
-"""A session: one open document's contexts, and the way of a gap through reading and denoising."""
+"""A session: the KV caches of one open document, and the way of a gap through prefill, decoding and rerank."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from lacuna.engine.text.token_healing import Boundary
 
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 HYPOTHESES = 7  # of a gap, at most
-DRAFTED = 22  # tokens of a hypothesis' drafts, of the noise behind them and of what is scored beside them in one pass
-WORTH_KEEPING = 64  # tokens that a jump would throw away and that are kept in another context instead
+ROWS = 22  # that a hypothesis takes in one pass: its draft tokens, the masked positions and the empty fill
+WORTH_KEEPING = 64  # tokens of KV that are not overwritten: another context takes the new prefix instead
 
 
 @dataclass(frozen=True)
 class Hole:
-    """A gap whose two sides are read."""
+    """A gap whose two sides are prefilled."""
 
     gap: Gap
     boundary: Boundary
@@ -50,22 +50,23 @@ class Session:
     def infill(
         self,
         gap: Gap,
-        drafts: int,
+        num_candidates: int,
         check: Callable[[], None],
         on_frame: Callable[[Frame], None] = lambda frame: None,
         parallel: bool = True,
     ) -> list[Infill]:
-        """Fills for a gap, the best first and at least one; of a line `2 * drafts - 1` ways are followed at most.
+        """Fills for a gap, the best first and at least one; of a line `2 * num_candidates - 1` hypotheses are
+        decoded at most.
 
         The best may have been stopped by `max_tokens`: then its features say that it has not ended. Others that were
         stopped are cut to their whole lines, or left out. Frames show the best. `check` runs between all pieces of work
-        and may raise; what was read until then stays read.
+        and may raise; what was prefilled until then is kept.
         """
         trace = RequestTrace(check, on_frame)
         with trace.stage("prefill"):
-            hole = self.read(gap, trace.check)
+            hole = self.prefill(gap, trace.check)
         length = self._denoiser.config.canvas_length(gap.max_tokens + self._respelled(hole.boundary))
-        best, *others = self._fill(hole, self._hypothesis(gap, hole.boundary, length), drafts, parallel, trace)
+        best, *others = self._fill(hole, self._hypothesis(gap, hole.boundary, length), num_candidates, parallel, trace)
         fills = [self._longer(hole, [best], parallel, trace)]
         trace.on_frame = lambda frame: None
         for rank, other in enumerate(others, 1):
@@ -74,27 +75,30 @@ class Session:
                 fills.append(whole)
         return _distinct([self._infill(gap, fill, trace) for fill in fills])
 
-    def read(self, gap: Gap, check: Callable[[], None]) -> Hole:
-        """Reads both sides of a gap; what was read for the one before stays read."""
+    def prefill(self, gap: Gap, check: Callable[[], None]) -> Hole:
+        """Prefills both sides of a gap, but for what the KV cache holds of them already."""
         text = self._window.cut(gap.prefix, gap.snippets)
         boundary, prefix = token_healing.heal(text, gap.suffix, self._tokenizer)
         suffix = self._tokenizer.encode(boundary.suffix)
         context = self._context(prefix)
         context.prefill_prefix(prefix, check)
         check()
-        context.place_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
+        self._place(context, suffix)
         return Hole(gap, boundary, prefix, suffix, context)
 
+    def _place(self, context: KvContext, suffix: Sequence[int]) -> None:
+        context.place_suffix(self._denoiser.suffixes.prefill(suffix), self._denoiser.config.suffix_distance)
+
     def _context(self, prefix: Sequence[int]) -> KvContext:
-        """The context that has read most of this prefix; another one where it would lose much that may be wanted
+        """The context that holds most of this prefix; another one where it would lose much that may be wanted
         again."""
-        best = max(self._contexts, key=lambda context: context.shared(prefix), default=None)
-        if best is None or best.shared(prefix) < len(best.ids) - WORTH_KEEPING:
+        best = max(self._contexts, key=lambda context: context.cached(prefix), default=None)
+        if best is None or best.cached(prefix) < len(best.ids) - WORTH_KEEPING:
             source = best
             best = self._denoiser.context() if len(self._contexts) < CONTEXTS else self._contexts[0]
             if source is not None and source is not best:
-                # The last token is read anew, for its logits.
-                best.copy(source, min(source.shared(prefix), len(prefix)))
+                # The last token is computed again, for its logits.
+                best.copy_from(source, min(source.cached(prefix), len(prefix)))
         self._contexts = [*(context for context in self._contexts if context is not best), best]
         return best
 
@@ -104,21 +108,23 @@ class Session:
         return Hypothesis(length, boundary, self._tokenizer, remaining, end)
 
     def _respelled(self, boundary: Boundary) -> int:
-        """How many tokens of a fill say again what stands in the file."""
+        """How many tokens of a fill respell what stands in the file."""
         return len(self._tokenizer.encode(boundary.forced.decode("utf-8", "ignore")))
 
     def _drafter(self, hole: Hole) -> Drafter:
         snippets = [self._tokenizer.encode(snippet) for snippet in hole.gap.snippets]
         before = hole.context.ids[1:]
-        return Drafter(
-            before, PromptLookup([*snippets, hole.suffix, before]), self._denoiser.config.end_of_hole_token_id
-        )
+        lookup = PromptLookup([*snippets, hole.suffix, before])
+        return Drafter(before, lookup, self._denoiser.config.end_of_hole_token_id)
 
-    def _fill(self, hole: Hole, first: Hypothesis, drafts: int, parallel: bool, trace: RequestTrace) -> list[Part]:
+    def _fill(
+        self, hole: Hole, first: Hypothesis, num_candidates: int, parallel: bool, trace: RequestTrace
+    ) -> list[Part]:
         """Decodes one canvas, and reranks where the line goes on behind the hole; the best first."""
         is_line = hole.gap.max_lines == 1
-        room = TAIL_TOKENS // (len(first.canvas) + DRAFTED)  # hypotheses that the scratch slots hold
-        search = Search(hole.gap.n_best, min(2 * drafts - 1 if is_line else drafts, HYPOTHESES, room), is_line)
+        room = TAIL_TOKENS // (len(first.canvas) + ROWS)  # hypotheses that the scratch slots hold
+        width = min(2 * num_candidates - 1 if is_line else num_candidates, HYPOTHESES, room)
+        search = Search(hole.gap.n_best, width, best_first=is_line)
         with trace.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
             hypotheses = decode(self._denoiser, hole.context, first, search, drafter, trace.count, trace.step)
@@ -126,7 +132,7 @@ class Session:
             with trace.stage("rerank"):
                 trace.count()
                 hypotheses = reranked(hypotheses, Reranker(self._denoiser, hole.context, hole.suffix, self._tokenizer))
-        return [Part(hypothesis, hole.boundary) for hypothesis in hypotheses[: max(drafts, hole.gap.n_best)]]
+        return [Part(hypothesis, hole.boundary) for hypothesis in hypotheses[: max(num_candidates, hole.gap.n_best)]]
 
     def _longer(self, hole: Hole, parts: list[Part], parallel: bool, trace: RequestTrace) -> list[Part]:
         """One fill, canvas after canvas while the hole is open and more is asked for than it holds: what was filled
@@ -143,11 +149,13 @@ class Session:
         return parts
 
     def _behind(self, hole: Hole, parts: Sequence[Part], trace: RequestTrace) -> Hole:
-        """What is left of a hole behind its first parts, both sides read; of it there is one fill."""
+        """What is left of a hole behind its first parts, both sides prefilled; of it there is one fill."""
         prefix = [*hole.prefix, *long_fill.tokens(parts)]
         with trace.stage("prefill"):
             hole.context.prefill_prefix(prefix, trace.check)
-            hole.context.place_suffix(self._denoiser.suffixes.read(hole.suffix), self._denoiser.config.suffix_distance)
+            hole.context.place_suffix(
+                self._denoiser.suffixes.prefill(hole.suffix), self._denoiser.config.suffix_distance
+            )
         # A healing prefix of many tokens, a line of Chinese, may take more than one canvas.
         unspelled = hole.boundary.forced[len(long_fill.spelled(parts)) :]
         boundary = replace(hole.boundary, healing_prefix=unspelled, newline=False)
@@ -157,8 +165,8 @@ class Session:
         pieces = long_fill.pieces(parts, gap.max_tokens, self._tokenizer)
         features = long_fill.features(parts)
         text = "".join(text for text, _ in pieces)
-        sure = self._denoiser.config.gate.confidence(features, Place.of(gap))
-        return Infill(text, sure, trace.steps, trace.forwards, features, tuple(pieces), dict(trace.timings))
+        confidence = self._denoiser.config.gate.confidence(features, Place.of(gap))
+        return Infill(text, confidence, trace.steps, trace.forwards, features, tuple(pieces), dict(trace.timings))
 
 
 def _distinct(infills: Sequence[Infill]) -> list[Infill]:

@@ -1,4 +1,4 @@
-"""How fillings of a patch are ranked: by the reranker's score, with the gain over the text as it is."""
+"""Ranks the fillings of a patch by the reranker's score, with their gain over the text as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def ranked(
     tried: Sequence[tuple[str, ...]],
     scores: Sequence[float | None],
     old_scores: Sequence[float | None],
-    drafts: Sequence[tuple[str, ...]],
+    candidates: Sequence[tuple[str, ...]],
 ) -> tuple[Revision, ...]:
     """The fillings that have a score, best first. `tried` begins with the text as it is.
 
@@ -24,5 +24,5 @@ def ranked(
     for texts, score, old in zip(tried[1:], scores[1:], old_scores[1:], strict=True):
         if score is not None and old is not None:
             gain = score - present
-            revisions.append(Revision(texts, gain, score, texts in drafts, gain - (old - old_present)))
+            revisions.append(Revision(texts, gain, score, texts in candidates, gain - (old - old_present)))
     return tuple(sorted(revisions, key=lambda revision: -revision.score))

@@ -111,7 +111,7 @@ class Search:
         """The best revision that is better by enough, and that nothing speaks against."""
         patched = await self._worker.patch(patch)
         # What the edit speaks for goes before what the canvas finds likelier still.
-        for revision in sorted(patched.revisions, key=lambda revision: not revision.drafted):
+        for revision in sorted(patched.revisions, key=lambda revision: not revision.from_candidate):
             if not self._is_sure(site, patch, revision):
                 continue
             found = _found(site, patch, revision)
@@ -127,7 +127,7 @@ class Search:
         Noise has to bring something that the edit brought, or fill an empty hole.
         """
         preferred = revision.gain + revision.lift
-        if revision.drafted:
+        if revision.from_candidate:
             return preferred >= self._thresholds.drafted
         speaks_of_it = bool(site.change.come & {token.text for text in revision.texts for token in tokens(text)})
         return preferred >= self._thresholds.noise and (speaks_of_it or any(not one.text for one in patch.holes))

@@ -78,7 +78,7 @@ class Site:
             suffix=self.text[holes[-1][1] :],
             language=self.version.language,
             snippets=self._surroundings[1],
-            drafts=tuple(self._draft(holes, draft) for draft in self.place.drafts),
+            candidates=tuple(self._draft(holes, draft) for draft in self.place.drafts),
             length_slack=EMPTY_REACH if any(start == end for start, end in holes) else REACH,
             old_prefix=self._old_prefix + self.text[self.place.start : holes[0][0]],
             old_snippets=self._surroundings[0],

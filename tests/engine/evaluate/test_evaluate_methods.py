@@ -65,7 +65,7 @@ def uncached(loaded: Subject, ids: list[int]) -> torch.Tensor:
 
 
 def test_the_base_alone_takes_its_best_token_each_time(loaded: Subject, reader: Reader) -> None:
-    read = reader.read(GAP)
+    read = reader.prefill(GAP)
     prefix = [0, *read.prefix]
     answer = left_to_right(reader, read)
     ids = [*prefix, *loaded.tokenizer.encode(read.boundary.healing_prefix.decode())]  # one token a byte
@@ -79,28 +79,28 @@ def test_the_base_alone_takes_its_best_token_each_time(loaded: Subject, reader: 
 
 
 def test_lanes_read_side_by_side_equal_lanes_read_alone(loaded: Subject, reader: Reader) -> None:
-    read = reader.read(GAP)
+    read = reader.prefill(GAP)
     hypotheses = [loaded.tokenizer.encode(text) for text in ("tor for", "abcdefg", "xyzuvwq")]
     tail = Tail(reader, read, len(hypotheses))
     kept = [0, 1, 2]
     for length in range(1, 7):
         if length == 4:
             kept = [0, 2]  # one has ended
-        rows = tail.read({at: hypotheses[at][:length] for at in kept})
+        rows = tail.decode({at: hypotheses[at][:length] for at in kept})
         for at, row in zip(kept, rows, strict=True):
             torch.testing.assert_close(row, uncached(loaded, [0, *read.prefix, *hypotheses[at][:length]]))
 
 
 def test_samples_are_the_same_each_time_and_never_worse_than_one_to_the_judge(reader: Reader) -> None:
-    first = ranked_samples(reader, reader.read(GAP))
+    first = ranked_samples(reader, reader.prefill(GAP))
     other = Reader(reader.denoiser, reader.tokenizer, lambda: None)
-    assert ranked_samples(other, other.read(GAP)) == first
+    assert ranked_samples(other, other.prefill(GAP)) == first
     assert first.forwards >= GAP.max_tokens // 2
 
 
 def test_long_samples_find_room(reader: Reader) -> None:
     long = Gap("x" * 2000, "\n", max_tokens=100)
-    assert isinstance(ranked_samples(reader, reader.read(long)).text, str)
+    assert isinstance(ranked_samples(reader, reader.prefill(long)).text, str)
 
 
 def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: Reader) -> None:
@@ -108,7 +108,7 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
     found = 0
     for suffix in ("\n", ")\n", "", "x", "\nreturn", " = 1\n", "]", "\n\nclass A:\n"):
         gap = Gap("", suffix, max_tokens=12)
-        read = reader.read(gap)
+        read = reader.prefill(gap)
         first = Hypothesis(16, read.boundary, loaded.tokenizer, 0, 0)
         hypothesis, *_ = decode(loaded.denoiser, read.context, first, Search(1, 1, True), None, lambda: None)
         text = read.boundary.answer(hypothesis.spelled)
@@ -123,7 +123,7 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
 
 
 def test_no_end_is_looked_for_where_no_canvas_holds_the_hole(reader: Reader) -> None:
-    assert end_of_hole(reader, reader.read(GAP), "x" * 40) is None
+    assert end_of_hole(reader, reader.prefill(GAP), "x" * 40) is None
 
 
 def test_strictly_left_to_right_is_the_same_with_more_passes(

@@ -39,7 +39,7 @@ class Shelf:
         self.loads[choice.model] += 1
         if choice.model in self.faults:
             raise self.faults[choice.model]
-        return SimpleNamespace(can_rewrite=False, extent=NEAR, close=lambda document: None), "it is quick"
+        return SimpleNamespace(extent=NEAR, close=lambda document: None), "it is quick"
 
 
 class Client:

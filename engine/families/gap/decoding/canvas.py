@@ -1,4 +1,4 @@
-"""The canvas: a row of tokens in the hole, each still noise or already decided."""
+"""The canvas: the positions of a hole, each masked (noise) or decided."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class Canvas:
-    """`length` positions, all noise at first but what is pinned. A pinned or accepted token never changes."""
+    """`length` positions, all masked at first but what is pinned. A pinned or accepted token never changes."""
 
     def __init__(self, length: int, pinned: Mapping[int, int] | None = None) -> None:
         """`pinned`: tokens by position that are given from the start."""
@@ -21,11 +21,11 @@ class Canvas:
         return len(self._tokens)
 
     def token(self, position: int) -> int | None:
-        """The pinned or accepted token, or None where there is noise."""
+        """The pinned or accepted token, or None where it is masked."""
         return self._tokens[position]
 
     def leftmost(self) -> int:
-        """The first position that is noise; the canvas' length where none is."""
+        """The first masked position; the canvas' length where none is."""
         return next((at for at, token in enumerate(self._tokens) if token is None), len(self._tokens))
 
     def accept(self, position: int, token: int) -> None:
@@ -33,5 +33,5 @@ class Canvas:
         self._tokens[position] = token
 
     def decided(self) -> list[int]:
-        """The tokens left of all noise."""
+        """The tokens left of all masked positions."""
         return [token for token in self._tokens[: self.leftmost()] if token is not None]

@@ -1,4 +1,4 @@
-"""A patch's hypothesis: one choice of lengths for its holes, decided token by token on a canvas that has the rest
+"""A hypothesis of a patch: one choice of lengths for its holes, decided token by token on a canvas with the rest
 pinned."""
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class PatchHypothesis:
     def texts(self) -> tuple[str, ...]:
         """What each hole spells, without its healing prefix. A character that a hole spells only in part is left
         out."""
-        assert self.finished, "there is noise left"
+        assert self.finished, "there are masked positions left"
         spelled = [self._tokenizer.decode(self._tokens(hole.positions)) for hole in self.layout.holes]
         return tuple(
             text[len(hole.healing_prefix) :].decode("utf-8", errors="ignore")
@@ -45,7 +45,7 @@ class PatchHypothesis:
     def draft(self, rows: Tensor) -> list[int]:
         """Tokens for all positions of the layout: what is known, and the canvas' best elsewhere.
 
-        `rows` has shape [positions from the leftmost noise on, vocab].
+        `rows` has shape [positions from the leftmost masked one on, vocab].
         """
         leftmost = self.canvas.leftmost()
         tokens = self._tokens(range(self.layout.length))
@@ -85,6 +85,6 @@ class PatchHypothesis:
         return Frame(step, tuple(cells))
 
     def _tokens(self, positions: range) -> list[int]:
-        """With the end-of-hole token where there is noise."""
+        """With the end-of-hole token at masked positions."""
         known = [self.canvas.token(at) for at in positions]
         return [self._end if token is None else token for token in known]

@@ -1,5 +1,5 @@
-"""Patches with the `gap` family: the holes of a place are denoised together in one canvas, and the base reranks the
-whole of it against the text as it is."""
+"""Patches with the gap family: the holes of a place are denoised together in one canvas, and the base scores the whole
+of it against the text as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lacuna.engine.families.gap.decoding.rerank import HEAD_TOKENS, Reranker
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits.patch_decode import denoise
 from lacuna.engine.families.gap.edits.patch_hypothesis import PatchHypothesis
-from lacuna.engine.families.gap.edits.two_versions import Before, Reading
+from lacuna.engine.families.gap.edits.two_versions import Before, TwoVersions
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS, KvContext
 from lacuna.engine.families.shared import patch_layout
 from lacuna.engine.families.shared.patch_layout import Segments
@@ -21,28 +21,28 @@ from lacuna.engine.text import token_healing
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Spelling
 
-SECONDS = 3.0  # for one patch, 0.4 in the median; in repetitive text every token takes a step, and canvases are full
-DENOISING = 0.7  # of that at most, so that what was decided is reranked
-DRAFTS = 8  # of a patch that are reranked
+SECONDS = 3.0  # for one patch: in repetitive text every token takes a step, and canvases are full
+DENOISING = 0.7  # of that at most, so that there is time to score what was decided
+CANDIDATES = 8  # of a patch that are scored
 SUFFIX_CHARACTERS = 1024  # more than the suffix' tokens ever need
 
 Texts = tuple[str, ...]  # one per hole
 
 
 class Patcher:
-    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, reading: Reading) -> None:
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, versions: TwoVersions) -> None:
         self._denoiser = denoiser
         self._tokenizer = tokenizer
-        self._reading = reading
+        self._versions = versions
         self._spelling = Spelling(tokenizer)
 
     def patch(
         self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None], seconds: float
     ) -> Patched:
-        """Fillings of all holes, the reranker's favourite first.
+        """Fillings of all holes, by the reranker's score, the best first.
 
-        Where first to last hole take more tokens than the longest canvas, only the patch's drafts are reranked. After
-        `seconds` it comes back with what was decided and reranked until then, which may be nothing. `check` runs
+        Where first to last hole take more tokens than the longest canvas, only the patch's candidates are scored. After
+        `seconds` it comes back with what was decided and scored until then, which may be nothing. `check` runs
         between all pieces of work and may raise.
         """
         trace = RequestTrace(check, on_frame, seconds)
@@ -53,29 +53,28 @@ class Patcher:
         return Patched(revisions, trace.steps, trace.forwards, trace.timings)
 
     def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
-        """Raises OutOfTime where not even the text as it is was reranked."""
-        seconds, drafts = trace.seconds, patch.drafts[:DRAFTS]
+        """Raises OutOfTime where not even the text as it is was scored."""
+        seconds, candidates = trace.seconds, patch.candidates[:CANDIDATES]
         present = Before(patch.texts[0], patch.snippets)
-        texts = [self._reading.text(present), *patch.texts[1:]]
+        texts = [self._versions.text(present), *patch.texts[1:]]
         kept = [self._kept(text) for text in texts[:-1]]
         suffix = self._tokenizer.encode(texts[-1][:SUFFIX_CHARACTERS])[:SUFFIX_TOKENS]
         with trace.stage("prefill"):
-            self._read(kept[0], suffix, trace)
+            self._prefill(kept[0], suffix, trace)
         holes = tuple(hole.text for hole in patch.holes)
         trace.seconds = DENOISING * seconds
         with trace.stage("denoise"):
-            hypotheses = self._lanes(holes, self._segments(kept, texts, holes), patch.length_slack)
+            hypotheses = self._hypotheses(holes, self._segments(kept, texts, holes), patch.length_slack)
             with suppress(OutOfTime):
                 self._denoise(hypotheses, trace)
         trace.seconds = seconds
         with trace.stage("rerank"):
-            tried = list(
-                dict.fromkeys([holes, *drafts, *(hypothesis.texts for hypothesis in hypotheses if hypothesis.finished)])
-            )
+            decoded = [hypothesis.texts for hypothesis in hypotheses if hypothesis.finished]
+            tried = list(dict.fromkeys([holes, *candidates, *decoded]))
             fills = [_joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in tried]
-            scores = self._scores(self._reading.present, fills, suffix, trace)
+            scores = self._scores(self._versions.present, fills, suffix, trace)
             old_scores = self._old_scores(patch, present, tried, suffix, trace) or scores
-        return ranked(tried, scores, old_scores, drafts)
+        return ranked(tried, scores, old_scores, candidates)
 
     def _kept(self, text: str) -> str:
         """What is left of a text before a hole when its healing prefix is taken off."""
@@ -95,13 +94,13 @@ class Patcher:
             tuple(map(self._spelling.least, spelled)),
         )
 
-    def _read(self, prefix: str, suffix: list[int], trace: RequestTrace) -> None:
-        context = self._reading.present
+    def _prefill(self, prefix: str, suffix: list[int], trace: RequestTrace) -> None:
+        context = self._versions.present
         context.prefill_prefix(self._tokenizer.encode(prefix), trace.check)
         trace.check()
-        context.place_suffix(self._denoiser.suffixes.read(suffix), self._denoiser.config.suffix_distance)
+        context.place_suffix(self._denoiser.suffixes.prefill(suffix), self._denoiser.config.suffix_distance)
 
-    def _lanes(self, holes: Sequence[str], segments: Segments, length_slack: int) -> list[PatchHypothesis]:
+    def _hypotheses(self, holes: Sequence[str], segments: Segments, length_slack: int) -> list[PatchHypothesis]:
         """A hypothesis for each choice of lengths, all on canvases of one length."""
         room = self._denoiser.config.canvas_lengths[-1] - 1  # the last position shows that the last hole has ended
         layouts = [segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, length_slack, room)]
@@ -112,11 +111,11 @@ class Patcher:
         return [PatchHypothesis(layout, length, self._tokenizer, self._spelling, end) for layout in layouts]
 
     def _denoise(self, hypotheses: Sequence[PatchHypothesis], trace: RequestTrace) -> None:
-        """As many at once as the cache's tail holds. Raises OutOfTime; some are finished then."""
+        """As many at once as the scratch slots hold. Raises OutOfTime; some are finished then."""
         at_once = TAIL_TOKENS // (len(hypotheses[0].canvas) + 1) if hypotheses else 1
         for first in range(0, len(hypotheses), at_once):
             some = hypotheses[first : first + at_once]
-            for frame in denoise(self._denoiser, self._reading.present, some, trace.count):
+            for frame in denoise(self._denoiser, self._versions.present, some, trace.count):
                 trace.step(frame)
 
     def _old_scores(
@@ -125,11 +124,11 @@ class Patcher:
         """The reranker's S as it was before the edit; none where the patch does not know that."""
         if patch.old_start is None:
             return []
-        text = self._reading.old_text(Before(patch.old_start, patch.old_snippets), present)
+        text = self._versions.old_text(Before(patch.old_start, patch.old_snippets), present)
         kept = self._kept(text)
-        self._reading.old.prefill_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], trace.check)
+        self._versions.old.prefill_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], trace.check)
         fills = [_joined([text[len(kept) :], *patch.texts[1:-1]], filling) for filling in tried]
-        return self._scores(self._reading.old, fills, suffix, trace)
+        return self._scores(self._versions.old, fills, suffix, trace)
 
     def _scores(
         self, context: KvContext, fills: Sequence[str], suffix: list[int], trace: RequestTrace
@@ -139,7 +138,7 @@ class Patcher:
         scores: list[float | None] = [None] * len(fills)
         sizes = [len(self._tokenizer.encode(fill)) + HEAD_TOKENS for fill in fills]
         waiting = [at for at, size in enumerate(sizes) if size <= TAIL_TOKENS]
-        rerank = Reranker(self._denoiser, context, suffix, self._tokenizer)
+        reranker = Reranker(self._denoiser, context, suffix, self._tokenizer)
         while waiting:
             count = next(n for n in range(len(waiting), 0, -1) if sum(sizes[at] for at in waiting[:n]) <= TAIL_TOKENS)
             some, waiting = waiting[:count], waiting[count:]
@@ -148,7 +147,7 @@ class Patcher:
                 trace.count()
             except OutOfTime:
                 break
-            for at, score in zip(some, rerank.scores(spelled), strict=True):
+            for at, score in zip(some, reranker.scores(spelled), strict=True):
                 scores[at] = score
         return scores
 

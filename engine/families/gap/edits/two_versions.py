@@ -1,4 +1,4 @@
-"""Two versions of a document as the edit engine reads them: as it is, and as it was before an edit."""
+"""The prompts of both versions of a document, as it is and as it was before an edit, and their KV caches."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from lacuna.engine.families.gap.prefix_window import SNIPPETS, PrefixWindow
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 CONTEXTS = 2
-SNIPPET_CHARACTERS = 400  # around the middle of a snippet; the lines outside are not read
+SNIPPET_CHARACTERS = 400  # around the middle of a snippet; the lines outside are left out
 SPARE = 32  # tokens by which an edit's surroundings may have been longer before it
 
 
 @dataclass(frozen=True)
 class Before:
-    """What stands left of a place in one version, and what is read before that."""
+    """What stands left of a place in one version, and the snippets before that."""
 
     prefix: str
     snippets: tuple[str, ...]
 
 
-class Reading:
-    """A window that stands still over both versions, and what was read of each through it."""
+class TwoVersions:
+    """One prompt window over both versions, a stable prefix of each, and a context for each."""
 
     def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer) -> None:
         self.present = denoiser.context()
@@ -32,12 +32,12 @@ class Reading:
         self._snippets: tuple[str, ...] = ()
 
     def text(self, present: Before) -> str:
-        """What is read of the present version."""
+        """The prompt of the present version."""
         head, start = self._place(present)
         return head + present.prefix[start:]
 
     def old_text(self, old: Before, present: Before) -> str:
-        """What is read of the old version: from the same lines on, or what only one leaves out would look like a
+        """The prompt of the old version: from the same lines on, or what only one leaves out would look like a
         change."""
         _, start = self._place(present)
         if old.prefix[:start] != present.prefix[:start]:
@@ -50,13 +50,13 @@ class Reading:
     def _place(self, present: Before) -> tuple[str, int]:
         count = len(present.snippets)
         snippets = tuple(_middle(snippet, self._outer_lines(snippet, count)) for snippet in present.snippets)
-        # Unlike those of a completion, snippets hold the edit: other ones must be read, so they make another window.
+        # Unlike those of a completion, these snippets hold the edit, so other ones make another window.
         if snippets != self._snippets:
             self._window, self._snippets = PrefixWindow(self._tokenizer), snippets
         return self._window.place(present.prefix, snippets)
 
     def _outer_lines(self, snippet: str, count: int) -> tuple[int, int]:
-        """How many lines of one of `count` snippets are not read, at its beginning and at its end: what does not fit
+        """How many lines of one of `count` snippets are left out, at its beginning and at its end: what does not fit
         the window is left out, and with it the edit."""
         characters = SNIPPET_CHARACTERS
         while True:

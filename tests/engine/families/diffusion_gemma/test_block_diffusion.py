@@ -10,7 +10,7 @@ import tiny_diffusion_gemma as tiny
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lacuna.engine.families.diffusion_gemma.block_diffusion import Draft, Pins, denoise, finalize, generate
+from lacuna.engine.families.diffusion_gemma.block_diffusion import CanvasState, Pins, denoise, finalize, generate
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
@@ -25,12 +25,12 @@ class Recorder:
     """A streamer of the reference that keeps its drafts."""
 
     def __init__(self) -> None:
-        self.drafts: list[torch.Tensor] = []
+        self.candidates: list[torch.Tensor] = []
 
     def put(self, value: torch.Tensor) -> None: ...
 
     def put_draft(self, value: torch.Tensor) -> None:
-        self.drafts.append(value.clone())
+        self.candidates.append(value.clone())
 
     def end(self) -> None: ...
 
@@ -64,16 +64,16 @@ def reference_run(
         patch.setattr(torch, "multinomial", lambda p, num_samples: sample(p, noise.uniform(len(p)))[:, None])
         output = model.generate(input_ids=ids, streamer=recorder, **options)
     hook.remove()
-    return canvases, recorder.drafts, output.sequences[:, ids.shape[1] :]
+    return canvases, recorder.candidates, output.sequences[:, ids.shape[1] :]
 
 
-def own_run(model: DiffusionGemma, ids: torch.Tensor, config: EntropyBoundConfig, seed: int) -> list[Draft]:
+def own_run(model: DiffusionGemma, ids: torch.Tensor, config: EntropyBoundConfig, seed: int) -> list[CanvasState]:
     cache = model.cache(len(ids))
     model.encode(ids, cache)
     return list(generate(model, cache, config, Noise(seed, tiny.VOCABULARY, "cpu")))
 
 
-def emitted(drafts: list[Draft]) -> torch.Tensor:
+def emitted(drafts: list[CanvasState]) -> torch.Tensor:
     return torch.cat([draft.emitted for draft in drafts if draft.emitted is not None], dim=1)
 
 

@@ -219,7 +219,7 @@ def test_a_length_that_does_not_come_to_rest_is_given_up(model: DiffusionGemma, 
     for prefix in ("def add(a", "x = [", "if a:\n    ret"):
         frames: list[Frame] = []
         gap = Gap(prefix, ")\n" * 9, max_tokens=7)
-        fills = DiffusionGemmaInfiller(model, tokenizer, calm).infill(gap, drafts=4, on_frame=frames.append)
+        fills = DiffusionGemmaInfiller(model, tokenizer, calm).infill(gap, num_candidates=4, on_frame=frames.append)
         starts = [at for at, frame in enumerate(frames) if frame.step == 1]
         steps = [stop - start for start, stop in zip(starts, [*starts[1:], len(frames)], strict=True)]
         assert sorted(steps) == sorted(fill.steps for fill in fills)
@@ -229,7 +229,7 @@ def test_a_length_that_does_not_come_to_rest_is_given_up(model: DiffusionGemma, 
 
 
 def test_without_a_suffix_other_noise_gives_other_drafts(model: DiffusionGemma, tokenizer: GemmaTokenizer) -> None:
-    fills = DiffusionGemmaInfiller(model, tokenizer, CONFIG).infill(Gap("def f():\n    ret", "\n"), drafts=4)
+    fills = DiffusionGemmaInfiller(model, tokenizer, CONFIG).infill(Gap("def f():\n    ret", "\n"), num_candidates=4)
     assert len(fills) == 4
     assert len({fill.text for fill in fills}) > 1
 

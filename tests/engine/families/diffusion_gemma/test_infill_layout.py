@@ -71,4 +71,4 @@ def test_halving_comes_to_every_length_in_between(tried: set[int], data: st.Data
 
 
 def test_the_judge_ranks() -> None:
-    assert [entry.draft for entry in rank(["a", "b", "c"], [-3.0, -1.0, -3.0])] == ["b", "a", "c"]
+    assert [entry.fill for entry in rank(["a", "b", "c"], [-3.0, -1.0, -3.0])] == ["b", "a", "c"]

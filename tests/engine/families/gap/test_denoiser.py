@@ -80,7 +80,7 @@ def test_cached_passes_equal_uncached(case: dict[str, Any]) -> None:
     worn = read(filled, [*prefix[:1], 11, 12, 13], suffix)
     for ids in (prefix[:-1], [*prefix, 99], prefix[:1], prefix):
         worn.prefill_prefix(ids, lambda: None)
-    worn.place_suffix(filled.denoiser.suffixes.read(suffix), filled.denoiser.config.suffix_distance)
+    worn.place_suffix(filled.denoiser.suffixes.prefill(suffix), filled.denoiser.config.suffix_distance)
     canvas = canvas_of({0: 262, 3: 30})
     (a,), (b,) = (filled.denoiser.denoise_between(context, [canvas]) for context in (fresh, worn))
     torch.testing.assert_close(a, b, atol=1e-3, rtol=0)
@@ -99,7 +99,7 @@ def test_rerotation_equals_a_read_at_the_place() -> None:
     base.forward(base.embed([0, *ids]), positions, read_there, 0, 0, mask, filled.denoiser.suffix_layers)
     context = filled.denoiser.context()
     context.ids = [0] * (300 - 64 + 2)  # so that the first suffix token stands at 301
-    context.place_suffix(filled.denoiser.suffixes.read(ids), 64)
+    context.place_suffix(filled.denoiser.suffixes.prefill(ids), 64)
     placed = context.cache.keys[:, :, context.ORIGIN - len(ids) : context.ORIGIN]
     torch.testing.assert_close(placed, read_there.keys[:, :, 1:], atol=1e-3, rtol=1e-4)
 
@@ -133,7 +133,7 @@ def test_an_accepted_draft_is_not_read_again() -> None:
     tree = DraftTree([[7221, 6], draft])  # the first token is read once for both
     filled.denoiser.score(context, tree)
     assert tree.paths[1] == [0, 2, 3, 4]
-    context.keep(draft, [context.tail + row for row in tree.paths[1]])
+    context.keep_draft_kv(draft, [context.tail + row for row in tree.paths[1]])
     assert context.prefill_prefix([*case["prefix_ids"], *draft, 9], lambda: None) == 1
     fresh = read(filled, [*case["prefix_ids"], *draft, 9], case["suffix_ids"])
     torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)

@@ -36,18 +36,18 @@ def test_a_patch_that_is_none_is_refused() -> None:
     with pytest.raises(AssertionError, match="has a hole"):
         Patch("a", ("b",), "c")
     with pytest.raises(AssertionError, match="a text for every hole"):
-        Patch("a", (Hole("b"),), "c", drafts=(("d", "e"),))
+        Patch("a", (Hole("b"),), "c", candidates=(("d", "e"),))
 
 
 def test_revisions_are_ranked_against_the_text_as_it_is(filled: Filler) -> None:
-    patch = replace(PATCH, drafts=(("x", "y"), ("b", "c")))
+    patch = replace(PATCH, candidates=(("x", "y"), ("b", "c")))
     revisions = filled.patch(patch).revisions
     texts = [revision.texts for revision in revisions]
     assert len(texts) == len(set(texts)) > 1
     assert ("b", "c") not in texts, "the text as it is, is no revision"
     scores = [revision.score for revision in revisions]
     assert scores == sorted(scores, reverse=True)
-    assert [revision.texts for revision in revisions if revision.drafted] == [("x", "y")]
+    assert [revision.texts for revision in revisions if revision.from_candidate] == [("x", "y")]
     present = {round(revision.score - revision.gain, 3) for revision in revisions}
     assert len(present) == 1
 
@@ -61,14 +61,14 @@ def test_the_same_patch_has_the_same_revisions_whatever_was_read_before(filled: 
 
 
 def test_what_the_edit_speaks_for_is_lifted(filled: Filler) -> None:
-    patch = replace(PATCH, drafts=(("x", "y"),))
+    patch = replace(PATCH, candidates=(("x", "y"),))
     assert {revision.lift for revision in filled.patch(patch).revisions} == {0.0}, "no edit is known"
     as_before = filled.patch(replace(patch, old_prefix=patch.prefix)).revisions
     assert [revision.lift for revision in as_before] == pytest.approx([0.0] * len(as_before), abs=1e-3)
     edited = filled.patch(replace(patch, old_prefix="b = ")).revisions
     assert [revision.gain for revision in edited] == pytest.approx([revision.gain for revision in as_before], abs=1e-3)
     before = {found.texts: found.gain for found in filled.patch(replace(patch, prefix="b = ")).revisions}
-    drafted = next(revision for revision in edited if revision.drafted)
+    drafted = next(revision for revision in edited if revision.from_candidate)
     assert drafted.lift == pytest.approx(drafted.gain - before["x", "y"], abs=1e-3)
     assert drafted.lift
 
@@ -90,7 +90,7 @@ def test_leading_and_trailing_pins_are_prefix_and_suffix(filled: Filler) -> None
 
 def test_what_no_canvas_holds_is_drafted_only(filled: Filler) -> None:
     between = "".join(f"value_{number} = {number}\n" for number in range(6))
-    patch = Patch("a = ", (Hole("b"), f"\n{between}c = ", Hole("b")), "\n", drafts=(("x", "x"),))
+    patch = Patch("a = ", (Hole("b"), f"\n{between}c = ", Hole("b")), "\n", candidates=(("x", "x"),))
     patched = filled.patch(patch)
     assert [revision.texts for revision in patched.revisions] == [("x", "x")]
     assert patched.steps == 0
@@ -123,7 +123,7 @@ REPETITIVE = Patch(
     "else " * 60,
     (Hole("else"), " ; ", Hole("els"), " else " * 4),
     "; else" * 40,
-    drafts=tuple(("else", f"{n}") for n in range(40)),
+    candidates=tuple(("else", f"{n}") for n in range(40)),
 )
 
 
@@ -167,21 +167,25 @@ AFTER = "\n\n\ndef main():\n    load_config('config.json')\n"
 @pytest.mark.weights
 def test_two_names_that_no_longer_fit_are_renamed_together() -> None:
     pieces = (Hole("path"), ") as handle:\n        return json.load(", Hole("f"), ")")
-    revisions = embedded().patch(Patch(RENAMED, pieces, AFTER, "python", drafts=(("file_name", "handle"),))).revisions
+    revisions = (
+        embedded().patch(Patch(RENAMED, pieces, AFTER, "python", candidates=(("file_name", "handle"),))).revisions
+    )
     assert revisions[0].texts == ("file_name", "handle")
     assert revisions[0].gain > 2.0
-    assert any(revision.texts[1] == "handle" and not revision.drafted for revision in revisions), "noise finds it too"
+    assert any(revision.texts[1] == "handle" and not revision.from_candidate for revision in revisions), (
+        "noise finds it too"
+    )
 
 
 @pytest.mark.weights
 def test_noise_alone_finds_a_longer_name() -> None:
     revisions = embedded().patch(Patch(RENAMED, (Hole("path"),), ") as f:\n" + AFTER, "python")).revisions
     assert revisions[0].texts == ("file_name",)
-    assert not revisions[0].drafted
+    assert not revisions[0].from_candidate
 
 
 @pytest.mark.weights
 def test_what_fits_is_preferred_to_what_does_not() -> None:
     prefix = RENAMED.replace("file_name", "path")
-    patch = Patch(prefix, (Hole("path"),), ") as f:\n" + AFTER, "python", drafts=(("file_name",),))
+    patch = Patch(prefix, (Hole("path"),), ") as f:\n" + AFTER, "python", candidates=(("file_name",),))
     assert all(revision.gain < 2.0 for revision in embedded().patch(patch).revisions)
