@@ -67,8 +67,26 @@ def longest_confident_prefix(pieces: Sequence[tuple[str, float]], threshold: flo
     confident = "".join(text for text, _ in takewhile(lambda piece: piece[1] >= threshold, pieces))
     if confident == whole:
         return whole
+    return confident[: max((end for end in _token_ends(whole, question) if end <= len(confident)), default=0)]
+
+
+def unbroken(fill: str, question: Question) -> str:
+    """What is whole of a fill that ran out of tokens: its lines but for the last one, which may go on; of a single line
+    its tokens but for the last one. All of it where it has as many lines as were asked for."""
+    gap = question.gap
+    if gap.max_lines and fill.count("\n") >= gap.max_lines:
+        return fill
+    if gap.prefix.endswith("\n") and not gap.suffix.startswith("\n"):
+        fill = fill.removesuffix("\n")  # no line has ended there: this one keeps the fill off the line below
+    lines = fill.rpartition("\n")[0]
+    if lines.strip():
+        return lines
+    return fill[: max((end for end in _token_ends(fill, question) if end < len(fill)), default=0)]
+
+
+def _token_ends(fill: str, question: Question) -> list[int]:
+    """Where a fill can be cut without cutting a token of the language."""
     language, before = question.gap.language, "\n".join(question.gap.prefix.split("\n")[-_TOKEN_LINES:])
     if question.brackets.delimiter:
         language, before = "", ""
-    ends = (end - len(before) for end in token_boundaries(language, before + whole))
-    return confident[: max((end for end in ends if 0 < end <= len(confident)), default=0)]
+    return [end - len(before) for end in token_boundaries(language, before + fill) if end > len(before)]

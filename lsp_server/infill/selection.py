@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from lacuna.engine.api import Infill
 from lacuna.lsp_server.documents.store import Snapshot
-from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess, reveals_secret
+from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess, reveals_secret, unbroken
 from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
 
@@ -46,12 +46,13 @@ def _suggestion(question: Question, snapshot: Snapshot, infill: Infill, threshol
 
 
 def _candidates(question: Question, infill: Infill, threshold: float) -> Iterator[str]:
-    """The whole fill, and its beginning of which every token is sure."""
-    if infill.confidence >= threshold:
-        yield infill.text
+    """The whole fill, and its beginning of which every token is sure; nothing that breaks off in mid-word."""
+    whole = infill.text if infill.features.ended else unbroken(infill.text, question)
+    if infill.confidence >= threshold and (infill.features.ended or whole.strip()):
+        yield whole
     beginning = longest_confident_prefix(infill.pieces, math.log(_token_threshold(threshold)), question)
-    if beginning.strip():
-        yield beginning
+    if (shown := min(beginning, whole, key=len)).strip():
+        yield shown
 
 
 def _token_threshold(confidence: float) -> float:

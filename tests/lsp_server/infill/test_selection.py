@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
 from lacuna.engine.api import Features, Infill
 from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.selection import select
@@ -72,3 +74,30 @@ def test_what_is_shown_has_the_documents_line_ends() -> None:
     assert isinstance(question, Question)
     fills = [infill(0.9, ("\n", 0.9), ("    a()\n    b()", 0.9))]
     assert select(question, snapshot_at("if x:|\r\n\r\n"), fills, 0.35) == (Suggestion("\r\n    a()\r\n    b()"),)
+
+
+@pytest.mark.parametrize(
+    ("marked", "pieces", "expected"),
+    [
+        ("x = |\n", ("total", "(al", "pha, be"), "total(alpha,"),  # not "be": it may go on
+        ("x = |\n", ("first", " + sec"), "first"),
+        ("# |\n", ("what the wo", "rd me"), "what the word"),
+        ("if x:|\n", ("\n    first()\n", "    second(al"), "\n    first()"),
+        ("x = |\n", ("unfinishe",), Reason.LOW_CONFIDENCE),
+    ],
+)
+@pytest.mark.parametrize("confidence", [0.95, 0.1])
+@pytest.mark.parametrize("trigger", [AUTOMATIC, INVOKED])
+def test_a_fill_that_ran_out_of_tokens_is_shown_as_far_as_it_is_whole(
+    marked: str, pieces: tuple[str, ...], expected: str | Reason, confidence: float, trigger: Trigger
+) -> None:
+    """Whether it is sure as a whole, or only each of its tokens is."""
+    fill = infill(confidence, *((piece, 0.99) for piece in pieces))
+    broken = replace(fill, features=replace(FEATURES, ended=False))
+    assert check(marked, broken, trigger=trigger) == (expected if isinstance(expected, Reason) else [expected])
+
+
+def test_lines_that_were_written_to_their_ends_are_whole() -> None:
+    fill = infill(0.9, ("\n    first()\n", 0.9), ("    second()\n", 0.9))
+    broken = replace(fill, features=replace(FEATURES, ended=False))
+    assert check("if x:|\n", broken, trigger=INVOKED) == ["\n    first()\n    second()"]
