@@ -1,0 +1,125 @@
+"""The KV cache of a gap on a tiny model: after any sequence of edits it says what a fresh one says."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lacuna.engine.api import Stopped
+from lacuna.engine.device import runtime
+from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.kv_context import CHUNK, KvContext
+from tiny_model import write_tiny_model
+
+TOKENS = st.integers(1, 4)  # few, so that texts often begin alike and drafts are often accepted
+TEXTS = st.lists(TOKENS, min_size=1, max_size=12)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("prefill"), TEXTS),  # another text altogether
+        st.tuples(st.just("append"), TEXTS),
+        st.tuples(st.just("truncate"), st.integers(0, 12)),
+        st.tuples(st.just("stop"), TEXTS),  # seen before the first chunk
+        st.tuples(st.just("stop between chunks"), TEXTS),
+        st.tuples(st.just("draft"), TEXTS),  # verified, and then accepted as far as the next text has it
+        st.tuples(st.just("copy"), st.integers(1, 12)),  # on with another context, which takes over so many tokens
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@cache
+def denoiser() -> GapDenoiser:
+    with TemporaryDirectory() as directory:
+        model = write_tiny_model(Path(directory) / "model")
+        return filler.load(str(model), runtime.choose(device="cpu", dtype="float32")).denoiser
+
+
+def prefill(context: KvContext, text: list[int], chunks: int | None = None) -> None:
+    """Prefills `text`, or is stopped after so many chunks of it."""
+    seen = 0
+
+    def check() -> None:
+        nonlocal seen
+        if seen == chunks:
+            raise Stopped
+        seen += 1
+
+    context.prefill_prefix(text, check)
+
+
+@given(STEPS)
+@settings(max_examples=40, deadline=None)
+@torch.inference_mode()
+def test_after_any_sequence_a_cached_context_equals_a_fresh_one(steps: list[tuple[str, list[int] | int]]) -> None:
+    context, text = denoiser().context(), [1]
+    prefill(context, text)
+    for step, given_ in steps:
+        tokens = given_ if isinstance(given_, list) else []
+        count = given_ if isinstance(given_, int) else 0
+        if step == "prefill":
+            text = tokens
+        elif step == "append":
+            text = [*text, *tokens]
+        elif step == "truncate":
+            text = text[: max(1, len(text) - count)]
+        elif step == "stop":
+            _stopped(context, [*tokens, *text], 0)
+        elif step == "stop between chunks":
+            _stopped(context, [*tokens, *[2] * 2 * CHUNK], 1)
+        elif step == "draft":
+            text = _accepted(context, text, tokens)
+        else:
+            source, context = context, denoiser().context()
+            context.copy_from(source, min(count, len(source.ids)))
+        if not step.startswith("stop"):
+            prefill(context, text)
+            _check(context, text)
+    prefill(context, text)
+    _check(context, text)
+
+
+def _stopped(context: KvContext, text: list[int], chunks: int) -> None:
+    """May be done before it is stopped, where the cache holds nearly all of it."""
+    try:
+        prefill(context, text, chunks)
+    except Stopped:
+        return
+
+
+def _accepted(context: KvContext, text: list[int], draft: list[int]) -> list[int]:
+    """The text with the first half of a draft that was verified behind it, and one token more."""
+    prefill(context, text)
+    tree = DraftTree([[3, 3], draft])
+    denoiser().score(context, tree)
+    context.keep_draft_kv(draft, [context.tail + row for row in tree.paths[1]])
+    return [*text, *draft[: (len(draft) + 1) // 2], 4]
+
+
+def _check(context: KvContext, text: list[int]) -> None:
+    fresh = denoiser().context()
+    prefill(fresh, text)
+    assert context.ids == fresh.ids
+    torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-4, rtol=0)
+    slots = slice(context.ORIGIN, context.tail)
+    torch.testing.assert_close(context.cache.keys[:, :, slots], fresh.cache.keys[:, :, slots], atol=1e-4, rtol=0)
+    torch.testing.assert_close(context.cache.values[:, :, slots], fresh.cache.values[:, :, slots], atol=1e-4, rtol=0)
+
+
+def test_what_is_cached_is_not_computed_again() -> None:
+    with torch.inference_mode():
+        context = denoiser().context()
+        assert context.prefill_prefix([1, 2, 3], lambda: None) == 4  # the sink too
+        assert context.prefill_prefix([1, 2, 3, 4, 5], lambda: None) == 2
+        assert context.prefill_prefix([1, 2], lambda: None) == 1, "for its logits"
+        assert context.cached([1, 2, 9]) == 3
+        with pytest.raises(Stopped):
+            prefill(context, [4] * (2 * CHUNK), chunks=1)
+        assert len(context.ids) == CHUNK + 1
