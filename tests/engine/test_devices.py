@@ -38,7 +38,7 @@ def test_a_device_computes_what_the_cpu_does(device: str) -> None:
         ]
         torch.testing.assert_close(*rows, atol=1e-2, rtol=0)
         gap = Gap(case["prefix"], case["suffix"], "python")
-        assert there.infill(gap, drafts=2)[0].text == embedded().infill(gap, drafts=2)[0].text
+        assert there.infill(gap, num_candidates=2)[0].text == embedded().infill(gap, num_candidates=2)[0].text
 
 
 @pytest.mark.gpu
