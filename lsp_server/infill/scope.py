@@ -8,9 +8,11 @@ from itertools import pairwise
 
 from lacuna.lsp_server.infill.question import PROSE, Question, Scope
 from lacuna.lsp_server.infill.repetition import overlaps
+from lacuna.lsp_server.infill.settling import Place, settled
 from lacuna.lsp_server.lexing.bracket_scan import Scan, scan
 from lacuna.lsp_server.lexing.indentation import (
     asks_for_statement,
+    last_statement,
     leading,
     moved,
     opens_block,
@@ -25,7 +27,10 @@ _GOES_ON = re.compile(
     r"\s*([)\]}]|(else|elif|elsif|except|finally|catch|rescue|ensure|end|fi|done|esac|and|or)\b|\.\w|&&|\|\|)"
 )
 _BY_INDENTATION = {"yaml", "haskell"}  # where a line that stands further left ends what stands above it
+_LISTS = {"python", "json", "toml", "yaml"}  # where braces hold lists and no statements
+_DIRECTIVES = {"c", "cpp", "csharp"}  # whose lines stand at the left end wherever they are
 _LINES_ABOVE = 60
+_RULE = re.compile(r"[^\s:=#][^:=#]*::?(?![=:])")
 _LABEL = re.compile(r"\s*(public|private|protected|signals|slots|case|default)\b.*:$")
 _GOES_BEFORE = re.compile(r"\s*(@|//|#|--|/\*|\*)")  # decorators, attributes and comments
 
@@ -33,6 +38,8 @@ _GOES_BEFORE = re.compile(r"\s*(@|//|#|--|/\*|\*)")  # decorators, attributes an
 def indented(question: Question, fill: str) -> str:
     """`fill` with the indentation that the file has: in its unit, and as deep as the cursor's place asks for."""
     lines = fill.split("\n")
+    if _keeps_tabs(question):
+        return fill.strip("\n") if question.on_blank_line else fill
     if question.on_blank_line:
         first = next((index for index, line in enumerate(lines) if line.strip()), 0)
         return _closers_below_openers(
@@ -44,6 +51,14 @@ def indented(question: Question, fill: str) -> str:
         others = _as_body(question, others)
     after_space = question.line_prefix.endswith((" ", "\t")) and not question.brackets.delimiter
     return _closers_below_openers(question, [rest.lstrip(" \t") if after_space else rest, *others])
+
+
+def _keeps_tabs(question: Question) -> bool:
+    """Whether nothing tells that tabs are wrong: an unknown language without indentation, and below a Makefile's rule."""
+    if question.gap.language or question.line_prefix:
+        return False
+    lines = question.gap.prefix.split("\n") + question.gap.suffix.split("\n")
+    return _RULE.match(_line_above(question)) is not None or not any(line[:1] in (" ", "\t") for line in lines)
 
 
 def _closers_below_openers(question: Question, lines: list[str]) -> str:
@@ -69,34 +84,58 @@ def _closer_below_opener(line: str, read: Scan, unit: str) -> str:
 
 def _on_blank_line(question: Question, lines: list[str]) -> list[str]:
     """Models often write again the indentation that the line already has, or none where it has none yet."""
+    unit = question.indent_unit
     if not question.line_prefix:
         columns = _column(question, lines[0]) - width(leading(lines[0]))
-        return moved(lines, columns, question.indent_unit) if columns else lines
+        return settled(moved(lines, columns, unit) if columns else lines, unit, _place(question))
     there, more = question.line_prefix, leading(lines[0])
-    if width(there + more) <= max(width(question.indentation), width(there)):
-        return lines
-    if question.indentation.startswith(there) and question.indentation != there:
+    wanted, above = "", _statement_above(question)
+    is_outside = width(there) <= width(leading(above)) and question.indentation.startswith(there)
+    if more and is_outside and opens_block(above, _language(question)):
         wanted = question.indentation[len(there) :]
-    elif opens_nothing(_line_above(question), question.gap.language) or not more.startswith(there):
-        wanted = ""
-    else:
-        wanted = more[len(there) :]
-    return [wanted + lines[0].lstrip(" \t"), *lines[1:]]
+    shift = width(there + wanted) - width(more) if more else 0
+    first = there + wanted + lines[0].lstrip(" \t")
+    others = moved(lines[1:], shift if width(more) + 1 >= width(there) else 0, unit)
+    first, *others = settled([first, *others], unit, _place(question))
+    return [first.removeprefix(there), *others]
+
+
+def _place(question: Question) -> Place:
+    items = question.brackets.innermost
+    is_list = items is not None and (items.mark in "([" or (items.mark == "{" and _language(question) in _LISTS))
+    return Place(_language(question), _enclosing_columns(question), is_list=is_list)
+
+
+def _enclosing_columns(question: Question) -> tuple[int, ...]:
+    """The columns of the lines above that the cursor's is in, the deepest first."""
+    columns = [1000]
+    for line in reversed(question.gap.prefix.split("\n")[-_LINES_ABOVE:-1]):
+        column = width(leading(line))
+        if line.strip() and column < columns[-1]:
+            columns.append(column)
+    return tuple(columns[1:])
+
+
+def _language(question: Question) -> str:
+    """Of the code at the cursor; "" in prose, comments and strings."""
+    return "" if question.brackets.delimiter or question.gap.language in PROSE else question.gap.language
 
 
 def _column(question: Question, line: str) -> int:
     """Where the first line of a fill should begin on an empty line.
 
-    Where the line above is known to open a block, or to open nothing, that tells; else the fill itself does.
+    Where the statement above is known to open a block, or to open nothing, that tells; else the fill itself does.
     """
     column, expected = width(leading(line)), width(question.indentation)
-    above, language = _line_above(question), question.gap.language
+    above, language = _statement_above(question), question.gap.language
     if question.brackets.delimiter:
         return _star_column(question, column) if line.lstrip().startswith("*") else column
     if language in PROSE:
         return column
     if asks_for_statement(above, language) and not line.lstrip().startswith("{"):
         return width(leading(above) + question.indent_unit)
+    if line.startswith("#") and language in _DIRECTIVES:
+        return column
     if column < expected and question.scope is Scope.BLOCK and _body_is_indented(question, line):
         is_deeper = expected > width(leading(above))
         is_known = opens_block(above, language) and is_deeper and not _LABEL.match(line)
@@ -134,6 +173,11 @@ def _snapped(column: int, columns: set[int]) -> int:
     return next((other for other in (column, column + 1, column - 1) if other in columns), column)
 
 
+def _statement_above(question: Question) -> str:
+    """The last statement above the cursor's line, as one line."""
+    return last_statement(question.gap.prefix.split("\n")[-_LINES_ABOVE:-1], question.gap.language)
+
+
 def _line_above(question: Question) -> str:
     """The last line with text above the cursor's."""
     return next((line for line in reversed(question.gap.prefix.split("\n")[:-1]) if line.strip()), "")
@@ -147,7 +191,9 @@ def _body_is_indented(question: Question, line: str) -> bool:
     """Not an `else` or a closing bracket, not after a blank line, and not in a body that is not indented itself."""
     above = question.gap.prefix.split("\n")[-2:][0]
     below = _line_below(question)
-    return above.strip() != "" and not _GOES_ON.match(line) and (not below or below[0] in (" ", "\t", *_CLOSERS))
+    return above.strip() != "" and not _GOES_ON.match(line) and (
+        not below or below[0] in (" ", "\t") or bool(_GOES_ON.match(below))
+    )
 
 
 def _as_body(question: Question, lines: list[str]) -> list[str]:
@@ -155,7 +201,8 @@ def _as_body(question: Question, lines: list[str]) -> list[str]:
     body = next((width(leading(line)) for line in lines if line.strip()), 0)
     if body <= width(leading(question.line_prefix)):
         return lines  # not in the block at all
-    return moved(lines, width(question.indentation) - body, question.indent_unit)
+    lines = moved(lines, width(question.indentation) - body, question.indent_unit)
+    return settled([question.line_prefix, *lines], question.indent_unit, _place(question))[1:]
 
 
 def in_scope(question: Question, fill: str) -> str:

@@ -32,6 +32,10 @@ _STATEMENT_ENDS = {
     "c", "cpp", "csharp", "css", "java", "javascript", "php", "rust", "tsx", "typescript", "zig",
 }  # fmt: skip
 _HEAD = re.compile(r"(?P<condition>[\s}]*(else\s+)?if\s*(?=\()|\s*(for|foreach|while)\s*(?=\())|[\s}]*else$|\s*do$")
+_STATEMENT_LINES = 30
+_NOT_CODE = ("", "markdown", "html", "yaml")
+_GOES_ON_BELOW = ("\\", "&&", "||", " and", " or")
+_GOES_ON_FROM = re.compile(r"\s+(?:(?:implements|extends|throws|permits|where|and|or|not)\b.*|(?:&&|\|\|).*)[{:]$")
 _LABEL = re.compile(r"\s*(case\b.*|default\s*|[a-z]+\s*):$")
 
 
@@ -42,7 +46,7 @@ def unit_of(lines: Iterable[str], language: str) -> str:
     for line in lines:
         if not line.strip():
             continue
-        if above.endswith(_OPENING_ENDS) or language in _WORDS:
+        if above.endswith(_OPENING_ENDS) or (language in _WORDS and not above.endswith((",", *_GOES_ON_BELOW))):
             steps[leading(line).removeprefix(leading(above))] += leading(line).startswith(leading(above))
         above = line.rstrip()
     known = [step for step in ("\t", "  ", "    ", "   ", " " * 8, " ") if steps[step]]
@@ -129,27 +133,44 @@ def _is_in_parentheses(code: str, language: str) -> bool:
 
 def expected_after(lines: Sequence[str], unit: str, language: str) -> str:
     """What a new line below `lines` would begin with: the statement's own indentation, one step more in a new block."""
-    # The lines of a block comment stand one column further right than the comment.
-    index = next((i for i in range(len(lines) - 1, -1, -1) if lines[i].strip() and lines[i].lstrip()[0] != "*"), None)
-    if index is None:
+    statement = last_statement(lines, language)
+    if opens_block(statement, language):
+        return leading(statement) + unit
+    if statement.endswith(("(", "[")):
+        return leading(lines[_last_line(lines)]) + unit
+    return leading(statement)
+
+
+def last_statement(lines: Sequence[str], language: str) -> str:
+    """The last line with text and those above it that it goes on from, as one line: `if (a && b) {`; "" for none."""
+    index = _last_line(lines)
+    if index < 0:
         return ""
-    line = lines[index]
     first = _first_of_statement(lines, index, language)
-    if opens_block(line, language):
-        return leading(lines[first]) + unit
-    if line.rstrip().endswith(("(", "[")):
-        return leading(line) + unit
-    return leading(lines[first])
+    return leading(lines[first]) + " ".join(line.strip().removesuffix("\\") for line in lines[first : index + 1])
 
 
 def _first_of_statement(lines: Sequence[str], index: int, language: str) -> int:
-    """The line on which the brackets that close on line `index` were opened."""
+    """The line on which the statement that ends on line `index` began."""
     text = lines[index]
-    for first in range(index, max(index - 30, -1), -1):
-        if not scan(text, language).extra:
+    for first in range(index, max(index - _STATEMENT_LINES, 0), -1):
+        if not _goes_on(lines[first - 1], lines[first], text, language):
             return first
-        text = f"{lines[first - 1]}\n{text}" if first else text
-    return index
+        text = f"{lines[first - 1]}\n{text}"
+    return 0 if index < _STATEMENT_LINES else index
+
+
+def _last_line(lines: Sequence[str]) -> int:
+    """The last with text; the lines of a block comment stand one column further right than the comment."""
+    return next((i for i in range(len(lines) - 1, -1, -1) if lines[i].strip() and lines[i].lstrip()[0] != "*"), -1)
+
+
+def _goes_on(above: str, line: str, text: str, language: str) -> bool:
+    """Whether `text`, which begins with `line`, closes brackets that were opened before, or goes on from above."""
+    if scan(text, language).extra:
+        return True
+    is_parted = above.rstrip().endswith(_GOES_ON_BELOW) or _GOES_ON_FROM.match(line) is not None
+    return is_parted and language not in _NOT_CODE
 
 
 def with_unit(lines: Sequence[str], unit: str) -> list[str]:
