@@ -36,6 +36,7 @@ class Language:
     patterns: Mapping[Kind, str] = field(default_factory=dict)  # own patterns of node types, for whole names
     placeholders: tuple[str, ...] = ("x",)  # what could stand in a hole: a value, and what is not written as one
     no_comma_before: str = ""  # what may not follow a list's last comma, where there is such a rule
+    no_last_comma: str = ""  # lines, with the code that follows them, in which the last comma is an error
 
 
 def language_of(language_id: str, file_name: str = "") -> str:
@@ -51,19 +52,21 @@ def language_of(language_id: str, file_name: str = "") -> str:
 _STATEMENT, _BLOCK, _FUNCTION = Kind.STATEMENT, Kind.BLOCK, Kind.FUNCTION
 _ARGUMENTS, _STRING = Kind.ARGUMENTS, Kind.STRING
 _TYPED = ("x", "x x")  # a parameter has a type and a name
-_AFTER_SQL_LIST = r"[);]|(from|where|group|having|order|limit|union|into|values|join|returning)\b"
+_BEFORE_BODY = r"\.\.\.\s*[\w$]+,\s(\)\s*(\{|=>|:)|[}\]]\s*=(?!=))"  # a rest parameter or element
+_AFTER_SQL_LIST = r"[);]|(select|insert|update|delete|from|where|group|having|order|limit|union|into|values|join|returning)\b"
 _TYPESCRIPT_BLOCKS = {_BLOCK: r"statement_block|(class|interface|enum|switch)_body|object_type"}
 
 # fmt: off
 _ROWS = (
     Language("python", "tree_sitter_python", "#", "", (".py", ".pyi", ".pyw"), patterns={
-        _STATEMENT: r"\w+_(statement|definition)", _BLOCK: "block", _STRING: "string"}),
+        _STATEMENT: r"\w+_(statement|definition)", _BLOCK: "block", _STRING: "string"},
+             no_last_comma=r"^\s*(from\s.*\s)?import\s[^(]*,\n"),
     Language("javascript", "tree_sitter_javascript", "//", "*/", (".js", ".jsx", ".mjs", ".cjs"), ("javascriptreact",),
-             patterns={_BLOCK: r"statement_block|(class|switch)_body"}),
+             patterns={_BLOCK: r"statement_block|(class|switch)_body"}, no_last_comma=_BEFORE_BODY),
     Language("typescript", "tree_sitter_typescript", "//", "*/", (".ts", ".mts", ".cts"),
-             function="language_typescript", patterns=_TYPESCRIPT_BLOCKS),
+             function="language_typescript", patterns=_TYPESCRIPT_BLOCKS, no_last_comma=_BEFORE_BODY),
     Language("tsx", "tree_sitter_typescript", "//", "*/", (".tsx",), ("typescriptreact",),
-             function="language_tsx", patterns=_TYPESCRIPT_BLOCKS),
+             function="language_tsx", patterns=_TYPESCRIPT_BLOCKS, no_last_comma=_BEFORE_BODY),
     Language("go", "tree_sitter_go", "//", "*/", (".go",), patterns={
         _BLOCK: r"block|statement_list|(field_declaration|import_spec|var_spec)_list",
         _FUNCTION: "func_literal|(function|method)_declaration",
@@ -76,7 +79,7 @@ _ROWS = (
     Language("cpp", "tree_sitter_cpp", "//", "*/", (".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".ipp"), ("c++",),
              patterns={_STATEMENT: Kind.STATEMENT.value + "|for_range_loop",
                        _FUNCTION: "function_definition|lambda_expression"},
-             placeholders=_TYPED, no_comma_before=r"\)"),
+             placeholders=_TYPED, no_comma_before=r"\)", no_last_comma=r"\)\s*:\s*\w.*,\s\{"),
     Language("java", "tree_sitter_java", "//", "*/", (".java",), patterns={
         _BLOCK: "block|(class|interface|enum|constructor|annotation_type)_body|switch_block"},
              placeholders=_TYPED, no_comma_before=r"\)"),
@@ -105,12 +108,13 @@ _ROWS = (
              placeholders=("0", '"x": 0', ": 0"), no_comma_before=r"[\]}]"),
     Language("lua", "tree_sitter_lua", "--", "]]", (".lua",), patterns={
         _STATEMENT: r"(?!assignment)\w+_(statement|declaration)"},
-             no_comma_before=r"\)"),
+             no_comma_before=r"\)|(end|else|elseif|until)\b"),
     Language("kotlin", "tree_sitter_kotlin", "//", "*/", (".kt", ".kts"), patterns={
         _STATEMENT: "(?!variable)" + Kind.STATEMENT.value, _BLOCK: Kind.BLOCK.value + "|lambda_literal"}),
     Language("swift", "tree_sitter_swift", "//", "*/", (".swift",), patterns={
-        _BLOCK: r"statements|\w+_body|computed_\w+"}),
-    Language("scala", "tree_sitter_scala", "//", "*/", (".scala", ".sc", ".sbt")),
+        _BLOCK: r"statements|\w+_body|computed_\w+"},
+             no_last_comma=r", \)"),
+    Language("scala", "tree_sitter_scala", "//", "*/", (".scala", ".sc", ".sbt"), no_last_comma=r", [)\]]"),
     Language("zig", "tree_sitter_zig", "//", "", (".zig",)),
     Language("yaml", "tree_sitter_yaml", "#", "", (".yaml", ".yml"), patterns={
         _STATEMENT: "block_mapping_pair|block_sequence_item|flow_pair", _BLOCK: r"(block|flow)_(mapping|sequence)",

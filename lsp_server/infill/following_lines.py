@@ -11,12 +11,15 @@ from lacuna.lsp_server.infill.line_form import (
     comment_marks,
     form,
     has_word,
+    is_mark,
+    is_same_entry,
     is_tag,
     is_value,
     jumps,
     opens,
     opens_like_many,
     opens_section,
+    with_one_kind_of_quotes,
     without_last_closers,
 )
 from lacuna.lsp_server.infill.question import Question
@@ -33,6 +36,7 @@ class Role(Enum):
     CODE = "code"
     COMMENT = "comment"
     CLOSER = "closer"
+    MARK = "mark"  # of the declaration below it
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def following_lines(question: Question) -> tuple[Following, ...]:
     found: list[Following] = []
     counts = dict.fromkeys(Role, 0)
     for line, role in _roles(question):
-        if role is Role.COMMENT and (counts[Role.CODE] or counts[role] == _COMMENT_LINES):
+        if role in (Role.COMMENT, Role.MARK) and (counts[Role.CODE] or counts[role] == _COMMENT_LINES):
             continue  # it speaks of what comes later
         columns = width(leading(line))
         of_block = not counts[Role.CLOSER] and (not found or columns == found[0].columns)
@@ -72,10 +76,20 @@ def following_lines(question: Question) -> tuple[Following, ...]:
 def repeated(line: str, following: Sequence[Following], language: str) -> Following | None:
     """The line below that `line` says again, separators and white space aside; None where it says none."""
     said = form(line, language)
+    alike = with_one_kind_of_quotes(said)
     for below in following:
-        if said and said in (below.form, without_last_closers(below.form)) and _is_repeated(line, said, below):
+        there = with_one_kind_of_quotes(below.form)
+        if said and alike in (there, without_last_closers(there)) and _is_repeated(line, said, below):
             return below
     return None
+
+
+def contradicted(line: str, following: Sequence[Following], language: str, bracket: str) -> Following | None:
+    """The next entry of the object, parameters or tag around `line`, where that gives the same key another value."""
+    below = next((one for one in following if one.role is Role.CODE), None)
+    if below is None or below.closers or below.columns != width(leading(line)):
+        return None
+    return below if is_same_entry(line, below.text, language, bracket) else None
 
 
 def _is_repeated(line: str, said: str, below: Following) -> bool:
@@ -87,6 +101,8 @@ def _is_repeated(line: str, said: str, below: Following) -> bool:
         return same_depth and below.is_next and not opens(said)
     if below.role is Role.COMMENT:
         return True
+    if below.role is Role.MARK:
+        return same_depth and below.is_next
     if opens(line) and opens_like_many(line):
         return same_depth and below.closers == 0 and below.number == 0
     if below.number == 0:
@@ -111,7 +127,13 @@ def _roles(question: Question) -> Iterator[tuple[str, Role]]:
             end = marks[mark] if marks[mark] != "\n" and marks[mark] not in code[len(mark) :] else ""
             yield line.rstrip(), Role.COMMENT
         else:
-            yield line.rstrip(), Role.CLOSER if closes(code) else Role.CODE
+            yield line.rstrip(), _role(code)
+
+
+def _role(code: str) -> Role:
+    if closes(code):
+        return Role.CLOSER
+    return Role.MARK if is_mark(code) else Role.CODE
 
 
 def _end_of_open_comment(question: Question, marks: dict[str, str]) -> str:

@@ -10,20 +10,23 @@ from functools import cached_property
 from lacuna.engine.text.languages import LANGUAGES
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.infill.fitting import Fitted, lines_above
-from lacuna.lsp_server.infill.following_lines import Following, Role, repeated
+from lacuna.lsp_server.infill.following_lines import Following, Role, contradicted, repeated
 from lacuna.lsp_server.infill.line_form import comment_marks, form, has_word
 from lacuna.lsp_server.infill.question import Question
 from lacuna.lsp_server.infill.repetition import repeats_above
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.infill.syntax_check import SyntaxCheck
 from lacuna.lsp_server.infill.tags import closes_nothing
+from lacuna.lsp_server.lexing.indentation import leading, width
 from lacuna.lsp_server.lexing.lexis import lexis_of
 
 _QUOTES = "\"'`"
 _EMPTY_ARGUMENT = re.compile(r"\(\s*,")
 _QUOTED = re.compile(r"([\"'`])(?:\\.|(?!\1)[^\\\n])*\1")
 _ARGUMENTS_MAY_BE_EMPTY = {"", "markdown", "c", "cpp", "haskell", "csharp", "html"}  # macros, sections, `<,>`, prose
+_ENDS_HEAD = re.compile(r"[\w)\]>\"']$")
 _BREAKS_OFF = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]$")
+_BEGUN_TAG = re.compile(r"</?[\w.:-]*$")
 _ENOUGH = 400  # characters of what follows, in which the next code stands
 _TAG_CHARS = 20_000  # before the cursor, in which tags were opened
 
@@ -86,14 +89,34 @@ def _says_rest_of_line(candidate: Candidate) -> bool:
 
 
 def _says_following_line(candidate: Candidate) -> bool:
-    last = len(candidate.lines) - 1
+    last = max((index for index, line in enumerate(candidate.lines) if line.strip()), default=0)
     for index, line in enumerate(candidate.lines):
         below = candidate.repeats(line)
-        if below is None or (not has_word(below.form) and index < last):
+        if below is None or (index < last and (not has_word(below.form) or below.role is Role.MARK)):
             continue  # signs behind which it goes on: brackets tell whether they are needed
         if (index == 0 or below.number == 0) and not _closes_what_is_open(candidate, below):
             return True
     return False
+
+
+def _contradicts_following_line(candidate: Candidate) -> bool:
+    innermost = candidate.question.brackets.innermost
+    if candidate.question.brackets.delimiter:
+        return False
+    mark = innermost.mark if innermost is not None else ""
+    last = next((line for line in reversed(candidate.lines) if line.strip()), "")
+    return contradicted(last, candidate.following, candidate.language, mark) is not None
+
+
+def _opens_what_next_line_opens(candidate: Candidate) -> bool:
+    """`{` alone before `{`, and a list's `-` before `- a`: unless the line above shows that items are listed."""
+    line, below = candidate.lines[-1], next(iter(candidate.following), None)
+    mark, above = line.strip(), "".join(lines_above(candidate.question)[-1:]).rstrip()
+    if below is None or not below.is_next or width(leading(line)) != below.columns:
+        return False
+    if mark in ("-", "*", "+"):
+        return below.text.lstrip().startswith(f"{mark} ")
+    return mark in ("{", "(", "[") and below.text.strip() == mark and _ENDS_HEAD.search(above) is not None
 
 
 def _is_piece_of_following_line(candidate: Candidate) -> bool:
@@ -146,6 +169,9 @@ def _leaves_quotes_unmatched(candidate: Candidate) -> bool:
     quote = question.line_suffix[:1]
     if not quote or quote not in _QUOTES or quote in lexis_of(candidate.language).delimiters:
         return False
+    if question.line_prefix.endswith(quote):  # whatever else stands on the line, and quotes of three
+        text = candidate.fitted.text
+        return _count(text, quote) % 2 == 1 or not text.strip(quote)
     whole = question.line_prefix + question.line_suffix
     made = candidate.lines[-1] if len(candidate.lines) == 1 else "".join(candidate.lines)
     return _count(whole, quote) % 2 == 0 and _count(made, quote) % 2 == 1
@@ -153,7 +179,8 @@ def _leaves_quotes_unmatched(candidate: Candidate) -> bool:
 
 def _leaves_tags_unmatched(candidate: Candidate) -> bool:
     text = candidate.fitted.text
-    if "</" not in text and "/>" not in text:
+    begun = _BEGUN_TAG.search(candidate.question.line_prefix)
+    if not any(sign in (begun[0] if begun else "") + text for sign in ("</", "/>")):
         return False
     before = candidate.snapshot.prefix(_TAG_CHARS)
     is_cut = len(before) == _TAG_CHARS
@@ -175,11 +202,14 @@ def _empty_arguments(text: str) -> int:
 def _separates_nothing(candidate: Candidate) -> bool:
     """A comma before what ends the list, in languages that forbid it there."""
     row = LANGUAGES.get(candidate.language)
-    if row is None or not row.no_comma_before or not candidate.fitted.text.rstrip().endswith(","):
+    if row is None or not candidate.fitted.text.rstrip().endswith(",") or candidate.question.brackets.delimiter:
         return False
-    if candidate.question.brackets.delimiter:
-        return False
-    return re.match(row.no_comma_before, _code_after(candidate), re.IGNORECASE) is not None
+    after = _code_after(candidate)
+    if row.no_comma_before and re.match(row.no_comma_before, after, re.IGNORECASE):
+        return True
+    made = (candidate.question.line_prefix + candidate.fitted.text).rstrip()
+    whole = made + ("\n" if not candidate.rest.strip() else " ") + after
+    return bool(row.no_last_comma) and re.search(row.no_last_comma, whole, re.MULTILINE) is not None
 
 
 def _parses_worse(candidate: Candidate) -> bool:
@@ -190,6 +220,8 @@ OBJECTIONS: tuple[tuple[Reason, Callable[[Candidate], bool]], ...] = (  # the ch
     (Reason.REPEATS_SUFFIX, _changes_nothing),
     (Reason.REPEATS_SUFFIX, _says_rest_of_line),
     (Reason.REPEATS_SUFFIX, _says_following_line),
+    (Reason.REPEATS_SUFFIX, _contradicts_following_line),
+    (Reason.REPEATS_SUFFIX, _opens_what_next_line_opens),
     (Reason.REPEATS_SUFFIX, _is_piece_of_following_line),
     (Reason.REPEATS_LINE_ABOVE, _says_line_above),
     (Reason.RUNS_TOGETHER, _runs_together),

@@ -24,9 +24,22 @@ _TAG = re.compile(r"<[\w.:-]+\s*>|<>")
 _CLOSING_WORD = r"end(?:[ _]?\w+)?|fi|done|esac|od"
 _CLOSERS = re.compile(
     rf"[)\]}}>]+[)\]}}>;,.]*|(?:{_CLOSING_WORD})[);,.]*|(?:</[\w.:-]*>[)}};,]*\s*)+|/>[)}};,]*|\*/|-->|\{{/\w+\}}"
-    r"|\{%-?\s*end\w*\s*-?%\}|#endif\b.*|#endregion\b.*",
+    r"|\{%-?\s*end\w*\s*-?%\}|#\s*end(?:if|region)\b.*",
     re.IGNORECASE,
 )
+_RULER = re.compile(r"([^\w\s`~])\1{3,}")
+_MARK = re.compile(
+    r"@[\w.:]+(?:\(.*\))?|@(?:doc|spec|impl|moduledoc|typedoc|deprecated)\b.*|#!?\[.*\]|\[(?:\w+:\s*)?[A-Z][\w.]*(?:\(.*\))?\]"
+    r"|(?:public|private|protected|signals|slots|Q_SIGNALS)(?:\s+\w+)?\s*:|\"\"\".+\"\"\"|template\s*<.*>"
+)
+_KEY = re.compile(
+    r"(?:(?:val|var|pub|public|private|protected|readonly|override|mut|final)\s+)*"
+    r"(?P<key>\.?[\w$]+[\w$-]*|\"[^\"]+\"|'[^']+'|:\w+)\??\s*(?P<sign>:(?![:=])|=>|->|=(?![=>~])|$)\s*(?P<value>.*)"
+)
+_ATTRIBUTE = re.compile(r"([\w:@.-]+)=[\"'{][^<]*")
+_MARKUP = {"", "html", "tsx", "javascript", "markdown", "php"}
+_DATA = {"yaml", "toml", "json"}  # where a key may stand once without brackets around it, too
+_REPEATABLE = {"css", "markdown"}  # the last of them that a browser knows counts
 _JUMP = re.compile(
     r"(?:pass|break|continue|return|yield|raise|throw|next|redo|retry|fallthrough|exit|leave|unreachable)"
     r"(?:[( ]*(?:None|null|nil|undefined|true|false|True|False|void|-?\d+)?\)*)?"
@@ -37,8 +50,8 @@ def form(line: str, language: str) -> str:
     """A line without indentation, separators at its ends and a comment behind it, white space folded."""
     code = _without_comment(line, language)
     folded = _SPACE_BESIDE_SIGN.sub("", " ".join(code.split()))
-    bare = _SEPARATORS_BEFORE.sub("", _SEPARATORS_BEHIND.sub("", folded))
-    return bare or folded
+    bare = _SEPARATORS_BEFORE.sub("", _SEPARATORS_BEHIND.sub("", folded)) or folded
+    return bare if any(map(str.isalnum, bare)) else _RULER.sub(r"\1\1\1", bare)
 
 
 def without_last_closers(form: str) -> str:
@@ -84,6 +97,43 @@ def opens_section(line: str) -> bool:
     return opens(line) or _SECTION.fullmatch(line.strip()) is not None
 
 
+def is_mark(line: str) -> bool:
+    """Whether it says something of the declaration below: a decorator, an attribute, `private:`, a text about it."""
+    return _MARK.fullmatch(line.strip()) is not None
+
+
+def is_same_entry(line: str, below: str, language: str, bracket: str) -> bool:
+    """Whether two lines give one key its value: what may stand once in an object, a list of parameters, a tag.
+
+    `bracket` is the one that they stand in.
+    """
+    if language in _MARKUP:
+        attributes = _ATTRIBUTE.fullmatch(line.strip()), _ATTRIBUTE.fullmatch(below.strip())
+        if attributes[0] and attributes[1]:
+            return attributes[0][1] == attributes[1][1]
+    if language in _REPEATABLE or not (bracket or language in _DATA):
+        return False
+    said, there = _KEY.fullmatch(line.strip()), _KEY.fullmatch(below.strip())
+    if said is None or there is None or _unquoted(said["key"]) != _unquoted(there["key"]):
+        return False
+    if not said["sign"] and not there["sign"]:
+        return False
+    return _is_entry(there, below, bracket, language) and (said["sign"] == "" or _is_entry(said, line, bracket, language))
+
+
+def _is_entry(match: re.Match[str], line: str, bracket: str, language: str) -> bool:
+    """Not a statement or a label."""
+    if match["key"] in ("default", "case") or line.rstrip().endswith(";"):
+        return False
+    if match["sign"] in (":", "=>", "->"):
+        return match["sign"] == ":" or bracket != "" and match["value"] != ""
+    return bracket in ("(", "[") or language in _DATA or language == "lua" or match["key"][0] == "."
+
+
+def _unquoted(key: str) -> str:
+    return key.strip("\"'")
+
+
 def is_tag(line: str) -> bool:
     """Whether it is a start tag alone, without attributes."""
     return _TAG.fullmatch(line.strip()) is not None
@@ -111,6 +161,11 @@ _LONG_COMMENTS = {
     "*)": {"(*": "*)"},
     "=#": {"#=": "=#"},
 }
+
+
+def with_one_kind_of_quotes(form: str) -> str:
+    """For comparing: `'a'` and `"a"` are the same but to a few languages."""
+    return form.replace("'", '"')
 
 
 def _without_comment(line: str, language: str) -> str:

@@ -54,7 +54,7 @@ def indented(question: Question, fill: str) -> str:
 
 
 def _keeps_tabs(question: Question) -> bool:
-    """Whether nothing tells that tabs are wrong: an unknown language without indentation, and below a Makefile's rule."""
+    """Whether tabs stand as they are: in unknown languages without indentation, and below a Makefile's rule."""
     if question.gap.language or question.line_prefix:
         return False
     lines = question.gap.prefix.split("\n") + question.gap.suffix.split("\n")
