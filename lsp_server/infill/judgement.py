@@ -24,6 +24,7 @@ _QUOTES = "\"'`"
 _EMPTY_ARGUMENT = re.compile(r"\(\s*,")
 _QUOTED = re.compile(r"([\"'`])(?:\\.|(?!\1)[^\\\n])*\1")
 _ARGUMENTS_MAY_BE_EMPTY = {"", "markdown", "c", "cpp", "haskell", "csharp", "html"}  # macros, sections, `<,>`, prose
+_PREPROCESSED = re.compile(r"#|(?:[A-Z][A-Z0-9_]+(?:\(.*\))?[;\s]*)+$")  # a directive; macros alone
 _ENDS_HEAD = re.compile(r"[\w)\]>\"']$")
 _BREAKS_OFF = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]$")
 _BEGUN_TAG = re.compile(r"</?[\w.:-]*$")
@@ -114,7 +115,7 @@ def _opens_what_next_line_opens(candidate: Candidate) -> bool:
     mark, above = line.strip(), "".join(lines_above(candidate.question)[-1:]).rstrip()
     if below is None or not below.is_next or width(leading(line)) != below.columns:
         return False
-    if mark in ("-", "*", "+"):
+    if mark in ("-", "*", "+") and candidate.language in ("yaml", "markdown"):
         return below.text.lstrip().startswith(f"{mark} ")
     return mark in ("{", "(", "[") and below.text.strip() == mark and _ENDS_HEAD.search(above) is not None
 
@@ -213,7 +214,15 @@ def _separates_nothing(candidate: Candidate) -> bool:
 
 
 def _parses_worse(candidate: Candidate) -> bool:
-    return candidate.check.is_worse_with(candidate.fitted.text, candidate.fitted.replaced)
+    return not _is_beyond_grammar(candidate) and candidate.check.is_worse_with(candidate.fitted.text, candidate.fitted.replaced)
+
+
+def _is_beyond_grammar(candidate: Candidate) -> bool:
+    """What a tree tells nothing about: C's preprocessor, SQL's dialects, a closer behind which others' errors appear."""
+    text = candidate.fitted.text.strip()
+    if candidate.language in ("c", "cpp"):
+        return _PREPROCESSED.match((candidate.question.line_prefix + text).strip()) is not None
+    return candidate.language == "sql"
 
 
 OBJECTIONS: tuple[tuple[Reason, Callable[[Candidate], bool]], ...] = (  # the cheapest first

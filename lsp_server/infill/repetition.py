@@ -12,6 +12,7 @@ _TOKEN = re.compile(r"\w+|([^\w\s])\1*")  # a ruler of dashes is one token
 _RUN = re.compile(r"(\w{1,8}?|[^\w\s]{1,8}?)\1{3,}")  # a unit of a word or a ruler, as short as it can be
 _SIGNS = re.compile(r"[\W_]+")
 _HEXADECIMAL = re.compile(r"0[xX][\da-fA-F_]*$")
+_ENDS_DIRECTIVE = re.compile(r"#\s*end(?:if|region)\b")
 _MASKS = ("x", "X", "f", "F")
 _MAX_RULER = 120  # signs: as wide as the widest lines of style guides
 _MAX_DIGITS = 64  # as many as SHA-256 has
@@ -64,7 +65,8 @@ def repeats_above(above: Sequence[str], line: str, language: str) -> bool:
     """Whether `line` is the one above it once more: with words at once, signs alone (`},` or `0, 0`) the third time."""
     last = [_form(other, language) for other in above if other.strip()][-2:]
     said = _form(line, language)
-    return bool(last) and last[-1] == said and (has_word(said[1]) or last.count(said) == 2)
+    is_said = has_word(said[1]) and not _ENDS_DIRECTIVE.match(said[1])  # they end one inside the other
+    return bool(last) and last[-1] == said and (is_said or last.count(said) == 2)
 
 
 def _form(line: str, language: str) -> tuple[str, str]:

@@ -34,6 +34,7 @@ class Scan:
     extra: tuple[int, ...]  # the offsets of closers of nothing
     lost: int  # openers given up: an outer bracket closed over them, or the line ended in a string
     margin: int  # of the statement at its end
+    at_line_start: bool  # nothing but white space stands on its last line
 
     @property
     def inside(self) -> str:
@@ -59,6 +60,7 @@ def scan(text: str, language: str, before: Scan | None = None) -> Scan:
         extra=tuple(scanner.extra),
         lost=scanner.lost,
         margin=scanner.margin(len(text)),
+        at_line_start=scanner.begins_line(len(text), is_whole=before is None or before.at_line_start),
     )
 
 
@@ -75,7 +77,7 @@ class _Scanner:
         self.lost = 0
         self._line = 0 if before else -1  # the start of the line that `_margin` is of
         self._margin = before.margin if before else 0
-        self._first_line_is_whole = before is None
+        self._before = before
 
     def step(self, position: int) -> int | None:
         """Read on to the next thing that matters; where it ends, or None where there is none."""
@@ -110,7 +112,7 @@ class _Scanner:
 
     def _close(self, closer: str, offset: int) -> None:
         self.margin(offset)
-        if self._begins_line(offset):
+        if self.begins_line(offset, is_whole=self._before is None):
             self._give_up_deeper(offset)
         for index in range(len(self.stack) - 1, -1, -1):
             if self.stack[index].mark == _OPENERS[closer]:
@@ -120,11 +122,16 @@ class _Scanner:
                 return
             if self.stack[index].mark == "{":  # the stronger: `{ a )` is a stray parenthesis, `( a }` an open one
                 break
-        self.extra.append(offset)
+        if not (self._lexis.is_label(self._text[self._line : offset + 1]) and self._is_from_line_start()):
+            self.extra.append(offset)
 
-    def _begins_line(self, offset: int) -> bool:
-        is_whole = self._line > 0 or self._first_line_is_whole
-        return is_whole and not self._text[self._line : offset].strip()
+    def begins_line(self, offset: int, *, is_whole: bool) -> bool:
+        """Whether what stands at `offset` begins its line, where the first of the text `is_whole`."""
+        self.margin(offset)
+        return (self._line > 0 or is_whole) and not self._text[self._line : offset].strip()
+
+    def _is_from_line_start(self) -> bool:
+        return self._line > 0 or self._before is None or self._before.at_line_start
 
     def _give_up_deeper(self, offset: int) -> None:
         """What stands further right than closers that begin a line was never closed, if they then close something."""

@@ -11,6 +11,7 @@ from lacuna.lsp_server.lexing.bracket_scan import CLOSERS, Open, Scan, scan
 from lacuna.lsp_server.lexing.indentation import leading, width
 from lacuna.lsp_server.lexing.lexis import LINE_COMMENTS, lexis_of
 
+_CASE = re.compile(r"\s*(case|default)\b")
 _NO_STATEMENT = re.compile(r"\s*(#|//|/\*|\*|case\b|default\b|\w+\s*:\s*$)")  # comments, directives and labels
 
 
@@ -152,15 +153,22 @@ def _has_ended(one: Open, prefix: str, below: str) -> bool:
     A body that begins as far left as that itself, as namespaces' often do, tells nothing.
     """
     body = prefix[one.offset :].partition("\n")[2]
-    first_inside, first_behind = _first_line(body), _first_line(below, one.margin)
-    if not first_behind or _NO_STATEMENT.match(first_behind) or first_behind.lstrip()[0] == CLOSERS.get(one.mark):
+    first_inside, first_behind = _first_line(body), _first_statement(below, one, prefix)
+    if not first_behind or first_behind.lstrip()[0] == CLOSERS.get(one.mark):
         return False
     return not first_inside or width(leading(first_inside)) > one.margin
 
 
-def _first_line(text: str, most: int = 1000) -> str:
-    """The first line with text in it that stands at most so far right; "" where there is none."""
-    return next((line for line in text.split("\n") if line.strip() and width(leading(line)) <= most), "")
+def _first_statement(below: str, one: Open, prefix: str) -> str:
+    """The first line that stands as far left as what opened `one`, and says something: a `case` does, in another's."""
+    is_case = _CASE.match(prefix, prefix.rfind("\n", 0, one.offset) + 1) is not None
+    lines = (line for line in below.split("\n") if line.strip() and width(leading(line)) <= one.margin)
+    return next((line for line in lines if not _NO_STATEMENT.match(line) or (is_case and _CASE.match(line))), "")
+
+
+def _first_line(text: str) -> str:
+    """The first line with text in it; "" where there is none."""
+    return next((line for line in text.split("\n") if line.strip()), "")
 
 
 def _closers(language: str, stack: Sequence[Open]) -> str:

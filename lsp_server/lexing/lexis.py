@@ -20,10 +20,15 @@ class Lexis:
     strings: dict[str, str]  # one-line strings
     long_strings: dict[str, str] = field(default_factory=dict)  # strings that may run over line ends
     skipped: str = ""  # a pattern of tokens whose quotes and brackets do not count (character literals, lifetimes)
+    label: str = ""  # a pattern of beginnings of lines that end in a closer of nothing: the patterns of `case`
 
     @cached_property
     def delimiters(self) -> dict[str, str]:
         return self.comments | self.strings | self.long_strings
+
+    def is_label(self, line: str) -> bool:
+        """Whether a line, up to a closing bracket, is a label that ends in one."""
+        return self.label != "" and re.fullmatch(self.label, line) is not None
 
     @cached_property
     def code(self) -> re.Pattern[str]:
@@ -74,7 +79,7 @@ _LEXES = {
     "javascript": _SCRIPT, "typescript": _SCRIPT, "tsx": _SCRIPT,
     "go": _GO, "rust": _RUST, "python": _PYTHON, "php": _PHP, "lua": _LUA, "sql": _SQL,
     "haskell": _HASKELL, "ocaml": _OCAML, "ocaml_interface": _OCAML,
-    "bash": _HASH, "ruby": _HASH, "toml": _PYTHON, "yaml": _HASH, "julia": _PYTHON, "elixir": _PYTHON,
+    "bash": Lexis({"#": _NEWLINE}, _QUOTES, label=r"\s*[^\s()#;&<>=$][^()#;&<>=]*\)"), "ruby": _HASH, "toml": _PYTHON, "yaml": _HASH, "julia": _PYTHON, "elixir": _PYTHON,
     "json": Lexis({}, {'"': '"'}), "css": _CSS, "html": _MARKUP,
 }  # fmt: skip
 
