@@ -25,6 +25,7 @@ _EMPTY_ARGUMENT = re.compile(r"\(\s*,")
 _QUOTED = re.compile(r"([\"'`])(?:\\.|(?!\1)[^\\\n])*\1")
 _ARGUMENTS_MAY_BE_EMPTY = {"", "markdown", "c", "cpp", "haskell", "csharp", "html"}  # macros, sections, `<,>`, prose
 _PREPROCESSED = re.compile(r"#|(?:[A-Z][A-Z0-9_]+(?:\(.*\))?[;\s]*)+$")  # a directive; macros alone
+_COMMON_SQL = re.compile(r"(?:\s|--.*\n)*(?:select|insert|update|delete|with|create\s+table)\b", re.IGNORECASE)
 _ENDS_HEAD = re.compile(r"[\w)\]>\"']$")
 _BREAKS_OFF = re.compile(r"[\s,.+\-*/%=&|<>!?:^~(\[{\\]$")
 _BEGUN_TAG = re.compile(r"</?[\w.:-]*$")
@@ -222,7 +223,10 @@ def _is_beyond_grammar(candidate: Candidate) -> bool:
     text = candidate.fitted.text.strip()
     if candidate.language in ("c", "cpp"):
         return _PREPROCESSED.match((candidate.question.line_prefix + text).strip()) is not None
-    return candidate.language == "sql"
+    if candidate.language != "sql":
+        return False
+    statement = (candidate.question.gap.prefix + text.rstrip(";")).rpartition(";")[2]
+    return _COMMON_SQL.match(statement) is None
 
 
 OBJECTIONS: tuple[tuple[Reason, Callable[[Candidate], bool]], ...] = (  # the cheapest first
