@@ -53,7 +53,9 @@ _STATEMENT, _BLOCK, _FUNCTION = Kind.STATEMENT, Kind.BLOCK, Kind.FUNCTION
 _ARGUMENTS, _STRING = Kind.ARGUMENTS, Kind.STRING
 _TYPED = ("x", "x x")  # a parameter has a type and a name
 _BEFORE_BODY = r"\.\.\.\s*[\w$]+,\s(\)\s*(\{|=>|:)|[}\]]\s*=(?!=))"  # a rest parameter or element
-_AFTER_SQL_LIST = r"[);]|(select|insert|update|delete|from|where|group|having|order|limit|union|into|values|join|returning)\b"
+_AFTER_SQL_LIST = (
+    r"[);]|(select|insert|update|delete|from|where|group|having|order|limit|union|into|values|join|returning)\b"
+)
 _TYPESCRIPT_BLOCKS = {_BLOCK: r"statement_block|(class|interface|enum|switch)_body|object_type"}
 
 # fmt: off

@@ -11,7 +11,7 @@ from lacuna.engine.text.languages import LANGUAGES
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.infill.fitting import Fitted, lines_above
 from lacuna.lsp_server.infill.following_lines import Following, Role, contradicted, repeated
-from lacuna.lsp_server.infill.line_form import comment_marks, form, has_word
+from lacuna.lsp_server.infill.line_form import closes, comment_marks, form, has_word
 from lacuna.lsp_server.infill.question import Question
 from lacuna.lsp_server.infill.repetition import repeats_above
 from lacuna.lsp_server.infill.suggestion import Reason
@@ -114,10 +114,10 @@ def _opens_what_next_line_opens(candidate: Candidate) -> bool:
     """`{` alone before `{`, and a list's `-` before `- a`: unless the line above shows that items are listed."""
     line, below = candidate.lines[-1], next(iter(candidate.following), None)
     mark, above = line.strip(), "".join(lines_above(candidate.question)[-1:]).rstrip()
-    if below is None or not below.is_next or width(leading(line)) != below.columns:
+    if below is None or not below.is_next or width(leading(line)) < below.columns:
         return False
     if mark in ("-", "*", "+") and candidate.language in ("yaml", "markdown"):
-        return below.text.lstrip().startswith(f"{mark} ")
+        return width(leading(line)) == below.columns and below.text.lstrip().startswith(f"{mark} ")
     return mark in ("{", "(", "[") and below.text.strip() == mark and _ENDS_HEAD.search(above) is not None
 
 
@@ -215,12 +215,16 @@ def _separates_nothing(candidate: Candidate) -> bool:
 
 
 def _parses_worse(candidate: Candidate) -> bool:
-    return not _is_beyond_grammar(candidate) and candidate.check.is_worse_with(candidate.fitted.text, candidate.fitted.replaced)
+    return not _is_beyond_grammar(candidate) and candidate.check.is_worse_with(
+        candidate.fitted.text, candidate.fitted.replaced
+    )
 
 
 def _is_beyond_grammar(candidate: Candidate) -> bool:
-    """What a tree tells nothing about: C's preprocessor, SQL's dialects, a closer behind which others' errors appear."""
+    """What a tree tells nothing about: C's preprocessor, SQL's dialects, what stands behind the end of a comment."""
     text = candidate.fitted.text.strip()
+    if candidate.question.brackets.delimiter and closes(text):
+        return True
     if candidate.language in ("c", "cpp"):
         return _PREPROCESSED.match((candidate.question.line_prefix + text).strip()) is not None
     if candidate.language != "sql":

@@ -118,7 +118,9 @@ def is_same_entry(line: str, below: str, language: str, bracket: str) -> bool:
         return False
     if not said["sign"] and not there["sign"]:
         return False
-    return _is_entry(there, below, bracket, language) and (said["sign"] == "" or _is_entry(said, line, bracket, language))
+    return _is_entry(there, below, bracket, language) and (
+        said["sign"] == "" or _is_entry(said, line, bracket, language)
+    )
 
 
 def _is_entry(match: re.Match[str], line: str, bracket: str, language: str) -> bool:
@@ -126,7 +128,7 @@ def _is_entry(match: re.Match[str], line: str, bracket: str, language: str) -> b
     if match["key"] in ("default", "case") or line.rstrip().endswith(";"):
         return False
     if match["sign"] in (":", "=>", "->"):
-        return match["sign"] == ":" or bracket != "" and match["value"] != ""
+        return match["sign"] == ":" or (bracket != "" and match["value"] != "")
     return bracket in ("(", "[") or language in _DATA or language == "lua" or match["key"][0] == "."
 
 

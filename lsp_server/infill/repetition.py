@@ -105,7 +105,11 @@ def _loops_in_lines(text: str) -> bool:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     for period in (2, 3):
         unit = lines[-period:]
-        if len(lines) >= _MAX_REPEATS * period and len(set(unit)) > 1 and lines[-_MAX_REPEATS * period :] == unit * _MAX_REPEATS:
+        if (
+            len(lines) >= _MAX_REPEATS * period
+            and len(set(unit)) > 1
+            and lines[-_MAX_REPEATS * period :] == unit * _MAX_REPEATS
+        ):
             return True
     return _SAME_TARGET.search(text) is not None
 

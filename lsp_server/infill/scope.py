@@ -57,8 +57,13 @@ def _keeps_tabs(question: Question) -> bool:
     """Whether tabs stand as they are: in unknown languages without indentation, and below a Makefile's rule."""
     if question.gap.language or question.line_prefix:
         return False
-    lines = question.gap.prefix.split("\n") + question.gap.suffix.split("\n")
-    return _RULE.match(_line_above(question)) is not None or not any(line[:1] in (" ", "\t") for line in lines)
+    return _RULE.match(_line_above(question)) is not None or not _has_indented_lines(question)
+
+
+def _has_indented_lines(question: Question) -> bool:
+    """Whether other lines than the cursor's show how this file is indented."""
+    above, below = question.gap.prefix.rpartition("\n")[0], question.gap.suffix.partition("\n")[2]
+    return any(line[:1] in (" ", "\t") and line.strip() for line in (above + "\n" + below).split("\n"))
 
 
 def _closers_below_openers(question: Question, lines: list[str]) -> str:
@@ -90,9 +95,9 @@ def _on_blank_line(question: Question, lines: list[str]) -> list[str]:
         return settled(moved(lines, columns, unit) if columns else lines, unit, _place(question))
     there, more = question.line_prefix, leading(lines[0])
     wanted, above = "", _statement_above(question)
-    is_outside = width(there) <= width(leading(above)) and question.indentation.startswith(there)
-    if more and is_outside and opens_block(above, _language(question)):
-        wanted = question.indentation[len(there) :]
+    is_known = width(there) <= width(leading(above)) or _has_indented_lines(question)
+    if more and is_known and opens_block(above, _language(question)):
+        wanted = question.indentation.removeprefix(there) if question.indentation.startswith(there) else ""
     shift = width(there + wanted) - width(more) if more else 0
     first = there + wanted + lines[0].lstrip(" \t")
     others = moved(lines[1:], shift if width(more) + 1 >= width(there) else 0, unit)
@@ -101,19 +106,14 @@ def _on_blank_line(question: Question, lines: list[str]) -> list[str]:
 
 
 def _place(question: Question) -> Place:
-    items = question.brackets.innermost
+    """What the fill's lines stand in; the columns are those of the lines above that the cursor's is in."""
+    items, columns = question.brackets.innermost, [1000]
     is_list = items is not None and (items.mark in "([" or (items.mark == "{" and _language(question) in _LISTS))
-    return Place(_language(question), _enclosing_columns(question), is_list=is_list)
-
-
-def _enclosing_columns(question: Question) -> tuple[int, ...]:
-    """The columns of the lines above that the cursor's is in, the deepest first."""
-    columns = [1000]
     for line in reversed(question.gap.prefix.split("\n")[-_LINES_ABOVE:-1]):
         column = width(leading(line))
         if line.strip() and column < columns[-1]:
             columns.append(column)
-    return tuple(columns[1:])
+    return Place(_language(question), tuple(columns[1:]), is_list=is_list)
 
 
 def _language(question: Question) -> str:
@@ -191,8 +191,10 @@ def _body_is_indented(question: Question, line: str) -> bool:
     """Not an `else` or a closing bracket, not after a blank line, and not in a body that is not indented itself."""
     above = question.gap.prefix.split("\n")[-2:][0]
     below = _line_below(question)
-    return above.strip() != "" and not _GOES_ON.match(line) and (
-        not below or below[0] in (" ", "\t") or bool(_GOES_ON.match(below))
+    return (
+        above.strip() != ""
+        and not _GOES_ON.match(line)
+        and (not below or below[0] in (" ", "\t") or bool(_GOES_ON.match(below)))
     )
 
 

@@ -64,6 +64,7 @@ _GO = Lexis(_SLASHES, {'"': '"'}, {"`": "`"}, _CHARACTER)
 _RUST = Lexis(_SLASHES, {}, {'"': '"', 'r#"': '"#', 'r##"': '"##'}, _CHARACTER + r"|'(?=[a-z_])")
 _PYTHON = Lexis({"#": _NEWLINE}, _QUOTES, {'"""': '"""', "'''": "'''"})
 _HASH = Lexis({"#": _NEWLINE}, _QUOTES)
+_BASH = Lexis({"#": _NEWLINE}, _QUOTES, label=r"\s*[^\s()#;&<>=$][^()#;&<>=]*\)")
 _PHP = Lexis(_SLASHES | {"#": _NEWLINE}, _QUOTES)
 _LUA = Lexis({"--": _NEWLINE, "--[[": "]]"}, _QUOTES, {"[[": "]]"})
 _SQL = Lexis({"--": _NEWLINE, "/*": "*/"}, _QUOTES)
@@ -79,7 +80,7 @@ _LEXES = {
     "javascript": _SCRIPT, "typescript": _SCRIPT, "tsx": _SCRIPT,
     "go": _GO, "rust": _RUST, "python": _PYTHON, "php": _PHP, "lua": _LUA, "sql": _SQL,
     "haskell": _HASKELL, "ocaml": _OCAML, "ocaml_interface": _OCAML,
-    "bash": Lexis({"#": _NEWLINE}, _QUOTES, label=r"\s*[^\s()#;&<>=$][^()#;&<>=]*\)"), "ruby": _HASH, "toml": _PYTHON, "yaml": _HASH, "julia": _PYTHON, "elixir": _PYTHON,
+    "bash": _BASH, "ruby": _HASH, "toml": _PYTHON, "yaml": _HASH, "julia": _PYTHON, "elixir": _PYTHON,
     "json": Lexis({}, {'"': '"'}), "css": _CSS, "html": _MARKUP,
 }  # fmt: skip
 
