@@ -24,7 +24,8 @@ _MAX_DIGITS = 64  # as many as SHA-256 has
 _MAX_LETTERS = 11
 _MAX_PERIOD = 8  # tokens
 _MAX_REPEATS = 4  # of something with letters in it
-_MAX_LISTED = 6  # of items, and of calls and the like of two tokens, that are not at the end
+_MAX_LISTED = 6  # of items of a list that are not at the end
+_MAX_PAIRS = 8  # of `f(` or `int,`
 _MAX_ZEROS = 30  # of a number
 _MAX_SIGN_REPEATS = 10  # of numbers and signs: rows of zeros are written by people, too
 
@@ -78,7 +79,9 @@ def _most(unit: Sequence[str]) -> float:
     """How many times in a row a unit of tokens is a loop though something else follows."""
     if not has_word("".join(unit)):
         return math.inf
-    return _MAX_LISTED if len(unit) < 3 or "," in unit else _MAX_REPEATS
+    if len(unit) < 3:
+        return _MAX_PAIRS
+    return _MAX_LISTED if "," in unit else _MAX_REPEATS
 
 
 def _without_closers(tokens: Sequence[str]) -> int:
