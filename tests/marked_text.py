@@ -7,6 +7,7 @@ from dataclasses import replace
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Document, Snapshot
 from lacuna.lsp_server.documents.text import Position
+from lacuna.lsp_server.infill.postprocess import postprocess
 from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Rejected
 
@@ -24,3 +25,11 @@ def context_at(
 ) -> Question | Rejected:
     """What would be asked at the cursor."""
     return build_question(snapshot_at(marked, language, uri), trigger, Exclusion())
+
+
+def shown(marked: str, fill: str, language: str, trigger: Trigger = Trigger.INVOKED) -> str | None:
+    """The text that is shown of a fill; None where nothing is."""
+    question = context_at(marked, language, trigger)
+    assert isinstance(question, Question), question
+    result = postprocess(question, snapshot_at(marked, language), fill)
+    return None if isinstance(result, Rejected) else result.text

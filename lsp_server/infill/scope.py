@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from lacuna.lsp_server.infill.question import PROSE, Question, Scope
 from lacuna.lsp_server.infill.repetition import overlaps
-from lacuna.lsp_server.infill.settling import Place, settled
+from lacuna.lsp_server.infill.settling import place_of, settled
 from lacuna.lsp_server.lexing.bracket_scan import Scan, scan
 from lacuna.lsp_server.lexing.indentation import (
     asks_for_statement,
@@ -27,7 +27,6 @@ _GOES_ON = re.compile(
     r"\s*([)\]}]|(else|elif|elsif|except|finally|catch|rescue|ensure|end|fi|done|esac|and|or)\b|\.\w|&&|\|\|)"
 )
 _BY_INDENTATION = {"yaml", "haskell"}  # where a line that stands further left ends what stands above it
-_LISTS = {"python", "json", "toml", "yaml"}  # where braces hold lists and no statements
 _DIRECTIVES = {"c", "cpp", "csharp"}  # whose lines stand at the left end wherever they are
 _LINES_ABOVE = 60
 _RULE = re.compile(r"[^\s:=#][^:=#]*::?(?![=:])")
@@ -92,33 +91,23 @@ def _on_blank_line(question: Question, lines: list[str]) -> list[str]:
     unit = question.indent_unit
     if not question.line_prefix:
         columns = _column(question, lines[0]) - width(leading(lines[0]))
-        return settled(moved(lines, columns, unit) if columns else lines, unit, _place(question))
+        return settled(moved(lines, columns, unit) if columns else lines, unit, place_of(question))
     there, more = question.line_prefix, leading(lines[0])
     wanted, above = "", _statement_above(question)
+    place, written = place_of(question), width(there + more)
     is_known = width(there) <= width(leading(above)) or _has_indented_lines(question)
-    if more and is_known and opens_block(above, _language(question)):
+    column = _snapped(written, {*place.enclosing, width(question.indentation)})
+    stays = width(leading(_line_below(question))) == width(there) or column > width(question.indentation)
+    if more and is_known and opens_block(above, place.language):
         wanted = question.indentation.removeprefix(there) if question.indentation.startswith(there) else ""
-    shift = width(there + wanted) - width(more) if more else 0
+    elif more and not stays:
+        wanted = " " * (column - width(there)) if unit != "\t" else question.indentation.removeprefix(there)
+    own = written if width(there + wanted) == column else width(more)
+    shift = width(there + wanted) - own if more else 0
     first = there + wanted + lines[0].lstrip(" \t")
     others = moved(lines[1:], shift if width(more) + 1 >= width(there) else 0, unit)
-    first, *others = settled([first, *others], unit, _place(question))
+    first, *others = settled([first, *others], unit, place)
     return [first.removeprefix(there), *others]
-
-
-def _place(question: Question) -> Place:
-    """What the fill's lines stand in; the columns are those of the lines above that the cursor's is in."""
-    items, columns = question.brackets.innermost, [1000]
-    is_list = items is not None and (items.mark in "([" or (items.mark == "{" and _language(question) in _LISTS))
-    for line in reversed(question.gap.prefix.split("\n")[-_LINES_ABOVE:-1]):
-        column = width(leading(line))
-        if line.strip() and column < columns[-1]:
-            columns.append(column)
-    return Place(_language(question), tuple(columns[1:]), is_list=is_list)
-
-
-def _language(question: Question) -> str:
-    """Of the code at the cursor; "" in prose, comments and strings."""
-    return "" if question.brackets.delimiter or question.gap.language in PROSE else question.gap.language
 
 
 def _column(question: Question, line: str) -> int:
@@ -204,7 +193,7 @@ def _as_body(question: Question, lines: list[str]) -> list[str]:
     if body <= width(leading(question.line_prefix)):
         return lines  # not in the block at all
     lines = moved(lines, width(question.indentation) - body, question.indent_unit)
-    return settled([question.line_prefix, *lines], question.indent_unit, _place(question))[1:]
+    return settled([question.line_prefix, *lines], question.indent_unit, place_of(question))[1:]
 
 
 def in_scope(question: Question, fill: str) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lacuna.lsp_server.infill.question import PROSE, Question
 from lacuna.lsp_server.lexing.bracket_scan import scan
 from lacuna.lsp_server.lexing.indentation import leading, moved, opens_block, opens_nothing, width
+
+_LISTS = {"python", "json", "toml", "yaml"}  # where braces hold lists and no statements
+_LINES_ABOVE = 60
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,17 @@ class Place:
     language: str  # "" where line ends mean nothing to it: prose, comments, strings
     enclosing: tuple[int, ...]  # the columns of the blocks around it, the deepest first
     is_list: bool  # its lines are items, one below the other
+
+
+def place_of(question: Question) -> Place:
+    """What the fill's lines stand in; the columns are those of the lines above that the cursor's is in."""
+    items, columns = question.brackets.innermost, [1000]
+    is_list = items is not None and (items.mark in "([" or (items.mark == "{" and _language(question) in _LISTS))
+    for line in reversed(question.gap.prefix.split("\n")[-_LINES_ABOVE:-1]):
+        column = width(leading(line))
+        if line.strip() and column < columns[-1]:
+            columns.append(column)
+    return Place(_language(question), tuple(columns[1:]), is_list=is_list)
 
 
 def settled(lines: Sequence[str], unit: str, place: Place) -> list[str]:
@@ -72,3 +87,8 @@ def _enter(blocks: list[tuple[int, int]], column: int, deeper: bool | None, unit
 def _snapped(column: int, columns: Sequence[int]) -> int:
     """A column that misses another one by one is meant to be that."""
     return next((other for other in (column, column + 1, column - 1) if other in columns), column)
+
+
+def _language(question: Question) -> str:
+    """Of the code at the cursor; "" in prose, comments and strings."""
+    return "" if question.brackets.delimiter or question.gap.language in PROSE else question.gap.language

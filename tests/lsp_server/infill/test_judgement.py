@@ -11,17 +11,9 @@ from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.repetition import loops
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
-from marked_text import context_at, snapshot_at
+from marked_text import context_at, shown, snapshot_at
 
 NOTHING = None
-
-
-def shown(marked: str, fill: str, language: str, trigger: Trigger = Trigger.INVOKED) -> str | None:
-    """The text that is shown of a fill; None where nothing is."""
-    question = context_at(marked, language, trigger)
-    assert isinstance(question, Question), question
-    result = postprocess(question, snapshot_at(marked, language), fill)
-    return None if isinstance(result, Rejected) else result.text
 
 
 # (language, what opens a list, two items that stand in it, a third, the separator, what closes it)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.lsp_server.infill.test_judgement import shown
+from marked_text import shown
 
 
 @pytest.mark.parametrize(
