@@ -9,10 +9,16 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from lacuna.engine.api import Frame
+from lacuna.engine.untrusted.secrets import reveals
+from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Position
 
 Cell = tuple[str | None, bool]  # as in `Frame.cells`
+
+_NEAR = (
+    3000  # characters on either side of the hole, in which a secret may stand that the canvas goes on with or repeats
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class Frames:
             return
         line, column = snapshot.current_line, snapshot.column
         before, after = line[:column], line[column:]
-        canvas = _Canvas(Picture(snapshot.uri, snapshot.version, position, next(self._numbers), before, after))
+        picture = Picture(snapshot.uri, snapshot.version, position, next(self._numbers), before, after)
+        canvas = _Canvas(picture, *_around(snapshot))
         loop = asyncio.get_running_loop()
         try:
             yield lambda frame: _call(loop, self._show, canvas, frame)
@@ -60,15 +67,18 @@ class Frames:
 
     def _show(self, canvas: _Canvas, frame: Frame) -> None:
         if self.wanted and not canvas.ended:  # the engine may be a step behind whoever has stopped it
-            self._tell(canvas.advanced(frame))
+            picture = canvas.advanced(frame)
+            if not canvas.holds_secret:
+                self._tell(picture)
 
 
 class _Canvas:
-    """A request's picture as it changes."""
+    """A request's picture as it changes. From where it would show a secret on, it is told no more, and ends empty."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, before: str, after: str) -> None:
         self.picture = picture
-        self.ended = False
+        self.ended = self.holds_secret = False
+        self._before, self._after = before, after
         self._earlier: tuple[Cell, ...] = ()  # what the canvases before this one were filled with
 
     def advanced(self, frame: Frame) -> Picture:
@@ -76,10 +86,22 @@ class _Canvas:
         if frame.step == 1:
             self._earlier = tuple((text, False) for text, _ in self.picture.cells if text is not None)
         self.picture = replace(self.picture, step=self.picture.step + 1, cells=(*self._earlier, *frame.cells))
+        self.holds_secret = self.holds_secret or self._reveals()
         return self.picture
 
     def last(self) -> Picture:
-        return replace(self.picture, done=True, cells=tuple((text, False) for text, _ in self.picture.cells))
+        cells = () if self.holds_secret else self.picture.cells
+        return replace(self.picture, done=True, cells=tuple((text, False) for text, _ in cells))
+
+    def _reveals(self) -> bool:
+        """Whether a secret can be read off, over what is noise still, too."""
+        shown = "".join(text or "" for text, _ in self.picture.cells)
+        return reveals(self._before, shown, self.picture.after, known=f"{self._before}\n{self._after}")
+
+
+def _around(snapshot: Snapshot) -> tuple[str, str]:
+    """What stands near the hole on either side, as plain text."""
+    return plain(snapshot.prefix(_NEAR)), plain(snapshot.suffix(_NEAR))
 
 
 def _call(loop: asyncio.AbstractEventLoop, show: Callable[..., None], canvas: _Canvas, frame: Frame) -> None:

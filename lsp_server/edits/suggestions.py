@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
 
 from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot, UnknownDocument
@@ -17,6 +20,8 @@ from lacuna.lsp_server.edits.rewrite import Rewrite, rewritten
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.setup import Setup
 
+_Found = TypeVar("_Found", bound=Offer | Draft | Quiet | Reason | None)
+
 
 class EditSuggestions:
     """What the settings allow, for the open documents."""
@@ -24,6 +29,7 @@ class EditSuggestions:
     def __init__(self, documents: DocumentStore, setup: Setup) -> None:
         self._documents = documents
         self.offers = Offers()
+        self._outcomes: Counter[str] = Counter()
         self._next_edits = NextEdits(documents, setup.worker, self._may_follow, self.offers)
         # One of each at a time: asking for another one supersedes the one before.
         self._refilling: LatestOnly[Replacement | Reason] = LatestOnly()
@@ -60,7 +66,7 @@ class EditSuggestions:
 
     async def next_edit(self, uri: str, position: Position) -> Offer | Quiet:
         """The edit to offer with the cursor at a position, or why there is none. Raises ModelError."""
-        return await self._next_edits.next(uri, position)
+        return self._counted(await self._next_edits.next(uri, position))
 
     def focus(self, uri: str | None) -> None:
         """The user looks at a document, or at none: no other one's next edits are wanted."""
@@ -77,10 +83,10 @@ class EditSuggestions:
         """
         refill = self._refills.of(snapshot, block)
         if isinstance(refill, Reason):
-            return refill
+            return self._counted(refill)
         worker = self._setup.worker
         about = _About(snapshot.text, (block, number))
-        return await self._refilling.run(about, lambda: refill.candidate(number, worker))
+        return self._counted(await self._refilling.run(about, lambda: refill.candidate(number, worker)))
 
     async def rewrite(self, text: Text, rewrite: Rewrite, instruction: str) -> Replacement | Reason | None:
         """Some code of a document as an instruction wants it, or why there is none. Raises ModelError.
@@ -89,13 +95,24 @@ class EditSuggestions:
         """
         worker = self._setup.worker
         about = _About(text, (rewrite, instruction))
-        return await self._rewriting.run(about, lambda: rewritten(rewrite, instruction, worker))
+        return self._counted(await self._rewriting.run(about, lambda: rewritten(rewrite, instruction, worker)))
+
+    def outcomes(self) -> dict[str, int]:
+        """How often there was something to offer since the start, and how often not, by the reason."""
+        return dict(self._outcomes.most_common())
 
     def cancel(self) -> None:
         """Stop what is worked on."""
         self._refilling.cancel()
         self._rewriting.cancel()
         self._next_edits.cancel()
+
+    def _counted(self, found: _Found) -> _Found:
+        if isinstance(found, Enum):
+            self._outcomes[found.name.lower()] += 1
+        elif found is not None:
+            self._outcomes["found"] += 1
+        return found
 
     def _set(self, setup: Setup) -> None:
         self._setup = setup

@@ -9,7 +9,7 @@ from lacuna.lsp_server.protocol import names
 
 
 def _statistics(ls: LacunaServer) -> dict[str, object]:
-    return ls.statistics.report()
+    return {**ls.statistics.report(), "edits": ls.edits.outcomes()}
 
 
 def _show_frames(ls: LacunaServer, wanted: bool) -> None:

@@ -6,6 +6,7 @@ from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import MissingGrammar, error_count, grammar, parse, spans
 from lacuna.engine.untrusted.secrets import reveals
 from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
 from lacuna.lsp_server.infill.repetition import loops
 
@@ -13,17 +14,16 @@ _LINE = 300  # characters behind it, in which a secret may end
 _NEAR = 2000  # characters on either side that are parsed with it
 
 
-def has_objection(text: str, start: int, end: int, new: str, language: str, change: Change) -> bool:
-    """Whether to make `new` of a piece of a document should not be offered after a change."""
+def objection(text: str, start: int, end: int, new: str, language: str, change: Change) -> Quiet | None:
+    """Why to make `new` of a piece of a document should not be offered after a change; None where it may be."""
+    if _reveals(text, start, end, new):
+        return Quiet.SECRET
+    return Quiet.NO_BETTER if _is_no_better(text, start, end, new, language, change) else None
+
+
+def _is_no_better(text: str, start: int, end: int, new: str, language: str, change: Change) -> bool:
     old = text[start:end]
     if _said(old) == _said(new) or _undoes(old, new, change) or loops(new):
-        return True
-    if reveals(
-        text[max(start - _NEAR, 0) : start],
-        new,
-        text[end : end + _LINE].partition("\n")[0],
-        known=_near(text, start, end),
-    ):
         return True
     if isinstance(grammar(language), MissingGrammar):
         return False
@@ -32,8 +32,9 @@ def has_objection(text: str, start: int, end: int, new: str, language: str, chan
     return _parses_worse(language, before, old, new, after) or _is_comment(language, before, old, new, after)
 
 
-def _near(text: str, start: int, end: int) -> str:
-    return text[max(start - _NEAR, 0) : start] + text[end : end + _NEAR]
+def _reveals(text: str, start: int, end: int, new: str) -> bool:
+    before, after = text[max(start - _NEAR, 0) : start], text[end : end + _NEAR]
+    return reveals(before, new, after[:_LINE].partition("\n")[0], known=before + after)
 
 
 def changes_only_comments(change: Change, language: str) -> bool:

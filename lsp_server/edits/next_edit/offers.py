@@ -21,6 +21,7 @@ class Quiet(Enum):
     NO_PLACE = "no place is related to the edit"
     AS_LIKELY = "no related place became less likely"
     NO_BETTER = "the text as it is is as good as what could stand there"
+    SECRET = "what could stand there would hold a secret"
     OUT_OF_TIME = "nothing was found in time"
     STALE = "the document moved on"
     SUPERSEDED = "a newer request came"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lacuna.engine.api import Hole, Patch, Revision
 from lacuna.lsp_server.edits.next_edit.change import Change, change_of
-from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, has_objection
+from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.site import Other, Site, Version, sites
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
@@ -55,6 +55,7 @@ class _Trace:
 
     places: int = 0
     patched: int = 0
+    secrets: int = 0  # places where a secret would have been put
     began: float = field(default_factory=time.perf_counter)
 
     def __str__(self) -> str:
@@ -101,14 +102,18 @@ class Search:
             if patch is not None:
                 trace.patched += 1
                 found = await self._best(site, patch)
-                if found is not None:
+                if isinstance(found, Found):
                     return found
+                trace.secrets += found is Quiet.SECRET
         if not trace.places:
             return Quiet.NO_PLACE
+        if trace.secrets:
+            return Quiet.SECRET
         return Quiet.NO_BETTER if trace.patched else Quiet.AS_LIKELY
 
-    async def _best(self, site: Site, patch: Patch) -> Found | None:
+    async def _best(self, site: Site, patch: Patch) -> Found | Quiet:
         """The best revision that is better by enough, and that nothing speaks against."""
+        quiet = Quiet.NO_BETTER
         patched = await self._worker.patch(patch)
         # What the edit speaks for goes before what the canvas finds likelier still.
         for revision in sorted(patched.revisions, key=lambda revision: not revision.from_candidate):
@@ -116,10 +121,12 @@ class Search:
                 continue
             found = _found(site, patch, revision)
             if self._refused(found.uri, found.line, found.new_line):
-                return None  # and no second best in its place
-            if not has_objection(site.text, found.start, found.end, found.text, site.version.language, site.change):
+                return Quiet.NO_BETTER  # and no second best in its place
+            against = objection(site.text, found.start, found.end, found.text, site.version.language, site.change)
+            if against is None:
                 return found
-        return None
+            quiet = quiet if quiet is Quiet.SECRET else against
+        return quiet
 
     def _is_sure(self, site: Site, patch: Patch, revision: Revision) -> bool:
         """Whether rerank prefers it by enough, because of the edit.

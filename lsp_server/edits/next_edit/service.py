@@ -96,7 +96,8 @@ class NextEdits:
                 return self._offer(found)
             if found is Quiet.OUT_OF_TIME:
                 return found
-            quiet = quiet if quiet is Quiet.NO_BETTER else found
+            if quiet is not Quiet.SECRET and (quiet is not Quiet.NO_BETTER or found is Quiet.SECRET):
+                quiet = found
         return quiet
 
     def _others(self, document: Document) -> tuple[Other, ...]:

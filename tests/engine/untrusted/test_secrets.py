@@ -52,6 +52,78 @@ SECRET = [
     "GOCSPX-" + "a1B2" * 7,
     "-----BEGIN OPENSSH PRIVATE" + " KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE" + " KEY-----",
     "-----BEGIN PRIVATE" + " KEY-----\\nMIIEvgIBADANBgkqhkiG9w0BAQEFAASC\\n",
+    # Strings, in the words of several languages.
+    f'String apiKey = "{MIXED}";',
+    f'private static final String SECRET = "{MIXED}";',
+    f'const char *api_key = "{MIXED}";',
+    f'static const char token[] = "{MIXED}";',
+    f'const TOKEN: &str = "{MIXED}";',
+    f'let apiKey: String = "{MIXED}"',
+    f'val token = "{MIXED}"',
+    f"$config['client_secret'] = '{MIXED}';",
+    f"define('API_KEY', '{MIXED}');",
+    f"'secret_key' => '{MIXED}',",
+    f":client_secret => '{MIXED}'",
+    f'local token = "{MIXED}"',
+    f'api_key <- "{MIXED}"'.replace("<-", "="),
+    f"secret_key = b'{MIXED}'",
+    f'token = SecretStr("{MIXED}")',
+    f"const token = Buffer.from('{MIXED}');",
+    f'if token == "{MIXED}":',
+    f'if (token === "{MIXED}") {{',
+    f'"refresh_token": "{HEX}{HEX}",',
+    'password = SecretStr("hunter2")',
+    'props.put("password", "hunter2");',
+    'var password = "S3cr3t!pw";',
+    "$password = 'Tr0ub4dor&3';",
+    'passphrase: "c0rrect-h0rse-battery"',
+    'char password[16] = "hunter2";',
+    'password = "hunter2',  # cut off
+    f'token = "{"JBSWY3DP" + "EHPK3PXP" + "MFRGGZDF"}"',
+    f'token = "{"bcd2f1b8-9a78-44d3" + "-8a7a-4dd07d7cf635"}"',
+    # Settings, without quotes.
+    f"API_KEY={MIXED}",
+    f"export CLIENT_SECRET={MIXED}",
+    "DB_PASSWORD=hunter2",
+    "DB_PASSWORD=s3cr3t-pw",
+    "password: Tr0ub4dor&3",
+    f"client_secret: {MIXED}",
+    f"auth_token = {MIXED}",
+    f"spring.security.client-secret={MIXED}",
+    f"token: {HEX}  # of the robot",
+    f"secret={AWS}",
+    f"  access_key: {'Zk93bXQx' + 'NWJ2cGM0aTh1'}",
+    # Logins, connection strings, headers, elements.
+    "mongodb+srv://ann:" + "s3cr3tPw@cluster0.abc12.mongodb.net/shop",
+    "redis://:" + "p4ssw0rdX@cache:6379/0",
+    "https://ann:" + "letmein99@git.local/a.git",
+    'conn = "Server=db;Database=shop;User Id=sa;Password=letmein1";',
+    '"Data Source=db; Password = horse9staple; Encrypt=true"',
+    '"host=db.local port=5432 user=ann password=hunter2 sslmode=disable"',
+    f'"Authorization": "Basic {MIXED}"',
+    f"-H 'Authorization: token {HEX}'",
+    f"<client_secret>{MIXED}</client_secret>",
+    f"<apiKey>{HEX}</apiKey>",
+    "<db.password>hunter2</db.password>",
+    # More published forms.
+    "ASIA" + "IOSFODNN7EXAMPLE",
+    "gho_" + "a1B2" * 9,
+    "ya29." + "a1B2" * 10,
+    "whsec_" + "a1B2" * 8,
+    "EAAA" + "a1B2" * 15,
+    "sk-" + "a1b2" * 8,
+    "gsk_" + "a1B2" * 13,
+    "key-" + HEX,
+    HEX + "-us12",
+    "shpat_" + HEX,
+    "dapi" + HEX,
+    "dop_v1_" + HEX + HEX,
+    "lin_api_" + "a1B2" * 10,
+    "12345678:AA" + "a1B" * 11,
+    "xapp-1-" + "A1B2C3-123456-" + HEX,
+    "https://hooks.slack.com" + "/services/T00000000/B00000000/" + "a1B2" * 6,
+    "AGE-SECRET-KEY-1" + "A2" * 29,
+    "PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment: a\n",
 ]
 
 CODE = [
@@ -80,6 +152,8 @@ CODE = [
     'password = "password"',
     "sk-learn",
     "skeleton-1",
+    "regexp = /^PuTTY-User-Key-File-2: (ssh-(?:rsa|dss))\\r?\\nEncryption: (aes256-cbc|none)/",
+    "url(data:font/ttf;base64,AAAA/" + "EAAA" + "DAAAAAAEaAR" * 12 + ")",
     'login = "https://user@host/"',
     'raise ValueError("the password is too short")',
     "token_ids = [1, 2, 3]",
@@ -152,13 +226,26 @@ HOSTILE = [
     "<password>",
     "xapp-1-",
     "key-" + HEX,
+    "eyJ-.eyJ-eyJ-eyJ-",
+    "sk-sk-a-",
+    "password=a;",
+    "user=a;password=b1c2",
+    "token:a<b|c",
+    'put("password", ',
+    "password='",
+    "password=.a",
+    "Bearer a-",
+    "-----BEGIN A A A A A ",
+    ">a</",
+    "PuTTY-User-Key-File-2: a-",
 ]
 
 
 def test_no_text_makes_the_search_slow() -> None:
     code = (
-        "import sys\nfrom lacuna.engine.untrusted.secrets import secrets\n"
-        "for unit in sys.argv[1:]:\n    secrets(unit * (200_000 // len(unit)))\nprint('done')"
+        "import sys\nfrom lacuna.engine.untrusted.secrets import has_token, secrets\n"
+        "for unit in sys.argv[1:]:\n    text = unit * (1_000_000 // len(unit))\n    secrets(text), has_token(text)\n"
+        "print('done')"
     )
-    ended = subprocess.run([sys.executable, "-c", code, *HOSTILE], capture_output=True, text=True, timeout=120)
+    ended = subprocess.run([sys.executable, "-c", code, *HOSTILE], capture_output=True, text=True, timeout=300)
     assert ended.stdout == "done\n", ended.stderr

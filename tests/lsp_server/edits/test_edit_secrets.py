@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from lacuna.lsp_server.documents.store import Document
+from lacuna.engine.api import RewriteRequest
+from lacuna.lsp_server.config import DEFAULTS
+from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.next_edit.change import change_of
-from lacuna.lsp_server.edits.next_edit.objections import has_objection
+from lacuna.lsp_server.edits.replacement import Replacement
+from lacuna.lsp_server.edits.next_edit.objections import objection
+from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import difference
-from lacuna.lsp_server.edits.next_edit.site import Version, holds_secret
 from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
+from lacuna.lsp_server.edits.next_edit.site import Version, holds_secret
+from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.model.engine_thread import EngineThread
+from lacuna.lsp_server.model.worker import Phase, Worker, load
+from lacuna.lsp_server.setup import Setup
 
 KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
 
@@ -32,13 +40,40 @@ def test_a_next_edit_puts_in_no_secret() -> None:
     change = change_of(told.edit, told.text)
     assert change is not None
     at = told.text.index("1\n")
-    assert has_objection(told.text, at, at + 1, f'"{KEY}", SECRET_KEY = "{KEY}"', "python", change)
-    assert not has_objection(told.text, at, at + 1, "sum_of(2)", "python", change)
+    assert objection(told.text, at, at + 1, f'"{KEY}", SECRET_KEY = "{KEY}"', "python", change) is Quiet.SECRET
+    assert objection(told.text, at, at + 1, "sum_of(2)", "python", change) is None
+    assert objection(told.text, at, at + 1, "1", "python", change) is Quiet.NO_BETTER
 
 
 def test_a_rewrite_brings_no_secret_and_keeps_the_user_s_own() -> None:
     document = Document("file:///a.py", "python", 1, f'SECRET_KEY = "{KEY}"\nx = 1\n')
     rewrite = Rewrite.of(document, Place(0, 0), Place(1, 5))
     assert rewrite is not None
-    assert replacement_of(rewrite, f'SECRET_KEY = "{KEY}"\nx = 2') not in set(Reason)
-    assert replacement_of(rewrite, f'SECRET_KEY = "{KEY}"\nOTHER_KEY_SECRET = "{KEY[::-1]}"\nx = 2') is Reason.SECRET
+    assert isinstance(replacement_of(rewrite, f'SECRET_KEY = "{KEY}"\nx = 2'), Replacement)
+    other = f'SECRET_KEY = "{KEY}"\nOTHER_KEY_SECRET = "{KEY[::-1]}"\nx = 2'
+    assert replacement_of(rewrite, other) is Reason.SECRET
+
+
+async def test_why_an_edit_is_not_offered_is_counted() -> None:
+    documents = DocumentStore()
+    documents.open("untitled:a.py", "python", 1, "x = 1\n")
+    document = documents.get("untitled:a.py")
+    rewrite = Rewrite.of(document, Place(0, 0), Place(0, 5))
+    assert rewrite is not None
+    worker = Answering([f'SECRET_KEY = "{KEY}"', "x = 1", "x = 2"])
+    edits = EditSuggestions(documents, Setup.of(DEFAULTS, worker))
+    found = [await edits.rewrite(document.text, rewrite, instruction) for instruction in ("a", "b", "c")]
+    assert found[:2] == [Reason.SECRET, Reason.AS_IT_IS]
+    assert edits.outcomes() == {"secret": 1, "as_it_is": 1, "found": 1}
+
+
+class Answering(Worker):
+    """Rewrites to one text after the other."""
+
+    def __init__(self, answers: list[str]) -> None:
+        super().__init__(EngineThread(), None, load)
+        self.phase = Phase.READY
+        self._answers = iter(answers)
+
+    async def rewrite(self, request: RewriteRequest) -> str:
+        return next(self._answers)

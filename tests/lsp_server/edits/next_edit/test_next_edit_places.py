@@ -15,7 +15,7 @@ from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit import objections
 from lacuna.lsp_server.edits.next_edit.change import change_of
-from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, has_objection
+from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.recent_edits import PAUSE_SECONDS, RecentEdits, difference
 from lacuna.lsp_server.edits.next_edit.related_places import related_places
 
@@ -204,7 +204,7 @@ def test_what_should_not_be_offered() -> None:
 
     def objects(old: str, new: str) -> bool:
         start = now.index(old)
-        return has_objection(now, start, start + len(old), new, "python", change)
+        return objection(now, start, start + len(old), new, "python", change) is not None
 
     assert objects("amount", "total"), "it undoes what was typed"
     assert objects("total += value", "total  +=  value"), "white space"
