@@ -49,7 +49,7 @@ _OTHER_PART = re.compile(
 )
 _HEADERS = ("bearer ", "basic ", "token ")
 _IN_HEADER = re.compile(r"[ \t]{0,4}(?P<value>[A-Za-z0-9+/._~=-]{20,1000})")
-_LOGIN = re.compile(r"://[^\s:/@\"'<>{}$]{0,100}:(?P<value>[^\s@/\"'<>{}$]{4,200})@")
+_LOGIN = re.compile(r"://(?P<user>[^\s:/@\"'<>{}$]{0,100}):(?P<value>[^\s@/\"'<>{}$]{4,200})@")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def assigned_values(text: str) -> Iterator[Value]:
         found = _IN_HEADER.match(text, at)
         if found is not None and is_given(found["value"]) and is_random(found["value"]):
             yield _value(found)
-    yield from (_value(found) for found in _LOGIN.finditer(text) if is_given(found["value"]))
+    logins = (found for found in _LOGIN.finditer(text) if found["value"] != found["user"])  # `postgres:postgres`
+    yield from (_value(found) for found in logins if is_given(found["value"]))
 
 
 def _places(lower: str, words: tuple[str, ...]) -> Iterator[tuple[str, int]]:

@@ -167,6 +167,7 @@ spring.datasource.password=${DB_PASSWORD_2}
 token=your-token-here
 API_KEY=xxxxxxxxxxxx
 DB_PASSWORD=example
+DATABASE_URL=postgres://postgres:postgres@localhost:5432/postgres
 DB_PASSWORD=test
 DB_PASSWORD=********
 secret=%SECRET_2%
