@@ -20,7 +20,7 @@ from lacuna.lsp_server.edits.rewrite import Rewrite, rewritten
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.setup import Setup
 
-_Found = TypeVar("_Found", bound=Offer | Draft | Quiet | Reason | None)
+_Found = TypeVar("_Found", bound=Offer | Replacement | Quiet | Reason | None)
 
 
 class EditSuggestions:

@@ -7,12 +7,12 @@ from lacuna.lsp_server.config import DEFAULTS
 from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.next_edit.change import change_of
-from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.edits.next_edit.objections import objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import difference
-from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
 from lacuna.lsp_server.edits.next_edit.site import Version, holds_secret
+from lacuna.lsp_server.edits.replacement import Replacement
+from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.model.engine_thread import EngineThread
