@@ -23,15 +23,16 @@ from lacuna.engine.device.runtime import Runtime, choose, prepare_environment
 prepare_environment()
 
 import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
+from transformers.cache_utils import DynamicCache  # noqa: E402
+
 from lacuna.engine.families.diffusion_gemma import checkpoint  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.block_diffusion import generate  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig as OurConfig  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma  # noqa: E402
 from lacuna.engine.layers.linear import Linear  # noqa: E402
-from torch import Tensor  # noqa: E402
-from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
-from transformers.cache_utils import DynamicCache  # noqa: E402
 
 PROMPT = 512
 CANVAS = 256

@@ -18,15 +18,16 @@ from statistics import median
 
 from edit_script import KINDS, no_op, scripted
 from held_out import SEED, HeldOut, held_out, trials
-from lacuna.engine.store import model_store
-from lacuna.lsp_server.config import Config, ModelChoice
-from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.model.worker import Worker
 from next_edits import Outcome, follow
 from refills import LENGTHS, Refilled, blocks, refill
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
+
+from lacuna.engine.store import model_store
+from lacuna.lsp_server.config import Config, ModelChoice
+from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.model.worker import Worker
 
 QUIET = "no_op"
 

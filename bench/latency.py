@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from wire import Wire
+
 from lacuna.engine.store import model_store
 from lacuna.lsp_server.demo.headless_editor import Editor, OpenText
 from lacuna.lsp_server.documents.text import Place
-from wire import Wire
 
 KEY_SECONDS = 0.06  # between an answer and the next key: a fast typist
 THINKING_SECONDS = 0.3  # the same of one who stops after each piece, so that there is time for next edits

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from scripted_edit import Change, ScriptedEdit, followed
+
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Edit, Position
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
 from lacuna.lsp_server.edits.next_edit.service import NextEdits
 from lacuna.lsp_server.model.worker import Worker
-from scripted_edit import Change, ScriptedEdit, followed
 
 URI = "file:///held_out.py"
 TAKEN = 3  # right offers in a row after which the user stops

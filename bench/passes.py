@@ -16,6 +16,7 @@ from lacuna.engine.device import runtime
 runtime.prepare_environment()
 
 import torch  # noqa: E402 (after the environment is set)
+
 from lacuna.engine.families.gap import filler  # noqa: E402
 from lacuna.engine.families.gap.decoding.rerank import Reranker  # noqa: E402
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree  # noqa: E402

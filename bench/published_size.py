@@ -20,9 +20,10 @@ prepare_environment()
 
 import torch  # noqa: E402
 from diffusion_gemma import CANVAS, PROMPT, SAMPLER, Ours, Peer, seconds, trace  # noqa: E402
+from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
+
 from lacuna.engine.families.diffusion_gemma import checkpoint  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig as OurConfig  # noqa: E402
-from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 
 # What the published config.json says of the text path; the rest are transformers' defaults.
 PUBLISHED: dict[str, Any] = {

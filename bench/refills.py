@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 
 from held_out import HeldOut
+
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Position

@@ -30,14 +30,15 @@ prepare_environment()
 
 import tokenizers  # noqa: E402
 import torch  # noqa: E402
-from lacuna.engine import load  # noqa: E402
-from lacuna.engine.api import Filler  # noqa: E402
-from lacuna.engine.families.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
-from lacuna.engine.families.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from toy_language import CANVAS, hole  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
+
+from lacuna.engine import load  # noqa: E402
+from lacuna.engine.api import Filler  # noqa: E402
+from lacuna.engine.families.diffusion_gemma.question import INSTRUCTION, Questioner  # noqa: E402
+from lacuna.engine.families.diffusion_gemma.tokenizer import SPACE, GemmaTokenizer  # noqa: E402
 
 HEAD = 24  # dimensions of an attention head
 BATCH = 32

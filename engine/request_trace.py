@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from math import inf
 
 import torch
+
 from lacuna.engine.api import Frame
 
 

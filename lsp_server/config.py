@@ -130,7 +130,7 @@ def _fault(name: str, key: str, value: object) -> str | None:
         close = get_close_matches(name, defaults, 1)
         return f"unknown setting {key!r}" + (f", did you mean {close[0]!r}?" if close else "")
     if not _has_type(value, defaults[name]) or not _is_in_range(name, value):
-        return f"{key!r} must be {_wanted(name, defaults[name])}, not {value!r}"
+        return f"{key!r} must be {_wanted(name, defaults[name])}, not {repr(value)[:60]}"
     return bad_globs(value) if name == "excluded" else None  # type: ignore[arg-type]
 
 
@@ -147,9 +147,9 @@ def _has_type(value: object, default: object) -> bool:
     if isinstance(default, bool):
         return isinstance(value, bool)
     if isinstance(default, int | float):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        # JSON knows one kind of number only: 3.0 is 3.
-        return is_number and (isinstance(default, float) or float(value).is_integer())  # type: ignore[arg-type]
+        if isinstance(value, float):  # JSON knows one kind of number only: 3.0 is 3
+            return isinstance(default, float) or value.is_integer()
+        return isinstance(value, int) and not isinstance(value, bool)
     if isinstance(default, tuple):
         return value == {} or (isinstance(value, list | tuple) and all(isinstance(item, str) for item in value))
     return isinstance(value, str)

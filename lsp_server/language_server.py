@@ -10,6 +10,10 @@ import traceback
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
 from lacuna.lsp_server import log
 from lacuna.lsp_server.completion.completer import Completer
 from lacuna.lsp_server.completion.frames import Frames, Picture
@@ -27,9 +31,6 @@ from lacuna.lsp_server.telemetry.acceptance import Acceptance
 from lacuna.lsp_server.telemetry.daily_counts import DailyCounts, default_path
 from lacuna.lsp_server.telemetry.statistics import Statistics
 from lacuna.lsp_server.wire.json_rpc import Protocol
-from lsprotocol import types
-from pygls.exceptions import JsonRpcException
-from pygls.lsp.server import LanguageServer
 
 if TYPE_CHECKING:
     from pygls.io_ import AsyncWriter, Writer

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from lacuna.engine.device import memory, runtime
 from lacuna.engine.store import model_store
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import tiny_gemma_tokenizer
 import torch
+from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
+
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
-from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
 
 VOCABULARY = 96
 CANVAS = 16

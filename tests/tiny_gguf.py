@@ -8,8 +8,9 @@ from pathlib import Path
 
 import gguf
 import numpy as np
-from lacuna.engine.store.fetch import WheelModel
 from tokenizers import pre_tokenizers
+
+from lacuna.engine.store.fetch import WheelModel
 
 HIDDEN, HEADS, KEY_VALUE_HEADS, FEED_FORWARD = 64, 2, 1, 96
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

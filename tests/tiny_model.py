@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import torch
-from lacuna.engine.models.llama import LlamaConfig
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from lacuna.engine.models.llama import LlamaConfig
 
 LAYERS, HIDDEN, RANK = 2, 64, 4
 END_OF_TEXT = "<|endoftext|>"

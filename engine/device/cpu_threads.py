@@ -6,6 +6,7 @@ import time
 
 import psutil
 import torch
+
 from lacuna.engine.device import runtime
 
 INTERVAL = 0.25  # seconds; shorter spans say little, the system counts in hundredths of a second

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+
 from lacuna.engine.api import Features
 from lacuna.engine.store import paths
 

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.evaluate.answers import Answer
 from lacuna.engine.evaluate.gaps import key
 from lacuna.engine.evaluate.reader import Reader
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.rerank import Reranker
 from lacuna.engine.families.gap.session import Hole
-from torch import Tensor
 
 SAMPLES = 8
 TEMPERATURE = 0.8

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
 from lacuna.engine.api import Gap
 from lacuna.engine.evaluate import answers, subject
 from lacuna.engine.evaluate.answers import AnswerFile
 from lacuna.engine.evaluate.methods import PRODUCT, Answerer, Decoding, Method
 from lacuna.engine.evaluate.sandbox import LIMITS, Limits, Verdict, run_all
-from rich.console import Console
-from rich.table import Table
-from tqdm import tqdm
 
 MAX_TOKENS = 100  # canvas after canvas: the engine has room for 128 tokens behind its longest prefix window
 FIELDS = ("task_id", "prompt", "suffix", "canonical_solution", "test", "entry_point")

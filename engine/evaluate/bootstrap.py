@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from lacuna.engine.evaluate.outcome import Outcome
 
 DRAWS = 10_000

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from tqdm import tqdm
+
 from lacuna.engine.evaluate import answers, subject
 from lacuna.engine.evaluate.answers import AnswerFile
 from lacuna.engine.evaluate.gaps import EvaluationGap, GapKind, cut_gaps
@@ -16,7 +18,6 @@ from lacuna.engine.evaluate.report import Report
 from lacuna.engine.evaluate.source_files import read_split
 from lacuna.engine.evaluate.subject import Subject
 from lacuna.engine.store import model_store, paths
-from tqdm import tqdm
 
 CONFIDENCE = 0.4  # the server's setting from which a suggestion is shown unasked
 

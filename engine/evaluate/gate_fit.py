@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from lacuna.engine.evaluate.gate_rows import GateFigures, GateRow, figures
-from lacuna.engine.families.gap.confidence import ConfidenceModel, inputs
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from lacuna.engine.evaluate.gate_rows import GateFigures, GateRow, figures
+from lacuna.engine.families.gap.confidence import ConfidenceModel, inputs
 
 FOLDS = 5
 

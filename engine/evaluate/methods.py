@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 
 import torch
+
 from lacuna.engine.api import Gap
 from lacuna.engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
 from lacuna.engine.evaluate.base_alone import best_copy, left_to_right, ranked_samples

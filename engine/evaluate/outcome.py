@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rapidfuzz.distance import Levenshtein
+
 from lacuna.engine.api import Gap
 from lacuna.engine.evaluate.answers import Answer
 from lacuna.engine.evaluate.end_of_hole import EndOfHole
 from lacuna.engine.evaluate.gaps import EvaluationGap, GapKind
 from lacuna.engine.evaluate.methods import Method
-from rapidfuzz.distance import Levenshtein
 
 
 @dataclass(frozen=True)

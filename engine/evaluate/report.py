@@ -7,14 +7,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
+from rich.table import Table
+
 from lacuna.engine.evaluate.bootstrap import Interval, paired
 from lacuna.engine.evaluate.gaps import GapKind
 from lacuna.engine.evaluate.gate_rows import figures, gate_rows
 from lacuna.engine.evaluate.methods import Method
 from lacuna.engine.evaluate.outcome import Outcome
 from lacuna.engine.families.gap.confidence import ConfidenceModel
-from rich.console import Console
-from rich.table import Table
 
 HEADLINE_LANGUAGE = "python"
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from lacuna.engine.evaluate.gaps import GapKind
 from lacuna.engine.evaluate.gate_rows import GateFigures, GateRow
-from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)

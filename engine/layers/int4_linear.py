@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from lacuna.engine.layers.linear import Linear
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.layers.linear import Linear
 
 GROUP = 32  # weights of one row that share a scale and a centre, as in GGUF's Q4_1
 LEVELS = 16

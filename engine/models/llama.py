@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from lacuna.engine.layers.int4_linear import Int4Linear
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, padded
 from lacuna.engine.layers.rope import Rope
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
-from torch import Tensor
-from torch.nn import functional
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
 # and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.

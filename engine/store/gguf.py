@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from gguf import GGUFReader, TokenType
 from gguf.quants import dequantize
-from lacuna.engine.store import gguf_header
-from lacuna.engine.store.fetch import os_error
-from lacuna.engine.store.progress import Report, Stage
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from lacuna.engine.store import gguf_header
+from lacuna.engine.store.fetch import os_error
+from lacuna.engine.store.progress import Report, Stage
 
 TENSOR_NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",

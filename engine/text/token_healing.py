@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from lacuna.engine.text.byte_bpe import Tokenizer
 from torch import Tensor
+
+from lacuna.engine.text.byte_bpe import Tokenizer
 
 LONGEST_HEALING_PREFIX = 64  # characters; what is before them stays read
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tokenizers
+
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError

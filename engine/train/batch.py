@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from lacuna.engine.train.gaps import TrainingGap, Window
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.train.gaps import TrainingGap, Window
 
 LENGTHS = (8, 16, 32, 64)
 # How often a gap gets the shortest canvas that holds it; else the next longer or shorter one. A hole that is longer

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from lacuna.engine.models.llama import Llama
 from lacuna.engine.train.batch import Batch, Group
 from lacuna.engine.train.lora import Lora
 from lacuna.engine.train.reads import Reads
-from torch import Tensor
-from torch.nn import functional
 
 
 class CanvasPass:

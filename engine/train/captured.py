@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from lacuna.engine.train.batch import Batch
 from torch import Tensor
+
+from lacuna.engine.train.batch import Batch
 
 WARM_UPS = 3  # before a capture, as torch asks
 

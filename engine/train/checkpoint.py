@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lacuna.engine.families.gap.lora import FILE
-from lacuna.engine.layers import weight_files
 from safetensors.torch import save_file
 from torch import Tensor
+
+from lacuna.engine.families.gap.lora import FILE
+from lacuna.engine.layers import weight_files
 
 STATE = "state.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.layers import weight_files
 from lacuna.engine.layers.linear import Linear
@@ -13,7 +15,6 @@ from lacuna.engine.models.llama import Layer, Llama, LlamaConfig
 from lacuna.engine.store import model_store
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.untrusted import config_file
-from torch import Tensor
 
 
 @dataclass(frozen=True)

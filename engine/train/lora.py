@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lacuna.engine.families.gap.lora import Adapter, peft_name
 from torch import Tensor
+
+from lacuna.engine.families.gap.lora import Adapter, peft_name
 
 # Matrices that read the same input are multiplied as one: names inside a layer.
 STACKS = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from lacuna.engine.models.llama import Llama
-from lacuna.engine.train.batch import Batch
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.models.llama import Llama
+from lacuna.engine.train.batch import Batch
 
 CANVAS_WEIGHT, READER_WEIGHT = 0.5, 1.0  # the reader decides, the canvas only drafts
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from lacuna.engine.train.batch import Batch, Group, Targets, targets
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.train.batch import Batch, Group, Targets, targets
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.families.gap.kv_context import causal
 from lacuna.engine.models.llama import Llama
-from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import filler, lora
 from lacuna.engine.families.gap.denoiser import GapConfig

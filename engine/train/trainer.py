@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.device.cpu_threads import FreeCores
 from lacuna.engine.families.gap.denoiser import GapConfig
 from lacuna.engine.train import checkpoint, reads
@@ -26,7 +28,6 @@ from lacuna.engine.train.gaps import Window
 from lacuna.engine.train.lora import Lora
 from lacuna.engine.train.loss import Sums, loss
 from lacuna.engine.train.padded import Capacity, padded
-from torch import Tensor
 
 SAVE_SECONDS = 180.0
 CAPACITY = Capacity()  # of a batch that is captured

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from lacuna.engine.api import Gap, Infill
 from lacuna.engine.device import runtime
 from lacuna.engine.store import model_store

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from lacuna.lsp_server.telemetry.daily_counts import Count, Days
 from rich.console import Console
 from rich.table import Table
+
+from lacuna.lsp_server.telemetry.daily_counts import Count, Days
 
 _PERIODS = {"today": 1, "7 days": 7, "30 days": 30}  # the last ones, today included; and then all there is
 _ROWS = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from lacuna.engine.store import model_store, paths
 from lacuna.lsp_server.cli.failure import fail
 
@@ -119,11 +120,12 @@ def evaluate(
     model: Model = model_store.EMBEDDED,
 ) -> None:
     """Measure fills on held-out packages, beside controls. The last line is JSON."""
+    from rich.console import Console
+
     from lacuna.engine.evaluate.benchmark import pass_at_1
     from lacuna.engine.evaluate.evaluation import Plan
     from lacuna.engine.evaluate.evaluation import evaluate as run
     from lacuna.engine.layers.weight_files import WeightsError
-    from rich.console import Console
 
     try:
         report = (

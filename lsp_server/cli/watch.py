@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lacuna.engine.api import Frame, Gap
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+
+from lacuna.engine.api import Frame, Gap
 
 _MASK = "░"
 _LINE_END = "⏎"

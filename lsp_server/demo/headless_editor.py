@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.client import LanguageClient
+
 from lacuna.lsp_server.documents.text import Place, Position, Text
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.model.lifecycle import State
 from lacuna.lsp_server.protocol.names import COPILOT_STATUS, NEXT_EDIT, STATISTICS, STATUS
 from lacuna.lsp_server.telemetry.statistics import Outcome
-from lsprotocol import types
-from pygls.exceptions import JsonRpcException
-from pygls.lsp.client import LanguageClient
 
 T = TypeVar("T")
 

@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+
 from lacuna.lsp_server.demo.headless_editor import Answer, Editor, Offer, OpenText, ServerFailed
 from lacuna.lsp_server.demo.screen import Screen
 from lacuna.lsp_server.telemetry.statistics import Outcome, percentile
-from rich.console import Console
 
 SAMPLE = Path(__file__).parent / "sample"
 KEY_SECONDS = 0.04  # between two keys of a word: a fast typist

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from lacuna.lsp_server.demo.headless_editor import Answer, Offer, OpenText
 from rich.console import Console, Group
 from rich.live import Live
 from rich.syntax import Syntax
 from rich.text import Text
+
+from lacuna.lsp_server.demo.headless_editor import Answer, Offer, OpenText
 
 _LINES_AROUND = 6
 _TAIL = 30  # characters of the cursor's line that a pause's line shows

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lsprotocol import types
+from pygls.capabilities import get_capability
+
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.refill import actions
@@ -13,8 +16,6 @@ from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.protocol import convert
-from lsprotocol import types
-from pygls.capabilities import get_capability
 
 OPTIONS = types.CodeActionOptions(code_action_kinds=actions.kinds(), resolve_provider=True)
 

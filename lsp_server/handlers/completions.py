@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lsprotocol import types
+
 from lacuna.lsp_server.config import Config
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.protocol import convert
-from lsprotocol import types
 
 
 def add(ls: LacunaServer, config: Config) -> list[types.Registration]:

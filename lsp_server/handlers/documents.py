@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from lsprotocol import types
+
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.protocol import convert
-from lsprotocol import types
 
 
 def _did_open(ls: LacunaServer, params: types.DidOpenTextDocumentParams) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lsprotocol import types
+
 from lacuna.lsp_server.completion.item_shape import ghost_text_shape
 from lacuna.lsp_server.config import from_client
 from lacuna.lsp_server.handlers import code_actions, completions
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.protocol import convert
-from lsprotocol import types
 
 
 def _initialize(ls: LacunaServer, params: types.InitializeParams) -> None:

@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager
 from itertools import count
 from threading import Event
 
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+
 from lacuna.engine.store import model_store
 from lacuna.engine.store.pull_error import PullError
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.model.model_choices import model_options
 from lacuna.lsp_server.model.pull_progress import PullProgress
 from lacuna.lsp_server.protocol import convert, names
-from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 LOGGED_STEP = 10  # per cent between two lines of the log, for clients that show no progress
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place, Position
 from lacuna.lsp_server.edits.rewrite import Rewrite
@@ -12,8 +15,6 @@ from lacuna.lsp_server.handlers.workspace_edits import confirmed_edit
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.protocol import names
-from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 _LABEL = 60  # characters of an instruction that a preview shows
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lsprotocol import types
+from pygls.capabilities import get_capability
+
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.language_server import LacunaServer
-from lsprotocol import types
-from pygls.capabilities import get_capability
 
 ANNOTATION = "lacuna"
 

@@ -6,6 +6,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from lsprotocol import types
+from pygls.capabilities import get_capability
+from pygls.exceptions import JsonRpcInvalidParams
+
 from lacuna.lsp_server.completion.frames import Picture
 from lacuna.lsp_server.completion.item_shape import ItemShape
 from lacuna.lsp_server.completion.request import Item, Request, Selected
@@ -13,9 +17,6 @@ from lacuna.lsp_server.documents.text import Edit, Encoding, Position
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.model.model_choices import ModelOption
 from lacuna.lsp_server.protocol import names
-from lsprotocol import types
-from pygls.capabilities import get_capability
-from pygls.exceptions import JsonRpcInvalidParams
 
 MENU_LABEL = 60  # characters of a suggestion that the completion menu shows
 

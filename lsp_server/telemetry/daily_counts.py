@@ -15,6 +15,7 @@ from threading import Lock
 
 import platformdirs
 from filelock import FileLock, Timeout
+
 from lacuna.engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
 
 SAVE_SECONDS = 60.0  # from the first new count until they are all written

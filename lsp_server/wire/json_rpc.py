@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator
 from threading import Event
 from typing import Any, NoReturn
 
-from lacuna.lsp_server.wire.framing import MAX_MESSAGE, BrokenFrame, read_body
 from lsprotocol import types
 from pygls.exceptions import (
     JsonRpcException,
@@ -21,6 +20,8 @@ from pygls.exceptions import (
     JsonRpcServerNotInitialized,
 )
 from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from lacuna.lsp_server.wire.framing import MAX_MESSAGE, BrokenFrame, read_body
 
 MAX_GREETING = 1 << 20  # bytes of a message of a client that has not shown its token yet
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import canvas_of, embedded, preview_cases, read
+from tiny_model import write_tiny_model
+
 from lacuna.engine import load
 from lacuna.engine.api import Gap
 from lacuna.engine.device import runtime
@@ -16,7 +18,6 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.train import run
 from lacuna.engine.train.documents import Document, Documents
 from lacuna.engine.train.trainer import TrainConfig
-from tiny_model import write_tiny_model
 
 DEVICES = [
     pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")]),

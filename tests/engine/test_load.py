@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import tiny_diffusion_gemma
 from command import lacuna
+from language_client import started
+from tiny_model import write_tiny_model
+
 from lacuna.engine import load
 from lacuna.engine.api import Gap
 from lacuna.engine.device.runtime import Runtime
-from language_client import started
-from tiny_model import write_tiny_model
 
 FAMILIES = ["gap", "diffusion_gemma"]
 RUNTIME = Runtime("cpu", "float32", 1, "tests")

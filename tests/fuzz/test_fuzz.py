@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 from byte_wire import ByteWire, connected
-from lacuna.lsp_server.model.model_pool import Models
 from sequences import ENCODINGS, Ask, Cancel, Compare, Notify, Pause, Sequence, Wait
 from tiny_model import write_tiny_model
 from units import LONE, Encoding
 from watched_server import START_PATIENCE, WatchedServer
+
+from lacuna.lsp_server.model.model_pool import Models
 
 QUICK = range(100)
 SLOW = range(100, 3334)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import pytest
+
 from lacuna.engine.store import model_store
 from lacuna.lsp_server.config import ALIASES, Config, camel_case, from_client
 
@@ -61,6 +62,13 @@ def test_what_cannot_be_taken_is_named_and_the_rest_holds(settings: object, prob
     if isinstance(settings, dict):
         config, problems = from_client({**settings, "completion": "both"})
         assert (config, problems) == (Config(completion="both"), [problem])
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("inf"), float("nan"), 1e300])
+def test_numbers_of_any_size_are_refused(number: float) -> None:
+    for name in ("threads", "confidence", "budget_ms"):
+        config, problems = from_client({name: number})
+        assert config == Config() and len(problems) == 1 and len(problems[0]) < 200
 
 
 @pytest.mark.parametrize(("old", "new"), ALIASES.items())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from lacuna.engine.layers.linear import product
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.layers.linear import product
 
 MANY = 32  # tokens: with so many a product is worth its call
 

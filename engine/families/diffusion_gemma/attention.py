@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from lacuna.engine.families.diffusion_gemma.attend import attend
 from lacuna.engine.families.diffusion_gemma.cache import LayerCache
 from lacuna.engine.families.diffusion_gemma.config import AttentionConfig
 from lacuna.engine.families.diffusion_gemma.rope import Rope
 from lacuna.engine.layers.linear import Linear
-from torch import Tensor
-from torch.nn import functional
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import torch
-from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from torch import Tensor
+
+from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 
 class Beginnings:

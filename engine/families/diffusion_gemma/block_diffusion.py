@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.families.diffusion_gemma.cache import Cache
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
-from torch import Tensor
 
 IMPOSSIBLE = -1e4  # a logit, and finite: entropies are sums of probability times logit
 

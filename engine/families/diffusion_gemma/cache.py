@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from lacuna.engine.families.diffusion_gemma.config import AttentionConfig, DiffusionGemmaConfig
 from torch import Tensor
+
+from lacuna.engine.families.diffusion_gemma.config import AttentionConfig, DiffusionGemmaConfig
 
 SPARE = 256  # tokens a sliding layer keeps beyond its window: so many may be deleted without reading anything again
 FIRST_CAPACITY = 512

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from torch import Tensor
+
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.layer import Layer
@@ -13,7 +15,6 @@ from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.self_conditioning import SelfConditioning
 from lacuna.engine.layers import weight_files
 from lacuna.engine.untrusted import config_file
-from torch import Tensor
 
 DECODER, ENCODER = "model.decoder.", "model.encoder.language_model."
 VISION = ("model.encoder.vision_tower.", "model.encoder.embed_vision.")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
-from torch import Tensor
 
 
 @dataclass(frozen=True)

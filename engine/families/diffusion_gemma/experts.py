@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp, gated
-from lacuna.engine.layers.linear import Linear
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp, gated
+from lacuna.engine.layers.linear import Linear
 
 # oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.
 ROWS = 8

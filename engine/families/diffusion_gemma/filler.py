@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patched, RewriteRequest, Surprise
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
@@ -29,7 +31,6 @@ from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from lacuna.engine.families.shared.per_document import Checks, PerDocument
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.untrusted import config_file
-from torch import Tensor
 
 DENOISED_LENGTHS = 2  # lengths that are denoised to the end
 SCORED_SUFFIX = 12  # tokens of the suffix that a fill is scored with

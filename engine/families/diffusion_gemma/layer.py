@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from torch import Tensor
+from torch.nn import functional
+
 from lacuna.engine.families.diffusion_gemma.attention import Attention, Span
 from lacuna.engine.families.diffusion_gemma.cache import LayerCache
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.experts import Experts, Router
 from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp
 from lacuna.engine.families.diffusion_gemma.rope import Rope
-from torch import Tensor
-from torch.nn import functional
 
 
 class Layer:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from lacuna.engine.layers.linear import Linear
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.layers.linear import Linear
 
 
 class GatedMlp:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from lacuna.engine.families.diffusion_gemma.attention import Span
 from lacuna.engine.families.diffusion_gemma.cache import Cache
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
@@ -12,8 +15,6 @@ from lacuna.engine.families.diffusion_gemma.layer import Layer
 from lacuna.engine.families.diffusion_gemma.rope import Rope
 from lacuna.engine.families.diffusion_gemma.self_conditioning import SelfConditioning
 from lacuna.engine.layers.linear import Linear, product
-from torch import Tensor
-from torch.nn import functional
 
 CHUNK = 1024  # tokens the encoder reads in one pass: bounds masks and activations, whatever the prompt's length
 NOTHING = slice(0, 0)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.api import Frame, Gap, Patch, Patched
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
 from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, CanvasState, Pins, denoise
@@ -18,7 +20,6 @@ from lacuna.engine.families.shared import patch_layout
 from lacuna.engine.families.shared.patch_layout import Layout, Segments
 from lacuna.engine.families.shared.patch_ranking import ranked
 from lacuna.engine.request_trace import RequestTrace
-from torch import Tensor
 
 DENOISED = 3  # choices of lengths denoised to the end: the present ones, and those that read best after one step
 SCORED_SUFFIX = 12  # tokens of the suffix that a filling is scored with

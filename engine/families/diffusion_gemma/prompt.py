@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from lacuna.engine.families.shared.common_prefix import common_prefix
-from torch import Tensor
 
 
 class Prompt:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
+
 from lacuna.engine.api import RewriteRequest
 from lacuna.engine.families.diffusion_gemma.block_diffusion import generate
 from lacuna.engine.families.diffusion_gemma.chat import Chat

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from lacuna.engine.families.diffusion_gemma.config import AttentionConfig
 from torch import Tensor
+
+from lacuna.engine.families.diffusion_gemma.config import AttentionConfig
 
 
 class Rope:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+
 from lacuna.engine.api import Gap, Passage, Surprise
 from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp
 
 
 class SelfConditioning:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.families.gap.confidence import UNFITTED, ConfidenceModel
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree, DraftTree, Node
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext, SuffixPrefiller
 from lacuna.engine.models.llama import Layer, Llama
 from lacuna.engine.untrusted.config_file import Fields
-from torch import Tensor
 
 MAX_CANVAS = 48  # positions; seven such canvases and their anchors just fit into a context's scratch slots
 MAX_DISTANCE = 1024

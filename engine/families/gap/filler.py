@@ -7,6 +7,8 @@ from math import prod
 from pathlib import Path
 from threading import Event
 
+from torch import Tensor
+
 from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise
 from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
@@ -26,7 +28,6 @@ from lacuna.engine.store import model_store
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
-from torch import Tensor
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 EMBEDDING = "model.embed_tokens.weight"

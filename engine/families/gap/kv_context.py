@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.families.shared.common_prefix import common_prefix
 from lacuna.engine.models.llama import Layer, Llama
-from torch import Tensor
 
 CHUNK = 64  # tokens prefilled between two looks at the stop flag
 SUFFIX_TOKENS = 64

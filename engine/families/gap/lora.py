@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.families.gap.denoiser import GapConfig
 from lacuna.engine.layers import weight_files
 from lacuna.engine.models.llama import LlamaConfig
 from lacuna.engine.store import named_path, paths
 from lacuna.engine.untrusted import config_file
-from torch import Tensor
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
 # A layer's matrices.

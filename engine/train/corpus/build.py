@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
 from lacuna.engine.train.corpus import clients
 from lacuna.engine.train.corpus.benchmark_overlap import BenchmarkOverlap
 from lacuna.engine.train.corpus.filters import normalised, reason_against

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from lacuna.engine.device import cgroup, cpu_threads, memory, runtime
 from lacuna.engine.device.cgroup import Limits
 from lacuna.engine.device.runtime import Runtime

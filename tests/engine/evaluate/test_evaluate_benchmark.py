@@ -9,11 +9,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from tiny_model import write_tiny_model
+
 from lacuna.engine.evaluate.benchmark import Task, pass_at_1, read_tasks
 from lacuna.engine.evaluate.methods import Method
 from lacuna.engine.evaluate.sandbox import Limits, Verdict, run, run_all
-from rich.console import Console
-from tiny_model import write_tiny_model
 
 TASK = {
     "task_id": "Double/0",

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from lacuna.engine.evaluate.gaps import PER_FILE, EvaluationGap, GapKind, cut_gaps, key
 from lacuna.engine.evaluate.source_files import SourceFile, read_split
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import embedded, tokenizer
+from tiny_model import write_tiny_model
+
 from lacuna.engine.api import Features, Gap
 from lacuna.engine.evaluate import subject
 from lacuna.engine.evaluate.answers import Answer, AnswerFile, as_json, from_json
@@ -24,7 +26,6 @@ from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.search import Search
 from lacuna.engine.families.gap.kv_context import causal
 from lacuna.engine.families.gap.session import Session
-from tiny_model import write_tiny_model
 
 GAP = Gap("def scale(values, factor):\n    return [value * fac", "\n\n\nprint(scale([1], 2))\n", max_tokens=12)
 

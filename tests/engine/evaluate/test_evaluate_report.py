@@ -9,6 +9,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from tiny_model import write_tiny_model
+
 from lacuna.engine.api import Features, Gap
 from lacuna.engine.evaluate.answers import Answer
 from lacuna.engine.evaluate.bootstrap import paired
@@ -23,8 +26,6 @@ from lacuna.engine.evaluate.report import Report
 from lacuna.engine.evaluate.risk_coverage import plot, risk_coverage
 from lacuna.engine.evaluate.source_files import SourceFile
 from lacuna.engine.families.gap.confidence import UNFITTED, Place, inputs
-from rich.console import Console
-from tiny_model import write_tiny_model
 
 SURE = Features(-0.1, -0.2, -5.0, -20.0, 3, True)
 UNSURE = Features(-3.0, -6.0, -40.0, -20.0, 12, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from lacuna.engine.evaluate import subject
 
 FILES = ("api.py", "families/gap/session.py", "models/llama.py", "layers/rope.py", "train/run.py", "evaluate/report.py")

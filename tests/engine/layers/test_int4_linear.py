@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from embedded import embedded
-from lacuna.engine.layers.int4_linear import Grid, Int4Linear, smallest
-from lacuna.engine.layers.linear import Linear
 from torch import Tensor
 from torch.nn import functional
+
+from lacuna.engine.layers.int4_linear import Grid, Int4Linear, smallest
+from lacuna.engine.layers.linear import Linear
 
 FAST = isinstance(smallest(torch.zeros(32, 32, dtype=torch.bfloat16)), Int4Linear)
 

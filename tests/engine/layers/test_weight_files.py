@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save, save_file
+
 from lacuna.engine.layers import weight_files
 from lacuna.engine.layers.weight_files import WeightsError
-from safetensors.torch import save, save_file
 
 TENSORS = {"a.weight": torch.arange(6.0).view(2, 3), "b.weight": torch.ones(4, dtype=torch.bfloat16)}
 SHAPES = {"a.weight": (2, 3), "b.weight": (4,)}

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import embedded, preview_cases
+from transformers import LlamaForCausalLM
+
 from lacuna.engine.families.gap.kv_context import causal
 from lacuna.engine.models.llama import LlamaConfig
-from transformers import LlamaForCausalLM
 
 pytestmark = pytest.mark.weights
 

@@ -11,14 +11,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lacuna.engine.store import gguf
-from lacuna.engine.store.progress import silent
-from lacuna.engine.untrusted.load_error import LoadError
 from safetensors.torch import load_file
 from tiny_gguf import HEADS, HIDDEN, KEY_VALUE_HEADS, SPECIAL, write_gguf
 from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding, apply_rotary_pos_emb
+
+from lacuna.engine.store import gguf
+from lacuna.engine.store.progress import silent
+from lacuna.engine.untrusted.load_error import LoadError
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "preview_cases.json").read_text(encoding="utf-8"))
 

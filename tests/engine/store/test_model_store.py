@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from hub_server import HubServer, serve
+from safetensors.torch import load_file
+from tiny_gguf import write_wheel
+
 from lacuna.engine.store import model_store, paths
 from lacuna.engine.store.fetch import WheelModel
 from lacuna.engine.store.model_store import ModelMissing, PullError
-from safetensors.torch import load_file
-from tiny_gguf import write_wheel
 
 FILES = {"config.json", "lacuna.json", "model.safetensors", "tokenizer.json"}
 # A process that knows the tiny model too, and pulls it; `{before}` runs first.

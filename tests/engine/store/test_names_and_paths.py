@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from command import lacuna
+from tiny_model import write_tiny_model
+
 from lacuna.engine.families.gap import lora
 from lacuna.engine.store import model_store, named_path
 from lacuna.engine.store.model_store import ModelMissing
-from tiny_model import write_tiny_model
 
 NAMES = [model_store.EMBEDDED, "owner/name", "owner/name@main", "mine", "a.b", "sub/dir/model"]
 

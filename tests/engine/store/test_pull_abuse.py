@@ -14,10 +14,11 @@ from threading import Event, Thread
 
 import pytest
 from hub_server import HubServer, serve
+from tiny_gguf import write_wheel
+
 from lacuna.engine.store import model_store, pip_download
 from lacuna.engine.store.fetch import WheelModel
 from lacuna.engine.store.pull_error import PullError, PullStopped
-from tiny_gguf import write_wheel
 
 EVIL = "import os, pathlib\npathlib.Path(os.environ['EVIL_MARK']).touch()\n"
 

@@ -11,13 +11,14 @@ from typing import Any
 import psutil
 import pytest
 from hub_server import HubServer, serve
-from lacuna.engine.store import model_store, paths
-from lacuna.engine.store.progress import Stage
-from lacuna.lsp_server.model.pull_progress import PullProgress
 from language_client import Client, started
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from tiny_model import write_tiny_model
+
+from lacuna.engine.store import model_store, paths
+from lacuna.engine.store.progress import Stage
+from lacuna.lsp_server.model.pull_progress import PullProgress
 
 NAME = "somebody/tiny"
 SETTINGS = {"model": NAME, "threads": 1, "dtype": "float32"}

@@ -6,6 +6,7 @@ import itertools
 import sys
 
 import pytest
+
 from lacuna.engine.text.languages import LANGUAGES, Kind, language_of
 from lacuna.engine.text.syntax import (
     MissingGrammar,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from embedded import tokenizer
+
 from lacuna.engine.text.token_healing import Boundary, heal
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import embedded, read
+from torch import Tensor
+
 from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import filler
 from lacuna.engine.families.gap import lora as adapter
@@ -24,7 +26,6 @@ from lacuna.engine.train.gaps import Window
 from lacuna.engine.train.lora import Factors, Lora, Stack
 from lacuna.engine.train.loss import loss
 from lacuna.engine.train.padded import Capacity, padded
-from torch import Tensor
 
 TEXT = (Path(__file__).parents[2] / "data" / "training_window.txt").read_text(encoding="utf-8")
 SINK, END = 0, 0

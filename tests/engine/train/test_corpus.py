@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+
 from lacuna.engine.text.languages import LANGUAGES
 from lacuna.engine.train.corpus import apt, clients, licences, split
 from lacuna.engine.train.corpus.benchmark_overlap import BenchmarkOverlap

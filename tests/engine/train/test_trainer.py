@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from embedded import tokenizer
+from tiny_model import write_tiny_model
+
 from lacuna.engine import load
 from lacuna.engine.api import Gap
 from lacuna.engine.device import runtime
@@ -17,7 +19,6 @@ from lacuna.engine.train import checkpoint, run
 from lacuna.engine.train.documents import Document, Documents, read_corpus
 from lacuna.engine.train.run import Budget
 from lacuna.engine.train.trainer import Step, TrainConfig
-from tiny_model import write_tiny_model
 
 TEXT = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n" * 8
 DOCUMENTS = [Document("python", TEXT), Document("python", TEXT.replace("area", "surface"))]

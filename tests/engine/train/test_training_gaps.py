@@ -6,6 +6,7 @@ import random
 
 import pytest
 from embedded import tokenizer
+
 from lacuna.engine.text import token_healing
 from lacuna.engine.train import gaps
 from lacuna.engine.train.batch import LENGTHS, Group, batch

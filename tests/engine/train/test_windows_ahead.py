@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from embedded import tokenizer
+
 from lacuna.engine.store import model_store
 from lacuna.engine.train.documents import Document, Documents
 from lacuna.engine.train.windows_ahead import WindowsAhead

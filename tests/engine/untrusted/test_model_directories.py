@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import tiny_gemma_tokenizer
 import torch
+from safetensors.torch import load_file, save_file
+from tiny_model import write_tiny_model
+
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
 from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from lacuna.engine.untrusted.load_error import LoadError
-from safetensors.torch import load_file, save_file
-from tiny_model import write_tiny_model
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits, FIFOs and devices are those of POSIX")
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lacuna.engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")

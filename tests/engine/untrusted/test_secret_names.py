@@ -1,6 +1,7 @@
 """Which names of files say that they hold secrets, and which only sound so."""
 
 import pytest
+
 from lacuna.engine.untrusted.secret_names import secret_rule
 
 SECRET = [

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from lacuna.engine.untrusted.secrets import has_secret, has_token, reveals, secrets, without_secrets
 
 AWS = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"

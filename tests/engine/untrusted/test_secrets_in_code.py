@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from code_without_secrets import CODE, LINES
+
 from lacuna.engine.untrusted.secrets import has_secret, has_token, reveals, secrets, without_secrets
 
 

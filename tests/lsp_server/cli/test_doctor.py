@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import tiny_diffusion_gemma
 from command import lacuna
-from lacuna.engine.store import model_store
 from tiny_diffusion_gemma import published_config
+
+from lacuna.engine.store import model_store
 
 pytestmark = pytest.mark.weights
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lacuna.engine.api import Gap
 from lacuna.lsp_server.cli import doctor
 from lacuna.lsp_server.config import ModelChoice

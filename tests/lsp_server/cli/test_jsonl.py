@@ -12,6 +12,7 @@ import pytest
 from command import COMMAND, lacuna
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lacuna.engine.api import Features, Gap, Infill
 from lacuna.lsp_server.cli.jsonl import MAX_TOKENS, Malformed, Request, answers, parse
 from lacuna.lsp_server.cli.raw_gap import RawGap

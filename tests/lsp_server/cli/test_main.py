@@ -10,6 +10,7 @@ import pytest
 from command import COMMAND, lacuna
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lacuna.engine.api import Frame, Gap
 from lacuna.lsp_server.cli.location import Location, LocationError
 from lacuna.lsp_server.cli.watch import Drawing

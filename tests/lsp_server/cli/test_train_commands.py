@@ -9,8 +9,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 from command import lacuna
-from lacuna.engine.train import repository
 from tiny_model import write_tiny_model
+
+from lacuna.engine.train import repository
 
 CODE = '''\
 import os

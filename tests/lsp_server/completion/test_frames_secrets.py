@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from lacuna.engine.api import Frame
 from lacuna.lsp_server.completion.frames import Frames, Picture
 from lacuna.lsp_server.documents.store import DocumentStore

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lacuna.lsp_server.completion.item_shape import ItemShape, ghost_text_shape, start_column
-from lacuna.lsp_server.completion.type_through import Offer, TypeThrough
-from lacuna.lsp_server.infill.suggestion import Suggestion
 from language_client import started
 from lsprotocol import types
 from marked_text import snapshot_at
+
+from lacuna.lsp_server.completion.item_shape import ItemShape, ghost_text_shape, start_column
+from lacuna.lsp_server.completion.type_through import Offer, TypeThrough
+from lacuna.lsp_server.infill.suggestion import Suggestion
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 

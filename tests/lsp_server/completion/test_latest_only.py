@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from lacuna.lsp_server.completion.latest_only import LatestOnly
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lacuna.engine.api import NEAR, Features, Gap, Infill
 from lacuna.lsp_server.completion.completer import Completer
 from lacuna.lsp_server.completion.frames import Frames

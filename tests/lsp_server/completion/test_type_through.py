@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from marked_text import snapshot_at
+
 from lacuna.lsp_server.completion.type_through import DOCUMENTS, Offer, TypeThrough
 from lacuna.lsp_server.infill.suggestion import Suggestion
-from marked_text import snapshot_at
 
 
 def check(shown_at: str, text: str, now_at: str, *, replaced: int = 0) -> Suggestion | None:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from command import lacuna
+from rich.console import Console
+
 from lacuna.lsp_server.demo.headless_editor import Answer, Offer, OpenText
 from lacuna.lsp_server.demo.play import SAMPLE, SCENES, Scene, _fitting, _keys, _next_burst
 from lacuna.lsp_server.demo.screen import Screen
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.telemetry.statistics import Outcome
-from rich.console import Console
 
 
 def document_at(marked: str) -> OpenText:

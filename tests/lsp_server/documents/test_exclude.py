@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from lacuna.lsp_server.documents.exclude import Exclusion, bad_globs, path_of
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lacuna.engine.untrusted.ignore_rules import IgnoreRules, TooCostly
 from lacuna.engine.untrusted.wildmatch import machine
 from lacuna.lsp_server.documents.exclude import Exclusion

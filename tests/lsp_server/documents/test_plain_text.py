@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lacuna.lsp_server.documents.plain_text import PlainText, offset_in, place_in, plain
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits, difference

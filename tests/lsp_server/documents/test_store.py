@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from lacuna.engine.text import syntax
 from lacuna.lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
 from lacuna.lsp_server.documents.text import Edit, Encoding, Position, Text

@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Edit, Encoding, Position
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from lacuna.engine.text import syntax
 from lacuna.engine.text.syntax import Tree
 from lacuna.lsp_server.documents.syntax_tree import DocumentTree, ParsedTree, can_have_tree, tree_edit

@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+
 from lacuna.lsp_server.documents import text as text_module
 from lacuna.lsp_server.documents.text import Encoding, Place, Position, Text
 

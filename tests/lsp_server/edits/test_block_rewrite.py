@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import tiny_diffusion_gemma
 from edits_client import editing
+from pygls.exceptions import JsonRpcException
+
 from lacuna.lsp_server.documents.store import Document
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
 from lacuna.lsp_server.infill.suggestion import Reason
-from pygls.exceptions import JsonRpcException
 
 CODE = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from lsprotocol import types
+
 from lacuna.lsp_server.config import DEFAULTS, Config
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Edit, Place, Position
@@ -24,7 +26,6 @@ from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.model.worker import Phase, Worker
 from lacuna.lsp_server.server import create_server
 from lacuna.lsp_server.setup import Setup
-from lsprotocol import types
 
 URI = "untitled:a.py"
 CODE = "size = 1\nprint(size)\n"

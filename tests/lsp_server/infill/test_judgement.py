@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
+from marked_text import context_at, shown, snapshot_at
+
 from lacuna.engine.api import Features, Infill
 from lacuna.lsp_server.infill.postprocess import postprocess
 from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.repetition import loops
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
-from marked_text import context_at, shown, snapshot_at
 
 NOTHING = None
 

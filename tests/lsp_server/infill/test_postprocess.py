@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from marked_text import context_at, snapshot_at
+
 from lacuna.engine.api import Features, Infill
 from lacuna.engine.text.syntax import error_count, parse
 from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess
@@ -13,7 +15,6 @@ from lacuna.lsp_server.infill.repetition import has_word, loops
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.lexing.bracket_scan import scan
-from marked_text import context_at, snapshot_at
 
 BRACES = ("javascript", "typescript", "tsx", "go", "rust", "c", "cpp", "java")
 

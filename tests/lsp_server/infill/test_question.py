@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from marked_text import context_at, snapshot_at
+
 from lacuna.engine.api import NEAR, Extent
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import DocumentStore
@@ -12,7 +14,6 @@ from lacuna.lsp_server.documents.syntax_tree import NO_TREE
 from lacuna.lsp_server.documents.text import Position
 from lacuna.lsp_server.infill.question import JUMPS, Question, Scope, Trigger, build_question
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected
-from marked_text import context_at, snapshot_at
 
 REST, STATEMENT, BLOCK, ARGUMENTS = Scope.REST_OF_LINE, Scope.STATEMENT, Scope.BLOCK, Scope.ARGUMENTS
 

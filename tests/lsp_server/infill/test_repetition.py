@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lacuna.lsp_server.infill.repetition import loops
 
 

@@ -6,11 +6,12 @@ import math
 from dataclasses import replace
 
 import pytest
+from marked_text import context_at, snapshot_at
+
 from lacuna.engine.api import Features, Infill
 from lacuna.lsp_server.infill.question import Question, Trigger
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
-from marked_text import context_at, snapshot_at
 
 FEATURES = Features(-1.0, -1.0, -1.0, -1.0, tokens=1, ended=True)
 AUTOMATIC, INVOKED = Trigger.AUTOMATIC, Trigger.INVOKED

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from marked_text import snapshot_at
+
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Position
 from lacuna.lsp_server.infill.snippets import MAX_CHARS, MAX_SNIPPETS, WINDOW, Snippets
-from marked_text import snapshot_at
 
 PARSER = "def parse_invoice(reader, currency):\n    header = reader.header()\n    return Invoice(header, currency)\n"
 SHAPES = "class Circle:\n    def area(self):\n        return PI * self.radius ** 2\n"

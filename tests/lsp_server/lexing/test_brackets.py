@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from lacuna.lsp_server.lexing.bracket_scan import scan
 from lacuna.lsp_server.lexing.brackets import Brackets, brackets_around
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from lacuna.engine.api import NEAR
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice

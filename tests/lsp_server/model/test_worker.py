@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_model import write_tiny_model
+
 from lacuna.engine.api import Gap, Hole, Passage, Patch, RewriteRequest, Stopped
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
 from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.model.worker import Worker
-from tiny_model import write_tiny_model
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python")
 LONG = Gap(GAP.prefix, GAP.suffix, "python", max_tokens=200)  # some fourteen canvases of 16

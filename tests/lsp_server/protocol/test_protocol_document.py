@@ -8,13 +8,14 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from lsprotocol.types import METHOD_TO_TYPES
+
 from lacuna.lsp_server import handlers
 from lacuna.lsp_server.config import ALIASES, Config, camel_case, from_client
 from lacuna.lsp_server.handlers import completions
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.protocol import names
 from lacuna.lsp_server.telemetry.statistics import Outcome
-from lsprotocol.types import METHOD_TO_TYPES
 
 TEXT = (Path(__file__).parents[3] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
 SETTINGS = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^|]+)` \|", TEXT, re.MULTILINE))

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from command import lacuna
 from filelock import FileLock
+from language_client import Client, started
+
 from lacuna.engine.untrusted.safe_read import TooLargeError
 from lacuna.lsp_server.cli import stats_command
 from lacuna.lsp_server.documents.store import DocumentStore
@@ -24,7 +26,6 @@ from lacuna.lsp_server.telemetry import acceptance, daily_counts
 from lacuna.lsp_server.telemetry.acceptance import Acceptance, Given, retained_characters
 from lacuna.lsp_server.telemetry.daily_counts import KEPT_DAYS, Count, DailyCounts, read
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record, Statistics
-from language_client import Client, started
 
 URI = "untitled:test.py"
 TODAY = date.today().isoformat()

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from lacuna.lsp_server.wire.framing import BrokenFrame, read_body
 from raw_client import Server, call, connected, frame, greeting, listening, serving
+
+from lacuna.lsp_server.wire.framing import BrokenFrame, read_body
 
 PING = call("x/ping", None, "ping")  # answered with -32601
 BODY = json.dumps(PING).encode()

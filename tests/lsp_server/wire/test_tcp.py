@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 from command import lacuna
-from lacuna.lsp_server.wire import tcp
 from raw_client import Answers, call, connected, frame, greeting, listening, serving
+
+from lacuna.lsp_server.wire import tcp
 
 STATISTICS = call("workspace/executeCommand", {"command": "lacuna.statistics"}, 7)
 SETTINGS = json.dumps(call("workspace/didChangeConfiguration", {"settings": {"lacuna": {"enabled": False}}})).encode()

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 
 import torch
+from torch import Tensor
+
 from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.tree_attention import Node
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Boundary
-from torch import Tensor
 
 
 class Hypothesis:

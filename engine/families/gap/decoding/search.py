@@ -8,9 +8,10 @@ from heapq import heappop, heappush
 from itertools import count
 from math import exp, inf, isfinite, log
 
+from torch import Tensor
+
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.denoiser import Verified
-from torch import Tensor
 
 BRANCHES = 3  # tokens of a position that are remembered beside the one that was taken
 BEHIND = 2.0  # nats that a hypothesis may be behind the first one while no fill is whole

@@ -14,12 +14,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 
+from torch import Tensor
+
 from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits.patch_hypothesis import PatchHypothesis
 from lacuna.engine.families.gap.kv_context import KvContext
-from torch import Tensor
 
 SURE = 0.1  # probability from which a position right of the leftmost masked one is accepted
 AHEAD = 0.9  # probability from which a token is accepted while there are masked positions left of its hole

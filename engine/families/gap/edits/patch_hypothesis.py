@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.shared.patch_layout import Layout, Span
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Spelling
-from torch import Tensor
 
 
 class PatchHypothesis:

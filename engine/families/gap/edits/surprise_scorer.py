@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+
 from lacuna.engine.api import Passage, Surprise
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser

@@ -10,12 +10,13 @@ import tiny_diffusion_gemma as tiny
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lacuna.engine.families.diffusion_gemma.block_diffusion import CanvasState, Pins, denoise, finalize, generate
-from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
-from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from transformers import DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
+
+from lacuna.engine.families.diffusion_gemma.block_diffusion import CanvasState, Pins, denoise, finalize, generate
+from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 
 WINDOW = 8
 SHARP = EntropyBoundConfig(max_new_tokens=48, max_denoising_steps=12, t_min=0.2, t_max=0.4, eos_token_ids=(1,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from lacuna.engine.families.diffusion_gemma.attend import MANY, attend
 
 HEADS, WIDTH, SLOTS = 8, 16, 70

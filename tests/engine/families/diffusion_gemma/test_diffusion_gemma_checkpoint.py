@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import tiny_diffusion_gemma as tiny
 import torch
+from safetensors.torch import load_file, save_file
+from tiny_diffusion_gemma import one_thread, published_config  # noqa: F401 (one is a fixture)
+
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.memory import estimate
 from lacuna.engine.layers.weight_files import WeightsError
-from safetensors.torch import load_file, save_file
-from tiny_diffusion_gemma import one_thread, published_config  # noqa: F401 (one is a fixture)
 
 PUBLISHED = published_config()
 LOAD = """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lacuna.engine.families.diffusion_gemma.experts import Experts, InGroups
 from torch.nn import functional
+
+from lacuna.engine.families.diffusion_gemma.experts import Experts, InGroups
 
 EXPERTS, TOP_K, HIDDEN, INNER = 8, 2, 16, 8  # rows of 16 bytes and more, as grouped products want them
 

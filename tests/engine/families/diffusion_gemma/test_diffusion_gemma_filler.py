@@ -15,6 +15,8 @@ import tiny_gemma_tokenizer
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
+
 from lacuna.engine.api import Frame, Gap, RewriteRequest, Stopped
 from lacuna.engine.families.diffusion_gemma.chat import Chat
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
@@ -25,7 +27,6 @@ from lacuna.engine.families.diffusion_gemma.prompt import Prompt
 from lacuna.engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
 from lacuna.engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 
 WINDOW = 64
 CONFIG = EntropyBoundConfig(max_denoising_steps=4, eos_token_ids=(1, 5))

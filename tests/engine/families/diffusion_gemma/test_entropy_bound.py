@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
 
 PUBLISHED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lacuna.engine.families.diffusion_gemma.infill_layout import best_lengths, lay_out, lengths, near, rank
 
 PAD = 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from safetensors.torch import load_file, save_file
+from tiny_model import write_tiny_model
+
 from lacuna.engine.api import Gap
 from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import filler
 from lacuna.engine.families.gap.filler import GapFiller
-from safetensors.torch import load_file, save_file
-from tiny_model import write_tiny_model
 
 CANVAS = 16
 GAPS = [

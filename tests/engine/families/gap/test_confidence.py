@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
+
 from lacuna.engine.api import Features, Gap
 from lacuna.engine.families.gap.confidence import UNFITTED, ConfidenceModel, Place, inputs
 

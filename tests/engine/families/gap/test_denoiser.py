@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from embedded import canvas_of, embedded, preview, preview_cases, read, tokenizer
+
 from lacuna.engine.api import Gap
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree, DraftTree

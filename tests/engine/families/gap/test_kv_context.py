@@ -10,13 +10,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_model import write_tiny_model
+
 from lacuna.engine.api import Stopped
 from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import filler
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.kv_context import CHUNK, KvContext
-from tiny_model import write_tiny_model
 
 TOKENS = st.integers(1, 4)  # few, so that texts often begin alike and drafts are often accepted
 TEXTS = st.lists(TOKENS, min_size=1, max_size=12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from lacuna.engine.families.gap.lora import Adapter, peft_name
 
 CONFIG = {"r": 2, "lora_alpha": 4, "target_modules": ["up_proj"]}

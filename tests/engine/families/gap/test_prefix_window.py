@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from embedded import tokenizer
+
 from lacuna.engine.families.gap.prefix_window import JUMP, WINDOW, PrefixWindow
 
 LINES = [f"value_{number} = compute(value_{number - 1}, {number})\n" for number in range(400)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from embedded import embedded, preview, tokenizer
+
 from lacuna.engine.api import Frame, Gap, Infill, Stopped
 from lacuna.engine.families.gap import long_fill
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis

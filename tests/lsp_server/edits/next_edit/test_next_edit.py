@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from edits_client import EditsClient, editing
+from language_client import PATIENCE
+from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
+
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.next_edit.offers import Offers
 from lacuna.lsp_server.edits.replacement import Replacement
-from language_client import PATIENCE
-from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
 
 # The second line follows the first by 15 nats: to the base alone, whatever the adapter.
 LOAD = """\

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import spans
 from lacuna.lsp_server.documents.plain_text import plain

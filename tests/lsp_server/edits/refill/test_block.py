@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from marked_text import snapshot_at
+
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Place
@@ -10,7 +12,6 @@ from lacuna.lsp_server.edits.refill.block import MAX_CHARS, Block, Unit, block_b
 from lacuna.lsp_server.edits.refill.refill import question_of
 from lacuna.lsp_server.infill.question import Question, Scope
 from lacuna.lsp_server.infill.suggestion import Rejected
-from marked_text import snapshot_at
 
 LOOP = """\
 def f(a, b):

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from edits_client import CAN_RESOLVE, EditsClient, editing
-from lacuna.lsp_server.documents.text import Place
-from lacuna.lsp_server.edits.refill.actions import Mark, Menu, actions
 from lsprotocol import types
 from marked_text import snapshot_at
 from pygls.exceptions import JsonRpcRequestCancelled
 from tiny_model import write_tiny_model
+
+from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.edits.refill.actions import Mark, Menu, actions
 
 FIBONACCI = """\
 def fibonacci(count):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 
 

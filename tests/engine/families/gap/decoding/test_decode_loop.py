@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
+
 from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis

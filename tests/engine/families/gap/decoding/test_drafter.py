@@ -6,6 +6,7 @@ from math import log
 
 import torch
 from embedded import tokenizer
+
 from lacuna.engine.families.gap.decoding import drafter
 from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis

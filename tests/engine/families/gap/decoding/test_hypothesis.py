@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from embedded import tokenizer
+
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.text.token_healing import Boundary
 

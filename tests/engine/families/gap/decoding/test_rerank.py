@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from embedded import embedded, preview_cases, read, tokenizer
+from test_hypothesis import hypothesis_of, write
+
 from lacuna.engine.api import Gap
 from lacuna.engine.families.gap.decoding.rerank import Reranker
 from lacuna.engine.families.gap.session import Session
 from lacuna.engine.text.token_healing import Boundary
-from test_hypothesis import hypothesis_of, write
 
 pytestmark = pytest.mark.weights
 CASE = preview_cases()[0]

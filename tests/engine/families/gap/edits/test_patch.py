@@ -9,11 +9,12 @@ from threading import Event
 import pytest
 import tiny_diffusion_gemma
 from embedded import embedded
+from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
+from tiny_model import write_tiny_model
+
 from lacuna.engine import load
 from lacuna.engine.api import Filler, Frame, Hole, Passage, Patch, RewriteRequest, Stopped
 from lacuna.engine.device.runtime import Runtime
-from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
-from tiny_model import write_tiny_model
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 PATCH = Patch("a = ", (Hole("b"), " + ", Hole("c"), "\n"), "d = 1\n", length_slack=1)

@@ -9,6 +9,7 @@ import torch
 from embedded import tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lacuna.engine.families.gap.edits.patch_hypothesis import PatchHypothesis
 from lacuna.engine.families.shared.patch_layout import Segments
 from lacuna.engine.text.token_healing import Spelling

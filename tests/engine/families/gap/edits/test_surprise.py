@@ -8,12 +8,13 @@ from threading import Event
 import pytest
 import tiny_diffusion_gemma
 from embedded import embedded
+from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
+from tiny_model import write_tiny_model
+
 from lacuna.engine import load
 from lacuna.engine.api import Filler, Passage, Stopped
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.shared.surprise import ScoredToken, surprises
-from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
-from tiny_model import write_tiny_model
 
 TEXT = "    total += item.price  # é\n"
 
