@@ -40,7 +40,10 @@ function M.follow(client)
       local at = arguments[1] == client and 2 or 1 -- of the message's method; see HAS_METHODS of lacuna.client
       local params = M._corrected(documents, arguments[at + 1])
       arguments[at + 1] = params
-      return M._is_news(documents, arguments[at], params) and send(vim.F.unpack_len(arguments))
+      if not M._is_news(documents, arguments[at], params) then
+        return true -- as if it was sent: the server knows
+      end
+      return send(vim.F.unpack_len(arguments)) -- all that it returns: of a request the id, too
     end
   end
 end
