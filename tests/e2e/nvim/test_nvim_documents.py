@@ -166,3 +166,20 @@ def test_buffers_without_a_name_have_texts_of_their_own(recorded: Recorded) -> N
     wanted = {f"untitled:lacuna-{buf}": "\n".join(editor.rpc.buffers[buf][:]) + "\n" for buf in numbers}
     assert all(text.count("of") == 2 for text in wanted.values())
     editor.until(lambda: wanted.items() <= recorded.texts().items(), lambda: f"{wanted}; they are {recorded.texts()}")
+
+
+def test_who_asks_is_told_the_id_of_the_request(recorded: Recorded) -> None:
+    asked = recorded.editor.lua(
+        """
+        local client, uri = require("lacuna.client"), require("lacuna.documents").uri(0)
+        local params = { textDocument = { uri = uri }, position = { line = 0, character = 0 } }
+        params.context = { triggerKind = 1 }
+        return client.request(client.of(0), "textDocument/inlineCompletion", params, function() end, 0)
+        """
+    )
+
+    def sent() -> list[int]:
+        messages = recorded.messages()
+        return [message["id"] for message in messages if message.get("method") == "textDocument/inlineCompletion"]
+
+    recorded.editor.until(lambda: sent()[-1:] == [asked], lambda: f"request {asked}; sent were {sent()}")
