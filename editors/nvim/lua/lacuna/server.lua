@@ -62,8 +62,10 @@ function M._of_user(cmd)
   elseif vim.startswith(program, "~") then
     program = vim.fs.normalize(program)
   end
-  if not M._is_absolute(program) or vim.fn.executable(program) == 0 then
-    return nil, ("the option `cmd` names %q, which cannot be run: say its full path"):format(cmd[1])
+  local is_absolute = M._is_absolute(program)
+  if not is_absolute or vim.fn.executable(program) == 0 then
+    local advice = is_absolute and "" or ": say its full path"
+    return nil, ("the option `cmd` names %q, which cannot be run%s"):format(cmd[1], advice)
   end
   return vim.list_extend({ program }, cmd, 2), "the option `cmd`"
 end
