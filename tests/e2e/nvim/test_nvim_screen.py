@@ -17,7 +17,7 @@ from tmux import Terminal
 
 GOLDEN = Path(__file__).parent / "golden" / "screen.txt"
 PICTURE = ROOT / "docs" / "images" / "neovim.svg"
-SAMPLE = ROOT / "lsp_server" / "sample"
+SAMPLE = ROOT / "lsp_server" / "demo" / "sample"
 GHOST = "#8080ff"
 LOOK = (
     f"""
