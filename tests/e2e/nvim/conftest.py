@@ -47,8 +47,9 @@ def renamer(embedded: Neovim) -> Neovim:
 
 @pytest.fixture
 def editor(shared: Neovim) -> Neovim:
-    """It, with the options that it was started with, and the model loaded."""
+    """It, with the options that it was started with, no window but one, and the model loaded."""
     shared.keys("<C-c>")
+    shared.rpc.command("silent! only!")  # a test that failed may have left some
     shared.setup()
     shared.lua("_G.notified = nil")
     shared.open("|")

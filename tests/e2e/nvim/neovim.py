@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "editors" / "nvim"
-PATIENCE = 30.0  # seconds; nothing takes so long unless something is wrong
+PATIENCE = 60.0  # seconds; nothing takes so long unless something is wrong: the doctor 24 on a busy machine
 QUIET = 0.6  # seconds in which what should not come would have come: ten times what the plugin waits
 SERVE = [sys.executable, "-m", "lacuna.lsp_server", "serve"]
 
