@@ -33,8 +33,10 @@ def load(choice: ModelChoice) -> tuple[Filler, str]:
     try:
         chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
         loaded = families.load(choice.model, chosen, choice.adapter)
-    except (model_store.ModelMissing, LoadError) as error:
+    except model_store.ModelMissing as error:
         raise ModelError(str(error)) from error
+    except LoadError as error:
+        raise ModelError(f"the model {choice.model} cannot be loaded: {error}") from error
     except Exception as error:  # whatever its files bring about
         raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
     _try_out(choice.model, loaded)

@@ -22,9 +22,9 @@ SOON = 30.0  # seconds; 5 of them are the watchdog's grace, the others a busy ma
 STUCK = """
 import re, sys
 from lacuna.lsp_server import handlers
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import names
 from lacuna.lsp_server.cli.main import main
-handlers.COMMANDS[convert.STATISTICS] = lambda ls: re.match("(a+)+b", "a" * 99)
+handlers.COMMANDS[names.STATISTICS] = lambda ls: re.match("(a+)+b", "a" * 99)
 sys.argv[1:] = ["serve"]
 main()
 """
@@ -32,11 +32,11 @@ main()
 PULLING = """
 import asyncio, sys, time
 from lacuna.lsp_server import handlers
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import names
 from lacuna.lsp_server.cli.main import main
 async def pull(ls):
     await asyncio.to_thread(time.sleep, 99)
-handlers.COMMANDS[convert.STATISTICS] = pull
+handlers.COMMANDS[names.STATISTICS] = pull
 sys.argv[1:] = ["serve"]
 main()
 """

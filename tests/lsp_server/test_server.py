@@ -503,11 +503,11 @@ async def test_settings_of_clients_on_tcp_are_their_own(tmp_path: Path) -> None:
         {"adapter": "no-such-adapter"},
         {"confidence": 1.0, "excluded": ["*"], "log_level": "error"},
     ]
-    async with listening() as (host, port), connected(host, port, settings) as client:
+    async with listening() as (host, port, token), connected(host, port, token, settings) as client:
         await client.until("ready")
         states = list(client.states)
         for change in changes:
-            async with connected(host, port, {**settings, **change}) as other:
+            async with connected(host, port, token, {**settings, **change}) as other:
                 while not other.states or other.states[-1] == "loading":
                     await asyncio.sleep(0.01)
                 uri = new_uri()
@@ -521,11 +521,14 @@ async def test_settings_of_clients_on_tcp_are_their_own(tmp_path: Path) -> None:
 
 async def test_clients_on_tcp_read_their_own_log(tmp_path: Path) -> None:
     settings = {"model": str(write_tiny_model(tmp_path)), "threads": 1}
-    async with listening() as (host, port), connected(host, port, {**settings, "log_level": "info"}) as client:
+    async with (
+        listening() as (host, port, token),
+        connected(host, port, token, {**settings, "log_level": "info"}) as client,
+    ):
         await client.until("ready")
         await client.logged("is ready")
         client.logs.clear()
-        async with connected(host, port, {**settings, "log_level": "debug", "nonsense": 1}) as other:
+        async with connected(host, port, token, {**settings, "log_level": "debug", "nonsense": 1}) as other:
             await other.until("ready")
             for one in (client, other):
                 one.open(ADD, new_uri())
@@ -542,12 +545,12 @@ async def test_clients_on_tcp_read_their_own_log(tmp_path: Path) -> None:
 
 async def test_a_client_that_vanishes_takes_its_model_along(tmp_path: Path) -> None:
     settings = {"model": str(write_tiny_model(tmp_path)), "threads": 1, "log_level": "info"}
-    async with listening() as (host, port):
+    async with listening() as (host, port, token):
         _, writer = await asyncio.open_connection(host, port)
         writer.write(b"Content-Length: 3\r\n\r\n{")
         writer.transport.abort()
         for _ in range(2):
-            async with connected(host, port, settings) as client:
+            async with connected(host, port, token, settings) as client:
                 await client.logged("is ready")  # loaded anew: nobody used it any more
 
 

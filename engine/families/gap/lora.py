@@ -79,7 +79,7 @@ def trained(name: str) -> Path:
         raise ValueError(f"{name!r} is no adapter's name; {named_path.HOW}")
     if not os.path.lexists(directory / FILE):
         raise ValueError(
-            f"there is no adapter {directory}: `lacuna train gap --name NAME` makes one, and {named_path.HOW}"
+            f"there is no adapter {directory}: `lacuna train gap --name {name}` makes one, and {named_path.HOW}"
         )
     return directory
 

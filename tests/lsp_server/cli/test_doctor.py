@@ -120,11 +120,11 @@ def test_another_family(tmp_path: Path) -> None:
 
 def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
     config = published_config()
-    config["text_config"]["num_experts"] *= 100  # more than any machine that runs this test has
+    config["text_config"]["num_experts"] = 4096  # more than any machine that runs this test has
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     report = check_problem("GB available", "--model", str(tmp_path), "--dtype", "bfloat16", "--device", "cpu")
     memory = report["memory"]
-    assert memory["weights"] > 4e12 and memory["needed"] > memory["available"] > 0
+    assert memory["weights"] > 1e12 and memory["needed"] > memory["available"] > 0
     assert f"needs {memory['needed'] / 1e9:.2f} GB in bfloat16" in report["problems"][0]
     assert report["load_ms"] is None
 

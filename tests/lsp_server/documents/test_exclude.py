@@ -265,7 +265,7 @@ def test_a_changed_ignore_file_is_read_again(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/a\0b/c.py", "/\ud800/x.py", "/" + "x" * 5000, "file:///%00", "vscode-notebook-cell:", "::", "a:"]
+    "path", ["/a\0b/c.py", "/\ud800/x.py", "/" + "x" * 4000, "file:///%00", "vscode-notebook-cell:", "::", "a:"]
 )
 def test_impossible_paths_are_answered(path: str) -> None:
     assert Exclusion().reason(path) is None

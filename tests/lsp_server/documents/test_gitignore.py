@@ -174,12 +174,12 @@ def test_a_pointer_that_is_no_file_is_no_repository(tmp_path: Path, above: int) 
 def test_ignore_files_are_bounded_together(tmp_path: Path) -> None:
     """Each of these is read in no time; a hundred of them in every question are not."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    folders = [tmp_path.joinpath(*["d"] * depth) for depth in range(1, 9)]
+    folders = [tmp_path.joinpath(*["d"] * depth) for depth in range(1, 13)]
     folders[-1].mkdir(parents=True)
     for folder in folders:
         (folder / ".gitignore").write_bytes(b"".join(b"%d-name\n" % number for number in range(20_000)))
     hidden = [Exclusion().reason(str(folder / "a.py")) is not None for folder in folders]
-    assert not any(hidden[:3]) and all(hidden[4:]), "what git would say is found out while it is little"
+    assert not any(hidden[:5]) and all(hidden[9:]), "what git would say is found out while it is little"
 
 
 @pytest.mark.parametrize("path", ["/" + "d/" * 200_000 + "a.py", "file:///" + "%64/" * 200_000 + "a.py"])

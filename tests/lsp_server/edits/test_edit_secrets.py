@@ -16,7 +16,8 @@ from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.model.engine_thread import EngineThread
-from lacuna.lsp_server.model.worker import Phase, Worker, load
+from lacuna.lsp_server.model.loading import load
+from lacuna.lsp_server.model.worker import Phase, Worker
 from lacuna.lsp_server.setup import Setup
 
 KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
