@@ -24,6 +24,9 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from lacuna.lsp_server.wire.framing import MAX_MESSAGE, BrokenFrame, read_body
 
 MAX_GREETING = 1 << 20  # bytes of a message of a client that has not shown its token yet
+# Turns of the event loop between two messages, so that a request is taken up before the next one is read: it has to see
+# the text as it was then. From the handler over the latest request to the question it takes three.
+_TURNS = 4
 
 _MEMBERS = ("jsonrpc", "id", "method", "params", "result", "error")
 
@@ -45,8 +48,8 @@ class Protocol(LanguageServerProtocol):
     async def converse(self, reader: asyncio.StreamReader, writer: Any) -> None:
         """Take messages until the client leaves, says `exit`, or sends what cannot be a message."""
         while not self.ended.is_set():
-            # So that a request is taken up before the next message is read: it has to see the text as it was then.
-            await asyncio.sleep(0)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
             most = MAX_MESSAGE if self.token is None or self.is_initialized else MAX_GREETING
             try:
                 body = await read_body(reader, most)
