@@ -5,6 +5,7 @@ import pytest
 from lacuna.engine.untrusted.secret_names import secret_rule
 
 SECRET = [
+    ".lftprc", ".op/config", "pass.txt", "pwd.txt", "env.production", "env.local", "database.yml", "dump.rdb",
     "terraform.tfstate", "terraform.tfstate.backup", "prod.tfvars", "a.tfvars.json", ".terraformrc", "terraform.rc",
     ".terraform.d/credentials.tfrc.json", "kubeconfig", "prod.kubeconfig", "kubeconfig.yaml", "kubeconfig-prod",
     ".kube/config", ".kube/config.prod", "admin.conf", "k8s-secret.yaml", ".aws/config", ".aws/credentials",
