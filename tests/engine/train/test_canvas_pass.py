@@ -68,9 +68,9 @@ def test_the_trained_pass_is_the_one_that_is_used() -> None:
     for group, rows, computed in by_group:
         for at in range(len(group.anchors)):
             prefix = list(window.ids[: int(group.anchors[at])])
-            context = read(embedded(), prefix, list(window.suffixes[int(group.suffixes[at])]))
             leftmost = _leftmost(group, at)
-            with torch.inference_mode():
+            with torch.inference_mode():  # all of it, as in the engine: a cache made so is written to so
+                context = read(embedded(), prefix, list(window.suffixes[int(group.suffixes[at])]))
                 expected = _used(context, group, at, leftmost)
             there = slice(leftmost, leftmost + len(expected))
             counts = computed[at, there, 0]
