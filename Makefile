@@ -44,7 +44,7 @@ demo: $(STAMP) ## See the real server complete a small sample project
 test: pull ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
 	$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/e2e $(PYTEST_ARGS)
 
-fuzz: pull ## Run all random sequences and hostile inputs, some 20 minutes
+fuzz: pull ## Run all random sequences, memory runs and hostile inputs
 	$(BIN)/python -m pytest -m "slow or not slow" tests/fuzz tests/hostile $(PYTEST_ARGS)
 
 e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the tests in the real editors, once, into the user's cache
@@ -54,7 +54,7 @@ e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the test
 e2e: e2e-setup ## Test both clients in the real editors
 	$(BIN)/python -m pytest --reruns 2 tests/e2e $(PYTEST_ARGS)
 
-check: lint type ## Lint, types and the tests that need no weights: under three minutes
+check: lint type ## Lint, types and the tests that need no weights
 	$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/e2e -m "not weights and not slow" $(PYTEST_ARGS)
 
 map: ## A line for every file
