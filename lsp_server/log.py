@@ -93,8 +93,8 @@ class _Distributor(logging.Handler):
                 client.handle(record)
 
     def settle(self) -> None:
-        """Loggers let through what any client wants."""
-        least = min((client.level for client in self.clients), default=logging.WARNING)
+        """Loggers let through what any client wants; without one they are as they were."""
+        least = min((client.level for client in self.clients), default=logging.NOTSET)
         for package in _PACKAGES:
             logger = logging.getLogger(package)
             logger.setLevel(least)

@@ -62,7 +62,7 @@ def test_bfloat16(directory: Path) -> None:
 
 
 def test_vision_is_skipped_with_one_line(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "lacuna.engine"):
         logits(directory)
     assert [record for record in caplog.records if "vision" in record.message] == caplog.records
     assert len(caplog.records) == 1
