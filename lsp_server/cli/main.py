@@ -100,7 +100,7 @@ def serve(
 @main.command()
 def pull(
     model: Annotated[
-        str, typer.Argument(help=f"{model_store.EMBEDDED}, or owner/name[@revision] of the Hugging Face hub.")
+        str, typer.Argument(help=f"{model_store.NAMES}, or owner/name[@revision] of the Hugging Face hub.")
     ] = model_store.EMBEDDED,
 ) -> None:
     """Fetch a model into the user's cache, once."""

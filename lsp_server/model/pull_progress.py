@@ -8,7 +8,12 @@ from collections.abc import Callable
 from lacuna.engine.store.progress import Stage
 
 # Per cent of the whole in which a stage goes on. Of pulling the embedded model, fetching takes by far the longest.
-_SPANS = {Stage.WAITING: (0, 0), Stage.FETCHING: (0, 85), Stage.CONVERTING: (85, 95), Stage.CHECKING: (95, 100)}
+_SPANS = {
+    **dict.fromkeys((Stage.WAITING, Stage.ASKING, Stage.MIRROR), (0, 0)),
+    Stage.FETCHING: (0, 85),
+    Stage.CONVERTING: (85, 95),
+    Stage.CHECKING: (95, 100),
+}
 
 
 class PullProgress:

