@@ -15,14 +15,16 @@ LONGEST_WORD = 200  # characters looked at for the last word
 
 
 class Tokenizer:
-    """A tokenizer.json of the byte-level kind. Text never becomes a special token, whatever it spells.
+    """A tokenizer.json of the byte-level kind. Text never becomes an added token, whatever it spells and whatever the
+    file says of that token; and all of it comes back, to the byte, from `decode(encode(text))`, where the vocabulary
+    has every byte that text can have: SmolLM2's lacks six control characters, and U+40000 to U+BFFFF.
 
     Raises LoadError for a file that is none, or holds an id beyond `vocabulary`.
     """
 
     def __init__(self, path: Path, vocabulary: int = tokenizer_file.VOCABULARY) -> None:
-        self._tokenizer = tokenizer_file.load(path, vocabulary, byte_level=True)
-        self._tokenizer.encode_special_tokens = True  # a file that spells "<|endoftext|>" must not end a hole
+        # A file that spells "<|endoftext|>" must not end a hole, and one that spells "<|fim_suffix|>" not begin one.
+        self._tokenizer, self._added = tokenizer_file.load_byte_level(path, vocabulary)
         self._bytes = self._vocabulary(path)
         # Numbers alone: pairs of spelling and token would take 5 MB more.
         spelled = (token for token, spelled in enumerate(self._bytes) if spelled)
@@ -44,8 +46,13 @@ class Tokenizer:
         return len(text) - len(tail) + (words[-1][1][0] if words else 0)
 
     def decode(self, ids: Iterable[int]) -> bytes:
-        """The bytes of these tokens; special tokens have none."""
-        return b"".join(self._bytes[token] for token in ids)
+        """The bytes of these tokens. Added tokens have none, and neither have ids that a model has and its tokenizer
+        has not."""
+        return b"".join(self._bytes[token] for token in ids if 0 <= token < len(self._bytes))
+
+    def marker(self, text: str) -> int | None:
+        """The id of the added token with exactly this text, if there is one."""
+        return self._added.get(text)
 
     def _spelling(self, wanted: bytes) -> tuple[int, ...]:
         """Ids of the tokens that spell a beginning of `wanted`, or all of it and more. `wanted` is not empty."""
@@ -67,14 +74,12 @@ class Tokenizer:
 
     def _vocabulary(self, path: Path) -> list[bytes]:
         byte_of = {character: byte for byte, character in _byte_characters().items()}
-        special = {token for token, added in self._tokenizer.get_added_tokens_decoder().items() if added.special}
-        words = self._tokenizer.get_vocab()
+        words = self._tokenizer.get_vocab(with_added_tokens=False)
         vocabulary = [b""] * (max(words.values()) + 1)
         for text, token in words.items():
-            if token not in special:
-                if not byte_of.keys() >= set(text):
-                    raise LoadError.of(path, f"{text[:40]!r} is no spelling of bytes")
-                vocabulary[token] = bytes(byte_of[character] for character in text)
+            if not byte_of.keys() >= set(text):
+                raise LoadError.of(path, f"{text[:40]!r} is no spelling of bytes")
+            vocabulary[token] = bytes(byte_of[character] for character in text)
         return vocabulary
 
 

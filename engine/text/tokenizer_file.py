@@ -6,6 +6,7 @@ a megabyte, would stop the whole process.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +23,7 @@ TOKEN_BYTES, TOKEN_VALUES = 256, 12
 LONGEST_TOKEN = 512  # characters
 _SEQUENCE_KEYS = ("normalizers", "pretokenizers", "processors", "decoders")
 NORMALIZERS = frozenset({"Replace", "NFC", "Sequence"})
+BYTE_LEVEL_NORMALIZERS = frozenset({"NFC", "Sequence"})  # of those of bytes, which are run without
 PRE_TOKENIZERS = frozenset({"ByteLevel", "Digits", "Split", "Sequence"})
 POST_PROCESSORS = frozenset({"ByteLevel", "TemplateProcessing", "Sequence"})
 DECODERS = frozenset({"ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Sequence"})
@@ -38,28 +40,55 @@ EXPRESSIONS = frozenset(
 
 
 def load(path: Path, vocabulary: int = VOCABULARY, *, byte_level: bool) -> tokenizers.Tokenizer:
-    """The BPE tokenizer of a file, with no id beyond `vocabulary`: of the byte-level kind, or with byte fall-back.
+    """The BPE tokenizer of a file as it is, with no id beyond `vocabulary`: byte-level, or with byte fall-back.
 
     Raises LoadError.
     """
-    content = config_file.read_bytes(path, (1 << 20) + TOKEN_BYTES * vocabulary)
-    if sum(map(content.count, (b",", b"[", b"{"))) > (1 << 14) + TOKEN_VALUES * vocabulary:
-        raise LoadError.of(path, f"holds more than a tokenizer of {vocabulary:,} tokens can")
-    check(Fields(path, config_file.parsed(path, content)), vocabulary, byte_level=byte_level)
-    try:
-        loaded = tokenizers.Tokenizer.from_buffer(content)
-    except Exception as error:  # the library raises Exception itself
-        raise LoadError.of(path, f"cannot be read ({str(error)[:200]})") from error
+    content, _ = _read(path, vocabulary, byte_level=byte_level)
+    loaded = _loaded(path, content)
     loaded.no_truncation()
     loaded.no_padding()
     return loaded
+
+
+def load_byte_level(path: Path, vocabulary: int = VOCABULARY) -> tuple[tokenizers.Tokenizer, dict[str, int]]:
+    """The byte-level BPE alone of a file, with no id beyond `vocabulary`; and its added tokens' ids by their texts.
+
+    The tokenizer has neither the added tokens, which text would become where the file does not call them special, nor a
+    normalizer, which would change it, nor what is done to ids and offsets afterwards. Raises LoadError.
+    """
+    _, file = _read(path, vocabulary, byte_level=True)
+    model = file["model"]
+    added = {token["content"]: token["id"] for token in file.get("added_tokens") or []}
+    words = {word: token for word, token in model["vocab"].items() if word not in added}
+    bare = {"version": "1.0", "model": {**model, "vocab": words}, "pre_tokenizer": file["pre_tokenizer"]}
+    return _loaded(path, json.dumps(bare).encode()), added
+
+
+def _read(path: Path, vocabulary: int, *, byte_level: bool) -> tuple[bytes, dict[str, Any]]:
+    """A file's content, and the object that it holds, checked."""
+    content = config_file.read_bytes(path, (1 << 20) + TOKEN_BYTES * vocabulary)
+    if sum(map(content.count, (b",", b"[", b"{"))) > (1 << 14) + TOKEN_VALUES * vocabulary:
+        raise LoadError.of(path, f"holds more than a tokenizer of {vocabulary:,} tokens can")
+    file = config_file.parsed(path, content)
+    check(Fields(path, file), vocabulary, byte_level=byte_level)
+    return content, file
+
+
+def _loaded(path: Path, content: bytes) -> tokenizers.Tokenizer:
+    try:
+        return tokenizers.Tokenizer.from_buffer(content)
+    except Exception as error:  # the library raises Exception itself
+        raise LoadError.of(path, f"cannot be read ({str(error)[:200]})") from error
 
 
 def check(file: Fields, vocabulary: int, *, byte_level: bool) -> None:
     """Raises LoadError for a file whose content is not that of the tokenizers that Lacuna runs."""
     _check_model(file.part("model"), vocabulary, byte_level)
     _check_added(file, vocabulary)
-    _check_steps(file, "normalizer", NORMALIZERS)
+    if byte_level:
+        _check_ids(file)
+    _check_steps(file, "normalizer", BYTE_LEVEL_NORMALIZERS if byte_level else NORMALIZERS)
     _check_steps(file, "post_processor", POST_PROCESSORS)
     _check_steps(file, "decoder", DECODERS)
     cutters = _check_steps(file, "pre_tokenizer", PRE_TOKENIZERS)
@@ -103,6 +132,17 @@ def _check_added(file: Fields, vocabulary: int) -> None:
             file.refuse(f"added_tokens holds one whose content is no text of 1 to {LONGEST_TOKEN} characters")
 
 
+def _check_ids(file: Fields) -> None:
+    """Each added token has an id that no other one and no word has, and no two have one text."""
+    added = [(token["content"], token["id"]) for token in file.values.get("added_tokens") or []]
+    texts, ids = dict(added), {token for _, token in added}
+    for word, token in file.part("model").part("vocab").values.items():
+        if texts.get(word, token) != token or (token in ids and word not in texts):
+            file.refuse(f"added_tokens and model.vocab do not agree about {word[:40]!r}")
+    if not len(texts) == len(ids) == len(added):
+        file.refuse("added_tokens does not give each token a text and an id of its own")
+
+
 def _check_steps(file: Fields, name: str, allowed: frozenset[str]) -> set[str]:
     """The types of a part's steps, all of them known and of a content that does no more than known ones."""
     found = set()
@@ -137,6 +177,10 @@ def _check_step(file: Fields, name: str, step: dict[str, Any]) -> None:
             file.refuse(f"{name} has a pattern that is not known: {str(pattern)[:60]}")
     if kind == "Replace" and not (isinstance(step.get("content"), str) and len(step["content"]) <= 1):
         file.refuse(f"{name} replaces by more than one character")
+    if kind == "Split" and step.get("behavior") == "Removed":
+        file.refuse(f"{name} leaves out what it finds")
+    if name == "pre_tokenizer" and kind == "ByteLevel" and step.get("add_prefix_space"):
+        file.refuse(f"{name} puts a space before a text")
     if kind == "TemplateProcessing" and len(str(step.get("single", ""))) > 2000:
         file.refuse(f"{name} puts more around a text than a few tokens")
 
