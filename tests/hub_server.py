@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _described(self, name: str, name_key: str, size_key: str) -> dict[str, Any]:
         content = self.server.state.files[name]  # type: ignore[attr-defined]
         described = {name_key: name, size_key: len(content), "blobId": "0"}
-        if name.endswith(".safetensors"):
+        if name.endswith((".safetensors", ".gguf")):
             sha256 = hashlib.sha256(content).hexdigest()
             described["lfs"] = {"oid": sha256, "sha256": sha256, "size": len(content), "pointerSize": 100}
         return described

@@ -70,7 +70,12 @@ def convert(source: Path, directory: Path, report: Report) -> None:
     written, and OSError when one cannot be written.
     """
     header = gguf_header.read(source)
-    described, words, named = config(header), tokenizer(header), _by_name(header)
+    try:
+        described, words, named = config(header), tokenizer(header), _by_name(header)
+    except LoadError:
+        raise
+    except Exception as error:  # values of another kind than they should be; the tokenizers raise Exception itself
+        raise LoadError.of(source, f"is damaged ({type(error).__name__}: {str(error)[:200]})") from error
     (directory / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     (directory / "tokenizer.json").write_text(words.to_str(pretty=True), encoding="utf-8")
     layout = {

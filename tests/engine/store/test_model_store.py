@@ -230,6 +230,20 @@ def test_repository(server: HubServer) -> None:
     assert load_file(place / "model.safetensors")["weight"].tolist() == [1.0, 2.0]
 
 
+QWEN = [  # of Qwen2.5-Coder in 0.5B and 1.5B, and the shards of 7B
+    *("config.json", "generation_config.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "vocab.json"),
+    *("model.safetensors.index.json", "model-00001-of-00004.safetensors", "model-00004-of-00004.safetensors"),
+]
+
+
+def test_repository_with_the_files_of_qwen(server: HubServer) -> None:
+    weights = server.files["model.safetensors"]
+    server.files |= {name: weights if name.endswith("s") else b"{}" for name in (*QWEN, "README.md", "LICENSE")}
+    done = pull_from_hub()
+    assert done.returncode == 0, done.stderr
+    assert set(os.listdir(model_store.find("somebody/tiny"))) == {*FILES, *QWEN}
+
+
 def test_repository_at_a_revision(server: HubServer) -> None:
     assert pull_from_hub("somebody/tiny@main").returncode == 0
     assert model_store.find("somebody/tiny@main").name == "somebody--tiny@main"
