@@ -285,7 +285,7 @@ async def test_a_fill_goes_before_a_next_edits_question(models: Models, tiny: Pa
 
     patching = asyncio.create_task(ask("patch", worker.patch(patch)))
     rewriting = asyncio.create_task(ask("refill", worker.fill(GAP, document="b", urgency=Urgency.ON_REQUEST)))
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0)  # both have been asked; the patch takes some milliseconds at least
     await ask("fill", worker.fill(GAP, document="a"))
     assert order == ["fill"]
     assert (await patching).revisions == alone.revisions
