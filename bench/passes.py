@@ -17,7 +17,7 @@ runtime.prepare_environment()
 
 import torch  # noqa: E402 (after the environment is set)
 
-from lacuna.engine.families.gap import filler  # noqa: E402
+from lacuna.engine.families.gap import loading  # noqa: E402
 from lacuna.engine.families.gap.decoding.rerank import Reranker  # noqa: E402
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree  # noqa: E402
 from lacuna.engine.families.gap.filler import GapFiller  # noqa: E402
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto")
     chosen = runtime.choose(dtype=parser.parse_args().dtype)
     with torch.inference_mode():
-        filled = filler.load(model_store.EMBEDDED, chosen)
+        filled = loading.load(model_store.EMBEDDED, chosen)
         peak = gemm_peak(chosen.torch_dtype)
         times = measure(filled)
         share = shares(filled, times, peak)

@@ -11,7 +11,7 @@ from lacuna.engine.store import model_store
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
 
-GAP = "llama"
+GAP = ("llama", "qwen2")
 DIFFUSION_GEMMA = "diffusion_gemma"
 
 
@@ -27,9 +27,9 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
         if adapter_name:
             raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
         return diffusion_gemma.load(directory, runtime)
-    from lacuna.engine.families.gap import filler, lora
+    from lacuna.engine.families.gap import loading, lora
 
-    return filler.load(model, runtime, lora.trained(adapter_name) if adapter_name else None)
+    return loading.load(model, runtime, lora.trained(adapter_name) if adapter_name else None)
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
@@ -39,25 +39,26 @@ def needed(model: str, runtime: Runtime) -> Memory:
         from lacuna.engine.families.diffusion_gemma import memory
 
         return memory.needed(directory, runtime)
-    from lacuna.engine.families.gap import filler
+    from lacuna.engine.families.gap import loading
 
-    return filler.needed(model, runtime)
+    return loading.needed(model, runtime)
 
 
 def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
     if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:
         return None
-    from lacuna.engine.families.gap import filler, lora
+    from lacuna.engine.families.gap import loading, lora
 
-    return lora.in_words(lora.trained(adapter_name) if adapter_name else filler.adapter_directory(model))
+    directory = lora.trained(adapter_name) if adapter_name else loading.adapter_directory(model)
+    return None if directory is None else lora.in_words(directory)
 
 
 def _model_type(directory: Path) -> str:
     found = config_file.read(directory / "config.json").values.get("model_type")
-    if found not in (GAP, DIFFUSION_GEMMA):
+    if found not in (*GAP, DIFFUSION_GEMMA):
         raise LoadError(
-            f"config.json: model_type {str(found)[:60]!r} is not supported here, only {GAP!r} with an adapter and "
-            f"{DIFFUSION_GEMMA!r} are"
+            f"config.json: model_type {str(found)[:60]!r} is not supported here, only {', '.join(GAP)} and "
+            f"{DIFFUSION_GEMMA} are"
         )
     return str(found)

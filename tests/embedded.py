@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lacuna.engine.device import runtime
-from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap import loading
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.engine.families.gap.kv_context import KvContext
@@ -21,7 +21,7 @@ DATA = Path(__file__).parent / "data"
 @cache
 def embedded(dtype: str = "float32") -> GapFiller:
     model_store.pull(model_store.EMBEDDED)
-    return filler.load(model_store.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
+    return loading.load(model_store.EMBEDDED, runtime.choose(device="cpu", dtype=dtype))
 
 
 @cache
@@ -29,7 +29,7 @@ def preview() -> GapFiller:
     """With the first adapter, made elsewhere: what its own cases say of it must come out here."""
     model_store.pull(model_store.EMBEDDED)
     chosen = runtime.choose(device="cpu", dtype="float32")
-    return filler.load(model_store.EMBEDDED, chosen, DATA / "preview_adapter")
+    return loading.load(model_store.EMBEDDED, chosen, DATA / "preview_adapter")
 
 
 @cache

@@ -9,11 +9,13 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from lacuna.engine.models.llama import LlamaConfig
+from lacuna.engine.models import architectures
+from lacuna.engine.models.decoder import DecoderConfig
 
 LAYERS, HIDDEN, RANK = 2, 64, 4
 END_OF_TEXT = "<|endoftext|>"
 TARGETS = ("q_proj", "v_proj")
+MARKERS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|file_sep|>")
 
 
 def write_tiny_model(directory: Path, *, endless: bool = False) -> Path:
@@ -25,7 +27,7 @@ def write_tiny_model(directory: Path, *, endless: bool = False) -> Path:
     tokenizer.save(str(directory / "tokenizer.json"))
     (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (directory / "adapter_config.json").write_text(json.dumps(_adapter_config()), encoding="utf-8")
-    llama = LlamaConfig.from_hf(config)
+    llama = architectures.read(config)
     weights = {
         name: torch.ones(shape) if name.endswith("norm.weight") else _random(shape)
         for name, shape in llama.shapes().items()
@@ -41,12 +43,35 @@ def write_tiny_model(directory: Path, *, endless: bool = False) -> Path:
     return directory
 
 
-def _byte_tokenizer() -> Tokenizer:
-    """One token per byte, after the end of text with id 0."""
+def write_tiny_fim_model(directory: Path, *, adapter: bool = True) -> Path:
+    """The same of a base in the FIM layout: Qwen 2 with its markers and a head of its own."""
+    torch.manual_seed(0)
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer = _byte_tokenizer(words=True)
+    tokenizer.add_tokens(list(MARKERS))  # not special, as Qwen's own file has them
+    tokenizer.save(str(directory / "tokenizer.json"))
+    config = {**_config(tokenizer.get_vocab_size() + 3), "model_type": "qwen2", "tie_word_embeddings": False}
+    (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    decoder = architectures.read(config)
+    norms = ("norm.weight", "layernorm.weight")
+    weights = {
+        name: torch.ones(shape) if name.endswith(norms) else _random(shape) for name, shape in decoder.shapes().items()
+    }
+    weights["lm_head.weight"][0] *= 4.0  # fills end now and then
+    save_file(weights, directory / "model.safetensors")
+    if adapter:
+        words = {"r": RANK, "lora_alpha": 2 * RANK, "target_modules": list(TARGETS), "gap": {"layout": "fim"}}
+        (directory / "adapter_config.json").write_text(json.dumps(words), encoding="utf-8")
+        save_file(_adapter(decoder), directory / "adapter_model.safetensors")
+    return directory
+
+
+def _byte_tokenizer(*, words: bool = False) -> Tokenizer:
+    """One token per byte, after the end of text with id 0; cut into words first or not."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {END_OF_TEXT: 0} | {character: rank for rank, character in enumerate(alphabet, 1)}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=words)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([END_OF_TEXT])
     return tokenizer
@@ -73,13 +98,14 @@ def _adapter_config() -> dict[str, object]:
     return {"r": RANK, "lora_alpha": 2 * RANK, "target_modules": list(TARGETS), "gap": gap}
 
 
-def _adapter(llama: LlamaConfig) -> dict[str, torch.Tensor]:
+def _adapter(llama: DecoderConfig) -> dict[str, torch.Tensor]:
     tensors = {"mask_embedding": _random((llama.hidden_size,))}
     for layer in range(llama.num_hidden_layers):
         for name, shape in llama.layer_shapes().items():
-            if name.endswith(TARGETS):
+            matrix = name.removesuffix(".weight")
+            if matrix.endswith(TARGETS):
                 rows, columns = shape
-                place = f"base_model.model.model.layers.{layer}.{name}"
+                place = f"base_model.model.model.layers.{layer}.{matrix}"
                 tensors[f"{place}.lora_A.weight"] = _random((RANK, columns))
                 tensors[f"{place}.lora_B.weight"] = _random((rows, RANK))
     return tensors

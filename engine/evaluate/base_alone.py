@@ -33,7 +33,7 @@ def left_to_right(reader: Reader, hole: Hole) -> Answer:
         _accept(hypothesis, int(row.argmax()))
         forwards += 1
         if not hypothesis.finished:
-            context.prefill_prefix([*hole.prefix, *hypothesis.tokens], reader.check)
+            context.prefill_prefix([*hole.prompt.read, *hypothesis.tokens], reader.check)
     return Answer(hole.boundary.answer(hypothesis.spelled), forwards)
 
 
@@ -48,7 +48,7 @@ def ranked_samples(reader: Reader, hole: Hole) -> Answer:
         forwards += _sample(reader, hole, hypotheses, chance)
         fills.update(hypothesis.spelled for hypothesis in hypotheses)
     scores: dict[bytes, float] = {}
-    reranker = Reranker(reader.denoiser, hole.context, hole.suffix, reader.tokenizer)
+    reranker = Reranker(reader.denoiser, hole.context, hole.prompt.suffix, reader.tokenizer)
     for size in _groups(hole, len(fills), 2 * length):  # tokenised anew, with the head of the suffix behind it
         some = sorted(fills - scores.keys())[:size]
         scores |= dict(zip(some, reranker.scores(some), strict=True))
@@ -60,8 +60,8 @@ def best_copy(reader: Reader, hole: Hole) -> Answer:
     """What followed the longest earlier match; nothing where there is none, or where it does not spell the healing
     prefix."""
     hypothesis = reader.hypothesis(hole)
-    sources = [hole.suffix, hole.prefix]
-    tokens = copied(hole.prefix, sources, len(hypothesis.canvas)) if hole.prefix else []
+    sources = [hole.prompt.suffix, hole.prompt.read]
+    tokens = copied(hole.prompt.read, sources, len(hypothesis.canvas)) if hole.prompt.read else []
     for token in tokens:
         if not hypothesis.finished:
             _accept(hypothesis, token)

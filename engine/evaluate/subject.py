@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lacuna.engine.device import runtime
 from lacuna.engine.device.cpu_threads import FreeCores
-from lacuna.engine.families.gap import filler as gap_filler
-from lacuna.engine.families.gap import lora
+from lacuna.engine.families.gap import loading, lora
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.store import fetch, model_store
 from lacuna.engine.text.byte_bpe import Tokenizer
@@ -40,14 +39,13 @@ def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype
     Raises ModelMissing, WeightsError, or ValueError for a config it can't run.
     """
     chosen = runtime.choose(device, dtype)
-    filler = gap_filler.load(model, chosen, adapter_at)
-    weights = fetch.sha256(model_store.find(model) / "model.safetensors")
+    filler = loading.load(model, chosen, adapter_at)
+    weights = _digest(sorted(model_store.find(model).glob("*.safetensors")))
     base_name = _short(chosen.device, chosen.dtype, code(), weights)
-    directory = adapter_at or gap_filler.adapter_directory(model)
+    directory = adapter_at or loading.adapter_directory(model)
     said = filler.denoiser.config
-    adapted = fetch.sha256(directory / lora.FILE) + repr(
-        (said.canvas_lengths, said.suffix_distance, said.adapted_suffix)
-    )
+    adapted = _digest([] if directory is None else [directory / lora.FILE])
+    adapted += repr((said.canvas_lengths, said.suffix_distance, said.adapted_suffix))
     cores = FreeCores(chosen.threads) if chosen.threads else None
 
     def check() -> None:
@@ -62,6 +60,10 @@ def code(root: Path = ENGINE) -> str:
     files = [file for file in root.rglob("*.py") if file.relative_to(root).parts[0] not in _APART]
     files += [root / "evaluate" / f"{name}.py" for name in _ASKING]
     return _short(*sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
+
+
+def _digest(files: Sequence[Path]) -> str:
+    return _short(*map(fetch.sha256, files))
 
 
 def _short(*parts: str) -> str:

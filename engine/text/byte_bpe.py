@@ -45,6 +45,12 @@ class Tokenizer:
         words = self._tokenizer.pre_tokenizer.pre_tokenize_str(tail)
         return len(text) - len(tail) + (words[-1][1][0] if words else 0)
 
+    def is_in_word(self, text: str, at: int) -> bool:
+        """Whether an offset near the end of a text lies inside such a word."""
+        start = max(0, at - LONGEST_WORD)
+        words = self._tokenizer.pre_tokenizer.pre_tokenize_str(text[start:])
+        return any(begin < at - start < end for _, (begin, end) in words)
+
     def decode(self, ids: Iterable[int]) -> bytes:
         """The bytes of these tokens. Added tokens have none, and neither have ids that a model has and its tokenizer
         has not."""

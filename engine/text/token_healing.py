@@ -15,6 +15,7 @@ from torch import Tensor
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 LONGEST_HEALING_PREFIX = 64  # characters; what is before them stays read
+LONGEST_MARKS = 16  # characters of brackets and the like that one word has before a line end
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,32 @@ class Boundary:
 
 def heal(prefix: str, suffix: str, tokenizer: Tokenizer) -> tuple[Boundary, list[int]]:
     """The boundary of a gap, and the ids of the prefix that is left."""
+    found = boundary(prefix, suffix, tokenizer)
+    return found, tokenizer.encode(found.prefix)
+
+
+def boundary(prefix: str, suffix: str, tokenizer: Tokenizer) -> Boundary:
+    """The boundary of a gap."""
     newline = prefix.endswith("\n") and not suffix.startswith("\n")
     if newline:
         prefix, suffix = prefix[:-1], "\n" + suffix
     kept = prefix[: healing_start(prefix, tokenizer)]
     healing_prefix = prefix[len(kept) :].encode("utf-8", errors="replace")
-    return Boundary(kept, suffix, healing_prefix, newline), tokenizer.encode(kept)
+    return Boundary(kept, suffix, healing_prefix, newline)
 
 
 def healing_start(prefix: str, tokenizer: Tokenizer) -> int:
     """Where the healing prefix begins: at the trailing white space, and where there is none, at the last word.
 
-    What follows can change how a word is cut into tokens, but no word before white space. The last *token* alone would
-    be too little: "retu" is read as "ret" and "u", and no answer can then begin with the token "return".
+    What follows can change how a word is cut into tokens, but no word before white space, unless the tokenizer takes
+    line ends into the word before them, as Qwen's does. The last *token* alone would be too little: "retu" is read as
+    "ret" and "u", and no answer can then begin with the token "return".
     """
-    kept = prefix.rstrip(" \t\n")
-    if len(kept) < len(prefix):
-        return max(len(kept), len(prefix) - LONGEST_HEALING_PREFIX)
-    return max(tokenizer.last_word(prefix), len(prefix) - LONGEST_HEALING_PREFIX)
+    kept = len(prefix.rstrip(" \t\n"))
+    word = tokenizer.last_word(prefix[:kept])
+    if kept == len(prefix) or (kept - word <= LONGEST_MARKS and tokenizer.is_in_word(prefix, kept)):
+        kept = word
+    return max(kept, len(prefix) - LONGEST_HEALING_PREFIX)
 
 
 class Spelling:

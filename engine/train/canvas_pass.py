@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lacuna.engine.models.llama import Llama
+from lacuna.engine.models.decoder import Decoder
 from lacuna.engine.train.batch import Batch, Group
 from lacuna.engine.train.lora import Lora
 from lacuna.engine.train.reads import Reads
 
 
 class CanvasPass:
-    def __init__(self, base: Llama, norms: list[tuple[Tensor, Tensor]], lora: Lora, distance: int) -> None:
+    def __init__(self, base: Decoder, norms: list[tuple[Tensor, Tensor]], lora: Lora, distance: int) -> None:
         """`norms` are the layers' input and post-attention norms; `distance` is the suffix' from the anchor."""
         self._base = base
         self._norms = norms
@@ -127,7 +127,7 @@ def _spread(x: Tensor, rows: Tensor, count: int) -> Tensor:
 class _Side:
     """What does not change from layer to layer for one group: who sees what, and where the rows stand."""
 
-    def __init__(self, group: Group, batch: Batch, base: Llama, distance: int, heads_per_pair: int) -> None:
+    def __init__(self, group: Group, batch: Batch, base: Decoder, distance: int, heads_per_pair: int) -> None:
         self.count, self.width = group.tokens.shape[0], 1 + group.length
         self.suffixes = group.suffixes
         self._group = heads_per_pair

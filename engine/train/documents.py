@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -29,11 +29,13 @@ class Document:
 class Documents:
     """A training set in memory."""
 
-    def __init__(self, documents: Iterable[Document], seed: int) -> None:
+    def __init__(
+        self, documents: Iterable[Document], seed: int, suffix_sizes: Sequence[tuple[int, float]] = gaps.SUFFIX_SIZES
+    ) -> None:
         self._documents = [document for document in documents if document.text.strip()]
         if not self._documents:
             raise ValueError("there is nothing to train on: the corpus has no documents")
-        self._seed = seed
+        self._seed, self._suffix_sizes = seed, suffix_sizes
         self._cumulated = list(accumulate(self._weights()))
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class Documents:
         (document,) = chance.choices(self._documents, cum_weights=self._cumulated)
         (size,) = chance.choices([size for size, _ in SIZES], [often for _, often in SIZES])
         start = gaps.random_start(document.text, chance)
-        return gaps.cut(document.text, start, document.language, size, RIGHTS, tokenizer, chance)
+        return gaps.cut(document.text, start, document.language, size, RIGHTS, tokenizer, chance, self._suffix_sizes)
 
     def _weights(self) -> list[float]:
         """By size, up to a limit, so that no long file takes over; Python gets its share where there is other code."""

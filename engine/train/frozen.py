@@ -11,7 +11,8 @@ from torch import Tensor
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.layers import weight_files
 from lacuna.engine.layers.linear import Linear
-from lacuna.engine.models.llama import Layer, Llama, LlamaConfig
+from lacuna.engine.models import architectures
+from lacuna.engine.models.decoder import EMBEDDING, FINAL_NORM, HEAD, Decoder, Layer, layer_name
 from lacuna.engine.store import model_store
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.untrusted import config_file
@@ -19,30 +20,36 @@ from lacuna.engine.untrusted import config_file
 
 @dataclass(frozen=True)
 class Frozen:
-    llama: Llama
+    decoder: Decoder
     layers: list[Mapping[str, Tensor]]  # names as inside a layer
+    head: Tensor  # [vocab, hidden], not packed: gradients flow through it
     tokenizer: Tokenizer
+
+    @property
+    def noise(self) -> Tensor:
+        """[hidden]: what the mask vector of an adapter is at first, the embedding of "...". With it Qwen2.5-Coder-0.5B
+        predicts masked positions with a cross-entropy of 8.8, with the mean of all embeddings of 15.8."""
+        return self.decoder.embed(self.tokenizer.encode("...")[:1])[0].float()
 
     @property
     def norms(self) -> list[tuple[Tensor, Tensor]]:
         """Per layer, the norm before attention and the one before the MLP."""
-        return [(layer["input_layernorm"], layer["post_attention_layernorm"]) for layer in self.layers]
+        return [(layer["input_layernorm.weight"], layer["post_attention_layernorm.weight"]) for layer in self.layers]
 
 
 def load(model: str, runtime: Runtime) -> Frozen:
     """Raises ModelMissing or LoadError."""
     directory: Path = model_store.find(model)
-    config = LlamaConfig.from_hf(config_file.read(directory / "config.json").values)
+    config = architectures.read(config_file.read(directory / "config.json").values)
     tensors = {
         name: tensor.to(runtime.device, runtime.torch_dtype, copy=True)
         for name, tensor in weight_files.checked(directory, config.shapes())
     }
     layers: list[Mapping[str, Tensor]] = [
-        {name: tensors[f"model.layers.{number}.{name}.weight"] for name in config.layer_shapes()}
+        {name: tensors[layer_name(number, name)] for name in config.layer_shapes()}
         for number in range(config.num_hidden_layers)
     ]
-    embedding = tensors["model.embed_tokens.weight"]
-    llama = Llama(
-        config, [Layer(layer) for layer in layers], embedding, tensors["model.norm.weight"], Linear(embedding)
-    )
-    return Frozen(llama, layers, Tokenizer(directory / "tokenizer.json", config.vocab_size))
+    embedding = tensors[EMBEDDING]
+    head = embedding if config.is_tied else tensors[HEAD]
+    decoder = Decoder(config, [Layer(layer) for layer in layers], embedding, tensors[FINAL_NORM], Linear(head))
+    return Frozen(decoder, layers, head, Tokenizer(directory / "tokenizer.json", config.vocab_size))

@@ -16,7 +16,8 @@ from lacuna.engine.text.languages import Kind
 LEFTS = 9  # gaps that share one right cut, and with it one read of the suffix
 EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as well
 SUFFIX_SIZES = ((24, 0.3), (32, 0.4), (64, 0.3))  # tokens of every suffix of a window, and how often
-SUFFIX_CHARS = 400  # as many as 64 tokens can need, nearly always
+FIM_SUFFIX_SIZES = ((32, 0.2), (64, 0.3), (96, 0.5))  # the same in the FIM layout
+SUFFIX_CHARS = 600  # as many as 96 tokens can need, nearly always
 LOCAL_PREFIX = 300  # characters before a left cut that its boundary can depend on
 
 
@@ -52,10 +53,18 @@ class Window:
 
 
 def cut(
-    text: str, start: int, language: str, size: int, rights: int, tokenizer: Tokenizer, chance: random.Random
+    text: str,
+    start: int,
+    language: str,
+    size: int,
+    rights: int,
+    tokenizer: Tokenizer,
+    chance: random.Random,
+    suffix_sizes: Sequence[tuple[int, float]] = SUFFIX_SIZES,
 ) -> Window:
     """A window of at most `size` tokens from `start`, an offset of a line, with gaps at up to `rights` right cuts."""
-    return _Cutter(text, start, language, size, tokenizer, chance).window(rights)
+    (seen,) = chance.choices([size for size, _ in suffix_sizes], [often for _, often in suffix_sizes])
+    return _Cutter(text, start, language, size, tokenizer, chance).window(rights, seen)
 
 
 class _Cutter:
@@ -67,9 +76,8 @@ class _Cutter:
         self._starts = [start, *(start + end for end in ends)]  # offsets where tokens begin; the last is the window's
         self._text, self._end, self._tokenizer, self._chance = text, self._starts[-1], tokenizer, chance
         self._spans = _spans(text, start, self._end, language)
-        self._seen = chance.choices([size for size, _ in SUFFIX_SIZES], [often for _, often in SUFFIX_SIZES])[0]
 
-    def window(self, rights: int) -> Window:
+    def window(self, rights: int, seen: int) -> Window:
         suffixes: list[tuple[int, ...]] = []
         gaps: list[TrainingGap] = []
         for shape in self._chance.choices(list(Shape), [shape.value for shape in Shape], k=rights):
@@ -79,7 +87,7 @@ class _Cutter:
                 by_right.setdefault(right, []).append((kind, left))
             for right, lefts in by_right.items():
                 gaps += [self._gap(kind, left, right, len(suffixes)) for kind, left in lefts]
-                suffixes.append(tuple(self._tokenizer.encode(self._text[right : right + SUFFIX_CHARS])[: self._seen]))
+                suffixes.append(tuple(self._tokenizer.encode(self._text[right : right + SUFFIX_CHARS])[:seen]))
         return Window(tuple(self._ids), tuple(suffixes), tuple(gaps))
 
     def _gap(self, shape: Shape, left: int, right: int, suffix: int) -> TrainingGap:

@@ -89,18 +89,20 @@ class _MergedProduct(torch.autograd.Function):
 class Lora:
     """All stacks, layer by layer, and the mask vector."""
 
-    def __init__(self, layers: list[Mapping[str, Tensor]], rank: int, alpha: float, start: Adapter | None) -> None:
-        """`layers` are the base's. Factors begin as those of `start`, or so that they change nothing."""
+    def __init__(
+        self, layers: list[Mapping[str, Tensor]], rank: int, alpha: float, start: Adapter | None, noise: Tensor
+    ) -> None:
+        """`layers` are the base's. Factors begin as those of `start`, or so that they change nothing, and the mask
+        vector as `noise`, [hidden]."""
         self._factors: dict[str, Factors] = {}
         self.rank, self.alpha = rank, alpha
-        norm = layers[0]["input_layernorm"]  # [hidden]
-        mask = torch.zeros_like(norm) if start is None else start.mask_embedding
-        self.mask_embedding = _parameter(mask, norm.device)
+        mask = noise if start is None else start.mask_embedding
+        self.mask_embedding = _parameter(mask, noise.device)
         self.layers = [
             {
                 stack: Stack(
-                    [layer[name] for name in names],
-                    [self._factor(number, name, layer[name], start) for name in names],
+                    [layer[f"{name}.weight"] for name in names],
+                    [self._factor(number, name, layer[f"{name}.weight"], start) for name in names],
                     alpha / rank,
                 )
                 for stack, names in STACKS.items()

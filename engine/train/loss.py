@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lacuna.engine.models.llama import Llama
-from lacuna.engine.train.batch import Batch
+from lacuna.engine.train.batch import Targets
 
 CANVAS_WEIGHT, READER_WEIGHT = 0.5, 1.0  # the reader decides, the canvas only drafts
 
@@ -29,12 +28,10 @@ class Sums:
     alls: float
 
 
-def loss(hidden: Tensor, batch: Batch, base: Llama) -> tuple[Tensor, Tensor]:
-    """What is minimised, a mean over positions, for states [rows, hidden] of the canvas pass; and what `Sums` names,
-    without gradients. No shape depends on what the tensors hold."""
-    targets = batch.targets
-    logits = base.logits(hidden.index_select(0, targets.rows)).float()  # [positions, vocab]
-    entropy = functional.cross_entropy(logits, targets.tokens, reduction="none")
+def loss(logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    """What is minimised, a mean over positions, for logits [positions, vocab]; and what `Sums` names, without
+    gradients. No shape depends on what the tensors hold."""
+    entropy = functional.cross_entropy(logits.float(), targets.tokens, reduction="none")
     weights = targets.weights * torch.where(targets.read, READER_WEIGHT, CANVAS_WEIGHT)
     positions = (targets.weights > 0).sum()
     right, found = logits.detach().argmax(-1) == targets.tokens, entropy.detach()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lacuna.engine.families.gap.kv_context import causal
-from lacuna.engine.models.llama import Llama
+from lacuna.engine.models.decoder import Decoder
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Reads:
 
 
 @torch.no_grad()
-def read(ids: Tensor, base: Llama) -> Reads:
+def read(ids: Tensor, base: Decoder) -> Reads:
     """`ids` are the sink's and the window's, [1 + tokens]."""
     cache = base.cache(len(ids))
     positions = torch.arange(len(ids), device=base.device)

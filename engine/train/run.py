@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,17 +14,22 @@ from typing import Any
 import torch
 
 from lacuna.engine.device import runtime
-from lacuna.engine.families.gap import filler, lora
-from lacuna.engine.families.gap.denoiser import GapConfig
+from lacuna.engine.families.gap import loading, lora
+from lacuna.engine.families.gap.denoiser import FIM, GapConfig
+from lacuna.engine.families.gap.fim import templates
 from lacuna.engine.store import model_store
 from lacuna.engine.train import checkpoint, frozen
 from lacuna.engine.train.checkpoint import Progress
 from lacuna.engine.train.documents import Document, Documents
+from lacuna.engine.train.frozen import Frozen
+from lacuna.engine.train.gaps import FIM_SUFFIX_SIZES, SUFFIX_SIZES
+from lacuna.engine.train.lessons import FimLesson, Lesson, TwoReadsLesson
 from lacuna.engine.train.lora import STACKS, Lora
 from lacuna.engine.train.trainer import Measure, Step, TrainConfig, Trainer, Windows
 from lacuna.engine.train.windows_ahead import WindowsAhead
 
 METRICS = "metrics.jsonl"
+RANK = 16  # of an adapter that is begun anew
 CUTTERS = 4  # processes that cut windows for a GPU
 TARGETS = sorted(name.split(".")[-1] for names in STACKS.values() for name in names)
 
@@ -64,9 +69,11 @@ class Run:
         seed: int = 0,
         device: str = "auto",
         threads: int = 0,
+        rank: int = RANK,
     ) -> None:
         """`start`: an adapter's directory; the model's own where it is None. `device`: "auto" is CUDA where it is, else
-        the CPU, as mps was never tried. `threads`: of the CPU, where it is the device; 0 chooses.
+        the CPU, as mps was never tried. `threads`: of the CPU, where it is the device; 0 chooses. `rank`: the factors',
+        of an adapter that is begun anew.
 
         Raises ModelMissing, WeightsError, and ValueError where there is nothing to train on, no such device, or a
         config that can't be run.
@@ -75,15 +82,16 @@ class Run:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         chosen = runtime.choose(device, "auto", threads)
         base = frozen.load(model, chosen)
-        begun = lora.load(start or filler.adapter_directory(model), base.llama.config)
-        # An adapter that was trained with suffixes that the base read learns anew what a suffix is: 2,000 gaps or so.
-        gap = {**begun.config["gap"], "adapted_suffix": True}
-        self._words: dict[str, Any] = {**begun.config, "target_modules": TARGETS, "gap": gap}
-        self._lora = Lora(base.layers, begun.config["r"], begun.config["lora_alpha"], begun)
-        self._documents, self._seed, self._target = Documents(documents, seed), seed, target
+        directory = start or loading.adapter_directory(model)
+        begun = lora.load(directory, base.decoder.config) if directory is not None else None
+        self._words = _words(begun, rank)
+        gap = self._words["gap"]
+        self._lora = Lora(base.layers, self._words["r"], self._words["lora_alpha"], begun, base.noise)
+        self._sizes = FIM_SUFFIX_SIZES if GapConfig.is_fim(self._words) else SUFFIX_SIZES
+        self._documents, self._seed, self._target = Documents(documents, seed, self._sizes), seed, target
         self._tokenizer, self._tokenizer_file = base.tokenizer, model_store.find(model) / "tokenizer.json"
         self._on_cpu = chosen.device == "cpu"
-        self.trainer = Trainer(base, self._lora, GapConfig.from_adapter(self._words), config, chosen.threads)
+        self.trainer = Trainer(_lesson(base, self._lora, self._words), self._lora, config, chosen.threads)
         if (kept := checkpoint.load(target)) is not None:
             self.trainer.resume(*kept)
         else:
@@ -105,7 +113,7 @@ class Run:
 
     def measure(self, documents: Iterable[Document], windows: int) -> Measure:
         """How well the gaps of other documents are denoised now. Raises ValueError as `steps` does."""
-        read = Documents(documents, self._seed)
+        read = Documents(documents, self._seed, self._sizes)
         with _explained():
             return self.trainer.measure(partial(read.window, tokenizer=self._tokenizer), windows)
 
@@ -124,6 +132,24 @@ class Run:
         progress = self.trainer.progress
         gap = {**self._words["gap"], "trained_gaps": progress.earlier_gaps + progress.gaps}
         checkpoint.export(self._target, {**self._words, "gap": gap}, dict(self._lora.parameters()))
+
+
+def _words(begun: lora.Adapter | None, rank: int) -> dict[str, Any]:
+    """An adapter's metadata. One that is begun anew is for a base in the FIM layout."""
+    if begun is None:
+        gap: dict[str, Any] = {"layout": FIM}
+        return {"r": rank, "lora_alpha": 2 * rank, "target_modules": TARGETS, "gap": gap}
+    gap = dict(begun.config["gap"])
+    if not GapConfig.is_fim(begun.config):
+        # One that was trained with suffixes that the base read learns anew what a suffix is: 2,000 gaps or so.
+        gap["adapted_suffix"] = True
+    return {**begun.config, "target_modules": TARGETS, "gap": gap}
+
+
+def _lesson(base: Frozen, factors: Lora, words: Mapping[str, Any]) -> Lesson:
+    if GapConfig.is_fim(words):
+        return FimLesson(base, factors, templates.markers(base.tokenizer.marker))
+    return TwoReadsLesson(base, factors, GapConfig.from_adapter(words))
 
 
 @contextmanager

@@ -1,36 +1,30 @@
 """The training run: windows in, gradients, steps of AdamW, checkpoints.
 
-One step: (1) some windows are drawn and cut into gaps; (2) the frozen base reads each window; (3) the canvas pass,
-which reads the suffixes too, and the loss, window by window, gradients added up; (4) AdamW; (5) the factors are merged
-anew.
+One step: (1) some windows are drawn and cut into gaps; (2) their loss, window by window, gradients added up; (3) AdamW;
+(4) the factors are merged anew.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lacuna.engine.device.cpu_threads import FreeCores
-from lacuna.engine.families.gap.denoiser import GapConfig
-from lacuna.engine.train import checkpoint, reads
-from lacuna.engine.train.batch import Batch, batch
-from lacuna.engine.train.canvas_pass import CanvasPass
+from lacuna.engine.train import checkpoint
 from lacuna.engine.train.captured import Captured
 from lacuna.engine.train.checkpoint import Progress
-from lacuna.engine.train.frozen import Frozen
 from lacuna.engine.train.gaps import Window
+from lacuna.engine.train.lessons import Lesson
 from lacuna.engine.train.lora import Lora
-from lacuna.engine.train.loss import Sums, loss
-from lacuna.engine.train.padded import Capacity, padded
+from lacuna.engine.train.loss import Sums
 
 SAVE_SECONDS = 180.0
-CAPACITY = Capacity()  # of a batch that is captured
 Windows = Callable[[int], Window]  # the window of a number
 
 
@@ -67,23 +61,21 @@ class Step:
 
 
 class Trainer:
-    def __init__(self, frozen: Frozen, lora: Lora, gap: GapConfig, config: TrainConfig, threads: int) -> None:
+    def __init__(self, lesson: Lesson, lora: Lora, config: TrainConfig, threads: int) -> None:
         """`threads`: CPU threads to use at most, fewer while other programs need the cores; 0 where the passes run
         elsewhere."""
         self.progress = Progress()
         self._free_cores = FreeCores(threads) if threads else None
-        self._frozen, self._lora, self._gap, self._config = frozen, lora, gap, config
-        self._pass = CanvasPass(frozen.llama, frozen.norms, lora, gap.suffix_distance)
+        self._lesson, self._lora, self._config = lesson, lora, config
         self._parameters = dict(lora.parameters())
         self._optimizer = torch.optim.AdamW(
             self._parameters.values(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )
         for parameter in self._parameters.values():
             parameter.grad = torch.zeros_like(parameter)
-        self._is_captured = frozen.llama.device == "cuda"
         parameters = list(self._parameters.values())
         # From a batch: its gradients are added up, and `Sums` are given back.
-        self._learn = Captured(self._gradients, parameters) if self._is_captured else self._gradients
+        self._learn = Captured(self._gradients, parameters) if lesson.is_captured else self._gradients
         lora.merge()
 
     def run(self, windows: Windows, left: Callable[[Progress], float], directory: Path) -> Iterator[Step]:
@@ -123,25 +115,14 @@ class Trainer:
         )
         return _measure(sums), float(norm)
 
-    def _batch(self, windows: Windows, number: int) -> Batch | None:
+    def _batch(self, windows: Windows, number: int) -> Any:
         """None where no gap could be cut."""
         if self._free_cores is not None:
             self._free_cores.update()
-        window = windows(number)
-        if not window.gaps:
-            return None
-        sink, end, chance = self._gap.sink_token_id, self._gap.end_of_hole_token_id, random.Random(number)
-        if not self._is_captured:
-            return batch(window, sink, end, chance)
-        return padded(batch(window, sink, end, chance, [length for length, _ in CAPACITY.canvases]), CAPACITY)
+        return self._lesson.draw(windows(number), number)
 
-    def _loss(self, drawn: Batch) -> tuple[Tensor, Tensor]:
-        base = self._frozen.llama
-        drawn = drawn.to(base.device)
-        return loss(self._pass(drawn, reads.read(drawn.ids, base)), drawn, base)
-
-    def _gradients(self, drawn: Batch) -> Tensor:
-        total, sums = self._loss(drawn)
+    def _gradients(self, drawn: Any) -> Tensor:
+        total, sums = self._lesson.loss(drawn)
         (total / self._config.windows_per_step).backward()
         return sums
 
@@ -149,7 +130,7 @@ class Trainer:
     def measure(self, windows: Windows, count: int) -> Measure:
         """How well the gaps of the first `count` windows are denoised now."""
         drawn = (self._batch(windows, number) for number in range(count))
-        return _measure(_sums([self._loss(batch)[1] for batch in drawn if batch is not None]))
+        return _measure(_sums([self._lesson.loss(batch)[1] for batch in drawn if batch is not None]))
 
     def save(self, directory: Path) -> None:
         tensors = dict(self._parameters)

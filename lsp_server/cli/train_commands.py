@@ -65,7 +65,7 @@ def gap(
     directory: Corpus = None,
 ) -> None:
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
-    from lacuna.engine.families.gap.filler import adapter_directory
+    from lacuna.engine.families.gap.loading import adapter_directory
     from lacuna.engine.layers.weight_files import WeightsError
     from lacuna.engine.train import checkpoint, run
     from lacuna.engine.train.trainer import TrainConfig

@@ -50,7 +50,7 @@ def test_needed_memory_counts_every_weight_that_is_loaded(model: Path) -> None:
 def test_an_unknown_family_is_refused_with_those_that_are_known(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content, encoding="utf-8")
     for work in (load.load, load.needed):
-        with pytest.raises(ValueError, match="'llama' with an adapter and 'diffusion_gemma'"):
+        with pytest.raises(ValueError, match="llama, qwen2 and diffusion_gemma"):
             work(str(tmp_path), RUNTIME)
 
 

@@ -13,25 +13,29 @@ from torch import Tensor
 from lacuna.engine.families.gap.confidence import UNFITTED, ConfidenceModel
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree, DraftTree, Node
+from lacuna.engine.families.gap.fim.templates import Markers
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext, SuffixPrefiller
-from lacuna.engine.models.llama import Layer, Llama
+from lacuna.engine.models.decoder import Decoder, Layer
 from lacuna.engine.untrusted.config_file import Fields
+from lacuna.engine.untrusted.load_error import LoadError
 
 MAX_CANVAS = 48  # positions; seven such canvases and their anchors just fit into a context's scratch slots
 MAX_DISTANCE = 1024
+TWO_READS, FIM = "two_reads", "fim"  # layouts
 
 
 @dataclass(frozen=True)
 class GapConfig:
-    """The `gap` part of an adapter_config.json."""
+    """The `gap` part of an adapter_config.json; of a base in the FIM layout, its markers."""
 
     canvas_lengths: tuple[int, ...]
     suffix_distance: int  # positions from the anchor to the first suffix token, whatever the canvas' length
-    sink_token_id: int
+    sink: tuple[int, ...]  # the token that every prefix begins with, or none
     end_of_hole_token_id: int
     gate: ConfidenceModel = UNFITTED
     # The adapted layers prefill the suffix, so that its keys can say where it begins; for first adapters the base did.
     adapted_suffix: bool = False
+    markers: Markers | None = None  # of the FIM layout; None where prefix and suffix are read apart
 
     @staticmethod
     def from_adapter(config: Mapping[str, Any], vocabulary: int = 1 << 20) -> GapConfig:
@@ -40,10 +44,33 @@ class GapConfig:
         return GapConfig(
             canvas_lengths=tuple(sorted(gap.integers("canvas_lengths", 2, MAX_CANVAS, 64))),
             suffix_distance=gap.integer("suffix_distance", 1, MAX_DISTANCE),
-            sink_token_id=gap.integer("sink_token_id", 0, vocabulary - 1),
+            sink=(gap.integer("sink_token_id", 0, vocabulary - 1),),
             end_of_hole_token_id=gap.integer("end_of_hole_token_id", 0, vocabulary - 1),
             gate=ConfidenceModel.from_adapter(gap.part("gate").values if "gate" in gap else None),
             adapted_suffix=gap.flag("adapted_suffix"),
+        )
+
+    @staticmethod
+    def is_fim(config: Mapping[str, Any]) -> bool:
+        """Whether an adapter was trained in the FIM layout. Raises LoadError."""
+        layout = Fields("adapter_config.json", config).part("gap").values.get("layout", TWO_READS)
+        if layout not in (TWO_READS, FIM):
+            known = f"{TWO_READS!r} or {FIM!r}"
+            raise LoadError.of("adapter_config.json", f"gap.layout is {str(layout)[:40]!r}, not {known}")
+        return bool(layout == FIM)
+
+    @staticmethod
+    def fim(markers: Markers, config: Mapping[str, Any]) -> GapConfig:
+        """For a base that was trained to fill in the middle, and the content of its adapter_config.json, which is empty
+        where it has none. Raises LoadError."""
+        gap = Fields("adapter_config.json", config).part("gap", {})
+        return GapConfig(
+            canvas_lengths=(MAX_CANVAS,),
+            suffix_distance=0,
+            sink=(),
+            end_of_hole_token_id=markers.ends[0],
+            gate=ConfidenceModel.from_adapter(gap.part("gate").values if "gate" in gap else None),
+            markers=markers,
         )
 
     @property
@@ -70,19 +97,32 @@ class Verified:
 class GapDenoiser:
     """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in.
 
-    The base alone prefills the prefix, so its KV cache serves the reranker too.
+    The base alone prefills the prefix, so its KV cache serves the reranker too. In the FIM layout both are the same
+    layers, and there may be no adapter, and then no masked positions.
     """
 
-    def __init__(self, config: GapConfig, base: Llama, canvas_layers: Sequence[Layer], mask_embedding: Tensor) -> None:
+    def __init__(
+        self, config: GapConfig, base: Decoder, canvas_layers: Sequence[Layer], mask_embedding: Tensor | None
+    ) -> None:
         self.config = config
         self.base = base
         self._canvas_layers = canvas_layers
         self._mask_embedding = mask_embedding  # [hidden]
         self.suffix_layers = canvas_layers if config.adapted_suffix else base.layers
-        self.suffixes = SuffixPrefiller(base, self.suffix_layers, config.sink_token_id)
+        self.suffixes = SuffixPrefiller(base, self.suffix_layers, config.sink)
+
+    @property
+    def can_propose(self) -> bool:
+        """Whether masked positions are predicted."""
+        return self._mask_embedding is not None
 
     def context(self) -> KvContext:
-        return KvContext(self.base, self.config.sink_token_id)
+        return KvContext(self.base, self.config.sink)
+
+    def place_suffix(self, context: KvContext, suffix: Sequence[int]) -> None:
+        """Prefills the tokens behind a hole and places them there; in the FIM layout the context holds them."""
+        if self.config.markers is None:
+            context.place_suffix(self.suffixes.prefill(suffix), self.config.suffix_distance)
 
     def denoise(self, context: KvContext, tree: CanvasTree) -> Verified:
         """Verifies drafts of one hole with both sides in view, and predicts the masked positions behind them, in one
@@ -91,12 +131,14 @@ class GapDenoiser:
         The drafts' KV stay in the scratch slots, behind those that the tree has kept.
         """
         ids = [node[-1] if node else context.ids[-1] for node in tree.nodes]
-        masked = self._mask_embedding.expand(len(tree.depths) - len(ids), -1)
-        x = torch.cat([self.base.embed(ids), masked])  # [rows, hidden]
+        x = torch.cat([self.base.embed(ids), self._noise(len(tree.depths) - len(ids))])  # [rows, hidden]
         positions = context.last + torch.tensor(tree.depths, device=self.base.device)
         hidden = self._canvas_pass(context, x, positions, tree.mask())
         # Apart: a hypothesis keeps proposals until their positions are decided, and the rest only until the next pass.
         nodes, *proposals = self.base.log_probabilities_apart(hidden, [len(ids), *tree.masked.values()])
+        if self.config.markers is not None:
+            for rows in (nodes, *proposals):
+                end_at_markers(rows, self.config.markers)
         return Verified(dict(zip(tree.nodes, nodes, strict=True)), dict(zip(tree.masked, proposals, strict=True)))
 
     def denoise_between(self, context: KvContext, canvases: Sequence[Canvas]) -> list[Tensor]:
@@ -130,11 +172,19 @@ class GapDenoiser:
         after = self.base.log_probabilities(hidden)  # [rows, vocab]
         return [[start, *(after[row] for row in path)] for path in drafts.paths]
 
+    def _noise(self, count: int) -> Tensor:
+        """Embeddings of masked positions, [count, hidden]."""
+        if self._mask_embedding is None:
+            assert not count, "a model without an adapter predicts no masked positions"
+            return self.base.embed([])
+        return self._mask_embedding.expand(count, -1)
+
     def _embed(self, context: KvContext, canvas: Canvas) -> Tensor:
         """Anchor and canvas, [1 + positions, hidden]; masked positions take the learned vector."""
         known = [canvas.token(at) for at in range(len(canvas))]
         x = self.base.embed([context.ids[-1], *(token or 0 for token in known)])
-        x[[1 + at for at, token in enumerate(known) if token is None]] = self._mask_embedding
+        masked = [1 + at for at, token in enumerate(known) if token is None]
+        x[masked] = self._noise(len(masked))
         return x
 
     def _canvas_pass(self, context: KvContext, x: Tensor, positions: Tensor, own: Tensor) -> Tensor:
@@ -143,14 +193,22 @@ class GapDenoiser:
         All rows see both sides, and of the scratch slots what `own` says, bool [rows, kept + rows]. The anchor's own
         entry is hidden: its row in the canvas stands for it.
         """
-        assert context.suffix is not None, "the suffix is placed before the canvas is computed"
-        sides = torch.ones(len(x), len(context.suffix.ids) + len(context.ids), dtype=torch.bool)
+        assert context.suffix or self.config.markers, "the suffix is placed before the canvas is computed"
+        suffix = len(context.suffix.ids) if context.suffix else 0
+        sides = torch.ones(len(x), suffix + len(context.ids), dtype=torch.bool)
         sides[:, -1] = False
         mask = torch.cat([sides, own], dim=1).to(self.base.device)  # [rows, suffix + prefix + kept + rows]
         start = context.tail + own.shape[1] - len(x)
         return self.base.forward(
             x, positions, context.cache, start + len(x) - mask.shape[1], start, mask, self._canvas_layers
         )
+
+
+def end_at_markers(log_probs: Tensor, markers: Markers) -> None:
+    """In place, [rows, vocab]: all that ends a middle counts as the end token, and no other marker is possible."""
+    end = log_probs[:, list(markers.ends)].logsumexp(-1)
+    log_probs[:, list(markers.all)] = -torch.inf
+    log_probs[:, markers.ends[0]] = end
 
 
 def _canvas_mask(canvases: Sequence[Canvas]) -> Tensor:

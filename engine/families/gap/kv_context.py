@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from lacuna.engine.families.shared.common_prefix import common_prefix
-from lacuna.engine.models.llama import Layer, Llama
+from lacuna.engine.models.decoder import Decoder, Layer
 
 CHUNK = 64  # tokens prefilled between two looks at the stop flag
 SUFFIX_TOKENS = 64
-PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole that were accepted into it
+PREFIX_TOKENS = 768  # the longest window (512), in the FIM layout a suffix, and the canvases of a long hole
 TAIL_TOKENS = 384  # scratch slots: seven canvases of 32 tokens with their drafts, or what the reranker scores
 SUFFIXES_KEPT = 8
 
@@ -38,7 +38,8 @@ class KvContext:
 
     ORIGIN = SUFFIX_TOKENS
 
-    def __init__(self, base: Llama, sink: int) -> None:
+    def __init__(self, base: Decoder, sink: Sequence[int]) -> None:
+        """`sink`: the token that every prefix begins with, or none."""
         self._base = base
         self.cache = base.cache(SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
         self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
@@ -70,7 +71,7 @@ class KvContext:
 
     def cached(self, prefix: Sequence[int]) -> int:
         """How many tokens of this prefix, its sink included, have their KV here."""
-        return common_prefix(self.ids, [self._sink, *prefix])
+        return common_prefix(self.ids, [*self._sink, *prefix])
 
     def copy_from(self, source: KvContext, count: int) -> None:
         """Takes over the KV of another context's first `count` tokens."""
@@ -85,7 +86,7 @@ class KvContext:
 
         `check` is called between chunks and may raise: what was prefilled until then is kept.
         """
-        wanted = [self._sink, *prefix]
+        wanted = [*self._sink, *prefix]
         assert len(wanted) <= PREFIX_TOKENS, f"a prefix of {len(wanted)} tokens is longer than {PREFIX_TOKENS}"
         start = self._reuse(wanted)
         if start == len(wanted) and self._hidden_at != start:
@@ -139,7 +140,7 @@ class KvContext:
 class SuffixPrefiller:
     """Prefills suffixes causally, on their own, and keeps the last few for a cursor that comes back."""
 
-    def __init__(self, base: Llama, layers: Sequence[Layer], sink: int) -> None:
+    def __init__(self, base: Decoder, layers: Sequence[Layer], sink: Sequence[int]) -> None:
         """`layers`: the base's or adapted ones."""
         self._base = base
         self._layers = layers
@@ -160,7 +161,7 @@ class SuffixPrefiller:
         # As the prefix it begins with the sink: else the first suffix token becomes one, and its identity is lost.
         count = len(ids) + 1
         positions = torch.arange(count, device=self._base.device)
-        embedded = self._base.embed([self._sink, *ids])
+        embedded = self._base.embed([*self._sink, *ids])
         mask = causal(count, self._base.device)
         self._base.forward(embedded, positions, self._cache, 0, 0, mask, self._layers)
         return PrefilledSuffix(ids, self._cache.keys[:, :, 1:count].clone(), self._cache.values[:, :, 1:count].clone())

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lacuna.engine.families.gap.denoiser import GapConfig
 from lacuna.engine.layers import weight_files
-from lacuna.engine.models.llama import LlamaConfig
+from lacuna.engine.models.decoder import DecoderConfig
 from lacuna.engine.store import named_path, paths
 from lacuna.engine.untrusted import config_file
 
@@ -39,22 +39,24 @@ class Adapter:
         scale = self.config["lora_alpha"] / self.config["r"]
         adapted = dict(base)
         for name, weight in base.items():
-            if name.split(".")[-1] in self.config["target_modules"]:
-                factors = (self.tensors[peft_name(f"{layer}.{name}", side)] for side in "AB")
+            matrix = name.removesuffix(".weight")
+            if matrix.split(".")[-1] in self.config["target_modules"]:
+                factors = (self.tensors[peft_name(f"{layer}.{matrix}", side)] for side in "AB")
                 lora_a, lora_b = (factor.to(weight.device, torch.float32) for factor in factors)
                 adapted[name] = torch.addmm(weight.float(), lora_b, lora_a, alpha=scale).to(weight.dtype)
         return adapted
 
 
-def load(directory: Path, base: LlamaConfig) -> Adapter:
+def load(directory: Path, base: DecoderConfig) -> Adapter:
     """Reads an adapter directory. Raises LoadError where it does not fit the base, naming the tensors."""
     config = config_of(directory)
     shapes: dict[str, tuple[int, ...]] = {"mask_embedding": (base.hidden_size,)}
     for layer in range(base.num_hidden_layers):
         for name, shape in base.layer_shapes().items():
-            if name.split(".")[-1] in config["target_modules"]:
-                shapes[peft_name(f"{layer}.{name}", "A")] = (config["r"], shape[1])
-                shapes[peft_name(f"{layer}.{name}", "B")] = (shape[0], config["r"])
+            matrix = name.removesuffix(".weight")
+            if matrix.split(".")[-1] in config["target_modules"]:
+                shapes[peft_name(f"{layer}.{matrix}", "A")] = (config["r"], shape[1])
+                shapes[peft_name(f"{layer}.{matrix}", "B")] = (shape[0], config["r"])
     return Adapter(config, dict(weight_files.checked(directory / FILE, shapes)))
 
 

@@ -12,14 +12,14 @@ from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
-from lacuna.engine.families.gap.decoding.rerank import Reranker, reranked
+from lacuna.engine.families.gap.decoding.rerank import Reranker, by_score, reranked
 from lacuna.engine.families.gap.decoding.search import Search
 from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.fim.layout import FimLayout
 from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext
 from lacuna.engine.families.gap.long_fill import Part
-from lacuna.engine.families.gap.prefix_window import PrefixWindow
+from lacuna.engine.families.gap.prompt import Layout, Prompt, TwoReads
 from lacuna.engine.request_trace import RequestTrace
-from lacuna.engine.text import token_healing
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Boundary
 
@@ -34,17 +34,20 @@ class Hole:
     """A gap whose two sides are prefilled."""
 
     gap: Gap
-    boundary: Boundary
-    prefix: list[int]  # tokens, of what is left by the boundary
-    suffix: list[int]
+    prompt: Prompt
     context: KvContext
+
+    @property
+    def boundary(self) -> Boundary:
+        return self.prompt.boundary
 
 
 class Session:
     def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer) -> None:
         self._denoiser = denoiser
         self._tokenizer = tokenizer
-        self._window = PrefixWindow(tokenizer)
+        markers = denoiser.config.markers
+        self._layout: Layout = TwoReads(tokenizer) if markers is None else FimLayout(tokenizer, markers)
         self._contexts: list[KvContext] = []  # the latest used one last
 
     def infill(
@@ -77,17 +80,12 @@ class Session:
 
     def prefill(self, gap: Gap, check: Callable[[], None]) -> Hole:
         """Prefills both sides of a gap, but for what the KV cache holds of them already."""
-        text = self._window.cut(gap.prefix, gap.snippets)
-        boundary, prefix = token_healing.heal(text, gap.suffix, self._tokenizer)
-        suffix = self._tokenizer.encode(boundary.suffix)
-        context = self._context(prefix)
-        context.prefill_prefix(prefix, check)
+        prompt = self._layout.prompt(gap)
+        context = self._context(prompt.read)
+        context.prefill_prefix(prompt.read, check)
         check()
-        self._place(context, suffix)
-        return Hole(gap, boundary, prefix, suffix, context)
-
-    def _place(self, context: KvContext, suffix: Sequence[int]) -> None:
-        context.place_suffix(self._denoiser.suffixes.prefill(suffix), self._denoiser.config.suffix_distance)
+        self._denoiser.place_suffix(context, prompt.suffix)
+        return Hole(gap, prompt, context)
 
     def _context(self, prefix: Sequence[int]) -> KvContext:
         """The context that holds most of this prefix; another one where it would lose much that may be wanted
@@ -114,8 +112,8 @@ class Session:
     def _drafter(self, hole: Hole) -> Drafter:
         snippets = [self._tokenizer.encode(snippet) for snippet in hole.gap.snippets]
         before = hole.context.ids[1:]
-        lookup = PromptLookup([*snippets, hole.suffix, before])
-        return Drafter(before, lookup, self._denoiser.config.end_of_hole_token_id)
+        lookup = PromptLookup([*snippets, hole.prompt.suffix, before])
+        return Drafter(before, lookup, self._denoiser.config.end_of_hole_token_id, self._denoiser.can_propose)
 
     def _fill(
         self, hole: Hole, first: Hypothesis, num_candidates: int, parallel: bool, trace: RequestTrace
@@ -127,12 +125,19 @@ class Session:
         search = Search(hole.gap.n_best, width, best_first=is_line)
         with trace.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
-            hypotheses = decode(self._denoiser, hole.context, first, search, drafter, trace.count, trace.step)
+            ends = [self._denoiser.config.end_of_hole_token_id, *hole.prompt.suffix[:1]]
+            hypotheses = decode(self._denoiser, hole.context, first, ends, search, drafter, trace.count, trace.step)
         if hole.boundary.suffix.partition("\n")[0].strip():
             with trace.stage("rerank"):
-                trace.count()
-                hypotheses = reranked(hypotheses, Reranker(self._denoiser, hole.context, hole.suffix, self._tokenizer))
+                hypotheses = self._reranked(hypotheses, hole, trace)
         return [Part(hypothesis, hole.boundary) for hypothesis in hypotheses[: max(num_candidates, hole.gap.n_best)]]
+
+    def _reranked(self, hypotheses: Sequence[Hypothesis], hole: Hole, trace: RequestTrace) -> list[Hypothesis]:
+        if self._denoiser.config.markers is not None:
+            return by_score(hypotheses)  # every score has seen the suffix
+        trace.count()
+        suffix = hole.prompt.suffix
+        return reranked(hypotheses, Reranker(self._denoiser, hole.context, suffix, self._tokenizer))
 
     def _longer(self, hole: Hole, parts: list[Part], parallel: bool, trace: RequestTrace) -> list[Part]:
         """One fill, canvas after canvas while the hole is open and more is asked for than it holds: what was filled
@@ -140,7 +145,7 @@ class Session:
         wanted = hole.gap.max_tokens + self._respelled(hole.boundary)
         while parts[-1].tokens and not parts[-1].ended:
             tokens = long_fill.tokens(parts)
-            if len(tokens) >= wanted or len(hole.prefix) + len(tokens) >= PREFIX_TOKENS:
+            if len(tokens) >= wanted or len(hole.prompt.read) + len(tokens) >= PREFIX_TOKENS:
                 break
             behind = self._behind(hole, parts, trace)
             length = self._denoiser.config.canvas_length(wanted - len(tokens))
@@ -150,16 +155,15 @@ class Session:
 
     def _behind(self, hole: Hole, parts: Sequence[Part], trace: RequestTrace) -> Hole:
         """What is left of a hole behind its first parts, both sides prefilled; of it there is one fill."""
-        prefix = [*hole.prefix, *long_fill.tokens(parts)]
+        read = [*hole.prompt.read, *long_fill.tokens(parts)]
         with trace.stage("prefill"):
-            hole.context.prefill_prefix(prefix, trace.check)
-            hole.context.place_suffix(
-                self._denoiser.suffixes.prefill(hole.suffix), self._denoiser.config.suffix_distance
-            )
+            hole.context.prefill_prefix(read, trace.check)
+            self._denoiser.place_suffix(hole.context, hole.prompt.suffix)
         # A healing prefix of many tokens, a line of Chinese, may take more than one canvas.
         unspelled = hole.boundary.forced[len(long_fill.spelled(parts)) :]
         boundary = replace(hole.boundary, healing_prefix=unspelled, newline=False)
-        return replace(hole, gap=replace(hole.gap, n_best=1), boundary=boundary, prefix=prefix)
+        prompt = Prompt(boundary, read, hole.prompt.suffix)
+        return replace(hole, gap=replace(hole.gap, n_best=1), prompt=prompt)
 
     def _infill(self, gap: Gap, parts: list[Part], trace: RequestTrace) -> Infill:
         pieces = long_fill.pieces(parts, gap.max_tokens, self._tokenizer)

@@ -67,7 +67,7 @@ def uncached(loaded: Subject, ids: list[int]) -> torch.Tensor:
 
 def test_the_base_alone_takes_its_best_token_each_time(loaded: Subject, reader: Reader) -> None:
     read = reader.prefill(GAP)
-    prefix = [0, *read.prefix]
+    prefix = [0, *read.prompt.read]
     answer = left_to_right(reader, read)
     ids = [*prefix, *loaded.tokenizer.encode(read.boundary.healing_prefix.decode())]  # one token a byte
     expected: list[int] = []
@@ -89,7 +89,7 @@ def test_lanes_read_side_by_side_equal_lanes_read_alone(loaded: Subject, reader:
             kept = [0, 2]  # one has ended
         rows = tail.decode({at: hypotheses[at][:length] for at in kept})
         for at, row in zip(kept, rows, strict=True):
-            torch.testing.assert_close(row, uncached(loaded, [0, *read.prefix, *hypotheses[at][:length]]))
+            torch.testing.assert_close(row, uncached(loaded, [0, *read.prompt.read, *hypotheses[at][:length]]))
 
 
 def test_samples_are_the_same_each_time_and_never_worse_than_one_to_the_judge(reader: Reader) -> None:
@@ -111,7 +111,7 @@ def test_the_end_is_found_where_strict_decoding_ended(loaded: Subject, reader: R
         gap = Gap("", suffix, max_tokens=12)
         read = reader.prefill(gap)
         first = Hypothesis(16, read.boundary, loaded.tokenizer, 0, 0)
-        hypothesis, *_ = decode(loaded.denoiser, read.context, first, Search(1, 1, True), None, lambda: None)
+        hypothesis, *_ = decode(loaded.denoiser, read.context, first, [0], Search(1, 1, True), None, lambda: None)
         text = read.boundary.answer(hypothesis.spelled)
         if (
             hypothesis.ended and (read.boundary.forced + text.encode()) == hypothesis.spelled

@@ -10,7 +10,7 @@ from embedded import embedded, preview_cases
 from transformers import LlamaForCausalLM
 
 from lacuna.engine.families.gap.kv_context import causal
-from lacuna.engine.models.llama import LlamaConfig
+from lacuna.engine.models import architectures
 
 pytestmark = pytest.mark.weights
 
@@ -42,4 +42,4 @@ def test_a_long_text_equals_the_reference(reference: LlamaForCausalLM) -> None:
 
 def test_a_llama_that_is_not_computed_is_refused() -> None:
     with pytest.raises(ValueError, match="attention_bias"):
-        LlamaConfig.from_hf({"model_type": "llama", "attention_bias": True, "tie_word_embeddings": True})
+        architectures.read({"model_type": "llama", "attention_bias": True, "tie_word_embeddings": True})

@@ -12,7 +12,7 @@ from embedded import embedded, read
 from torch import Tensor
 
 from lacuna.engine.device import runtime
-from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap import loading
 from lacuna.engine.families.gap import lora as adapter
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
@@ -39,9 +39,9 @@ def base() -> Frozen:
 
 @cache
 def lora() -> Lora:
-    directory = filler.adapter_directory(model_store.EMBEDDED)
-    start = adapter.load(directory, base().llama.config)
-    made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start)
+    directory = loading.adapter_directory(model_store.EMBEDDED)
+    start = adapter.load(directory, base().decoder.config)
+    made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start, base().noise)
     made.merge()
     return made
 
@@ -54,8 +54,8 @@ def window_and_batch() -> tuple[Window, Batch]:
 
 def states() -> tuple[reads.Reads, Tensor]:
     _, drawn = window_and_batch()
-    read_window = reads.read(drawn.ids, base().llama)
-    run = CanvasPass(base().llama, base().norms, lora(), embedded().denoiser.config.suffix_distance)
+    read_window = reads.read(drawn.ids, base().decoder)
+    run = CanvasPass(base().decoder, base().norms, lora(), embedded().denoiser.config.suffix_distance)
     return read_window, run(drawn, read_window)
 
 
@@ -75,7 +75,7 @@ def test_the_trained_pass_is_the_one_that_is_used() -> None:
             there = slice(leftmost, leftmost + len(expected))
             counts = computed[at, there, 0]
             assert counts.any()
-            found = base().llama.log_probabilities(rows[at, there][counts].detach())
+            found = base().decoder.log_probabilities(rows[at, there][counts].detach())
             torch.testing.assert_close(found, expected[counts], atol=2e-3, rtol=1e-4)
             compared["read" if group.read[at] else "from the left" if group.from_left[at] else "between"] += 1
     assert min(compared.values()) >= 2, compared
@@ -132,7 +132,7 @@ def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> Non
     _, drawn = window_and_batch()
     parameter = dict(lora().parameters())[name]
     _, hidden = states()
-    total = loss(hidden, drawn, base().llama)[0]
+    total = loss(_logits(hidden, drawn), drawn.targets)[0]
     (gradient,) = torch.autograd.grad(total, [parameter])
     step = gradient * (0.02 / float(gradient.norm()))
     values = []
@@ -141,7 +141,7 @@ def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> Non
             parameter.add_(step, alpha=sign)
         lora().merge()
         with torch.no_grad():
-            values.append(float(loss(states()[1], drawn, base().llama)[0]))
+            values.append(float(loss(_logits(states()[1], drawn), drawn.targets)[0]))
             parameter.add_(step, alpha=-sign)
     lora().merge()
     assert values[0] - values[1] == pytest.approx(2 * 0.02 * float(gradient.norm()), rel=0.05)
@@ -152,10 +152,10 @@ def test_what_pads_a_batch_changes_nothing() -> None:
     exact = batch(window, SINK, END, random.Random(2), [length for length, _ in Capacity().canvases])
     small = Capacity(tokens=200, suffixes=9, suffix_tokens=64, canvases=((16, 50), (64, 8)), positions=600)
     parameters = [parameter for _, parameter in lora().parameters()]
-    run = CanvasPass(base().llama, base().norms, lora(), embedded().denoiser.config.suffix_distance)
+    run = CanvasPass(base().decoder, base().norms, lora(), embedded().denoiser.config.suffix_distance)
     found = []
     for drawn in (exact, padded(exact, small)):
-        total, sums = loss(run(drawn, reads.read(drawn.ids, base().llama)), drawn, base().llama)
+        total, sums = loss(_logits(run(drawn, reads.read(drawn.ids, base().decoder)), drawn), drawn.targets)
         found.append((total, sums, *torch.autograd.grad(total, parameters)))
     for plain, with_padding in zip(*found, strict=True):
         torch.testing.assert_close(plain, with_padding, atol=1e-5, rtol=1e-3)
@@ -186,3 +186,8 @@ def _by_group(drawn: Batch, hidden: Tensor) -> list[Tensor]:
     return [
         rows.unflatten(0, shape) for rows, shape in zip(hidden.split([a * b for a, b in shapes]), shapes, strict=True)
     ]
+
+
+def _logits(hidden: torch.Tensor, drawn: Batch) -> torch.Tensor:
+    """[positions, vocab] of what is learned."""
+    return hidden.index_select(0, drawn.targets.rows) @ base().head.T

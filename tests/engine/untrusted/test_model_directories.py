@@ -30,10 +30,10 @@ SPARE_MB = 200
 SCRIPT = """
 import json, resource, sys, time
 from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap import loading
 from lacuna.engine.untrusted.load_error import LoadError
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
-filler.load(sys.argv[1], RUNTIME)  # what is only there once is there now
+loading.load(sys.argv[1], RUNTIME)  # what is only there once is there now
 pages = int(open("/proc/self/statm").read().split()[0]) if sys.platform == "linux" else 0
 limit = pages * resource.getpagesize() + int(sys.argv[2]) * 1_000_000
 if pages:
@@ -42,7 +42,7 @@ for name in json.load(sys.stdin):
     print(name, file=sys.stderr, flush=True)  # the last one is the one that hung
     start = time.process_time()
     try:
-        filler.load(name, RUNTIME)
+        loading.load(name, RUNTIME)
         answer = ["loaded", ""]
     except BaseException as error:
         answer = ["LoadError" if isinstance(error, LoadError) else type(error).__name__, str(error)]

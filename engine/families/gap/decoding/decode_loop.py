@@ -28,6 +28,7 @@ def decode(
     denoiser: GapDenoiser,
     context: KvContext,
     first: Hypothesis,
+    end_tokens: Sequence[int],
     search: Search,
     drafter: Drafter | None,
     check: Callable[[], None],
@@ -35,12 +36,12 @@ def decode(
 ) -> list[Hypothesis]:
     """The finished hypotheses that grow from `first`, which is empty; the best comes first.
 
+    `end_tokens` are the end-of-hole token and the suffix' first one, after which a fill may be cut.
+
     Without a drafter a hypothesis gets one token a pass. `check` runs before every pass and may raise; `on_frame` gets
     the first hypothesis after every step, and the best one after the last. Nothing is random.
     """
-    assert context.suffix is not None, "the suffix is placed before the canvas is decoded"
     first.proposals = {0: context.next_log_probabilities[0]}
-    end_tokens = [denoiser.config.end_of_hole_token_id, *context.suffix.ids[:1]]
     beam, active, kept = Beam(first, end_tokens, search), [first], list[Node]()
     for step in count(1):
         check()

@@ -36,10 +36,11 @@ class Drafts:
 class Drafter:
     """Drafts for the hypotheses of one hole."""
 
-    def __init__(self, before: Sequence[int], lookup: PromptLookup, end: int) -> None:
+    def __init__(self, before: Sequence[int], lookup: PromptLookup, end: int, can_propose: bool = True) -> None:
         """`before` are the tokens left of the hole; `end` is the end-of-hole token, which is never verified: nothing
-        follows it."""
+        follows it. `can_propose`: the model was trained to predict masked positions."""
         self._before, self._lookup, self._end = list(before[-LONGEST:]), lookup, end
+        self._can_propose = can_propose
 
     def draft(self, hypothesis: Hypothesis) -> Drafts:
         """The likeliest nodes, best first, as many as are likely enough."""
@@ -54,7 +55,8 @@ class Drafter:
             for token, log_prob in children.items():
                 if log_prob >= LEAST and hypothesis.open((*node, token)):
                     heappush(waiting, (-log_prob, (*node, token)))
-        return Drafts(list(log_probs), _masked(hypothesis, _leaving(log_probs, ends)))
+        masked = _masked(hypothesis, _leaving(log_probs, ends)) if self._can_propose else {}
+        return Drafts(list(log_probs), masked)
 
     def _next(self, hypothesis: Hypothesis, node: Node) -> dict[int, float]:
         """The likeliest tokens behind a node, with their log probabilities: what a masked position predicted there,

@@ -42,15 +42,26 @@ class Reranker:
         ]
 
 
+def by_score(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """The hypotheses and what they can be cut to, one of each text, by their own scores, where these have seen the
+    suffix."""
+    return sorted(_texts(hypotheses), key=lambda fill: fill.score, reverse=True)
+
+
 def reranked(hypotheses: Sequence[Hypothesis], reranker: Reranker) -> list[Hypothesis]:
     """The hypotheses and what they can be cut to, one of each text, by S."""
+    likeliest = sorted(_texts(hypotheses), key=lambda hypothesis: hypothesis.score, reverse=True)[:MOST]
+    scores = dict(zip(likeliest, reranker.scores([fill.spelled for fill in likeliest]), strict=True))
+    return sorted(likeliest, key=lambda fill: scores[fill], reverse=True)
+
+
+def _texts(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """The likeliest of each text, of the hypotheses and what they can be cut to."""
     texts: dict[bytes, Hypothesis] = {}
     for fill in (fill for hypothesis in hypotheses for fill in (hypothesis, *_cuts(hypothesis))):
         if fill.spelled not in texts or texts[fill.spelled].score < fill.score:
             texts[fill.spelled] = fill
-    likeliest = sorted(texts.values(), key=lambda hypothesis: hypothesis.score, reverse=True)[:MOST]
-    scores = dict(zip(likeliest, reranker.scores([fill.spelled for fill in likeliest]), strict=True))
-    return sorted(likeliest, key=lambda fill: scores[fill], reverse=True)
+    return list(texts.values())
 
 
 def _cuts(hypothesis: Hypothesis) -> list[Hypothesis]:

@@ -10,7 +10,7 @@ from tiny_model import write_tiny_model
 
 from lacuna.engine.api import Gap
 from lacuna.engine.device import runtime
-from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap import loading
 from lacuna.engine.families.gap.filler import GapFiller
 
 CANVAS = 16
@@ -25,11 +25,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> GapFiller:
     """A model whose lines end now and then, but seldom within a canvas."""
     model = write_tiny_model(tmp_path_factory.mktemp("tiny") / "model", endless=True)
     chosen = runtime.choose(device="cpu", dtype="float32")
-    newline = filler.load(str(model), chosen).tokenizer.encode("\n")[0]
+    newline = loading.load(str(model), chosen).tokenizer.encode("\n")[0]
     weights = load_file(model / "model.safetensors")
     weights["model.embed_tokens.weight"][newline, 0] += 1.3
     save_file(weights, model / "model.safetensors")
-    return filler.load(str(model), chosen)
+    return loading.load(str(model), chosen)
 
 
 def test_alternatives_go_on_to_their_own_ends(tiny: GapFiller) -> None:

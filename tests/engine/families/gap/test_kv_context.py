@@ -14,7 +14,7 @@ from tiny_model import write_tiny_model
 
 from lacuna.engine.api import Stopped
 from lacuna.engine.device import runtime
-from lacuna.engine.families.gap import filler
+from lacuna.engine.families.gap import loading
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.kv_context import CHUNK, KvContext
@@ -40,7 +40,7 @@ STEPS = st.lists(
 def denoiser() -> GapDenoiser:
     with TemporaryDirectory() as directory:
         model = write_tiny_model(Path(directory) / "model")
-        return filler.load(str(model), runtime.choose(device="cpu", dtype="float32")).denoiser
+        return loading.load(str(model), runtime.choose(device="cpu", dtype="float32")).denoiser
 
 
 def prefill(context: KvContext, text: list[int], chunks: int | None = None) -> None:

@@ -39,7 +39,8 @@ def sampled(
         nonlocal passes
         passes += 1
 
-    return decode(filled.denoiser, context, first, search, drafter if drafts else None, count), passes
+    ends = [end, *case["suffix_ids"][:1]]
+    return decode(filled.denoiser, context, first, ends, search, drafter if drafts else None, count), passes
 
 
 @CASES
@@ -137,7 +138,7 @@ def test_the_empty_fill_is_scored_too() -> None:
     case, end = preview_cases()[1], embedded().denoiser.config.end_of_hole_token_id
     context = read(embedded(), case["prefix_ids"], case["suffix_ids"])
     hypothesis = Hypothesis(12, Boundary("", "", b" con", False), tokenizer(), 0, end)
-    decode(embedded().denoiser, context, hypothesis, Search(1, 1, True), None, lambda: None)
+    decode(embedded().denoiser, context, hypothesis, [end], Search(1, 1, True), None, lambda: None)
     ids, expected = tokenizer().encode(" con"), 0.0
     for at, token in enumerate([*ids, end]):
         verified = embedded().denoiser.denoise(context, CanvasTree([tuple(ids[:at])], {})).log_probs

@@ -1,10 +1,9 @@
-"""The Llama decoder (pre-norm, rotary, grouped-query attention, SwiGLU) over a cache of slots."""
+"""The decoder that Llama and Qwen 2 share, over a cache of slots: pre-norm, rotary, grouped-query attention, SwiGLU."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,16 +13,15 @@ from lacuna.engine.layers.int4_linear import Int4Linear
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, padded
 from lacuna.engine.layers.rope import Rope
-from lacuna.engine.untrusted.config_file import Fields
-from lacuna.engine.untrusted.load_error import LoadError
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
 # and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.
 ROPE_POSITIONS = 4096
+EMBEDDING, FINAL_NORM, HEAD = "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
 
 
 @dataclass(frozen=True)
-class LlamaConfig:
+class DecoderConfig:
     vocab_size: int
     hidden_size: int
     intermediate_size: int
@@ -34,67 +32,46 @@ class LlamaConfig:
     rms_norm_eps: float
     rope_theta: float
     max_position_embeddings: int
-
-    @staticmethod
-    def from_hf(config: Mapping[str, Any]) -> LlamaConfig:
-        """From the content of a config.json. Raises LoadError for numbers that no model has, and for a
-        Llama that this decoder does not compute."""
-        fields = Fields("config.json", config)
-        rope = fields.part("rope_parameters", fields.part("rope_scaling", {}).values)
-        unsupported = {
-            "model_type": config.get("model_type") != "llama",
-            "attention_bias": fields.flag("attention_bias"),
-            "mlp_bias": fields.flag("mlp_bias"),
-            "hidden_act": config.get("hidden_act", "silu") != "silu",
-            "tie_word_embeddings": not fields.flag("tie_word_embeddings"),
-            "rope_scaling": rope.values.get("rope_type", "default") != "default",
-        }
-        if any(unsupported.values()):
-            raise LoadError(f"config.json: not supported here: {[key for key, bad in unsupported.items() if bad]}")
-        hidden = fields.integer("hidden_size", 1, 1 << 16)
-        heads = fields.integer("num_attention_heads", 1, 1024)
-        pairs = fields.integer("num_key_value_heads", 1, heads, heads)
-        width = fields.integer("head_dim", 2, 1024, hidden // heads)
-        if heads % pairs or width % 2:
-            fields.refuse(f"{heads} heads of {width} numbers cannot share {pairs} keys")
-        return LlamaConfig(
-            vocab_size=fields.integer("vocab_size", 1, 1 << 20),
-            hidden_size=hidden,
-            intermediate_size=fields.integer("intermediate_size", 1, 1 << 18),
-            num_hidden_layers=fields.integer("num_hidden_layers", 1, 512),
-            num_attention_heads=heads,
-            num_key_value_heads=pairs,
-            head_dim=width,
-            rms_norm_eps=fields.number("rms_norm_eps", 0.0, 1.0),
-            rope_theta=rope.number("rope_theta", 1.0, 1e12, fields.number("rope_theta", 1.0, 1e12, 10_000.0)),
-            max_position_embeddings=fields.integer("max_position_embeddings", 1, 1 << 30),
-        )
+    model_type: str = "llama"
+    has_qkv_bias: bool = False
+    is_tied: bool = True  # the head is the matrix of embeddings
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every tensor of a checkpoint."""
         shapes: dict[str, tuple[int, ...]] = {
-            "model.embed_tokens.weight": (self.vocab_size, self.hidden_size),
-            "model.norm.weight": (self.hidden_size,),
+            EMBEDDING: (self.vocab_size, self.hidden_size),
+            FINAL_NORM: (self.hidden_size,),
         }
+        if not self.is_tied:
+            shapes[HEAD] = (self.vocab_size, self.hidden_size)
         for layer in range(self.num_hidden_layers):
             for name, shape in self.layer_shapes().items():
-                shapes[f"model.layers.{layer}.{name}.weight"] = shape
+                shapes[layer_name(layer, name)] = shape
         return shapes
 
     def layer_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The same inside a layer, names too."""
         hidden, inner = self.hidden_size, self.intermediate_size
         queries, pairs = self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim
-        return {
-            "input_layernorm": (hidden,),
-            "self_attn.q_proj": (queries, hidden),
-            "self_attn.k_proj": (pairs, hidden),
-            "self_attn.v_proj": (pairs, hidden),
-            "self_attn.o_proj": (hidden, queries),
-            "post_attention_layernorm": (hidden,),
-            "mlp.gate_proj": (inner, hidden),
-            "mlp.up_proj": (inner, hidden),
-            "mlp.down_proj": (hidden, inner),
+        shapes: dict[str, tuple[int, ...]] = {
+            "input_layernorm.weight": (hidden,),
+            "self_attn.q_proj.weight": (queries, hidden),
+            "self_attn.k_proj.weight": (pairs, hidden),
+            "self_attn.v_proj.weight": (pairs, hidden),
+            "self_attn.o_proj.weight": (hidden, queries),
+            "post_attention_layernorm.weight": (hidden,),
+            "mlp.gate_proj.weight": (inner, hidden),
+            "mlp.up_proj.weight": (inner, hidden),
+            "mlp.down_proj.weight": (hidden, inner),
         }
+        if self.has_qkv_bias:
+            shapes |= {f"self_attn.{name}_proj.bias": (queries if name == "q" else pairs,) for name in "qkv"}
+        return shapes
+
+
+def layer_name(layer: int, name: str) -> str:
+    """A tensor's name in a checkpoint, of its name inside a layer."""
+    return f"model.layers.{layer}.{name}"
 
 
 class Layer:
@@ -102,23 +79,25 @@ class Layer:
 
     def __init__(self, weights: Mapping[str, Tensor], pack: Callable[[Tensor], Linear | Int4Linear] = Linear) -> None:
         """`weights` maps the checkpoint's names inside a layer to tensors; `pack` makes what is multiplied with."""
-        projections = [weights[f"self_attn.{name}_proj"] for name in "qkv"]
-        self.input_layernorm = weights["input_layernorm"]
+        projections = [weights[f"self_attn.{name}_proj.weight"] for name in "qkv"]
+        biases = [weights[bias] for name in "qkv" if (bias := f"self_attn.{name}_proj.bias") in weights]
+        self.input_layernorm = weights["input_layernorm.weight"]
         self.qkv_proj = pack(torch.cat(projections))  # [queries + keys + values, hidden]
-        self.o_proj = pack(weights["self_attn.o_proj"])
-        self.post_attention_layernorm = weights["post_attention_layernorm"]
-        self.gate_proj = pack(weights["mlp.gate_proj"])
-        self.up_proj = pack(weights["mlp.up_proj"])
-        self.down_proj = pack(weights["mlp.down_proj"])
+        self.qkv_bias = torch.cat(biases) if biases else None  # [queries + keys + values]
+        self.o_proj = pack(weights["self_attn.o_proj.weight"])
+        self.post_attention_layernorm = weights["post_attention_layernorm.weight"]
+        self.gate_proj = pack(weights["mlp.gate_proj.weight"])
+        self.up_proj = pack(weights["mlp.up_proj.weight"])
+        self.down_proj = pack(weights["mlp.down_proj.weight"])
 
 
-class Llama:
+class Decoder:
     """A decoder without batch dimension: several sequences in one pass are told apart by positions and mask."""
 
     def __init__(
-        self, config: LlamaConfig, layers: Sequence[Layer], embed_tokens: Tensor, norm: Tensor, lm_head: Linear
+        self, config: DecoderConfig, layers: Sequence[Layer], embed_tokens: Tensor, norm: Tensor, lm_head: Linear
     ) -> None:
-        """`embed_tokens` has shape [vocab, hidden]; `lm_head` is the same matrix, packed."""
+        """`embed_tokens` has shape [vocab, hidden], and so has `lm_head`, packed."""
         self.config = config
         self.layers = layers
         self.device, self.dtype = embed_tokens.device.type, embed_tokens.dtype
@@ -134,7 +113,7 @@ class Llama:
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """[tokens, hidden]."""
-        return self.embed_rows(torch.tensor(ids, device=self.device))
+        return self.embed_rows(torch.tensor(ids, dtype=torch.long, device=self.device))
 
     def embed_rows(self, ids: Tensor) -> Tensor:
         """[tokens, hidden] for ids of shape [tokens]."""
@@ -169,6 +148,8 @@ class Llama:
         x = padded(x, rows)  # rows that only the matrix products see
         for number, layer in enumerate(layers):
             qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
+            if layer.qkv_bias is not None:
+                qkv = qkv + layer.qkv_bias
             mixed = self._attend(qkv, cos_sin, cache, number, first, start, folded)
             x = layer.o_proj.plus(padded(mixed, rows), x)
             normed = self._rms_norm(x, layer.post_attention_layernorm)
@@ -184,10 +165,6 @@ class Llama:
         embedded model) does not keep the others."""
         logits = self._lm_head(padded(hidden, self._lm_head.rows))[: len(hidden)].split(list(runs))
         return [run.log_softmax(-1, dtype=torch.float32) for run in logits]
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """[tokens, vocab] for final hidden states [tokens, hidden]; gradients flow to the states."""
-        return functional.linear(hidden, self._embed_tokens)
 
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)

@@ -1,0 +1,59 @@
+"""The FIM layout: prefix marker, P, suffix marker, S, middle marker, T, and then the canvas.
+
+P is the text up to a split some lines above the cursor, S what follows the cursor, and T the text from the split to the
+cursor, placed behind the middle marker as if the model had written it. So typing only appends to T, and everything else
+keeps its KV.
+"""
+
+from __future__ import annotations
+
+from lacuna.engine.api import Gap
+from lacuna.engine.families.gap.fim.templates import Markers
+from lacuna.engine.families.gap.prefix_window import PrefixWindow
+from lacuna.engine.families.gap.prompt import Prompt
+from lacuna.engine.text import token_healing
+from lacuna.engine.text.byte_bpe import Tokenizer
+
+LINES = 10  # above the cursor's, from which on the text is read as the middle
+SUFFIX_TOKENS = 96
+SUFFIX_CHARACTERS = 600  # more than these tokens ever need
+MIDDLE_CHARACTERS = 1600  # of T: from there on the split moves down
+
+
+class FimLayout:
+    def __init__(self, tokenizer: Tokenizer, markers: Markers) -> None:
+        self._tokenizer, self._markers = tokenizer, markers
+        self._window = PrefixWindow(tokenizer)
+        self._above, self._suffix = "", ""  # of the last prompt: P, and the text that S was made of
+
+    def prompt(self, gap: Gap) -> Prompt:
+        text = self._window.cut(gap.prefix, gap.snippets)
+        boundary = token_healing.boundary(text, gap.suffix, self._tokenizer)
+        suffix = boundary.suffix[:SUFFIX_CHARACTERS]
+        self._above, self._suffix = boundary.prefix[: self._split(boundary.prefix, suffix)], suffix
+        encode = self._tokenizer.encode
+        after = encode(suffix)[:SUFFIX_TOKENS]
+        middle = encode(boundary.prefix[len(self._above) :])
+        return Prompt(boundary, self._markers.prompt(encode(self._above), after, middle), after)
+
+    def _split(self, text: str, suffix: str) -> int:
+        """Where T begins: where it did, while the text before that and the suffix are the same, and T is not too
+        long."""
+        kept = bool(self._suffix) and suffix == self._suffix and text.startswith(self._above)
+        if kept and len(text) - len(self._above) <= MIDDLE_CHARACTERS:
+            return len(self._above)
+        return split(text)
+
+
+def split(text: str, lines: int = LINES) -> int:
+    """The offset of the line that begins so many lines above the last one, or of one below that, where they are long.
+    No split is before a blank line: the line end before it and its own may be one token."""
+    at = len(text)
+    for count in range(lines + 1):
+        above = text.rfind("\n", 0, at - 1) + 1 if at else 0
+        if count and len(text) - above > MIDDLE_CHARACTERS // 2:
+            break
+        at = above
+    while at < len(text) and text[at] == "\n":
+        at += 1
+    return at

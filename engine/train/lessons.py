@@ -1,0 +1,75 @@
+"""What is learned of a window: its gaps as a batch, and the loss of that, in each of the two layouts."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.nn import functional
+
+from lacuna.engine.families.gap.denoiser import GapConfig
+from lacuna.engine.families.gap.fim.templates import Markers
+from lacuna.engine.train import fim_batch, reads
+from lacuna.engine.train.batch import Batch, batch
+from lacuna.engine.train.canvas_pass import CanvasPass
+from lacuna.engine.train.fim_batch import FimBatch
+from lacuna.engine.train.fim_pass import FimPass
+from lacuna.engine.train.frozen import Frozen
+from lacuna.engine.train.gaps import Window
+from lacuna.engine.train.lora import Lora
+from lacuna.engine.train.loss import loss
+from lacuna.engine.train.padded import Capacity, padded
+
+CAPACITY = Capacity()  # of a batch that is captured
+
+
+class Lesson(Protocol):
+    is_captured: bool  # all batches have one shape, and the pass is a CUDA graph
+
+    def draw(self, window: Window, number: int) -> Any:
+        """The batch of a window, whose number decides what is drawn; None where no gap could be cut."""
+
+    def loss(self, drawn: Any) -> tuple[Tensor, Tensor]:
+        """See `loss.loss`."""
+
+
+class TwoReadsLesson:
+    """Prefix and suffix are read apart; canvases of noise and drafts stand between."""
+
+    def __init__(self, frozen: Frozen, lora: Lora, gap: GapConfig) -> None:
+        self.is_captured = frozen.decoder.device == "cuda"
+        self._frozen, self._gap = frozen, gap
+        self._pass = CanvasPass(frozen.decoder, frozen.norms, lora, gap.suffix_distance)
+
+    def draw(self, window: Window, number: int) -> Batch | None:
+        if not window.gaps:
+            return None
+        sink, end, chance = self._gap.sink[0], self._gap.end_of_hole_token_id, random.Random(number)
+        if not self.is_captured:
+            return batch(window, sink, end, chance)
+        return padded(batch(window, sink, end, chance, [length for length, _ in CAPACITY.canvases]), CAPACITY)
+
+    def loss(self, drawn: Batch) -> tuple[Tensor, Tensor]:
+        base = self._frozen.decoder
+        drawn = drawn.to(base.device)
+        hidden = self._pass(drawn, reads.read(drawn.ids, base))
+        return loss(functional.linear(hidden.index_select(0, drawn.targets.rows), self._frozen.head), drawn.targets)
+
+
+class FimLesson:
+    """The FIM layout: one set of adapted weights reads everything."""
+
+    is_captured = False
+
+    def __init__(self, frozen: Frozen, lora: Lora, markers: Markers) -> None:
+        self._frozen, self._markers = frozen, markers
+        self._pass = FimPass(frozen, lora)
+
+    def draw(self, window: Window, number: int) -> FimBatch | None:
+        return fim_batch.batch(window, self._markers, self._frozen.tokenizer, random.Random(number))
+
+    def loss(self, drawn: FimBatch) -> tuple[Tensor, Tensor]:
+        drawn = drawn.to(self._frozen.decoder.device)
+        rows = self._pass(drawn).index_select(0, drawn.targets.rows)
+        return loss(functional.linear(rows, self._frozen.head), drawn.targets)

@@ -1,0 +1,117 @@
+"""Fills in the FIM layout, on a tiny model: what the decoder says token by token, cached or not, drafted or not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import torch
+from tiny_model import write_tiny_fim_model, write_tiny_model
+
+from lacuna.engine.api import Gap
+from lacuna.engine.device import runtime
+from lacuna.engine.families.gap import loading
+from lacuna.engine.families.gap.denoiser import end_at_markers
+from lacuna.engine.families.gap.filler import GapFiller
+from lacuna.engine.families.gap.session import Session
+from lacuna.engine.request_trace import RequestTrace
+from lacuna.engine.untrusted.load_error import LoadError
+
+TRACE = RequestTrace(lambda: None)
+RUNTIME = runtime.choose(device="cpu", dtype="float32", threads=1)
+GAPS = [
+    Gap("def area(width, height):\n    return ", "\n\nprint(area(2, 3))\n", "python", max_tokens=12),
+    Gap("", "x = 1\n", max_tokens=8),
+    Gap("a = [1, 2", "]\n", max_tokens=8, max_lines=1),
+    Gap("if x:\n    ", "", max_tokens=12),
+]
+
+
+@cache
+def filled(adapter: bool = True) -> GapFiller:
+    with TemporaryDirectory() as directory:
+        return loading.load(str(write_tiny_fim_model(Path(directory), adapter=adapter)), RUNTIME)
+
+
+def session(adapter: bool = True) -> Session:
+    return Session(filled(adapter).denoiser, filled(adapter).tokenizer)
+
+
+@pytest.mark.parametrize("gap", [gap for gap in GAPS if not gap.suffix.partition("\n")[0]])  # others are cut afterwards
+@pytest.mark.parametrize("adapter", [True, False])
+@torch.inference_mode()
+def test_a_fill_is_what_the_decoder_says_token_by_token(gap: Gap, adapter: bool) -> None:
+    """Read anew for every token, without a cache, drafts or masked positions."""
+    used = filled(adapter).denoiser
+    hole = session(adapter).prefill(gap, lambda: None)
+    gap = replace(gap, max_lines=0)  # of a line the best is searched for, and not the greedy one
+    hole = replace(hole, gap=gap)
+    hypothesis = session(adapter)._hypothesis(gap, hole.boundary, 48)
+    markers = used.config.markers
+    assert markers is not None
+    while not hypothesis.finished and len(hypothesis.tokens) < gap.max_tokens:
+        context = used.context()
+        context.prefill_prefix([*hole.prompt.read, *hypothesis.tokens], lambda: None)
+        row = context.next_log_probabilities[0].clone()
+        row[markers.ends[0]] = row[list(markers.ends)].logsumexp(0)
+        row[[marker for marker in markers.all if marker != markers.ends[0]]] = -torch.inf
+        token = int(hypothesis.constrain(hypothesis.tokens, row).argmax())
+        hypothesis.accept(len(hypothesis.tokens), token, 0.0, 0.0)
+    greedy = session(adapter)._fill(hole, session(adapter)._hypothesis(gap, hole.boundary, 48), 1, True, TRACE)
+    assert greedy[0].hypothesis.tokens[: len(hypothesis.tokens)] == hypothesis.tokens
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_drafts_and_caches_change_no_fill(gap: Gap) -> None:
+    fresh = session().infill(gap, 3, lambda: None)
+    used = session()
+    for other in GAPS:
+        used.infill(other, 1, lambda: None)
+    one_by_one = session().infill(gap, 3, lambda: None, parallel=False)
+    for found in (used.infill(gap, 3, lambda: None), one_by_one):
+        assert [fill.text for fill in found] == [fill.text for fill in fresh]
+        for fill, expected in zip(found, fresh, strict=True):
+            assert fill.features.score == pytest.approx(expected.features.score, abs=1e-3)
+
+
+def test_markers_in_a_text_are_text() -> None:
+    marked = Gap("s = '<|fim_suffix|>' + ", "\nt = '<|fim_middle|>'\n", max_tokens=6)
+    prompt = session().prefill(marked, lambda: None).prompt
+    markers = filled().denoiser.config.markers
+    assert markers is not None and [token for token in prompt.read if token in markers.all] == [
+        markers.prefix,
+        markers.suffix,
+        *markers.middle,
+    ]
+
+
+def test_no_fill_holds_a_marker_and_all_that_end_a_middle_end_it() -> None:
+    markers, denoiser = filled().denoiser.config.markers, filled().denoiser
+    assert markers is not None
+    rows = torch.randn(3, denoiser.base.config.vocab_size).log_softmax(-1)
+    ended = rows.exp()[:, list(markers.ends)].sum(-1)
+    end_at_markers(rows, markers)
+    torch.testing.assert_close(rows.exp()[:, markers.ends[0]], ended)
+    assert all(rows[:, token].isneginf().all() for token in markers.all if token != markers.ends[0])
+
+
+def test_an_adapter_of_the_other_layout_is_named(tmp_path: Path) -> None:
+    directory = write_tiny_fim_model(tmp_path)
+    words = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+    words["gap"]["layout"] = "sideways"
+    (directory / "adapter_config.json").write_text(json.dumps(words), encoding="utf-8")
+    with pytest.raises(LoadError, match="sideways"):
+        loading.load(str(directory), RUNTIME)
+
+
+def test_a_base_without_markers_is_named(tmp_path: Path) -> None:
+    directory = write_tiny_fim_model(tmp_path / "fim", adapter=False)
+    plain = write_tiny_model(tmp_path / "plain")
+    tokenizer = (plain / "tokenizer.json").read_text(encoding="utf-8")
+    (directory / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    with pytest.raises(LoadError, match="markers"):
+        loading.load(str(directory), RUNTIME)
