@@ -156,11 +156,12 @@ class GapDenoiser:
         return list(self.base.log_probabilities(hidden[wanted]).split([len(span) for span in spans]))
 
     def score(self, context: KvContext, drafts: DraftTree) -> list[list[Tensor]]:
-        """Per draft, the base's log probabilities [vocab] before each of its tokens and after the last.
+        """Per draft, the base's log probabilities [vocab] before each of its tokens and after the last. In the FIM
+        layout they are those of a middle, which may end.
 
         One causal pass for all drafts. Their KV stay in the scratch slots, in the order of the tree's rows.
         """
-        start = context.next_log_probabilities[0]
+        start = self._middle(context.next_log_probabilities)[0]
         if not drafts.tokens:
             return [[start] for _ in drafts.paths]
         own = drafts.mask(self.base.device)
@@ -169,8 +170,19 @@ class GapDenoiser:
         hidden = self.base.forward(
             self.base.embed(drafts.tokens), positions, context.cache, context.ORIGIN, context.tail, mask
         )
-        after = self.base.log_probabilities(hidden)  # [rows, vocab]
+        after = self._middle(self.base.log_probabilities(hidden))  # [rows, vocab]
         return [[start, *(after[row] for row in path)] for path in drafts.paths]
+
+    def read(self, text: Sequence[int]) -> list[int]:
+        """The tokens of a text as a context reads it whose suffix is not seen."""
+        return list(text) if self.config.markers is None else self.config.markers.text(text)
+
+    def _middle(self, log_probs: Tensor) -> Tensor:
+        """[rows, vocab] as they are, or a copy in which all markers count as the end."""
+        if self.config.markers is not None:
+            log_probs = log_probs.clone()
+            end_at_markers(log_probs, self.config.markers)
+        return log_probs
 
     def _noise(self, count: int) -> Tensor:
         """Embeddings of masked positions, [count, hidden]."""

@@ -8,6 +8,7 @@ from threading import Event
 from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits import patcher, surprise_scorer
+from lacuna.engine.families.gap.edits.fim_patcher import FimPatcher
 from lacuna.engine.families.gap.edits.patcher import Patcher
 from lacuna.engine.families.gap.edits.surprise_scorer import Scorer
 from lacuna.engine.families.gap.edits.two_versions import TwoVersions
@@ -30,7 +31,12 @@ class GapFiller:
         self._checks = Checks(threads)
         self._sessions = PerDocument(lambda: Session(self.denoiser, self.tokenizer), SESSIONS)
         versions = TwoVersions(denoiser, tokenizer)
-        self._patcher = Patcher(denoiser, tokenizer, versions)
+        markers = denoiser.config.markers
+        self._patcher: Patcher | FimPatcher = (
+            Patcher(denoiser, tokenizer, versions)
+            if markers is None
+            else FimPatcher(denoiser, tokenizer, versions, markers)
+        )
         self._scorer = Scorer(denoiser, tokenizer, versions)
 
     def infill(

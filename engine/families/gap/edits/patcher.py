@@ -71,7 +71,7 @@ class Patcher:
         with trace.stage("rerank"):
             decoded = [hypothesis.texts for hypothesis in hypotheses if hypothesis.finished]
             tried = list(dict.fromkeys([holes, *candidates, *decoded]))
-            fills = [_joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in tried]
+            fills = [joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in tried]
             scores = self._scores(self._versions.present, fills, suffix, trace)
             old_scores = self._old_scores(patch, present, tried, suffix, trace) or scores
         return ranked(tried, scores, old_scores, candidates)
@@ -127,7 +127,7 @@ class Patcher:
         text = self._versions.old_text(Before(patch.old_start, patch.old_snippets), present)
         kept = self._kept(text)
         self._versions.old.prefill_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], trace.check)
-        fills = [_joined([text[len(kept) :], *patch.texts[1:-1]], filling) for filling in tried]
+        fills = [joined([text[len(kept) :], *patch.texts[1:-1]], filling) for filling in tried]
         return self._scores(self._versions.old, fills, suffix, trace)
 
     def _scores(
@@ -152,5 +152,5 @@ class Patcher:
         return scores
 
 
-def _joined(between: Sequence[str], texts: Texts) -> str:
+def joined(between: Sequence[str], texts: Texts) -> str:
     return "".join(pinned + text for pinned, text in zip(between, texts, strict=True))

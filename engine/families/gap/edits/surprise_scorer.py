@@ -46,7 +46,8 @@ class Scorer:
     def _scored(self, context: KvContext, prefix: str, text: str, check: Callable[[], None]) -> list[ScoredToken]:
         kept = prefix[: token_healing.healing_start(prefix, self._tokenizer)]
         healing_prefix = prefix[len(kept) :]
-        context.prefill_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], check)
+        read = self._denoiser.read(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 2 :])
+        context.prefill_prefix(read, check)
         draft = self._tokenizer.encode(healing_prefix + text)[:PASSAGE_TOKENS]
         check()
         (rows,) = self._denoiser.score(context, DraftTree([draft]))

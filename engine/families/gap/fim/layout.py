@@ -7,6 +7,8 @@ keeps its KV.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lacuna.engine.api import Gap
 from lacuna.engine.families.gap.fim.templates import Markers
 from lacuna.engine.families.gap.prefix_window import PrefixWindow
@@ -30,11 +32,10 @@ class FimLayout:
         text = self._window.cut(gap.prefix, gap.snippets)
         boundary = token_healing.boundary(text, gap.suffix, self._tokenizer)
         suffix = boundary.suffix[:SUFFIX_CHARACTERS]
-        self._above, self._suffix = boundary.prefix[: self._split(boundary.prefix, suffix)], suffix
-        encode = self._tokenizer.encode
-        after = encode(suffix)[:SUFFIX_TOKENS]
-        middle = encode(boundary.prefix[len(self._above) :])
-        return Prompt(boundary, self._markers.prompt(encode(self._above), after, middle), after)
+        at = self._split(boundary.prefix, suffix)
+        self._above, self._suffix = boundary.prefix[:at], suffix
+        after = self._tokenizer.encode(suffix)[:SUFFIX_TOKENS]
+        return Prompt(boundary, read(boundary.prefix, at, after, self._markers, self._tokenizer), after)
 
     def _split(self, text: str, suffix: str) -> int:
         """Where T begins: where it did, while the text before that and the suffix are the same, and T is not too
@@ -43,6 +44,11 @@ class FimLayout:
         if kept and len(text) - len(self._above) <= MIDDLE_CHARACTERS:
             return len(self._above)
         return split(text)
+
+
+def read(text: str, at: int, suffix: Sequence[int], markers: Markers, tokenizer: Tokenizer) -> list[int]:
+    """The tokens of a prompt whose text before the canvas is split at an offset."""
+    return markers.prompt(tokenizer.encode(text[:at]), suffix, tokenizer.encode(text[at:]))
 
 
 def split(text: str, lines: int = LINES) -> int:

@@ -72,6 +72,10 @@ class Markers:
         """None of them is ever text."""
         return (*self.ends, self.prefix, self.suffix, *self.middle)
 
+    def text(self, prefix: Sequence[int]) -> list[int]:
+        """What a base reads of a text whose suffix it does not see."""
+        return [self.suffix, self.prefix, *prefix] if self.suffix_first else [self.prefix, *prefix]
+
     def prompt(self, prefix: Sequence[int], suffix: Sequence[int], middle: Sequence[int]) -> list[int]:
         """What a base reads before it goes on with the middle, of which the beginning is there."""
         if self.suffix_first:
