@@ -13,6 +13,8 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from lacuna.engine.store import child
 from lacuna.engine.store.pull_error import PullError
@@ -32,6 +34,7 @@ def download(requirement: str, sha256: str, directory: Path, check: Callable[[],
     Raises PullError and OSError.
     """
     said = settings(check)
+    _check_local(said)
     wanted = directory / "requirements.txt"
     with open(os.open(wanted, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write("\n".join([*_place_lines(said), f"{requirement} --hash=sha256:{sha256}", ""]))
@@ -70,6 +73,18 @@ def settings(check: Callable[[], None] = lambda: None) -> dict[str, str]:
         **{name[4:].replace("_", "-"): value for name, value in environment if name.startswith("pip_") and value},
     }
     return {name: value for name, value in named.items() if name in (*PLACES, *REACHED, _PROXY)}
+
+
+def _check_local(said: Mapping[str, str]) -> None:
+    """Raises PullError for a local "wheel" that is a device or a FIFO: pip hashes it where it is, and would not end."""
+    for value in said.get("find-links", "").split():
+        url = urlsplit(value)
+        if "://" in value and url.scheme != "file":
+            continue
+        place = Path(url2pathname(url.path) if url.scheme == "file" else os.path.expanduser(value))
+        for wheel in place.glob("*.whl"):
+            if wheel.exists() and not wheel.is_file() and not wheel.is_dir():
+                raise PullError(f"{wheel} is no file: remove it, or set pip's find-links to another place")
 
 
 def _settings(listed: str) -> Iterator[tuple[str, str, str]]:

