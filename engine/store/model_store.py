@@ -28,7 +28,7 @@ from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
 
 EMBEDDED = named_models.EMBEDDED
-NAMED_MODELS = WHEEL_MODELS = named_models.NAMED_MODELS
+NAMED_MODELS = named_models.NAMED_MODELS
 NAMES = ", ".join(NAMED_MODELS)
 MANIFEST = "lacuna.json"
 MANIFEST_FORMAT = 1  # raise it when the conversion changes: what was pulled before is then pulled anew

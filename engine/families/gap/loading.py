@@ -67,7 +67,7 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
 def adapter_directory(model: str) -> Path | None:
     """Where a model's adapter is: with us for a model we know by name, else beside the model; None for a base in the
     FIM layout that has none. Raises ModelMissing and LoadError."""
-    directory = ADAPTERS / model if model in model_store.WHEEL_MODELS else model_store.find(model)
+    directory = ADAPTERS / model if model in model_store.NAMED_MODELS else model_store.find(model)
     if (directory / lora.CONFIG).exists():
         return directory
     config = read_config(model_store.find(model))
