@@ -103,10 +103,10 @@ class Editor:
                 raise ServerFailed(f"the model was not ready after {LOADING_PATIENCE:.0f} s")
             await asyncio.sleep(0.01)
 
-    def open(self, path: Path, text: str, cursor: int) -> OpenText:
-        """Open a Python file, with a text that may differ from that on the disk."""
+    def open(self, path: Path, text: str, cursor: int, language: str = "python") -> OpenText:
+        """Open a file, with a text that may differ from that on the disk."""
         document = OpenText(path.as_uri(), Text(text), cursor)
-        item = types.TextDocumentItem(document.uri, "python", document.version, text)
+        item = types.TextDocumentItem(document.uri, language, document.version, text)
         self._client.text_document_did_open(types.DidOpenTextDocumentParams(item))
         return document
 
