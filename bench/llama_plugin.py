@@ -43,9 +43,9 @@ class Plugin:
     def suggest(self, typed: str) -> tuple[str, bool]:
         """What is shown after `typed` ("" for nothing), and whether it is the rest of an earlier answer."""
         for length, answer in reversed(self._answers):
-            rest = answer.removeprefix(typed[length:])
-            if rest and rest != answer:
-                return rest, True
+            since = typed[length:]
+            if answer.startswith(since) and answer != since:
+                return answer[len(since) :], True
         content = str(self._ask(request(self._place, typed, self._settings))["content"])
         if not content.strip() or repeats_next_line(self._place, typed, content):
             return "", False
