@@ -122,7 +122,7 @@ async def measure(places: list[Place], options: argparse.Namespace) -> dict[str,
     settings = Settings(options.lines_before, options.lines_after, options.samplers)
     ours, theirs = list[Key](), list[Key]()
     with tempfile.TemporaryDirectory() as folder, _peer(options) as server:
-        print(f"{server.description}, {options.samplers} samplers, {options.gguf.name}; Lacuna's {options.model}")
+        print(f"{server.description}, {options.samplers} samplers; {options.gguf.name}, {options.model}", flush=True)
         lacuna = Lacuna(Path(folder))
         try:
             await lacuna.start(_lacuna_settings(options))
@@ -202,7 +202,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", default=MODEL, help="the same weights, for Lacuna: a name or a directory")
     parser.add_argument("--adapter", type=Path, help="for Lacuna, a directory; llama.cpp has the base alone")
     parser.add_argument("--llama-server", type=Path, help="a binary of your own, instead of the package xllamacpp")
-    parser.add_argument("--places", type=_positive, default=200)
+    parser.add_argument("--places", type=_positive, default=100)
     parser.add_argument("--keys", type=_positive, default=8, help="at a place at most")
     parser.add_argument("--threads", type=_positive, default=2, help="of each side")
     parser.add_argument("--seed", type=int, default=0, help="chooses the places")

@@ -26,6 +26,7 @@ PATIENCE = 120.0  # seconds; longer than loading or any answer takes
 # be longer than what `/infill` reads of a file and its answer.
 BATCH, CACHE_REUSE, CONTEXT = 1024, 256, 4096
 CACHE_RAM = 0  # MiB for the prompts of earlier places: none comes twice, so that they would only take memory
+VERBOSITY = 1  # errors, on our standard error
 
 
 class PeerFailed(Exception):
@@ -57,10 +58,11 @@ class LlamaServer:
             raise PeerFailed(f"{binary} cannot be run: {error}") from error
         try:
             self._wait(gguf)
+            build = self._ask("GET", "/props").get("build_info")
         except PeerFailed:
             self.__exit__()
             raise
-        self.description = _package() if binary is None else f"llama-server {self._ask('GET', '/props')['build_info']}"
+        self.description = _package() if binary is None else f"llama-server {build}"
 
     @property
     def resident_mb(self) -> float:
@@ -118,7 +120,7 @@ def serve(gguf: str, threads: int, port: int) -> None:
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.n_ctx, parameters.n_batch, parameters.n_ubatch = CONTEXT, BATCH, BATCH
     parameters.n_parallel, parameters.n_cache_reuse, parameters.cache_ram_mib = 1, CACHE_REUSE, CACHE_RAM
-    parameters.verbosity = -1
+    parameters.verbosity = VERBOSITY
     _server = xllamacpp.Server(parameters)
     sys.stdin.read()
 
@@ -138,7 +140,7 @@ def _flags(gguf: Path, threads: int, port: int) -> list[str]:
         "--cache-reuse": CACHE_REUSE,
         "--cache-ram": CACHE_RAM,
         "--gpu-layers": 0,
-        "--log-verbosity": -1,
+        "--log-verbosity": VERBOSITY,
     }
     return [str(part) for pair in flags.items() for part in pair]
 
