@@ -1,34 +1,23 @@
-"""Answers to gaps, and the file that keeps them: an evaluation that was interrupted goes on where it was."""
+"""The file that keeps what a model answered: an evaluation that was interrupted goes on where it was."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from lacuna.engine.api import Features
 from lacuna.engine.store import paths
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a method says to one question."""
-
-    text: str
-    forwards: int  # passes through the network after both sides were read
-    features: Features | None = None  # what the confidence model would judge it by; of the canvas' methods
-
-
 class AnswerFile:
-    """One JSON array a line, written as soon as it is known. Several processes may write: adapters share a base."""
+    """One JSON array a line, written as soon as it is known. Several processes may write."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._found: dict[tuple[str, str], Any] = {}
+        self._found: dict[str, Any] = {}
         self._file = path.open("a+b")
         self._lock = FileLock(path.with_suffix(".lock"))
         with self._lock:
@@ -37,14 +26,14 @@ class AnswerFile:
     def __len__(self) -> int:
         return len(self._found)
 
-    def get(self, method: str, key: str) -> Any:
+    def get(self, key: str) -> Any:
         """A JSON value, or None."""
-        return self._found.get((method, key))
+        return self._found.get(key)
 
-    def put(self, method: str, key: str, value: Any) -> None:
-        self._found[method, key] = value
+    def put(self, key: str, value: Any) -> None:
+        self._found[key] = value
         with self._lock:
-            self._file.write(json.dumps([method, key, value]).encode() + b"\n")
+            self._file.write(json.dumps([key, value]).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -61,19 +50,9 @@ class AnswerFile:
             if not line.endswith(b"\n"):  # a process was killed while it wrote
                 break
             whole += len(line)
-            method, key, value = json.loads(line)
-            self._found[method, key] = value
+            key, value = json.loads(line)
+            self._found[key] = value
         self._file.truncate(whole)
-
-
-def as_json(answer: Answer) -> dict[str, Any]:
-    return asdict(answer)
-
-
-def from_json(value: dict[str, Any]) -> Answer:
-    features = value["features"]
-    said = None if features is None else Features(**features)
-    return Answer(value["text"], value["forwards"], said)
 
 
 def place(subject: str) -> Path:

@@ -1,6 +1,7 @@
 """Functional correctness: benchmarks of the HumanEval-Infilling form (arXiv 2207.14255), a fill passes if its tests do.
 
-One fill a task, the product's first: pass@1 without sampling.
+One fill a task, the engine's first: pass@1 without sampling. The server is left out: a benchmark's holes are no
+cursors, and its fills are as long as they need be.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from tqdm import tqdm
 from lacuna.engine.api import Gap
 from lacuna.engine.evaluate import answers, subject
 from lacuna.engine.evaluate.answers import AnswerFile
-from lacuna.engine.evaluate.methods import PRODUCT, Answerer, Decoding, Method
+from lacuna.engine.evaluate.fills import Fills
 from lacuna.engine.evaluate.sandbox import LIMITS, Limits, Verdict, run_all
 
+NUM_CANDIDATES = 2
 MAX_TOKENS = 100  # canvas after canvas: the engine has room for 128 tokens behind its longest prefix window
 FIELDS = ("task_id", "prompt", "suffix", "canonical_solution", "test", "entry_point")
 
@@ -56,7 +58,6 @@ class Attempt:
 
 @dataclass(frozen=True)
 class PassReport:
-    method: Method
     attempts: tuple[Attempt, ...]
 
     @property
@@ -71,7 +72,6 @@ class PassReport:
 
     def summary(self) -> dict[str, object]:
         return {
-            "method": self.method.value,
             "tasks": len(self.attempts),
             "pass_at_1": round(self.pass_at_1, 1),
             "exact": round(self.exact, 1),
@@ -79,7 +79,7 @@ class PassReport:
 
     def show(self, console: Console) -> None:
         """What came of the tasks; the last line is the summary as JSON."""
-        table = Table(title=f"{self.method.value}, {len(self.attempts)} tasks", title_justify="left")
+        table = Table(title=f"{len(self.attempts)} tasks", title_justify="left")
         table.add_column("outcome")
         table.add_column("tasks", justify="right")
         for outcome, count in Counter(attempt.verdict.reason or "passed" for attempt in self.attempts).most_common():
@@ -93,9 +93,7 @@ def pass_at_1(
     benchmark: Path,
     limit: int = 0,
     *,
-    method: Method = Method.CANVAS,
     adapter_at: Path | None = None,
-    decoding: Decoding = PRODUCT,
     limits: Limits = LIMITS,
     at_once: int = 1,
     progress: bool = True,
@@ -108,17 +106,16 @@ def pass_at_1(
     if not tasks:
         raise ValueError(f"{benchmark} holds no tasks")
     evaluated = subject.load(model, adapter_at)
-    own, shared = answers.place(evaluated.name), answers.place(evaluated.base_name)
-    with AnswerFile(own) as known, AnswerFile(shared) as known_of_base:
-        answerer = Answerer(evaluated, decoding, known, known_of_base)
-        filling = tqdm(tasks, "Filling", unit="task", disable=None if progress else True)
-        fills = [answerer.answer(method, task.gap).text for task in filling]
+    filling = tqdm(tasks, "Filling", unit="task", disable=None if progress else True)
+    with AnswerFile(answers.place(evaluated.name)) as known:
+        filled = Fills(evaluated, known)
+        fills = [filled.of(task.gap, NUM_CANDIDATES)[0].text for task in filling]
     programs = [task.program(fill) for task, fill in zip(tasks, fills, strict=True)]
     running = tqdm(
         run_all(programs, limits, at_once), "Running", len(tasks), unit="task", disable=None if progress else True
     )
     attempts = [Attempt(task, fill, verdict) for task, fill, verdict in zip(tasks, fills, running, strict=True)]
-    return PassReport(method, tuple(attempts))
+    return PassReport(tuple(attempts))
 
 
 def read_tasks(benchmark: Path) -> Iterator[Task]:

@@ -1,4 +1,4 @@
-"""The paired bootstrap (Efron 1979): what a difference between two methods over the same gaps is worth."""
+"""The bootstrap (Efron 1979): what a mean over gaps is worth."""
 
 from __future__ import annotations
 
@@ -14,27 +14,25 @@ DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean difference, and where it lies in 95 of 100 draws."""
+    """A mean, and where it lies in 95 of 100 draws."""
 
     mean: float
     low: float
     high: float
 
 
-def paired(
-    outcomes: Sequence[Outcome], a: Callable[[Outcome], float], b: Callable[[Outcome], float], seed: int = 0
-) -> Interval:
-    """a - b, averaged over gaps. Files are drawn, not gaps: those of one file have much in common.
+def interval(outcomes: Sequence[Outcome], score: Callable[[Outcome], float], seed: int = 0) -> Interval:
+    """Of a score, averaged over gaps. Files are drawn, not gaps: those of one file have much in common.
 
     Raises ValueError without outcomes.
     """
     if not outcomes:
-        raise ValueError("no gaps to compare two methods over")
+        raise ValueError("no gaps to take a mean over")
     files: dict[str, list[float]] = {}
     for outcome in outcomes:
-        files.setdefault(outcome.gap.file.name, []).append(a(outcome) - b(outcome))
-    sums = np.array([sum(differences) for differences in files.values()])
-    sizes = np.array([len(differences) for differences in files.values()])
+        files.setdefault(outcome.gap.file.name, []).append(score(outcome))
+    sums = np.array([sum(scores) for scores in files.values()])
+    sizes = np.array([len(scores) for scores in files.values()])
     drawn = np.random.default_rng(seed).integers(0, len(sums), (DRAWS, len(sums)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
-from lacuna.engine.api import Gap
 from lacuna.engine.evaluate.source_files import SourceFile
 from lacuna.engine.text import syntax
 from lacuna.engine.text.languages import Kind
 
-# What the server would hand to the engine; it may not be imported here, so its numbers are repeated.
-PREFIX_CHARS = 4000
-PREFIX_JUMP = 1000  # a window's start stands still for so many characters: what was read of it stays read
-SUFFIX_CHARS = 600
-LINE_TOKENS = 15
-SPAN_TOKENS = 31
-BLOCK_TOKENS, BLOCK_LINES = 60, 8
-
-CHARACTERS_A_TOKEN = 12  # no code has more on average: what is longer need not be counted in tokens
 OPERATORS = "=<>!+-*/&|^%:.~@?#\\\"'`"
 TRIES = 6  # places looked at for each gap that is wanted
-
-Count = Callable[[str], int]  # text -> tokens
 
 
 class GapKind(Enum):
@@ -41,7 +27,7 @@ class GapKind(Enum):
     EMPTY = "empty"  # nothing is missing: silence is right
 
 
-# Of which a suggestion comes unasked, so that the confidence model decides whether it is shown.
+# Where one types on in a line: of these the confidence model decides whether a fill is shown unasked.
 AUTOMATIC = (GapKind.REST_OF_LINE, GapKind.ARGUMENTS, GapKind.EMPTY)
 
 # Gaps of each kind per file, where it has the places for them.
@@ -58,42 +44,36 @@ PER_FILE: Mapping[GapKind, int] = {
 
 @dataclass(frozen=True)
 class EvaluationGap:
-    """A gap as the server would ask for it, and the right answer."""
+    """A place in a file, the cursor, from which on some text was taken out."""
 
     file: SourceFile
     kind: GapKind
-    gap: Gap
-    truth: str
+    left: int  # characters: where the cursor stands
+    right: int  # and where the text goes on
 
     @property
-    def uncut(self) -> Gap:
-        """The same without a limit of lines: the end must be found."""
-        return replace(self.gap, max_lines=0)
+    def truth(self) -> str:
+        """What was taken out: the right answer."""
+        return self.file.text[self.left : self.right]
 
     @property
-    def questions(self) -> tuple[Gap, ...]:
-        """The rest of a line is asked for in both ways."""
-        return (self.gap, self.uncut) if self.kind is GapKind.REST_OF_LINE else (self.gap,)
-
-
-def key(gap: Gap) -> str:
-    """Names a question: the same for the same text and limits, wherever it was cut."""
-    fields = json.dumps([gap.prefix, gap.suffix, gap.max_tokens, gap.max_lines])
-    return hashlib.sha256(fields.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+    def document(self) -> str:
+        """The file without it."""
+        return self.file.text[: self.left] + self.file.text[self.right :]
 
 
 def cut_gaps(
-    files: Sequence[SourceFile], wanted: int, count: Count, seed: int = 0, kinds: Sequence[GapKind] = tuple(GapKind)
+    files: Sequence[SourceFile], wanted: int, seed: int = 0, kinds: Sequence[GapKind] = tuple(GapKind)
 ) -> list[EvaluationGap]:
     """At least `wanted` gaps if the files hold so many; file by file, and from above in each.
 
-    Those of one kind in one file are the same whatever else is wanted.
+    Those of one kind in one file are the same whatever else is wanted, and the same for every model.
     """
     gaps: list[EvaluationGap] = []
     for file in _alternating(files, random.Random(seed)):
         if len(gaps) >= wanted:
             break
-        gaps += _Cutter(file, count).gaps(seed, kinds)
+        gaps += _Cutter(file).gaps(seed, kinds)
     return gaps
 
 
@@ -123,9 +103,9 @@ def _package_after_package(files: Sequence[SourceFile], chance: random.Random) -
 class _Cutter:
     """Cuts the gaps of one file. Places are pairs of offsets: the cursor, and where the text goes on."""
 
-    def __init__(self, file: SourceFile, count: Count) -> None:
+    def __init__(self, file: SourceFile) -> None:
         self._file, self._text = file, file.text
-        self._count, self._chance = count, random.Random()
+        self._chance = random.Random()
         self._lines = [line for line in _lines(file.text) if line[0] < line[1]]
         self._spans = _spans(file)
 
@@ -148,22 +128,12 @@ class _Cutter:
                 return
 
     def _gap(self, kind: GapKind, left: int, right: int) -> EvaluationGap | None:
-        """None where the right answer is more than would be asked for."""
+        """None where the right answer is more than anybody would want at once."""
         truth = self._text[left:right]
-        tokens, lines = _LIMITS[kind]
-        fits = len(truth) <= tokens * CHARACTERS_A_TOKEN and self._count(truth) <= tokens
-        if not fits or (lines and truth.count("\n") >= lines) or (kind is not GapKind.EMPTY and not truth.strip()):
+        characters, lines = _LIMITS[kind]
+        if len(truth) > characters or truth.count("\n") >= lines or (kind is not GapKind.EMPTY and not truth.strip()):
             return None
-        suffix = self._text[right : right + SUFFIX_CHARS]
-        gap = Gap(self._prefix(left), suffix, self._file.language, max_tokens=tokens, max_lines=lines)
-        return EvaluationGap(self._file, kind, gap, truth)
-
-    def _prefix(self, left: int) -> str:
-        """The window before the cursor, from a line start that moves in jumps."""
-        start = max(0, left - PREFIX_CHARS)
-        if start:
-            start = self._text.find("\n", min(left - 1, start + -start % PREFIX_JUMP), left) + 1
-        return self._text[start:left]
+        return EvaluationGap(self._file, kind, left, right)
 
     def rest_of_line(self) -> tuple[int, int]:
         start, end = self._chance.choice(self._lines)
@@ -233,15 +203,16 @@ _PLACES: Mapping[GapKind, Place] = {
     GapKind.EMPTY: _Cutter.complete,
 }
 
-# The most tokens and lines that are asked for; 0 lines for no such limit.
+# The most characters and lines of a right answer: those that the server asks for, at 4 characters a token.
+_LINE, _LINES = (60, 1), (240, 8)
 _LIMITS: Mapping[GapKind, tuple[int, int]] = {
-    GapKind.REST_OF_LINE: (LINE_TOKENS, 1),
-    GapKind.ARGUMENTS: (LINE_TOKENS, 1),
-    GapKind.STATEMENT: (BLOCK_TOKENS, BLOCK_LINES),
-    GapKind.BLOCK: (BLOCK_TOKENS, BLOCK_LINES),
-    GapKind.LINES: (BLOCK_TOKENS, BLOCK_LINES),
-    GapKind.SPAN: (SPAN_TOKENS, 0),
-    GapKind.EMPTY: (LINE_TOKENS, 1),
+    GapKind.REST_OF_LINE: _LINE,
+    GapKind.ARGUMENTS: _LINE,
+    GapKind.STATEMENT: _LINES,
+    GapKind.BLOCK: _LINES,
+    GapKind.LINES: _LINES,
+    GapKind.SPAN: _LINES,
+    GapKind.EMPTY: _LINE,
 }
 
 

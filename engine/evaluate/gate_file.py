@@ -6,35 +6,34 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from lacuna.engine.evaluate import risk_coverage
-from lacuna.engine.evaluate.evaluation import CONFIDENCE, Plan, evaluate
-from lacuna.engine.evaluate.gaps import AUTOMATIC
 from lacuna.engine.evaluate.gate_fit import Fit, fit_gate
-from lacuna.engine.evaluate.gate_rows import gate_rows
-from lacuna.engine.evaluate.methods import Method
+from lacuna.engine.evaluate.gate_rows import GateRow
 
 CURVE = "risk-coverage.png"
 PRECISION, QUIET = 0.7, 0.95  # of what is shown unasked: a wrong suggestion costs a reader more than none
 
 
-def fit(model: str, adapter: Path, split: Path, limit: int = 0) -> Fit:
-    """Answers the gaps of a split that are filled unasked, fits, writes. Raises as `evaluate` and `fit_gate` do."""
-    plan = Plan(limit=limit, methods=(Method.CANVAS,), kinds=AUTOMATIC, ends=False)
-    rows = gate_rows(evaluate(model, split, plan, adapter_at=adapter).outcomes)
+def fit(adapter: Path, rows: Sequence[GateRow], shown_from: float) -> Fit:
+    """Fits to rows, and writes it into the adapter's directory. Raises as `fit_gate` does.
+
+    `shown_from` is the confidence from which suggestions are shown by default: the fitted threshold becomes that.
+    """
     fitted = fit_gate(rows, PRECISION, QUIET)
-    _write(adapter / "adapter_config.json", fitted)
+    _write(adapter / "adapter_config.json", fitted, shown_from)
     risk_coverage.plot({"fitted": risk_coverage.risk_coverage(rows, fitted.held_out)}, fitted.figures, adapter / CURVE)
     return fitted
 
 
-def _write(file: Path, fitted: Fit) -> None:
-    """Shifts the bias so that the confidence from which suggestions are shown by default is the fitted threshold."""
+def _write(file: Path, fitted: Fit, shown_from: float) -> None:
+    """Shifts the bias so that the threshold becomes `shown_from`."""
     if fitted.threshold is None:
         raise ValueError("no threshold is right and quiet often enough: the adapter keeps the confidence model it has")
     config = json.loads(file.read_text(encoding="utf-8"))
-    bias = fitted.bias + _logit(CONFIDENCE) - _logit(fitted.threshold)
+    bias = fitted.bias + _logit(shown_from) - _logit(fitted.threshold)
     weights = {name: round(weight, 5) for name, weight in fitted.weights.items()}
     config["gap"]["gate"] = {"bias": round(bias, 5), "weights": weights}
     unfinished = file.with_suffix(".unfinished")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from lacuna.engine.api import Features
 from lacuna.engine.evaluate.gaps import AUTOMATIC, GapKind
-from lacuna.engine.evaluate.methods import Method
 from lacuna.engine.evaluate.outcome import Outcome
 from lacuna.engine.families.gap.confidence import Place
 
@@ -21,7 +20,7 @@ class GateRow:
     kind: GapKind
     package: str
     exact: bool
-    blank: bool  # the fill is nothing that could be shown
+    blank: bool  # post-processing leaves nothing of the fill
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,14 @@ class GateFigures:
 
 
 def gate_rows(outcomes: Iterable[Outcome]) -> list[GateRow]:
-    """A row for each gap of a kind that is filled unasked."""
+    """A row for each gap in a line for which the model was asked unasked: its fill as post-processing leaves it."""
     rows = []
     for outcome in outcomes:
-        features = outcome.answers[Method.CANVAS].features
-        if outcome.gap.kind in AUTOMATIC and features is not None:
-            text = outcome.text(Method.CANVAS)
-            place = Place.of(outcome.gap.gap)
-            package = outcome.gap.file.package
-            exact = outcome.exact(Method.CANVAS)
-            rows.append(GateRow(features, place, outcome.gap.kind, package, exact, not text.strip()))
+        gap, judged = outcome.gap, outcome.judged
+        if gap.kind in AUTOMATIC and judged is not None:
+            whole = judged.whole
+            exact = whole is not None and outcome.is_exact(whole)
+            rows.append(GateRow(judged.features, judged.place, gap.kind, gap.file.package, exact, whole is None))
     return rows
 
 

@@ -3,68 +3,66 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lacuna.engine.device import runtime
-from lacuna.engine.device.cpu_threads import FreeCores
 from lacuna.engine.families.gap import loading, lora
-from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.confidence import UNFITTED
+from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.engine.store import fetch, model_store
-from lacuna.engine.text.byte_bpe import Tokenizer
 
 ENGINE = Path(__file__).parents[1]
-# Of these two folders nothing decides what is answered, but for the modules that ask.
-_APART = ("train", "evaluate")
-_ASKING = ("base_alone", "end_of_hole", "methods", "reader")
+_APART = ("train", "evaluate")  # folders that decide nothing of what is answered
+_ASKING = "evaluate/fills.py"  # but for the module that asks
 
 
 @dataclass(frozen=True)
 class Subject:
-    denoiser: GapDenoiser
-    tokenizer: Tokenizer
-    check: Callable[[], None]  # before every pass: leaves cores to programs that need them
-    base_name: str  # hashes: of the base and all code, and of the adapter too
-    name: str
-
-    def count(self, text: str) -> int:
-        """How many tokens a text is, on its own."""
-        return len(self.tokenizer.encode(text))
+    filler: GapFiller
+    name: str  # a hash of code, weights and adapter
 
 
-def load(model: str, adapter_at: Path | None = None, device: str = "auto", dtype: str = "auto") -> Subject:
-    """A model of the `gap` family, by name or directory, with its own adapter or that of another directory.
+def load(
+    model: str,
+    adapter_at: Path | None = None,
+    besides: Sequence[Path] = (),
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Subject:
+    """A model of the gap family, by name or directory, with its own adapter or that of another directory.
 
-    Raises ModelMissing, WeightsError, or ValueError for a config it can't run.
+    `besides` are modules outside the engine that decide what is asked and what becomes of it: they are in the name too.
+    Raises ModelMissing, or LoadError for a model that can't be run.
     """
     chosen = runtime.choose(device, dtype)
     filler = loading.load(model, chosen, adapter_at)
-    weights = _digest(sorted(model_store.find(model).glob("*.safetensors")))
-    base_name = _short(chosen.device, chosen.dtype, code(), weights)
     directory = adapter_at or loading.adapter_directory(model)
-    said = filler.denoiser.config
-    adapted = _digest([] if directory is None else [directory / lora.FILE])
-    adapted += repr((said.canvas_lengths, said.suffix_distance, said.adapted_suffix))
-    cores = FreeCores(chosen.threads) if chosen.threads else None
-
-    def check() -> None:
-        if cores is not None:
-            cores.update()
-
-    return Subject(filler.denoiser, filler.tokenizer, check, base_name, _short(base_name, adapted))
+    weights = sorted(model_store.find(model).glob("*.safetensors"))
+    adapter = [] if directory is None else [directory / lora.FILE]
+    # All of the adapter's config counts but its confidence model, which judges answers and makes none.
+    config = repr(replace(filler.denoiser.config, gate=UNFITTED))
+    decided_by = code([*deciding(), *besides])
+    name = short(chosen.device, chosen.dtype, decided_by, _digest(weights), _digest(adapter), config)
+    return Subject(filler, name)
 
 
-def code(root: Path = ENGINE) -> str:
-    """A hash of all modules that answers may depend on, wherever they are: moving one changes nothing."""
+def deciding(root: Path = ENGINE) -> list[Path]:
+    """The engine's modules that answers may depend on."""
     files = [file for file in root.rglob("*.py") if file.relative_to(root).parts[0] not in _APART]
-    files += [root / "evaluate" / f"{name}.py" for name in _ASKING]
-    return _short(*sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
+    return [*files, root / _ASKING]
+
+
+def code(files: Iterable[Path]) -> str:
+    """A hash of modules, wherever they are: moving one changes nothing."""
+    return short(*sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
+
+
+def short(*parts: str) -> str:
+    """A hash of texts."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _digest(files: Sequence[Path]) -> str:
-    return _short(*map(fetch.sha256, files))
-
-
-def _short(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return short(*map(fetch.sha256, files))

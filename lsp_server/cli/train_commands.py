@@ -100,8 +100,8 @@ def fit_confidence(
     model: Model = model_store.EMBEDDED,
 ) -> None:
     """Fit how confident a fill is to how often it is right, and draw the risk-coverage curve beside the adapter."""
-    from lacuna.engine.evaluate.gate_file import fit
     from lacuna.engine.layers.weight_files import WeightsError
+    from lacuna.lsp_server.evaluate.evaluation import fit_confidence as fit
 
     try:
         fitted = fit(model, adapter, split or paths.corpus() / "validation.jsonl", limit)
@@ -119,13 +119,13 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=0, help="So many gaps or tasks at most; 0 for all.")] = 0,
     model: Model = model_store.EMBEDDED,
 ) -> None:
-    """Measure fills on held-out packages, beside controls. The last line is JSON."""
+    """Measure on held-out packages what a user would be shown, asked and unasked. The last line is JSON."""
     from rich.console import Console
 
     from lacuna.engine.evaluate.benchmark import pass_at_1
-    from lacuna.engine.evaluate.evaluation import Plan
-    from lacuna.engine.evaluate.evaluation import evaluate as run
     from lacuna.engine.layers.weight_files import WeightsError
+    from lacuna.lsp_server.evaluate.evaluation import Plan
+    from lacuna.lsp_server.evaluate.evaluation import evaluate as run
 
     try:
         report = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lacuna.engine.api import Gap
 from lacuna.lsp_server.completion.draft_budget import DraftBudget
 from lacuna.lsp_server.documents.exclude import path_of
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
@@ -48,7 +49,8 @@ class Suggester:
         if not self._worker.is_ready:
             return Outcome.NOT_READY
         with record.stage("context"):
-            question = self._limited(question).with_snippets(self._setup.snippets.choose(snapshot, self._documents))
+            snippets = self._setup.snippets.choose(snapshot, self._documents)
+            question = limited(question, self._config.max_lines).with_snippets(snippets)
         filled = await self._fill(question, snapshot, record, on_frame, urgency)
         with record.stage("postprocess"):
             return select(question, snapshot, filled.infills, self._config.confidence)
@@ -56,12 +58,6 @@ class Suggester:
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self._worker.forget(path_of(uri))
-
-    def _limited(self, question: Question) -> Question:
-        """With no more lines than the settings allow."""
-        less = question.max_lines - min(question.max_lines, self._config.max_lines)
-        gap = replace(question.gap, max_lines=question.gap.max_lines - less)
-        return replace(question, gap=gap, max_lines=question.max_lines - less)
 
     async def _fill(
         self, question: Question, snapshot: Snapshot, record: Record, on_frame: OnFrame | None, urgency: Urgency
@@ -71,7 +67,7 @@ class Suggester:
         record.candidates = self._budget.candidates(self._config.budget_ms, most) if automatic else most
         # By path: the cells of a notebook are read as one text.
         filled = await self._worker.fill(
-            question.gap if automatic else replace(question.gap, n_best=most),
+            to_fill(question, most),
             document=path_of(snapshot.uri),
             num_candidates=record.candidates,
             on_frame=on_frame,
@@ -83,3 +79,15 @@ class Suggester:
         record.steps, record.forwards = best.steps, best.forwards
         record.milliseconds |= {"queue": filled.queue_ms, **best.timings}
         return filled
+
+
+def limited(question: Question, max_lines: int) -> Question:
+    """With no more lines than the settings allow."""
+    less = question.max_lines - min(question.max_lines, max_lines)
+    gap = replace(question.gap, max_lines=question.gap.max_lines - less)
+    return replace(question, gap=gap, max_lines=question.max_lines - less)
+
+
+def to_fill(question: Question, num_candidates: int) -> Gap:
+    """What the engine is asked: of use are as many fills as the settings allow, and unasked the best one."""
+    return question.gap if question.trigger is Trigger.AUTOMATIC else replace(question.gap, n_best=num_candidates)

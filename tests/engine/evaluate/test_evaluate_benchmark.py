@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tiny_model import write_tiny_model
+from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine.evaluate.benchmark import Task, pass_at_1, read_tasks
-from lacuna.engine.evaluate.methods import Method
 from lacuna.engine.evaluate.sandbox import Limits, Verdict, run, run_all
 
 TASK = {
@@ -71,10 +70,10 @@ def test_the_right_answer_passes_and_a_wrong_one_fails() -> None:
     assert run(task.program(" * 3")) == Verdict(False, "AssertionError")
 
 
-@pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=[write_tiny_model, write_tiny_fim_model], ids=["two reads", "fim"])
+def model(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("LACUNA_CACHE", str(tmp_path / "cache"))
-    return str(write_tiny_model(tmp_path / "tiny"))
+    return str(request.param(tmp_path / "tiny"))
 
 
 @pytest.mark.parametrize("name", ["tasks.jsonl", "tasks.jsonl.gz"])
@@ -82,7 +81,7 @@ def test_a_benchmark_is_filled_and_run(tmp_path: Path, model: str, name: str) ->
     lines = "".join(json.dumps({**TASK, "task_id": f"Double/{number}"}) + "\n" for number in range(3)).encode()
     benchmark = tmp_path / name
     benchmark.write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
-    report = pass_at_1(model, benchmark, 2, method=Method.STRICT, progress=False)
+    report = pass_at_1(model, benchmark, 2, progress=False)
     assert [attempt.task.task_id for attempt in report.attempts] == ["Double/0", "Double/1"]
     for attempt in report.attempts:
         assert attempt.verdict == run(attempt.task.program(attempt.fill))
@@ -90,6 +89,20 @@ def test_a_benchmark_is_filled_and_run(tmp_path: Path, model: str, name: str) ->
     report.show(Console(file=written, width=40))
     last = json.loads(written.getvalue().rstrip().rpartition("\n")[2])
     assert (last["tasks"], last["pass_at_1"]) == (2, report.pass_at_1)
+
+
+def test_a_base_in_the_fim_layout_is_measured_with_an_adapter_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LACUNA_CACHE", str(tmp_path / "cache"))
+    base = write_tiny_fim_model(tmp_path / "base", adapter=False)
+    adapter = write_tiny_fim_model(tmp_path / "adapted")
+    benchmark = tmp_path / "tasks.jsonl"
+    benchmark.write_text(json.dumps(TASK) + "\n", encoding="utf-8")
+    for adapter_at in (None, adapter):
+        report = pass_at_1(str(base), benchmark, adapter_at=adapter_at, progress=False)
+        assert len(report.attempts) == 1
+    assert len(list((tmp_path / "cache" / "evaluations").glob("*.jsonl"))) == 2
 
 
 def test_a_file_that_is_no_benchmark_is_told(tmp_path: Path) -> None:

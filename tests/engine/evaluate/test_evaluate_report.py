@@ -1,4 +1,4 @@
-"""The report of an evaluation, the confidence model that is fitted to it, and a whole run on a tiny model."""
+"""The report of an evaluation, and the confidence model that is fitted to its outcomes."""
 
 from __future__ import annotations
 
@@ -10,153 +10,184 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tiny_model import write_tiny_model
 
-from lacuna.engine.api import Features, Gap
-from lacuna.engine.evaluate.answers import Answer
-from lacuna.engine.evaluate.bootstrap import paired
-from lacuna.engine.evaluate.end_of_hole import EndOfHole
-from lacuna.engine.evaluate.evaluation import Plan, evaluate
+from lacuna.engine.api import Features
+from lacuna.engine.evaluate import gate_file
+from lacuna.engine.evaluate.bootstrap import interval
+from lacuna.engine.evaluate.figures import exact, figures_of
 from lacuna.engine.evaluate.gaps import EvaluationGap, GapKind
 from lacuna.engine.evaluate.gate_fit import fit_gate, least_threshold
 from lacuna.engine.evaluate.gate_rows import GateRow, figures, gate_rows
-from lacuna.engine.evaluate.methods import ENDING, Method
-from lacuna.engine.evaluate.outcome import Outcome, outcome
+from lacuna.engine.evaluate.outcome import Answer, Judged, Outcome, Shown
 from lacuna.engine.evaluate.report import Report
 from lacuna.engine.evaluate.risk_coverage import plot, risk_coverage
 from lacuna.engine.evaluate.source_files import SourceFile
-from lacuna.engine.families.gap.confidence import UNFITTED, Place, inputs
+from lacuna.engine.families.gap.confidence import ConfidenceModel, Place, inputs
 
 SURE = Features(-0.1, -0.2, -5.0, -20.0, 3, True)
-UNSURE = Features(-3.0, -6.0, -40.0, -20.0, 12, False)
+UNSURE = "not sure enough"
+
+BEFORE, TRUTH, AFTER = "x = f(", "alpha, b", ")\nprint(x)\n"
+RIGHT, BEGINNING, WRONG = Shown("alpha, b"), Shown("alpha"), Shown("c")
 
 
-def rest_of_line(number: int, language: str = "python", kind: GapKind = GapKind.REST_OF_LINE) -> EvaluationGap:
-    file = SourceFile(f"package{number % 3}", f"{number}.py", language, "")
-    return EvaluationGap(file, kind, Gap("x = f(", "\n", language), "" if kind is GapKind.EMPTY else "a, b)")
+def gap(number: int = 0, language: str = "python", kind: GapKind = GapKind.REST_OF_LINE) -> EvaluationGap:
+    """In a file of its own, of one of three packages."""
+    file = SourceFile(f"package{number % 3}", f"{number}.py", language, BEFORE + TRUTH + AFTER)
+    left = len(BEFORE)
+    return EvaluationGap(file, kind, left, left if kind is GapKind.EMPTY else left + len(TRUTH))
 
 
-def answered(gap: EvaluationGap, **texts: str) -> Outcome:
-    """An outcome in which each method says a text; `canvas` surely. Tokens are characters."""
-
-    def answer(method: Method, question: Gap) -> Answer:
-        name = method.name.lower()
-        return Answer(texts.get(name, ""), {"canvas": 4, "strict": 10}.get(name, 1), SURE if name == "canvas" else None)
-
-    end = EndOfHole(True, 0, 2)
-    return outcome(gap, answer, tuple(Method), ENDING, len, end)
+def answer(*shown: Shown) -> Answer:
+    return Answer(shown, "" if shown else UNSURE, 3)
 
 
-def test_a_rest_of_a_line_is_asked_for_with_its_limit_and_without() -> None:
-    gap = EvaluationGap(
-        SourceFile("a", "a.py", "python", ""), GapKind.REST_OF_LINE, Gap("x = f(", "\n", max_lines=1), "a"
+def outcome(
+    at: EvaluationGap, unasked: Answer | None = None, asked: Answer | None = None, whole: Shown | None = None
+) -> Outcome:
+    judged = Judged(SURE, Place.LINE_END, whole)
+    return Outcome(at, unasked or answer(), asked or answer(), judged)
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_exact", "is_true", "saved"),
+    [
+        (Shown("alpha, b"), True, True, 8),
+        (Shown("alpha, b)", replaced=1), True, True, 8),
+        (Shown("alpha, b)"), False, False, 0),  # the bracket would stand there twice
+        (Shown("alpha"), False, True, 5),
+        (Shown("alpha, "), False, True, 7),
+        (Shown("alp"), False, False, 0),  # half a name is no help
+        (Shown("alpha, c"), False, False, 0),
+        (Shown(""), False, False, 0),
+    ],
+)
+def test_a_suggestion_is_judged_by_what_the_document_becomes(
+    shown: Shown, is_exact: bool, is_true: bool, saved: int
+) -> None:
+    found = outcome(gap())
+    assert (found.is_exact(shown), found.is_true(shown), found.saved(shown)) == (is_exact, is_true, saved)
+    document = gap().document
+    becomes = document[: gap().left] + shown.text + document[gap().left + shown.replaced :]
+    assert (becomes == gap().file.text) == is_exact
+
+
+def test_what_was_taken_out_is_the_most_similar() -> None:
+    found = outcome(gap())
+    assert found.similarity(RIGHT) == 1.0 > found.similarity(BEGINNING) > found.similarity(WRONG)
+
+
+def test_the_figures_of_a_group() -> None:
+    found = figures_of(
+        [
+            outcome(gap(0), answer(RIGHT), answer(WRONG, RIGHT)),
+            outcome(gap(1), answer(BEGINNING), answer(RIGHT)),
+            outcome(gap(2), answer(WRONG), answer(WRONG)),
+            outcome(gap(3), answer(), answer(WRONG)),
+            outcome(gap(4, kind=GapKind.EMPTY), answer(WRONG), answer()),
+            outcome(gap(5, kind=GapKind.EMPTY), Answer((), "the statement is finished"), answer(WRONG)),
+        ]
     )
+    expected = {
+        "gaps": 6,
+        "exact": 33.3,  # one of those where something is missing, and silence where nothing is
+        "exact_any": 50.0,
+        "unasked_exact": 33.3,
+        "shown": 75.0,  # at three of four
+        "shown_exact": 33.3,
+        "shown_true": 66.7,
+        "quiet": 50.0,
+        "saved": 3.2,  # 8, 5 and twice nothing
+        "short": 50.0,
+        "forwards": 3.0,  # of the five for which the model was asked
+    }
+    assert {name: found.as_json()[name] for name in expected} == expected
 
-    def answer(method: Method, question: Gap) -> Answer:
-        return Answer("a" if question.max_lines == 1 else "b", 1)
 
-    found = outcome(gap, answer, (Method.CANVAS,), ENDING[:1], len, None)
-    assert found.exact(Method.CANVAS) and not found.uncut_exact(Method.CANVAS)
-
-
-def test_who_asks_for_no_ends_answers_a_gap_once() -> None:
-    asked = list[Gap]()
-
-    def answer(method: Method, question: Gap) -> Answer:
-        asked.append(question)
-        return Answer("a", 1)
-
-    gap = rest_of_line(0)
-    found = outcome(gap, answer, (Method.CANVAS,), (), len, None)
-    assert asked == [gap.gap] and not found.length_right
-    summary = Report((found,), (Method.CANVAS,), UNFITTED, 0.4).summary()
-    assert summary["eol_exact"] == 0.0 and summary["length_right"] is None and summary["eol_uncut_exact"] is None
+def test_what_there_is_nothing_of_is_null() -> None:
+    found = figures_of([outcome(gap(kind=GapKind.EMPTY))])
+    assert found.shown is found.shown_exact is found.saved is found.short is found.similarity is None
+    assert figures_of([outcome(gap())]).quiet is None
 
 
 def report(*outcomes: Outcome) -> Report:
-    return Report(outcomes, tuple(Method), UNFITTED, 0.4)
+    return Report(outcomes, "0123")
 
 
-RIGHT, WRONG, RUNS_ON = "a, b)", "c)", "a, b)\nprint(x"
+FOUND = report(
+    outcome(gap(0), answer(RIGHT), answer(RIGHT)),
+    outcome(gap(1), answer(), answer(WRONG)),
+    outcome(gap(2, "go"), answer(WRONG), answer(RIGHT)),
+    outcome(gap(3, "go", GapKind.EMPTY), answer(), Answer((), "the syntax would be worse")),
+    outcome(gap(4, kind=GapKind.BLOCK), answer(WRONG), answer(RIGHT)),
+)
 
 
 def test_the_headline_is_rests_of_lines_in_python() -> None:
-    found = report(
-        answered(rest_of_line(0), canvas=RIGHT, strict=RIGHT, prefix=WRONG),
-        answered(rest_of_line(1), canvas=RUNS_ON, strict=RIGHT, prefix=RIGHT),
-        answered(rest_of_line(2), canvas=WRONG, strict=RIGHT, prefix=WRONG),
-        answered(rest_of_line(3), canvas=WRONG, strict=WRONG, prefix=WRONG),
-        answered(rest_of_line(4, "go"), canvas=RIGHT),
-        answered(rest_of_line(5, kind=GapKind.SPAN), canvas=RIGHT),
-        answered(rest_of_line(6, kind=GapKind.EMPTY), canvas=WRONG),
-        answered(rest_of_line(7, kind=GapKind.EMPTY), canvas=" "),
-    ).summary()
-    expected = {
-        "gaps": 8,
-        "eol_gaps": 4,
-        "eol_exact": 50.0,
-        "eol_exact_ltr": 75.0,
-        "ar_prefix_exact": 25.0,
-        "eol_uncut_exact": 25.0,
-        "length_right": 25.0,
-        "forwards_ratio": 0.4,
-        "shown_precision": 60.0,  # of the five rests of lines, all surely filled
-        "shown_coverage": 100.0,
-        "quiet": 50.0,
-        "end_found": 100.0,
-        "end_false": 0.0,
-    }
-    assert {name: found[name] for name in expected} == expected
-    assert found["gain_over_prefix"][0] == 25.0  # type: ignore[index]
+    summary = FOUND.summary()
+    assert (summary["gaps"], summary["files"], summary["eol_gaps"], summary["eol_exact"]) == (5, 5, 2, 50.0)
+    assert summary["eol_exact_interval"] == [0.0, 100.0]
+    only_go = report(outcome(gap(2, "go"), answer(), answer(RIGHT))).summary()
+    assert (only_go["eol_gaps"], only_go["eol_exact"]) == (1, 100.0)
 
 
-def test_what_was_not_asked_is_null() -> None:
-    summary = Report(
-        (answered(rest_of_line(0, kind=GapKind.SPAN), canvas=RIGHT),), (Method.CANVAS,), UNFITTED, 0.4
-    ).summary()
-    assert summary["eol_exact"] is summary["ar_prefix_exact"] is summary["forwards_ratio"] is summary["quiet"] is None
-    assert summary["gain_over_prefix"] is None
+def test_figures_come_in_lines_by_kind_and_by_language_and_kind() -> None:
+    summary = FOUND.summary()
+    assert (summary["shown_exact"], summary["quiet"]) == (50.0, 100.0)  # without the block
+    assert set(summary["kinds"]) == {"rest of line", "empty", "block"}  # type: ignore[call-overload]
+    assert summary["languages"]["go"]["rest of line"]["shown_exact"] == 0.0  # type: ignore[index]
+    assert summary["languages"]["python"]["rest of line"]["shown_exact"] == 100.0  # type: ignore[index]
 
 
-def test_the_last_line_is_json() -> None:
+def test_reasons_are_counted() -> None:
+    reasons = {"unasked": {UNSURE: 2}, "asked": {"the syntax would be worse": 1}}
+    assert FOUND.summary()["reasons"] == reasons
+
+
+def test_the_last_line_is_json_and_the_tables_say_the_same() -> None:
     written = StringIO()
-    found = report(answered(rest_of_line(0), canvas=RIGHT), answered(rest_of_line(1), canvas=WRONG))
-    found.show(Console(file=written, width=160))
+    FOUND.show(Console(file=written, width=160))
     lines = written.getvalue().rstrip().split("\n")
-    assert json.loads(lines[-1]) == found.summary()
-    assert any("rest of line" in line and "50.0" in line for line in lines)
+    assert json.loads(lines[-1]) == FOUND.summary()
+    row = next(line for line in lines if "rest of line" in line)
+    assert [cell.strip() for cell in row.split("│")[2:5]] == ["3", "66.7", "66.7"]
+    assert any("the syntax would be worse" in line for line in lines[:-1])
 
 
-def test_the_interval_holds_the_difference_and_narrows_with_more_files() -> None:
-    def interval(files: int) -> tuple[float, float]:
+def test_the_interval_holds_the_mean_and_narrows_with_more_files() -> None:
+    def width(files: int) -> float:
         chance = random.Random(0)
-        outcomes = [
-            answered(rest_of_line(at), canvas=RIGHT if chance.random() < 0.6 else WRONG, prefix=WRONG)
-            for at in range(files)
-        ]
-        found = paired(outcomes, lambda o: o.exact(Method.CANVAS), lambda o: o.exact(Method.PREFIX))
+        outcomes = [outcome(gap(at), asked=answer(RIGHT if chance.random() < 0.6 else WRONG)) for at in range(files)]
+        found = interval(outcomes, exact)
         assert found.low < 0.6 < found.high
-        return found.low, found.high
+        return found.high - found.low
 
-    few, many = interval(30), interval(300)
-    assert many[1] - many[0] < (few[1] - few[0]) / 2
+    assert width(300) < width(30) / 2
 
 
 def test_gaps_of_one_file_count_as_one_draw() -> None:
     """The same 40 gaps, half right: of 40 files, and of two."""
     widths = []
     for files in (40, 2):
-        outcomes = [answered(rest_of_line(at % files), canvas=RIGHT if at % 2 else WRONG) for at in range(40)]
-        interval = paired(outcomes, lambda o: o.exact(Method.CANVAS), lambda o: o.exact(Method.COPY))
-        widths.append(interval.high - interval.low)
+        outcomes = [outcome(gap(at % files), asked=answer(RIGHT if at % 2 else WRONG)) for at in range(40)]
+        found = interval(outcomes, exact)
+        widths.append(found.high - found.low)
     assert widths[1] > 2 * widths[0]
 
 
-def test_only_gaps_that_are_filled_unasked_are_rows() -> None:
+def test_only_gaps_in_a_line_for_which_the_model_was_asked_are_rows() -> None:
     kinds = (GapKind.REST_OF_LINE, GapKind.BLOCK, GapKind.EMPTY, GapKind.ARGUMENTS)
-    rows = gate_rows(answered(rest_of_line(0, kind=kind), canvas=RIGHT) for kind in kinds)
-    assert [row.kind for row in rows] == [GapKind.REST_OF_LINE, GapKind.EMPTY, GapKind.ARGUMENTS]
-    assert [row.exact for row in rows] == [True, False, True]
+    outcomes = [outcome(gap(kind=kind), whole=RIGHT) for kind in kinds]
+    outcomes += [outcome(gap(), whole=None), Outcome(gap(), answer(), answer(), None)]
+    rows = gate_rows(outcomes)
+    assert [row.kind for row in rows] == [
+        GapKind.REST_OF_LINE,
+        GapKind.EMPTY,
+        GapKind.ARGUMENTS,
+        GapKind.REST_OF_LINE,
+    ]
+    assert [row.exact for row in rows] == [True, False, True, False]
+    assert [row.blank for row in rows] == [False, False, False, True]
 
 
 def drawn_rows(count: int, weight: float) -> list[GateRow]:
@@ -216,20 +247,27 @@ def test_risk_falls_to_where_only_the_surest_are_shown(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_whole_evaluation_and_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LACUNA_CACHE", str(tmp_path / "cache"))
-    model = str(write_tiny_model(tmp_path / "tiny"))
-    split = tmp_path / "test.jsonl"
-    source = (Path(__file__).parents[3] / "engine" / "store" / "model_store.py").read_text(encoding="utf-8")
-    fields = [{"package": f"p{at}", "path": "hub.py", "language": "python", "text": source} for at in range(2)]
-    split.write_text("".join(json.dumps(line) + "\n" for line in fields), encoding="utf-8")
-    plan = Plan(gaps=20, limit=12)
-    first = evaluate(model, split, plan, progress=False)
-    assert len(first.outcomes) == 12
-    written = {path: path.read_bytes() for path in (tmp_path / "cache" / "evaluations").glob("*.jsonl")}
-    assert len(written) == 2
-    again = evaluate(model, split, plan, progress=False)
-    assert again == first
-    assert {path: path.read_bytes() for path in written} == written
-    with pytest.raises(ValueError, match="no gaps of these"):
-        evaluate(model, split, Plan(languages=("go",)), progress=False)
+@pytest.mark.parametrize("gap_part", [{"canvas_lengths": [16]}, {"layout": "fim"}], ids=["two reads", "fim"])
+def test_the_fit_is_written_so_that_its_threshold_is_the_setting_s(tmp_path: Path, gap_part: dict[str, object]) -> None:
+    config = tmp_path / "adapter_config.json"
+    config.write_text(json.dumps({"r": 4, "gap": gap_part}))
+    rows = drawn_rows(2000, 3.0)
+    fitted = gate_file.fit(tmp_path, rows, 0.4)
+    written = json.loads(config.read_text())
+    assert (written["r"], {name: written["gap"][name] for name in gap_part}) == (4, gap_part)
+    gate = ConfidenceModel.from_adapter(written["gap"]["gate"])
+    assert fitted.threshold is not None
+    shown = [gate.confidence(row.features, row.place) >= 0.4 for row in rows]
+    assert sum(shown) == pytest.approx(sum(sure >= fitted.threshold for sure in fitted.held_out), rel=0.05)
+    assert (tmp_path / gate_file.CURVE).read_bytes().startswith(b"\x89PNG")
+
+
+def test_where_no_threshold_is_right_the_adapter_stays_as_it_is(tmp_path: Path) -> None:
+    config = tmp_path / "adapter_config.json"
+    config.write_text('{"gap": {}}')
+    rows = [
+        GateRow(SURE, Place.LINE_END, GapKind.REST_OF_LINE, f"package{at % 4}", at % 2 > 0, False) for at in range(40)
+    ]
+    with pytest.raises(ValueError, match="keeps the confidence model it has"):
+        gate_file.fit(tmp_path, rows, 0.4)
+    assert config.read_text() == '{"gap": {}}'

@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 from command import lacuna
-from tiny_model import write_tiny_model
+from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine.train import repository
 
@@ -91,19 +91,55 @@ def test_a_missing_corpus_is_said(tmp_path: Path) -> None:
     assert platformdirs.user_cache_path("lacuna")  # the default place is not touched
 
 
-def test_evaluate_a_split(tmp_path: Path) -> None:
-    model = write_tiny_model(tmp_path / "model")
+@pytest.fixture
+def split(tmp_path: Path) -> Path:
     rows = [
         {"package": f"p{number}", "version": "1", "licence": "MIT", "language": "python", "path": "a.py", "text": CODE}
         for number in range(3)
     ]
-    split = tmp_path / "test.jsonl"
-    split.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = tmp_path / "test.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_evaluate_a_split(tmp_path: Path, split: Path) -> None:
+    model = write_tiny_model(tmp_path / "model")
     done = lacuna("eval", "--split", str(split), "--model", str(model), "--limit", "6", XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.strip().splitlines()[-1])
     assert summary["gaps"] == 6
-    assert {"eol_exact", "eol_exact_ltr", "ar_prefix_exact", "length_right", "quiet", "forwards_ratio"} <= set(summary)
+    assert {"eol_exact", "shown_exact", "shown_true", "quiet", "saved", "short", "kinds", "reasons"} <= set(summary)
+    assert "why nothing is shown" in done.stdout
+
+
+def test_evaluate_and_fit_another_adapter_on_a_base_in_the_fim_layout(tmp_path: Path, split: Path) -> None:
+    base = write_tiny_fim_model(tmp_path / "base", adapter=False)
+    adapter = write_tiny_fim_model(tmp_path / "adapter")
+    options = ("--split", str(split), "--model", str(base), "--limit", "6")
+    done = lacuna("eval", *options, "--adapter", str(adapter), XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.strip().splitlines()[-1])["gaps"] == 6
+    written = (adapter / "adapter_config.json").read_bytes()
+    done = lacuna("train", "fit-confidence", str(adapter), *options, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 1 and "take more gaps" in done.stderr
+    assert (adapter / "adapter_config.json").read_bytes() == written
+
+
+def test_run_a_benchmark_in_the_fim_layout(tmp_path: Path) -> None:
+    model = write_tiny_fim_model(tmp_path / "model", adapter=False)
+    task = {
+        "task_id": "Double/0",
+        "entry_point": "double",
+        "prompt": "def double(number):\n    return number",
+        "suffix": "\n",
+        "canonical_solution": " * 2",
+        "test": "def check(candidate):\n    assert candidate(4) == 8\n",
+    }
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(task) + "\n")
+    options = ("--benchmark", str(tmp_path / "tasks.jsonl"), "--model", str(model))
+    done = lacuna("eval", *options, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.strip().splitlines()[-1])["tasks"] == 1
 
 
 def test_a_repository_s_own_configuration_runs_nothing(repo: Path, tmp_path: Path) -> None:
