@@ -18,11 +18,12 @@ TARGETS = ("q_proj", "v_proj")
 MARKERS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|file_sep|>")
 
 
-def write_tiny_model(directory: Path, *, endless: bool = False) -> Path:
-    """Write the model, its adapter beside it, and return the directory. `endless`: its fills hardly ever end."""
+def write_tiny_model(directory: Path, *, endless: bool = False, words: bool = False) -> Path:
+    """Write the model, its adapter beside it, and return the directory. `endless`: its fills hardly ever end. `words`:
+    text is cut into words before tokens, as all real tokenizers do it; else the library caches whole texts as words."""
     torch.manual_seed(0)
     directory.mkdir(parents=True, exist_ok=True)
-    tokenizer = _byte_tokenizer()
+    tokenizer = _byte_tokenizer(words=words)
     config = _config(tokenizer.get_vocab_size())
     tokenizer.save(str(directory / "tokenizer.json"))
     (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")

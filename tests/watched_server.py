@@ -135,13 +135,16 @@ class Watched:
         return os.pread(self._errors.fileno(), 4000, max(size - 4000, 0)).decode(errors="replace")
 
     def _watch(self) -> None:
+        last = 0.0
         for sample in count():
             if self.process.poll() is not None:
                 return
             if sample % CHILDREN_SAMPLE == 0:
                 with suppress(psutil.Error):
                     self._children = self._tree.children(recursive=True)
-            self._peak_mb = max(self._peak_mb, self.memory_mb())
+            # What counts is there at two looks in a row: a process that was just forked has its parent's pages.
+            last, present = self.memory_mb(), last
+            self._peak_mb = max(self._peak_mb, min(last, present))
             if self.growth_mb > self.more_mb + KILL_MB:
                 self.has_exploded = True
                 self.kill()

@@ -16,7 +16,7 @@ PLAIN = {"device": "cpu", "threads": 1, "confidence": 0.0}
 
 @pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path) -> None:
-    check_is_flat({"model": str(write_tiny_model(tmp_path)), "dtype": "float32", **PLAIN}, REQUESTS, WARM)
+    check_is_flat({"model": str(write_tiny_model(tmp_path, words=True)), "dtype": "float32", **PLAIN}, REQUESTS, WARM)
 
 
 @pytest.mark.slow
@@ -27,7 +27,7 @@ def test_memory_is_flat_with_the_embedded_model(embedded_model: Path) -> None:
 
 def test_memory_is_nearly_flat_at_first(tmp_path: Path) -> None:
     """The same for fewer: by then most of what is kept has been made."""
-    check_is_flat({"model": str(write_tiny_model(tmp_path)), "dtype": "float32", **PLAIN}, 100, 50)
+    check_is_flat({"model": str(write_tiny_model(tmp_path, words=True)), "dtype": "float32", **PLAIN}, 100, 50)
 
 
 def check_is_flat(settings: dict[str, Any], requests: int, warm_up: int) -> None:
