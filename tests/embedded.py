@@ -25,20 +25,12 @@ def embedded(dtype: str = "float32") -> GapFiller:
 
 
 @cache
-def preview() -> GapFiller:
-    """With the first adapter, made elsewhere: what its own cases say of it must come out here."""
-    model_store.pull(model_store.EMBEDDED)
-    chosen = runtime.choose(device="cpu", dtype="float32")
-    return loading.load(model_store.EMBEDDED, chosen, DATA / "preview_adapter")
-
-
-@cache
 def tokenizer() -> Tokenizer:
     return Tokenizer(model_store.pull(model_store.EMBEDDED) / "tokenizer.json")
 
 
-def preview_cases() -> list[dict[str, Any]]:
-    return json.loads((DATA / "preview_cases.json").read_text(encoding="utf-8"))
+def gap_cases() -> list[dict[str, Any]]:
+    return json.loads((DATA / "gap_cases.json").read_text(encoding="utf-8"))
 
 
 def read(filled: GapFiller, prefix: list[int], suffix: list[int]) -> KvContext:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from embedded import canvas_of, embedded, preview_cases, read
+from embedded import canvas_of, embedded, gap_cases, read
 from tiny_model import write_tiny_model
 
 from lacuna.engine import load
@@ -30,7 +30,7 @@ DEVICES = [
 @torch.inference_mode()
 def test_a_device_computes_what_the_cpu_does(device: str) -> None:
     there = load.load(model_store.EMBEDDED, runtime.choose(device=device, dtype="float32"))
-    for case in preview_cases():
+    for case in gap_cases():
         rows = [
             at.denoiser.denoise_between(read(at, case["prefix_ids"], case["suffix_ids"]), [canvas_of({0: 262})])[
                 0

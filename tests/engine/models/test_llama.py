@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from embedded import embedded, preview_cases
+from embedded import embedded, gap_cases
 from transformers import LlamaForCausalLM
 
 from lacuna.engine.families.gap.kv_context import causal
@@ -20,7 +20,7 @@ def reference(embedded_model: Path) -> LlamaForCausalLM:
     return LlamaForCausalLM.from_pretrained(embedded_model, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])
+@pytest.mark.parametrize("case", gap_cases(), ids=lambda case: case["prefix"][:12])
 @torch.inference_mode()
 def test_logits_equal_the_reference(case: dict[str, list[int]], reference: LlamaForCausalLM) -> None:
     ids = [0, *case["prefix_ids"], *case["suffix_ids"]]
@@ -33,7 +33,7 @@ def test_logits_equal_the_reference(case: dict[str, list[int]], reference: Llama
 
 @torch.inference_mode()
 def test_a_long_text_equals_the_reference(reference: LlamaForCausalLM) -> None:
-    ids = [0, *(preview_cases()[1]["prefix_ids"] * 20)][:400]
+    ids = [0, *(gap_cases()[1]["prefix_ids"] * 20)][:400]
     context = embedded().denoiser.context()
     context.prefill_prefix(ids[1:], lambda: None)  # in chunks, over the cache
     expected = reference(torch.tensor([ids])).logits[0, -1].log_softmax(-1)

@@ -21,7 +21,7 @@ from lacuna.engine.store import gguf
 from lacuna.engine.store.progress import silent
 from lacuna.engine.untrusted.load_error import LoadError
 
-CASES = json.loads((Path(__file__).parents[2] / "data" / "preview_cases.json").read_text(encoding="utf-8"))
+CASES = json.loads((Path(__file__).parents[2] / "data" / "gap_cases.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_file_of_another_architecture_is_refused(tmp_path: Path) -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["prefix"].splitlines()[0])
 @pytest.mark.parametrize("side", ["prefix", "suffix"])
-def test_embedded_tokenizer_gives_the_ids_of_the_preview(embedded_model: Path, case: dict, side: str) -> None:
+def test_embedded_tokenizer_gives_the_known_ids(embedded_model: Path, case: dict, side: str) -> None:
     tokenizer = Tokenizer.from_file(str(embedded_model / "tokenizer.json"))
     assert tokenizer.encode(case[side]).ids == case[f"{side}_ids"]
 

@@ -18,7 +18,7 @@ from lacuna.engine.store import model_store
 
 pytestmark = pytest.mark.weights
 
-PREVIEW = Path(__file__).parents[2] / "data" / "preview_adapter"
+SHIPPED = Path(__file__).parents[3] / "engine" / "adapters" / "smollm2-135m"
 
 
 def check_problem(problem: str, *arguments: str, **environment: str) -> dict[str, Any]:
@@ -62,11 +62,12 @@ def test_all_is_well() -> None:
 
 
 @pytest.mark.usefixtures("embedded_model")
-def test_an_adapter_of_ones_own() -> None:
-    done = lacuna("doctor", "--json", "--adapter", str(PREVIEW))
+def test_an_adapter_of_ones_own(tmp_path: Path) -> None:
+    own = Path(shutil.copytree(SHIPPED, tmp_path / "own"))
+    done = lacuna("doctor", "--json", "--adapter", str(own))
     report = json.loads(done.stdout)
     assert done.returncode == 0
-    assert str(PREVIEW) in report["adapter"]
+    assert str(own) in report["adapter"]
     assert report["fills"][0]["text"] != ""
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from embedded import embedded, preview, tokenizer
+from embedded import embedded, tokenizer
+from tiny_model import write_tiny_model
 
 from lacuna.engine.api import Frame, Gap, Infill, Stopped
-from lacuna.engine.families.gap import long_fill
+from lacuna.engine.device import runtime
+from lacuna.engine.families.gap import loading, long_fill
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.kv_context import CHUNK
 from lacuna.engine.families.gap.long_fill import Part
@@ -135,9 +138,10 @@ def test_of_fills_that_read_alike_the_best_one_stays_where_it_is() -> None:
     assert _distinct([best, other, again]) == [best, other]
 
 
-def test_a_long_hole_is_filled_canvas_after_canvas() -> None:
+def test_a_long_hole_is_filled_canvas_after_canvas(tmp_path: Path) -> None:
     gap = Gap("class Stack:\n    def __init__(self):\n", "", "python", max_tokens=40)
-    filled = preview()  # its canvas of 16 tokens hardly ever ends by itself
+    model = write_tiny_model(tmp_path, endless=True)  # its canvas of 16 tokens hardly ever ends by itself
+    filled = loading.load(str(model), runtime.choose(device="cpu", dtype="float32"))
     (infill,) = Session(filled.denoiser, filled.tokenizer).infill(gap, 1, lambda: None)
     assert infill.features.tokens > 16
     assert "".join(text for text, _ in infill.pieces) == infill.text

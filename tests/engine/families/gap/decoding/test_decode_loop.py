@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from embedded import embedded, preview_cases, read, tokenizer
+from embedded import embedded, gap_cases, read, tokenizer
 
 from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
@@ -17,7 +17,7 @@ from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
 from lacuna.engine.text.token_healing import Boundary
 
 pytestmark = pytest.mark.weights
-CASES = pytest.mark.parametrize("case", preview_cases(), ids=lambda case: case["prefix"][:12])
+CASES = pytest.mark.parametrize("case", gap_cases(), ids=lambda case: case["prefix"][:12])
 OPEN = Boundary("", "", b"", False)  # the cases have no boundary
 
 
@@ -67,7 +67,7 @@ def test_each_token_is_the_best_behind_those_before_it(case: dict[str, Any]) -> 
 @torch.inference_mode()
 def test_drafts_save_passes_and_change_no_fill() -> None:
     def fills(drafts: bool) -> tuple[list[list[list[int]]], int]:
-        each = [sampled(case, wanted=2, drafts=drafts) for case in preview_cases()]
+        each = [sampled(case, wanted=2, drafts=drafts) for case in gap_cases()]
         return [whole(hypotheses, 2) for hypotheses, _ in each], sum(passes for _, passes in each)
 
     (drafted, passes), (undrafted, more) = fills(True), fills(False)
@@ -124,7 +124,7 @@ def test_of_long_holes_the_first_lane_is_greedy_and_others_part_at_the_first_tok
 
 @torch.inference_mode()
 def test_a_copy_saves_passes_and_changes_no_fill() -> None:
-    case = preview_cases()[0]
+    case = gap_cases()[0]
     plain, passes = sampled(case)
     copied, fewer = sampled(case, copy=plain[0].spelled.decode())
     assert whole(copied, 1) == whole(plain, 1)
@@ -135,7 +135,7 @@ def test_a_copy_saves_passes_and_changes_no_fill() -> None:
 
 @torch.inference_mode()
 def test_the_empty_fill_is_scored_too() -> None:
-    case, end = preview_cases()[1], embedded().denoiser.config.end_of_hole_token_id
+    case, end = gap_cases()[1], embedded().denoiser.config.end_of_hole_token_id
     context = read(embedded(), case["prefix_ids"], case["suffix_ids"])
     hypothesis = Hypothesis(12, Boundary("", "", b" con", False), tokenizer(), 0, end)
     decode(embedded().denoiser, context, hypothesis, [end], Search(1, 1, True), None, lambda: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from embedded import embedded, preview_cases, read, tokenizer
+from embedded import embedded, gap_cases, read, tokenizer
 from test_hypothesis import hypothesis_of, write
 
 from lacuna.engine.api import Gap
@@ -13,7 +13,7 @@ from lacuna.engine.families.gap.session import Session
 from lacuna.engine.text.token_healing import Boundary
 
 pytestmark = pytest.mark.weights
-CASE = preview_cases()[0]
+CASE = gap_cases()[0]
 FILLS = [b"path", b"", b"config, indent=2)"]
 
 
