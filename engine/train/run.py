@@ -17,7 +17,7 @@ from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import loading, lora
 from lacuna.engine.families.gap.denoiser import FIM, GapConfig
 from lacuna.engine.families.gap.fim import templates
-from lacuna.engine.store import model_store
+from lacuna.engine.store import model_store, named_path
 from lacuna.engine.train import checkpoint, frozen
 from lacuna.engine.train.checkpoint import Progress
 from lacuna.engine.train.documents import Document, Documents
@@ -83,8 +83,8 @@ class Run:
         chosen = runtime.choose(device, "auto", threads)
         base = frozen.load(model, chosen)
         directory = start or loading.adapter_directory(model)
-        begun = lora.load(directory, base.decoder.config) if directory is not None else None
-        self._words = _words(begun, rank)
+        begun = lora.load(directory, base.decoder.config, model) if directory is not None else None
+        self._words = _words(begun, rank, model)
         gap = self._words["gap"]
         self._lora = Lora(base.layers, self._words["r"], self._words["lora_alpha"], begun, base.noise)
         self._sizes = FIM_SUFFIX_SIZES if GapConfig.is_fim(self._words) else SUFFIX_SIZES
@@ -134,11 +134,12 @@ class Run:
         checkpoint.export(self._target, {**self._words, "gap": gap}, dict(self._lora.parameters()))
 
 
-def _words(begun: lora.Adapter | None, rank: int) -> dict[str, Any]:
-    """An adapter's metadata. One that is begun anew is for a base in the FIM layout."""
+def _words(begun: lora.Adapter | None, rank: int, model: str) -> dict[str, Any]:
+    """An adapter's metadata. One that is begun anew is for a base in the FIM layout, which it names, but by no path."""
     if begun is None:
         gap: dict[str, Any] = {"layout": FIM}
-        return {"r": rank, "lora_alpha": 2 * rank, "target_modules": TARGETS, "gap": gap}
+        words = {"r": rank, "lora_alpha": 2 * rank, "target_modules": TARGETS, "gap": gap}
+        return words if named_path.path(model) else {lora.BASE: model, **words}
     gap = dict(begun.config["gap"])
     if not GapConfig.is_fim(begun.config):
         # One that was trained with suffixes that the base read learns anew what a suffix is: 2,000 gaps or so.

@@ -43,7 +43,7 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     directory = model_store.find(model)
     config = read_config(directory)
     adapter_at = adapter_at or adapter_directory(model)
-    adapted = lora.load(adapter_at, config) if adapter_at is not None else None
+    adapted = lora.load(adapter_at, config, model) if adapter_at is not None else None
     found = weight_files.checked(
         directory, config.shapes()
     )  # first: no tokenizer is larger than the matrix of its tokens

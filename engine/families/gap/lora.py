@@ -18,8 +18,10 @@ from lacuna.engine.layers import weight_files
 from lacuna.engine.models.decoder import DecoderConfig
 from lacuna.engine.store import named_path, paths
 from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.load_error import LoadError
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
+BASE = "base_model_name_or_path"  # PEFT's name of it
 # A layer's matrices.
 TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
 
@@ -47,8 +49,9 @@ class Adapter:
         return adapted
 
 
-def load(directory: Path, base: DecoderConfig) -> Adapter:
-    """Reads an adapter directory. Raises LoadError where it does not fit the base, naming the tensors."""
+def load(directory: Path, base: DecoderConfig, model: str) -> Adapter:
+    """Reads an adapter directory. Raises LoadError where it does not fit the base, naming the adapter's base, `model`,
+    and the tensors."""
     config = config_of(directory)
     shapes: dict[str, tuple[int, ...]] = {"mask_embedding": (base.hidden_size,)}
     for layer in range(base.num_hidden_layers):
@@ -57,7 +60,11 @@ def load(directory: Path, base: DecoderConfig) -> Adapter:
             if matrix.split(".")[-1] in config["target_modules"]:
                 shapes[peft_name(f"{layer}.{matrix}", "A")] = (config["r"], shape[1])
                 shapes[peft_name(f"{layer}.{matrix}", "B")] = (shape[0], config["r"])
-    return Adapter(config, dict(weight_files.checked(directory / FILE, shapes)))
+    try:
+        return Adapter(config, dict(weight_files.checked(directory / FILE, shapes)))
+    except weight_files.WeightsError as error:
+        made_for = str(config.get(BASE, "a base that it does not name"))[:100]
+        raise LoadError(f"the adapter in {directory} was made for {made_for}, the model is {model}: {error}") from error
 
 
 def config_of(directory: Path) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ def base() -> Frozen:
 @cache
 def lora() -> Lora:
     directory = loading.adapter_directory(model_store.EMBEDDED)
-    start = adapter.load(directory, base().decoder.config)
+    start = adapter.load(directory, base().decoder.config, model_store.EMBEDDED)
     made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start, base().noise)
     made.merge()
     return made

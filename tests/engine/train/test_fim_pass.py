@@ -47,7 +47,7 @@ def drawn(base: frozen.Frozen, seed: int) -> FimBatch:
 @torch.no_grad()
 def test_the_trained_pass_is_the_one_that_is_used(model: Path, seed: int) -> None:
     base = frozen.load(str(model), RUNTIME)
-    adapter = lora.load(model, base.decoder.config)
+    adapter = lora.load(model, base.decoder.config, str(model))
     factors = Lora(base.layers, adapter.config["r"], adapter.config["lora_alpha"], adapter, base.noise)
     factors.merge()
     batch, used = drawn(base, seed), loading.load(str(model), RUNTIME).denoiser

@@ -115,3 +115,13 @@ def test_a_base_without_markers_is_named(tmp_path: Path) -> None:
     (directory / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     with pytest.raises(LoadError, match="markers"):
         loading.load(str(directory), RUNTIME)
+
+
+def test_an_adapter_of_another_base_is_named_with_both(tmp_path: Path) -> None:
+    directory = write_tiny_fim_model(tmp_path)
+    words = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+    words |= {"r": 2 * words["r"], "base_model_name_or_path": "another-base"}
+    (directory / "adapter_config.json").write_text(json.dumps(words), encoding="utf-8")
+    with pytest.raises(LoadError, match="another-base") as refusal:
+        loading.load(str(directory), RUNTIME)
+    assert str(directory) in str(refusal.value)
