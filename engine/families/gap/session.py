@@ -125,12 +125,18 @@ class Session:
         search = Search(hole.gap.n_best, width, best_first=is_line)
         with trace.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
-            ends = [self._denoiser.config.end_of_hole_token_id, *hole.prompt.suffix[:1]]
+            ends = self._end_tokens(hole)
             hypotheses = decode(self._denoiser, hole.context, first, ends, search, drafter, trace.count, trace.step)
         if hole.boundary.suffix.partition("\n")[0].strip():
             with trace.stage("rerank"):
                 hypotheses = self._reranked(hypotheses, hole, trace)
         return [Part(hypothesis, hole.boundary) for hypothesis in hypotheses[: max(num_candidates, hole.gap.n_best)]]
+
+    def _end_tokens(self, hole: Hole) -> list[int]:
+        """After which a fill may be cut: the end, and the suffix' first token, where the reranker then says which cut
+        is right. In the FIM layout nobody does, and a fill would be cut at its own brackets."""
+        end = self._denoiser.config.end_of_hole_token_id
+        return [end] if self._denoiser.config.markers is not None else [end, *hole.prompt.suffix[:1]]
 
     def _reranked(self, hypotheses: Sequence[Hypothesis], hole: Hole, trace: RequestTrace) -> list[Hypothesis]:
         if self._denoiser.config.markers is not None:

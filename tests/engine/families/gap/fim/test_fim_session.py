@@ -15,6 +15,7 @@ from tiny_model import write_tiny_fim_model, write_tiny_model
 from lacuna.engine.api import Gap
 from lacuna.engine.device import runtime
 from lacuna.engine.families.gap import loading
+from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import end_at_markers
 from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.engine.families.gap.session import Session
@@ -76,6 +77,24 @@ def test_drafts_and_caches_change_no_fill(gap: Gap) -> None:
         assert [fill.text for fill in found] == [fill.text for fill in fresh]
         for fill, expected in zip(found, fresh, strict=True):
             assert fill.features.score == pytest.approx(expected.features.score, abs=1e-3)
+
+
+@pytest.mark.parametrize("adapter", [True, False])
+def test_where_the_line_goes_on_a_fill_is_cut_only_where_it_would_end(adapter: bool) -> None:
+    """Its score is that of its tokens and the end behind them, whatever the line goes on with."""
+    gap = Gap("value = first(second", ")\n", max_tokens=10, max_lines=1)
+    used = session(adapter)
+    hole = used.prefill(gap, lambda: None)
+    fills = used._fill(hole, used._hypothesis(gap, hole.boundary, 48), 3, True, RequestTrace(lambda: None))
+    denoiser, tokenizer = filled(adapter).denoiser, filled(adapter).tokenizer
+    end = denoiser.config.end_of_hole_token_id
+    for fill in (
+        part.hypothesis for part in fills if part.hypothesis.ended and not part.hypothesis.spelled.count(b"\n")
+    ):
+        ids = [*fill.tokens, end]
+        (rows,) = denoiser.score(hole.context, DraftTree([ids[:-1]]))
+        expected = sum(float(row[token]) for row, token in zip(rows, ids, strict=True))
+        assert fill.score == pytest.approx(expected, abs=1e-3), tokenizer.decode(fill.tokens)
 
 
 def test_markers_in_a_text_are_text() -> None:
