@@ -44,6 +44,19 @@ def needed(model: str, runtime: Runtime) -> Memory:
     return loading.needed(model, runtime)
 
 
+def takes_adapter(model: str, adapter_name: str) -> bool:
+    """Whether an adapter fits a model of the gap family: it was made for one of the same shape. Raises ValueError for
+    an adapter that is not there, and ModelMissing, LoadError for a model that cannot be read."""
+    from lacuna.engine.families.gap import loading, lora
+
+    base, directory = loading.read_config(model_store.find(model)), lora.trained(adapter_name)
+    try:
+        lora.load(directory, base, model)
+    except LoadError:
+        return False
+    return True
+
+
 def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
     if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
 from lacuna.lsp_server.documents.exclude import bad_globs
+from lacuna.lsp_server.model.auto import AUTO
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Config:
 
     enabled: bool = True  # false: no suggestions, and the model gives its memory back
     disabled_languages: tuple[str, ...] = ()  # the editor's language ids, as in ("markdown", "plaintext")
-    model: str = "smollm2-135m"  # a name that `lacuna pull` knows, or a path
+    model: str = AUTO  # "auto" (the best that is pulled and fits this machine), a name `lacuna pull` knows, or a path
     adapter: str = ""  # one of your own: a name from `lacuna train gap`, or a path; "" for the model's
     device: str = "auto"  # "auto", "cpu", "cuda" or "mps"
     dtype: str = "auto"  # "auto", "float32" or "bfloat16"

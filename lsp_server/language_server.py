@@ -8,6 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from lsprotocol import types
@@ -23,6 +24,7 @@ from lacuna.lsp_server.config import Config
 from lacuna.lsp_server.documents.idle_parsing import IdleParsing
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
+from lacuna.lsp_server.model.auto import AUTO
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.protocol import convert, names
@@ -49,6 +51,7 @@ class LacunaServer(LanguageServer):
         """`config` holds where the client sets nothing."""
         version = importlib.metadata.version("lacuna")
         super().__init__("lacuna", version, notebook_document_sync=convert.NOTEBOOK_SYNC, protocol_cls=Protocol)
+        self._served_model = config.model  # what "auto" leaves the choice to
         self.config = self.initial_config = config
         self.initial_problems: list[str] = []
         self.documents = DocumentStore()
@@ -84,6 +87,8 @@ class LacunaServer(LanguageServer):
         for problem in problems:
             _log.warning("settings: %s", problem)
             self.show(f"Lacuna: {problem}", types.MessageType.Warning)
+        if config.model == AUTO:
+            config = replace(config, model=self._served_model)
         self.config = config
         self.daily_counts.switch(config.statistics)
         if config.enabled:

@@ -11,6 +11,8 @@ from typing import Any
 from language_client import PATIENCE, SERVE, Client
 from lsprotocol import types
 
+from lacuna.engine.store import model_store
+
 CAN_RESOLVE = types.CodeActionClientCapabilities(
     data_support=True,
     resolve_support=types.ClientCodeActionResolveOptions(properties=["edit"]),
@@ -83,8 +85,9 @@ async def editing(
         workspace=types.WorkspaceClientCapabilities(workspace_edit=workspace_edit),
     )
     info = types.ClientInfo(name)
+    options = {"model": model_store.EMBEDDED, **(settings or {})}
     params = types.InitializeParams(
-        capabilities, process_id=os.getpid(), initialization_options=settings, client_info=info
+        capabilities, process_id=os.getpid(), initialization_options=options, client_info=info
     )
     try:
         result = await asyncio.wait_for(client.initialize_async(params), PATIENCE)

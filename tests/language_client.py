@@ -14,6 +14,8 @@ from typing import Any
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from lacuna.engine.store import model_store
+
 PATIENCE = 60.0  # seconds; no test waits so long unless something is wrong
 SERVE = [sys.executable, "-m", "lacuna.lsp_server", "serve"]
 URI = "untitled:test.py"
@@ -160,11 +162,13 @@ async def started(
     encodings: tuple[str, ...] = ("utf-16",),
     name: str = "lacuna-tests",
     shows_progress: bool = False,
+    arguments: Sequence[str] = (),
     **environment: str,
 ) -> AsyncIterator[tuple[Client, types.InitializeResult]]:
-    """A client with a server process of its own, initialized; at the end the server ends of its own accord."""
+    """A client with a server process of its own, initialized; at the end the server ends of its own accord. The model
+    is the embedded one where none is set, whatever else was pulled."""
     client = Client()
-    await client.start_io(*SERVE, env={**os.environ, **environment})
+    await client.start_io(*SERVE, *arguments, env={**os.environ, **environment})
     try:
         yield client, await _initialized(client, _parameters(settings, encodings, name, shows_progress))
         if not client.exited.is_set():
@@ -230,5 +234,8 @@ def _parameters(
     )
     info = types.ClientInfo(name)
     return types.InitializeParams(
-        capabilities, process_id=os.getpid(), client_info=info, initialization_options=settings
+        capabilities,
+        process_id=os.getpid(),
+        client_info=info,
+        initialization_options={"model": model_store.EMBEDDED, **(settings or {})},
     )

@@ -8,6 +8,7 @@ import psutil
 import torch
 
 from lacuna.engine.device import runtime
+from lacuna.engine.device.other_programs import left_to_us
 
 INTERVAL = 0.25  # seconds; shorter spans say little, the system counts in hundredths of a second
 
@@ -26,19 +27,14 @@ class FreeCores:
         # The system counts logical CPUs; two of one core are no more than one thread of ours can use.
         self._per_cpu = runtime.physical_cores() / (psutil.cpu_count() or 1)
         self._sampled = time.monotonic()
-        self._left = self._left_to_us()
+        self._left = left_to_us(self._process)
 
     def update(self) -> int:
         """Sets and returns the thread count, by what went on since the last update."""
         elapsed = time.monotonic() - self._sampled
         if elapsed >= INTERVAL:
-            before, self._left = self._left, self._left_to_us()
+            before, self._left = self._left, left_to_us(self._process)
             self._sampled += elapsed
             free = (self._left - before) / elapsed  # logical CPUs
             torch.set_num_threads(max(1, min(self._most, round(free * self._per_cpu))))
         return torch.get_num_threads()
-
-    def _left_to_us(self) -> float:
-        """CPU seconds that no other program has used so far: idle ones, and our own."""
-        machine, own = psutil.cpu_times(), self._process.cpu_times()
-        return float(machine.idle + getattr(machine, "iowait", 0.0) + own.user + own.system)

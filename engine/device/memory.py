@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from lacuna.engine.device import cgroup
 from lacuna.engine.device.runtime import Runtime
@@ -43,3 +45,17 @@ def give_back() -> None:
     loading the embedded model leaves between the weights, in pieces that no pass fits into. 8 ms."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
+
+
+def peak_mb() -> float | None:
+    """The most memory this process has had resident; None on Windows, where Python's own library cannot tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux's getrusage counts what the parent process had, too
+        peak = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="ascii", errors="replace"))
+        return int(peak[1]) / 1000 if peak else None
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_rss / (1_000_000 if sys.platform == "darwin" else 1000)

@@ -27,7 +27,7 @@ from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
 
-EMBEDDED = named_models.EMBEDDED
+EMBEDDED, DEFAULT_PULL = named_models.EMBEDDED, named_models.DEFAULT_PULL
 NAMED_MODELS = named_models.NAMED_MODELS
 NAMES = ", ".join(NAMED_MODELS)
 MANIFEST = "lacuna.json"
@@ -54,7 +54,7 @@ def find(model: str) -> Path:
     return place
 
 
-def pull(model: str = EMBEDDED, report: Report = silent, stop: Event | None = None) -> Path:
+def pull(model: str = DEFAULT_PULL, report: Report = silent, stop: Event | None = None) -> Path:
     """Fetch a model into the store unless it is there already, and return its directory.
 
     `model` is one of NAMED_MODELS or a repository of the Hugging Face hub, as owner/name or owner/name@revision.
@@ -108,6 +108,12 @@ def stored() -> dict[str, Path]:
     """The directories of all models that were pulled, by name; some of them may be damaged."""
     manifests = sorted(paths.models().glob(f"[!.]*/{MANIFEST}"))
     return {_name(manifest.parent): manifest.parent for manifest in manifests}
+
+
+def is_stored(model: str) -> bool:
+    """Whether a model was pulled, by its name; it may be damaged."""
+    place = _place(model)
+    return place is not None and place.exists()
 
 
 def _name(place: Path) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-EMBEDDED = "smollm2-135m"
+EMBEDDED = "smollm2-135m"  # the smallest: what tests, benches and trainings take where none is named
+DEFAULT_PULL = EMBEDDED  # what `lacuna pull` and a first start fetch
 
 
 @dataclass(frozen=True)

@@ -6,38 +6,31 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
-import re
-import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lacuna.engine.api import Gap
 from lacuna.engine.device import runtime
+from lacuna.engine.device.memory import peak_mb
+from lacuna.engine.device.other_programs import OtherPrograms
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.store import model_store, paths
 from lacuna.engine.text.languages import LANGUAGES
 from lacuna.engine.text.syntax import MissingGrammar, grammar
+from lacuna.lsp_server.cli.auto_report import AutoReport
 from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model import keystrokes
+from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES
+from lacuna.lsp_server.model.auto_loading import Candidates
+from lacuna.lsp_server.model.keystrokes import Speed, TimedFill
 
 if TYPE_CHECKING:
     from lacuna.engine.api import Filler
 
-_PREFIX = "import json\n\n\ndef load_config(path):\n    with open(path) as file:\n        "
-_SUFFIX = "\n\n\ndef main():\n    print(load_config('config.json'))\n"
-_KEYSTROKES = ("r", "e")
-
-
-@dataclass(frozen=True)
-class TimedFill:
-    """What one keystroke cost."""
-
-    text: str
-    steps: int
-    forwards: int
-    ms: float
-    stages_ms: dict[str, float]
+_SHOWN_FILLS = 2  # of the first keystroke in a document, and of the second
 
 
 @dataclass(frozen=True)
@@ -68,22 +61,40 @@ class Report:
     adapter: str | None
     memory: MemoryReport | None
     load_ms: float | None
-    fills: tuple[TimedFill, ...]  # of the first keystroke in a document, and of the second
+    fills: tuple[TimedFill, ...]
+    speed: Speed | None  # of warm keystrokes; of the models alone that "auto" chooses from
     peak_memory_mb: float | None
     missing_grammars: tuple[str, ...]
     problems: tuple[str, ...]  # each says what is wrong and what to do; something is broken unless there are none
+    auto: AutoReport | None = None  # where the model is "auto"
 
 
 def examine(choice: ModelChoice) -> Report:
-    """Look at everything, also after something was found broken."""
-    model, problems = choice.model, list[str]()
+    """Look at everything, also after something was found broken. The model's speed is measured, and kept."""
+    problems = list[str]()
     chosen = _runtime(choice, problems)
+    candidates = Candidates(chosen, choice.adapter)
+    while True:
+        model = candidates.choice().model if choice.model == AUTO else choice.model
+        report = _examined(replace(choice, model=model), chosen, problems)
+        if report.speed is not None:
+            candidates.measured(model, report.speed)
+        if choice.model != AUTO:
+            return report
+        found = candidates.choice()
+        if found.model == model:  # else it was too slow
+            return replace(report, auto=AutoReport.of(found))
+
+
+def _examined(choice: ModelChoice, chosen: Runtime | None, known_problems: Sequence[str]) -> Report:
+    model, problems = choice.model, list(known_problems)
     directory = _directory(model, problems)
     source = _source(directory, problems) if directory else None
     memory = _memory(model, chosen, problems) if chosen and directory else None
     start = time.perf_counter()
     filler = _filler(choice, chosen, problems) if chosen and directory and not problems else None
     load_ms = (time.perf_counter() - start) * 1000
+    others = OtherPrograms()
     fills = _timed_fills(model, filler, problems) if filler else []
     return Report(
         lacuna=importlib.metadata.version("lacuna"),
@@ -99,8 +110,9 @@ def examine(choice: ModelChoice) -> Report:
         adapter=_adapter(choice) if filler else None,
         memory=memory,
         load_ms=round(load_ms, 1) if filler else None,
-        fills=tuple(fills),
-        peak_memory_mb=_peak_memory_mb(),
+        fills=tuple(fills[:_SHOWN_FILLS]),
+        speed=keystrokes.speed_of(fills, others.share()) if len(fills) > _SHOWN_FILLS else None,
+        peak_memory_mb=peak_mb(),
         missing_grammars=_missing_grammars(),
         problems=tuple(problems),
     )
@@ -119,6 +131,7 @@ def as_text(report: Report) -> str:
         *_runtime_lines(report),
         ("store", report.store),
         *_model_lines(report),
+        *(report.auto.lines() if report.auto else ()),
         *_memory_lines(report),
         *_timing_lines(report),
         *(("note", reason) for reason in report.missing_grammars),
@@ -165,6 +178,13 @@ def _timing_lines(report: Report) -> list[tuple[str, str]]:
         stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in fill.stages_ms.items())
         cost = f"{fill.ms:.0f} ms ({stages}), {fill.steps} steps, {fill.forwards} forwards"
         lines.append((name, f"{cost}: {fill.text!r}"))
+    if report.speed is not None:
+        busy = (
+            f", while other programs took {report.speed.others_share:.0%} of the CPU"
+            if report.speed.is_disturbed
+            else ""
+        )
+        lines.append(("warm keystrokes", f"{report.speed.p50_ms:.0f} ms in the median{busy}"))
     if report.peak_memory_mb is not None:
         lines.append(("peak memory", f"{report.peak_memory_mb:.0f} MB"))
     return lines
@@ -249,20 +269,13 @@ def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | 
 
 
 def _timed_fills(model: str, filler: Filler, problems: list[str]) -> list[TimedFill]:
-    """Two keystrokes: the first prefills the whole prompt, the second what is new of it."""
+    """Of a model that "auto" chooses from as many as its speed is judged by."""
     timed: list[TimedFill] = []
-    prefix = _PREFIX
-    for key in _KEYSTROKES:
-        prefix += key
-        start = time.perf_counter()
-        try:
-            fill = filler.infill(Gap(prefix, _SUFFIX, "python"))[0]
-        except RuntimeError as error:  # torch's: out of memory, or something that the device cannot compute
-            problems.append(f"{model} fails at its work, choose another device, dtype or model: {_named(error)}")
-            return timed
-        milliseconds = round((time.perf_counter() - start) * 1000, 1)
-        stages = {stage: round(ms, 1) for stage, ms in fill.timings.items()}
-        timed.append(TimedFill(fill.text, fill.steps, fill.forwards, milliseconds, stages))
+    wanted = None if model in CANDIDATE_NAMES else _SHOWN_FILLS
+    try:
+        timed.extend(islice(keystrokes.timed(filler), wanted))
+    except RuntimeError as error:  # torch's: out of memory, or something that the device cannot compute
+        problems.append(f"{model} fails at its work, choose another device, dtype or model: {_named(error)}")
     return timed
 
 
@@ -276,17 +289,3 @@ def _named(error: Exception) -> str:
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB"
-
-
-def _peak_memory_mb() -> float | None:
-    """The most memory this process has had resident; None on Windows, where Python's own library cannot tell."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux's getrusage counts what the parent process had, too
-        peak = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="ascii", errors="replace"))
-        return int(peak[1]) / 1000 if peak else None
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak_rss / (1_000_000 if sys.platform == "darwin" else 1000)

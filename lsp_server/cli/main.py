@@ -7,6 +7,7 @@ from lacuna.lsp_server import start  # before anything can be imported from a wo
 # isort: split
 import importlib.metadata
 import io
+import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -24,13 +25,14 @@ from lacuna.lsp_server.cli import jsonl, train_commands
 from lacuna.lsp_server.cli.failure import fail
 from lacuna.lsp_server.cli.location import Location, LocationError
 from lacuna.lsp_server.cli.raw_gap import RawGap
+from lacuna.lsp_server.model.auto import AUTO, to_pull
 
 if TYPE_CHECKING:
     from lacuna.engine.api import Filler
 
 MAX_CANDIDATES = 6  # the engine's cache has room for seven and the empty one side by side
 
-Model = Annotated[str, typer.Option(help="A model that was pulled, or a model directory.")]
+Model = Annotated[str, typer.Option(help="auto, a model that was pulled, or a model directory.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 Adapter = Annotated[str, typer.Option(help="An adapter of your own, from `lacuna train gap`.")]
@@ -78,15 +80,20 @@ def serve(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="With --tcp: listen also where other machines reach it, unencrypted.")
     ] = False,
+    model: Model = AUTO,
     adapter: Adapter = "",
 ) -> None:
-    """Run the language server. A client on TCP has to show the token that is printed, or that of LACUNA_TOKEN."""
+    """Run the language server. A client on TCP has to show the token that is printed, or that of LACUNA_TOKEN.
+
+    --model is for clients that set none, or auto."""
     adapter = start.absolute(adapter)
+    if model.startswith((os.curdir, "~")):  # no name does; owner/name is one
+        model = start.absolute(model)
     start.leave_workspace()
     from lacuna.lsp_server import server
     from lacuna.lsp_server.config import Config
 
-    config = Config(adapter=adapter)
+    config = Config(model=model, adapter=adapter)
     if tcp is None:
         server.serve(config=config)
     try:
@@ -101,15 +108,15 @@ def serve(
 def pull(
     model: Annotated[
         str, typer.Argument(help=f"{model_store.NAMES}, or owner/name[@revision] of the Hugging Face hub.")
-    ] = model_store.EMBEDDED,
+    ] = model_store.DEFAULT_PULL,
 ) -> None:
     """Fetch a model into the user's cache, once."""
-    print(_pulled(model))
+    print(_pulled(to_pull(model)))
 
 
 @main.command()
 def doctor(
-    model: Model = model_store.EMBEDDED,
+    model: Model = AUTO,
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = 0,
@@ -152,16 +159,13 @@ def stats(
 
 @main.command()
 def demo(
-    model: Model = model_store.EMBEDDED,
+    model: Model = AUTO,
     plain: Annotated[bool, typer.Option(help="One line per pause, as for logs.")] = False,
 ) -> None:
     """Type into a small project as an editor would, and show what the real server suggests."""
     from lacuna.lsp_server.demo import play
 
-    try:
-        model_store.find(model)
-    except model_store.ModelMissing:
-        _pulled(model)
+    _provide(model)
     raise typer.Exit(play.run(model, plain=plain))
 
 
@@ -182,7 +186,7 @@ def infill(
     num_candidates: Annotated[int, typer.Option(min=1, max=MAX_CANDIDATES, help="How many fills to try.")] = 1,
     drafts: Annotated[int, typer.Option(min=1, max=MAX_CANDIDATES, hidden=True, callback=_renamed_drafts)] = 1,
     max_tokens: Annotated[int, typer.Option(min=1, max=jsonl.MAX_TOKENS, help="The longest fill worth having.")] = 15,
-    model: Model = model_store.EMBEDDED,
+    model: Model = AUTO,
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = 0,
@@ -245,19 +249,28 @@ def _gap_at(argument: str, max_tokens: int) -> RawGap:
 
 
 def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
-    from lacuna.engine import load
-    from lacuna.engine.untrusted.load_error import LoadError
+    from lacuna.lsp_server.model import auto_loading
 
     try:
         chosen = runtime.choose(device, dtype, threads)
     except ValueError as error:
         fail(str(error))
     try:
-        return load.load(model, chosen)
-    except (model_store.ModelMissing, LoadError) as error:
+        return auto_loading.load(model, chosen)[0]
+    except auto_loading.CannotLoadError as error:
         fail(str(error))
-    except (OSError, ValueError, LookupError, RuntimeError) as error:
-        fail(f"the model {model} cannot be loaded: {type(error).__name__}: {error}")
+
+
+def _provide(model: str) -> None:
+    """Pulls a model that is not there; of "auto" what a first start pulls."""
+    from lacuna.lsp_server.model import auto_loading
+
+    name = auto_loading.expected(model)
+    try:
+        if name != AUTO:
+            model_store.find(name)
+    except model_store.ModelMissing:
+        _pulled(name)
 
 
 def _pulled(model: str) -> Path:

@@ -15,6 +15,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from lacuna.engine.store import model_store
 from lacuna.engine.store.pull_error import PullError
 from lacuna.lsp_server.language_server import LacunaServer
+from lacuna.lsp_server.model.auto import to_pull
 from lacuna.lsp_server.model.model_choices import model_options
 from lacuna.lsp_server.model.pull_progress import PullProgress
 from lacuna.lsp_server.protocol import convert, names
@@ -33,7 +34,7 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
     """The model that is named, or else that of the settings."""
     if not all(argument is None or isinstance(argument, str) for argument in arguments):
         raise JsonRpcInvalidParams("a model's name is a text")
-    model = next(filter(None, arguments), ls.config.model)
+    model = to_pull(next(filter(None, arguments), ls.config.model))
     stop = Event()
     # pygls cancels the request alone, and not the command that works for it.
     asked = ls.protocol._request_futures.get(ls.protocol._ctx_msg_id.get() or 0)
@@ -44,7 +45,7 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
             directory = await asyncio.to_thread(model_store.pull, model, PullProgress(tell), stop)
         except PullError as error:
             raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestFailed)) from error
-    ls.lifecycle.look_again()
+    ls.lifecycle.look_again(model)
     return {"model": model, "directory": str(directory)}
 
 

@@ -29,8 +29,8 @@ async def _rewrite(ls: LacunaServer, arguments: Any) -> types.WorkspaceEdit:
         raise _failed("this document is not open, or Lacuna is to leave it alone")
     if not ls.edits.can_rewrite:
         raise _failed(
-            f"the model {ls.config.model} is not ready or follows no instructions: choose a DiffusionGemma as `model`, "
-            "or use the code actions that refill a block"
+            f"the model {ls.lifecycle.worker.model or ls.config.model} is not ready or follows no instructions: choose "
+            "a DiffusionGemma as `model`, or use the code actions that refill a block"
         )
     document = ls.documents.get(uri)
     rewrite = Rewrite.of(document, *(_place(ls, document, _field(arguments, "range", end)) for end in ("start", "end")))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model.auto import AUTO, is_better
 from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.model.worker import Phase
@@ -61,10 +62,13 @@ class ModelLifecycle:
         """The model is wanted: if it could not be loaded, and that is some time ago, it is tried again."""
         self.worker.retry()
 
-    def look_again(self) -> None:
-        """A model was pulled: if ours could not be loaded, or was not whole, try again at once."""
-        if self.worker.phase is Phase.FAILED:
-            self.worker.load()
+    def look_again(self, pulled: str) -> None:
+        """A model was pulled: if ours could not be loaded or was not whole, or "auto" may now be a better one, load it
+        at once."""
+        worker = self.worker
+        is_auto = worker.choice is not None and worker.choice.model == AUTO
+        if worker.phase is Phase.FAILED or (worker.is_ready and is_auto and is_better(pulled, worker.model)):
+            worker.load()
 
     def stop(self) -> None:
         """The client has left."""
@@ -106,15 +110,15 @@ class ModelLifecycle:
             self._say(Status(State.BUSY, "looking for suggestions"))
 
     def _tell_phase(self) -> None:
-        worker, choice = self.worker, self.worker.choice
-        if choice is None:
+        worker = self.worker
+        if worker.choice is None:
             self._say(Status(State.OFF, "switched off"))
         elif worker.phase is Phase.READY:
-            self._say(Status(State.READY, f"{choice.model}: {worker.note}"))
+            self._say(Status(State.READY, f"{worker.model}: {worker.note}"))
         elif worker.phase is Phase.FAILED:
             self._say(Status(State.ERROR, worker.note))
         else:
-            self._say(Status(State.LOADING, f"loading {choice.model}"))
+            self._say(Status(State.LOADING, f"loading {worker.model}"))
 
     def _say(self, status: Status) -> None:
         """The same is not said twice in a row."""

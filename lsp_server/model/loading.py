@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lacuna.engine.api import Gap
 from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model import auto_loading
 
 if TYPE_CHECKING:
     from lacuna.engine.api import Filler
@@ -16,32 +18,35 @@ if TYPE_CHECKING:
 # Filled before a model is said to be ready.
 TRIAL = Gap("def add(a, b):\n    return ", "\n", "python", max_tokens=2, max_lines=1)
 
-LoadModel = Callable[[ModelChoice], "tuple[Filler, str]"]
+
+@dataclass(frozen=True)
+class Loaded:
+    filler: Filler
+    model: str  # its name or path; of "auto" the one that was chosen
+    reason: str  # device, dtype and threads, and why
+
+
+LoadModel = Callable[[ModelChoice], Loaded]
 
 
 class ModelError(Exception):
     """The model cannot be loaded, or failed at its work; the message says what to do."""
 
 
-def load(choice: ModelChoice) -> tuple[Filler, str]:
-    """A model that has answered once, and device, dtype and threads with the reason for them. Raises ModelError."""
-    from lacuna.engine import load as families  # these import torch: 2 to 4 s
+def load(choice: ModelChoice) -> Loaded:
+    """A model that has answered once. Raises ModelError."""
     from lacuna.engine.device import memory, runtime
-    from lacuna.engine.store import model_store
-    from lacuna.engine.untrusted.load_error import LoadError
 
     try:
-        chosen = runtime.choose(choice.device, choice.dtype, choice.threads)
-        loaded = families.load(choice.model, chosen, choice.adapter)
-    except model_store.ModelMissing as error:
+        chosen = runtime.choose(choice.device, choice.dtype, choice.threads)  # imports torch: 2 to 4 s
+        filler, model = auto_loading.load(choice.model, chosen, choice.adapter)
+    except auto_loading.CannotLoadError as error:
         raise ModelError(str(error)) from error
-    except LoadError as error:
-        raise ModelError(f"the model {choice.model} cannot be loaded: {error}") from error
-    except Exception as error:  # whatever its files bring about
+    except Exception as error:  # a device that is not there, a torch that does not load
         raise ModelError(f"the model {choice.model} cannot be loaded: {type(error).__name__}: {error}") from error
-    _try_out(choice.model, loaded)
+    _try_out(model, filler)
     memory.give_back()  # what loading took for a moment
-    return loaded, chosen.reason
+    return Loaded(filler, model, chosen.reason)
 
 
 def _try_out(model: str, filler: Filler) -> None:

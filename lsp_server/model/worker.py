@@ -32,6 +32,7 @@ from lacuna.engine.api import (
 )
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model import auto_loading
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
 from lacuna.lsp_server.model.loading import LoadModel, ModelError, for_good, give_back
 
@@ -68,6 +69,7 @@ class Worker:
     def __init__(self, thread: EngineThread, choice: ModelChoice | None, load_model: LoadModel) -> None:
         """`choice`: which model it will be; None for no model, which is asked in vain."""
         self.choice = choice
+        self.model = ""  # the name or path of the one that is loaded, or will be
         self.phase = Phase.GONE
         self.note = ""  # device, dtype and threads with the reason for them, or why there is no model
         self.can_rewrite = False  # whether the model follows instructions
@@ -101,6 +103,8 @@ class Worker:
 
     def load(self) -> None:
         """Have the model, or try again. Returns at once; `phase` and `note` say what came of it."""
+        assert self.choice is not None, "there is a model to load"
+        self.model = auto_loading.expected(self.choice.model)
         self._begin()
         self._become(Phase.LOADING, "")
 
@@ -238,11 +242,11 @@ class Worker:
         assert self.choice is not None, "there is a model to load"
         self._unload()
         with for_good():
-            filler, reason = self._load_model(self.choice)
-        self._filler = filler
-        self.can_rewrite, self.extent = isinstance(filler, Rewrites), filler.extent
-        _log.info("%s is ready: %s", self.choice.model, reason)
-        return reason
+            loaded = self._load_model(self.choice)
+        self._filler, self.model = loaded.filler, loaded.model
+        self.can_rewrite, self.extent = isinstance(loaded.filler, Rewrites), loaded.filler.extent
+        _log.info("%s is ready: %s", loaded.model, loaded.reason)
+        return loaded.reason
 
     def _unload(self) -> None:
         if self._filler is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
@@ -13,10 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 from threading import Lock
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from lacuna.engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
+from lacuna.lsp_server import state_directory
 
 SAVE_SECONDS = 60.0  # from the first new count until they are all written
 LOCK_SECONDS = 1.0  # for which another server may hold the file; then it is tried again with the next counts
@@ -90,10 +89,7 @@ class DailyCounts:
 
 
 def default_path() -> Path:
-    """In the user's state directory, or that of the environment variable LACUNA_STATE."""
-    state = os.environ.get("LACUNA_STATE")
-    directory = Path(state).expanduser() if state else platformdirs.user_state_path("lacuna", appauthor=False)
-    return directory / "statistics.json"
+    return state_directory.path() / "statistics.json"
 
 
 def read(path: Path) -> Days:

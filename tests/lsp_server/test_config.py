@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from lacuna.engine.store import model_store
 from lacuna.lsp_server.config import ALIASES, Config, camel_case, from_client
+from lacuna.lsp_server.model.auto import AUTO
 
 
 def accepted(settings: object, base: Config | None = None) -> Config:
@@ -21,8 +21,8 @@ def test_nothing_needs_to_be_set(settings: object) -> None:
     assert accepted(settings) == Config()
 
 
-def test_the_default_model_is_the_embedded_one() -> None:
-    assert Config().model == model_store.EMBEDDED
+def test_the_default_model_is_the_best_that_is_pulled() -> None:
+    assert Config().model == AUTO
 
 
 def test_names_may_be_in_a_section_and_in_camel_case() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
@@ -14,6 +16,8 @@ from language_client import SERVE, Client, connected, listening, started
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams, JsonRpcRequestCancelled
 from tiny_model import write_tiny_model
+
+from lacuna.engine.store import model_store
 
 pytestmark = [pytest.mark.weights, pytest.mark.asyncio(loop_scope="module")]
 
@@ -465,10 +469,35 @@ async def test_a_missing_model_is_told_once_and_found_when_it_is_there(tmp_path:
         assert len(client.messages) == 1
 
 
-async def test_the_embedded_model_that_was_not_pulled(tmp_path: Path) -> None:
-    async with started(LACUNA_CACHE=str(tmp_path)) as (client, _):
+@pytest.mark.parametrize("model", ["auto", model_store.DEFAULT_PULL])
+async def test_no_model_was_pulled(model: str, tmp_path: Path) -> None:
+    async with started({"model": model}, LACUNA_CACHE=str(tmp_path)) as (client, _):
         await client.until("error")
-        assert "run `lacuna pull" in client.status
+        assert f"run `lacuna pull {model_store.DEFAULT_PULL}`" in client.status
+
+
+async def test_auto_is_the_only_model_that_was_pulled(embedded_model: Path, tmp_path: Path) -> None:
+    place = tmp_path / "models" / embedded_model.name
+    shutil.copytree(embedded_model, place, copy_function=os.link)
+    environment = {"LACUNA_CACHE": str(tmp_path), "LACUNA_STATE": str(tmp_path / "state")}
+    async with started({"model": "auto"}, **environment) as (client, _):
+        await client.until("ready")
+        assert client.status.startswith(f"{embedded_model.name}: ")
+        auto, *others = await client.command("models")
+        assert (auto["name"], auto["pulled"], auto["directory"]) == ("auto", True, str(place.parent))
+        assert [option["name"] for option in others if option["pulled"]] == [embedded_model.name]
+    assert not (tmp_path / "state" / "speed.json").exists(), "there is nothing to choose"
+
+
+async def test_auto_leaves_the_choice_to_the_command_line(tmp_path: Path) -> None:
+    one, other = write_tiny_model(tmp_path / "one"), write_tiny_model(tmp_path / "other")
+    quick = {"threads": 1, "dtype": "float32"}
+    async with started({"model": "auto", **quick}, arguments=("--model", str(one))) as (client, _):
+        for settings, model in (({}, one), ({"model": str(other)}, other), ({"model": "auto"}, one)):
+            client.configure(settings)
+            async with asyncio.timeout(60):
+                while not client.status.startswith(f"{model}: "):
+                    await asyncio.sleep(0.05)
 
 
 async def test_a_model_that_is_damaged_in_an_unforeseen_way(tmp_path: Path) -> None:

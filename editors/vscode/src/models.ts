@@ -7,6 +7,7 @@ import type { Server } from "./server.ts";
 import { model as chosenModel, setModel } from "./settings.ts";
 
 const PULL = "Pull It";
+const AUTO = "auto"; // which stands for another model
 
 export class Models {
   private readonly server: Server;
@@ -30,14 +31,18 @@ export class Models {
 
   /** Lets the user pick a model, and fetches it. */
   async pull(): Promise<void> {
-    const picked = await this.pick("The model to fetch", []);
+    const picked = await this.pick("The model to fetch", [], (model) => model.name !== AUTO);
     if (picked?.model !== undefined && (await this.fetch(picked.model.name))) {
       void vscode.window.showInformationMessage(`Lacuna: ${picked.model.name} is there.`);
     }
   }
 
-  private async pick(placeHolder: string, more: ModelEntry[]): Promise<ModelEntry | undefined> {
-    const models = await this.server.execute<Model[]>(ServerCommand.models);
+  private async pick(
+    placeHolder: string,
+    more: ModelEntry[],
+    isListed: (model: Model) => boolean = () => true,
+  ): Promise<ModelEntry | undefined> {
+    const models = (await this.server.execute<Model[]>(ServerCommand.models)).filter(isListed);
     return vscode.window.showQuickPick([...models.map(entry), ...more], { title: "Lacuna", placeHolder });
   }
 

@@ -18,6 +18,7 @@ from tiny_model import write_tiny_model
 
 from lacuna.engine.store import model_store, paths
 from lacuna.engine.store.progress import Stage
+from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES
 from lacuna.lsp_server.model.pull_progress import PullProgress
 
 NAME = "somebody/tiny"
@@ -107,7 +108,8 @@ async def test_models_that_can_be_chosen(server: HubServer, tmp_path: Path) -> N
     async with started({**SETTINGS, "model": str(own)}, **environment(server, tmp_path)) as (client, _):
         await client.until("ready")
         found = await models(client)
-        assert next(iter(found)) == model_store.EMBEDDED
+        assert list(found)[:4] == [AUTO, *CANDIDATE_NAMES]
+        assert not found[AUTO]["pulled"], "none of those that it stands for"
         assert (found[model_store.EMBEDDED]["pulled"], found[model_store.EMBEDDED]["directory"]) == (False, None)
         assert (found[str(own)]["pulled"], found[str(own)]["directory"]) == (True, str(own))
         assert NAME not in found

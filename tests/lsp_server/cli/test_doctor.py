@@ -48,10 +48,11 @@ def rewrite(file: Path, content: bytes) -> None:
 
 @pytest.mark.usefixtures("embedded_model")
 def test_all_is_well() -> None:
-    done = lacuna("doctor", "--json")
+    done = lacuna("doctor", "--json", "--model", model_store.EMBEDDED)
     report = json.loads(done.stdout)
-    assert (done.returncode, done.stderr, report["problems"]) == (0, "", [])
+    assert (done.returncode, done.stderr, report["problems"], report["auto"]) == (0, "", [], None)
     assert report["model_verified"] is True
+    assert report["speed"]["p50_ms"] > 0.0
     assert report["runtime"]["threads"] >= 0
     assert report["runtime"]["dtype"] in report["runtime"]["reason"]
     first, second = report["fills"]
@@ -64,7 +65,7 @@ def test_all_is_well() -> None:
 @pytest.mark.usefixtures("embedded_model")
 def test_an_adapter_of_ones_own(tmp_path: Path) -> None:
     own = Path(shutil.copytree(SHIPPED, tmp_path / "own"))
-    done = lacuna("doctor", "--json", "--adapter", str(own))
+    done = lacuna("doctor", "--json", "--model", model_store.EMBEDDED, "--adapter", str(own))
     report = json.loads(done.stdout)
     assert done.returncode == 0
     assert str(own) in report["adapter"]
@@ -75,20 +76,28 @@ def test_an_adapter_that_is_not_there(copied_store: Path) -> None:
     check_problem("`lacuna train gap --name mine` makes one", "--adapter", "mine", LACUNA_CACHE=str(copied_store))
 
 
-@pytest.mark.usefixtures("embedded_model")
-def test_for_people() -> None:
-    done = lacuna("doctor")
+def test_for_people(copied_store: Path) -> None:
+    done = lacuna("doctor", LACUNA_CACHE=str(copied_store))
     assert done.returncode == 0
     labels = [line[:17].rstrip() for line in done.stdout.splitlines()]
     assert {"torch", "device", "dtype", "threads", "why", "store", "model", "adapter", "memory needed", "load"} <= set(
         labels
     )
+    assert {"auto", "passed over", "could be pulled", "warm keystrokes"} <= set(labels)
+    assert (
+        f"{model_store.EMBEDDED}: the only one that " in done.stdout
+    )  # "is pulled", or "can be used" on a busy machine
+    assert "`lacuna pull qwen2.5-coder-0.5b` would bring a better model: it fetches 491 MB" in done.stdout
     assert labels[-1] == "verdict"
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    report = check_problem(f"run `lacuna pull {model_store.EMBEDDED}`", LACUNA_CACHE=str(tmp_path))
+    report = check_problem(f"run `lacuna pull {model_store.DEFAULT_PULL}`", LACUNA_CACHE=str(tmp_path))
     assert report["store"] == str(tmp_path / "models")
+    assert report["auto"]["model"] == model_store.DEFAULT_PULL
+    assert "nothing is pulled" in report["auto"]["why"]
+    assert "not pulled" in {other["reason"] for other in report["auto"]["passed_over"]}
+    assert "qwen2.5-coder-1.5b" in {offer["model"] for offer in report["auto"]["offers"]}
 
 
 @pytest.mark.usefixtures("embedded_model")
@@ -134,7 +143,7 @@ def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("embedded_model")
 def test_the_estimate_is_near_what_is_taken() -> None:
     """Torch and Python themselves, 300 MB or so, are not the model's."""
-    report = json.loads(lacuna("doctor", "--json", "--device", "cpu").stdout)
+    report = json.loads(lacuna("doctor", "--json", "--model", model_store.EMBEDDED, "--device", "cpu").stdout)
     assert 0.6 < report["memory"]["needed"] / 1e6 / (report["peak_memory_mb"] - 300) < 1.8
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lacuna.engine.api import Features, Gap, Infill
+from lacuna.engine.store import model_store
 from lacuna.lsp_server.cli.jsonl import MAX_TOKENS, Malformed, Request, answers, parse
 from lacuna.lsp_server.cli.raw_gap import RawGap
 from lacuna.lsp_server.documents.plain_text import plain
@@ -148,7 +149,7 @@ def test_the_command_answers_line_for_line() -> None:
     gap = {"prefix": head, "suffix": tail, "language": "python", "max_tokens": 15}
     huge = {"id": "huge", "prefix": "x = 1\n" * 20_000 + "y =", "suffix": "\0\ud800", "max_tokens": 1}
     lines = [json.dumps({"id": 1, **gap}), "nonsense", json.dumps(huge), "", json.dumps({"id": 2, **gap})]
-    done = lacuna("infill", "--jsonl", stdin="\n".join(lines).encode())
+    done = lacuna("infill", "--jsonl", "--model", model_store.EMBEDDED, stdin="\n".join(lines).encode())
     assert (done.returncode, done.stderr) == (0, "")
     first, nonsense, of_huge, empty, second = map(json.loads, done.stdout.splitlines())
     assert first["text"].startswith(" json.load(f)")

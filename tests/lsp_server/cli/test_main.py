@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lacuna.engine.api import Frame, Gap
+from lacuna.engine.store import model_store
 from lacuna.lsp_server.cli.location import Location, LocationError
 from lacuna.lsp_server.cli.watch import Drawing
 from lacuna.lsp_server.documents.text import Place, Text
@@ -145,7 +146,7 @@ def test_mistakes_are_told_and_no_tracebacks(source: Path, arguments: list[str],
 @pytest.mark.usefixtures("embedded_model")
 @pytest.mark.weights
 def test_watch_draws_each_step_and_ends_with_the_fill(source: Path) -> None:
-    done = lacuna("infill", f"{source}:6:12", "--watch")
+    done = lacuna("infill", f"{source}:6:12", "--watch", "--model", model_store.EMBEDDED)
     assert done.returncode == 0
     steps = [line for line in done.stdout.splitlines() if line.startswith("step")]
     fill = "\n".join(done.stdout.splitlines()[len(steps) :])
@@ -189,5 +190,7 @@ def test_canvas_after_canvas() -> None:
 
 @pytest.mark.weights
 def test_pull_prints_where_the_model_is(embedded_model: Path) -> None:
-    done = lacuna("pull")
-    assert (done.returncode, done.stdout) == (0, f"{embedded_model}\n")
+    for arguments in ([], ["auto"], [model_store.EMBEDDED]):
+        done = lacuna("pull", *arguments)
+        wanted = embedded_model if model_store.EMBEDDED in arguments else model_store.find(model_store.DEFAULT_PULL)
+        assert (done.returncode, done.stdout) == (0, f"{wanted}\n")

@@ -16,6 +16,7 @@ from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Position
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.model.loading import Loaded
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.acceptance import Acceptance
@@ -67,7 +68,7 @@ async def test_a_request_is_counted_by_its_end(end: Reason | Outcome, tmp_path: 
     uri = "file:///nowhere/.env" if end is Reason.EXCLUDED else "file:///nowhere/a.py"
     documents = DocumentStore()
     documents.open(uri, LANGUAGES.get(end, "python"), 1, before + after)
-    models = Models(lambda choice: (Fills(fill, confidence), ""))  # type: ignore[arg-type, return-value]
+    models = Models(lambda choice: Loaded(Fills(fill, confidence), choice.model, ""))  # type: ignore[arg-type]
     worker = models.lease(ModelChoice("given", "cpu", "float32", 1))
     await worker.ready()
     statistics = Statistics(DailyCounts(tmp_path / "statistics.json"))

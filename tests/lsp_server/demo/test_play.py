@@ -10,6 +10,7 @@ import pytest
 from command import lacuna
 from rich.console import Console
 
+from lacuna.engine.store import model_store
 from lacuna.lsp_server.demo.headless_editor import Answer, Offer, OpenText
 from lacuna.lsp_server.demo.play import SAMPLE, SCENES, Scene, _fitting, _keys, _next_burst
 from lacuna.lsp_server.demo.screen import Screen
@@ -98,7 +99,7 @@ def test_no_suggestion_has_its_reason() -> None:
 @pytest.mark.usefixtures("embedded_model")
 @pytest.mark.weights
 def test_the_real_run() -> None:
-    done = lacuna("demo", "--plain")
+    done = lacuna("demo", "--plain", "--model", model_store.EMBEDDED)
     assert (done.returncode, done.stderr) == (0, "")
     pauses = re.findall(
         r"^(\w+\.py):\d+:\d+ +\d+ ms  .*(accepted|typed on|no suggestion \([^)]+\))$", done.stdout, re.M

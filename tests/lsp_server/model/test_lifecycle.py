@@ -18,7 +18,7 @@ from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import lifecycle as module
 from lacuna.lsp_server.model import worker as worker_module
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
-from lacuna.lsp_server.model.loading import ModelError
+from lacuna.lsp_server.model.loading import Loaded, ModelError
 from lacuna.lsp_server.model.model_pool import Models
 
 CHOICE = ModelChoice("tiny", "cpu", "float32", 1)
@@ -35,12 +35,13 @@ class Shelf:
         self.released = threading.Event()  # loading ends no earlier
         self.released.set()
 
-    def load(self, choice: ModelChoice) -> tuple[Any, str]:
+    def load(self, choice: ModelChoice) -> Loaded:
         self.released.wait(10.0)
         self.loads[choice.model] += 1
         if choice.model in self.faults:
             raise self.faults[choice.model]
-        return SimpleNamespace(extent=NEAR, close=lambda document: None), "it is quick"
+        filler: Any = SimpleNamespace(extent=NEAR, close=lambda document: None)
+        return Loaded(filler, choice.model, "it is quick")
 
 
 class Client:

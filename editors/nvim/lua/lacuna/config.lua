@@ -61,8 +61,9 @@ local defaults = {
     enabled = true,
     --- File types without suggestions, as in `{ "markdown", "text" }`.
     disabled_languages = {}, ---@type string[]
-    --- A name that |:Lacuna-pull| knows, or a path that is absolute or begins with "./", "../" or "~".
-    model = "smollm2-135m",
+    --- "auto" (the best that is pulled and fits this machine), a name that |:Lacuna-pull| knows, or a path that is
+    --- absolute or begins with "./", "../" or "~".
+    model = "auto",
     --- One of your own: a name from `lacuna train gap`, or a path; "" for the model's.
     adapter = "",
     --- "auto", "cpu", "cuda" or "mps".
