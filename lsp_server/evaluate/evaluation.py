@@ -50,6 +50,7 @@ def evaluate(
     `split` are JSON lines; the test split of the user's corpus where it is None. Raises ValueError for a split that is
     none or holds no such gaps, ModelMissing, LoadError.
     """
+    model_store.find(model)  # whoever misspells it need not wait for a split
     split = split or paths.corpus() / "test.jsonl"
     files = [file for file in read_split(split) if not plan.languages or file.language in plan.languages]
     gaps = cut_gaps(files, plan.gaps, plan.seed, plan.kinds)[: plan.limit or None]

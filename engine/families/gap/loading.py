@@ -79,13 +79,14 @@ def needed(model: str, runtime: Runtime) -> Memory:
     ModelMissing, or ValueError for a config that can't be run."""
     config, size = read_config(model_store.find(model)), runtime.torch_dtype.itemsize
     layers = config.num_hidden_layers * sum(map(prod, config.layer_shapes().values()))
+    layers *= 1 if _is_fim(adapter_directory(model)) else 2  # the base's, and those of the canvas pass
     embedding = config.vocab_size * config.hidden_size
     # On CPU it is there twice: packed for the head's product, and as it is to look tokens up.
     heads = 2 if runtime.device == "cpu" or not config.is_tied else 1
     slots = (CONTEXTS * SESSIONS + two_versions.CONTEXTS) * (SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
     cache = 2 * slots * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
     logits = TAIL_TOKENS * config.vocab_size * 4
-    return Memory((2 * layers + heads * embedding) * size, cache * size, 2 * logits)  # logits and probabilities
+    return Memory((layers + heads * embedding) * size, cache * size, 2 * logits)  # logits and probabilities
 
 
 def read_config(directory: Path) -> DecoderConfig:
@@ -105,6 +106,10 @@ def _layers(
             base_layers.append(Layer(layer, int4_linear.smallest))
         canvas_layers.append(Layer(layer if adapted is None else adapted.merged(number, layer)))
     return base_layers or canvas_layers, canvas_layers
+
+
+def _is_fim(adapter_at: Path | None) -> bool:
+    return adapter_at is None or GapConfig.is_fim(lora.config_of(adapter_at))
 
 
 def _mapped_again(directory: Path, name: str) -> Tensor:

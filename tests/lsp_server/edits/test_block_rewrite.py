@@ -28,7 +28,7 @@ def test_a_selection_is_given_with_what_stands_around_it() -> None:
     assert rewrite_of(CODE, (1, 8), (3, 0)).code == "f(self):\n        return 1"
     whole = rewrite_of(CODE, (1, 4), (3, 0))
     assert whole.code == "    def f(self):\n        return 1"
-    assert whole.prompt.read + whole.code + whole.prompt.suffix == CODE
+    assert whole.prefix + whole.code + whole.suffix == CODE
     assert (whole.start, whole.end) == (Place(1, 0), Place(2, 16))
 
 
