@@ -44,8 +44,9 @@ class Watchdog:
         signal.set_wakeup_fd(self._orders, warn_on_full_buffer=False)  # written to whoever holds Python's lock
 
     def watch(self, process_id: int | None) -> None:
-        """From now on the server also ends when this process does; None: when no other does."""
-        if self._orders >= 0 and process_id is not None and process_id > 0:
+        """From now on the server also ends when this process does; None: when no other does. One that is not there
+        now is of another machine or container, perhaps, and nobody waits for its end."""
+        if self._orders >= 0 and process_id is not None and process_id > 0 and _is_there(process_id):
             os.write(self._orders, b"%d\n" % process_id)
 
 
@@ -88,22 +89,42 @@ def main(server: int, client: int) -> None:
                 return
             if _ENDING.intersection(orders):
                 return _end(server, "it was told to")
-            editor = _watched(orders, polled) or editor
+            try:
+                editor = _watched(orders, polled) or editor
+            except ProcessLookupError:  # it was there when the order was given
+                return _end_unserved(server)
         elif client in ready:
             return _end(server, "its client has closed stdin")
         elif editor is not None and (editor.handle in ready or editor.is_gone()):
-            os.kill(server, signal.SIGTERM)  # nothing else tells it
-            return _end(server, "the process that it serves has ended")
+            return _end_unserved(server)
+
+
+def _is_there(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 def _watched(orders: bytes, polled: select.poll) -> _Process | None:
+    """Raises ProcessLookupError where it has ended."""
     try:
         process = _Process(int(orders.split(b"\n")[0]))
-    except (OSError, ValueError):  # of another machine or container, perhaps
+    except ProcessLookupError:
+        raise
+    except (OSError, ValueError):  # the system does not let us watch it
         return None
     if process.handle >= 0:
         polled.register(process.handle, select.POLLIN)
     return process
+
+
+def _end_unserved(server: int) -> None:
+    os.kill(server, signal.SIGTERM)  # nothing else tells it
+    _end(server, "the process that it serves has ended")
 
 
 def _end(server: int, why: str) -> None:

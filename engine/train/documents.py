@@ -30,12 +30,17 @@ class Documents:
     """A training set in memory."""
 
     def __init__(
-        self, documents: Iterable[Document], seed: int, suffix_sizes: Sequence[tuple[int, float]] = gaps.SUFFIX_SIZES
+        self,
+        documents: Iterable[Document],
+        seed: int,
+        suffix_sizes: Sequence[tuple[int, float]] = gaps.SUFFIX_SIZES,
+        near_end: float = 0.0,
     ) -> None:
+        """`near_end`: how often a window is to reach its file's end."""
         self._documents = [document for document in documents if document.text.strip()]
         if not self._documents:
             raise ValueError("there is nothing to train on: the corpus has no documents")
-        self._seed, self._suffix_sizes = seed, suffix_sizes
+        self._seed, self._suffix_sizes, self._near_end = seed, suffix_sizes, near_end
         self._cumulated = list(accumulate(self._weights()))
 
     def __len__(self) -> int:
@@ -46,7 +51,12 @@ class Documents:
         chance = random.Random(f"{self._seed}/{number}")
         (document,) = chance.choices(self._documents, cum_weights=self._cumulated)
         (size,) = chance.choices([size for size, _ in SIZES], [often for _, often in SIZES])
-        start = gaps.random_start(document.text, chance)
+        near_end = self._near_end > 0 and chance.random() < self._near_end
+        start = (
+            gaps.start_before_end(document.text, 3 * size, chance)
+            if near_end
+            else gaps.random_start(document.text, chance)
+        )
         return gaps.cut(document.text, start, document.language, size, RIGHTS, tokenizer, chance, self._suffix_sizes)
 
     def _weights(self) -> list[float]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from lacuna.engine.families.gap.fim.templates import Markers
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.train.batch import Targets
-from lacuna.engine.train.gaps import TrainingGap, Window
+from lacuna.engine.train.gaps import Shape, TrainingGap, Window
 
 RUNS = 5  # of a window at most
 AT_THE_CURSOR, AT_THE_LINE = 0.1, 0.15  # how often the split is right before the hole, or where its line begins
@@ -68,8 +68,8 @@ class FimBatch:
 
 def batch(window: Window, markers: Markers, tokenizer: Tokenizer, chance: random.Random) -> FimBatch | None:
     """None where nothing could be cut. Nothing is drawn of the base's own layouts but suffix before middle."""
-    longest = _longest(window.gaps)
-    drawn = chance.sample(longest, min(RUNS, len(longest)))
+    ends, others = _longest(window.gaps)
+    drawn = [*ends, *chance.sample(others, max(0, min(RUNS - len(ends), len(others))))]
     starts = _line_starts(window.ids, tokenizer)
     runs = tuple(run for gap in drawn if (run := _run(window, gap, starts, markers, chance)) is not None)
     if not runs:
@@ -85,13 +85,16 @@ def batch(window: Window, markers: Markers, tokenizer: Tokenizer, chance: random
     )
 
 
-def _longest(gaps: Sequence[TrainingGap]) -> list[TrainingGap]:
-    """Of the gaps that share a right cut the one that begins first: it holds the others."""
+def _longest(gaps: Sequence[TrainingGap]) -> tuple[list[TrainingGap], list[TrainingGap]]:
+    """Of the gaps that share a right cut the one that begins first: it holds the others. Those at the file's end
+    apart."""
     first: dict[int, TrainingGap] = {}
     for gap in gaps:
         if gap.suffix not in first or gap.left < first[gap.suffix].left:
             first[gap.suffix] = gap
-    return list(first.values())
+    at_end = {gap.suffix for gap in gaps if gap.shape is Shape.FILE_END}
+    longest = list(first.values())
+    return [gap for gap in longest if gap.suffix in at_end], [gap for gap in longest if gap.suffix not in at_end]
 
 
 def _line_starts(ids: Sequence[int], tokenizer: Tokenizer) -> list[int]:

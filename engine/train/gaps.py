@@ -18,6 +18,7 @@ EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as wel
 SUFFIX_SIZES = ((24, 0.3), (32, 0.4), (64, 0.3))  # tokens of every suffix of a window, and how often
 FIM_SUFFIX_SIZES = ((32, 0.2), (64, 0.3), (96, 0.5))  # the same in the FIM layout
 SUFFIX_CHARS = 600  # as many as 96 tokens can need, nearly always
+LAST_LINES = 8  # of a file, at most
 LOCAL_PREFIX = 300  # characters before a left cut that its boundary can depend on
 
 
@@ -31,6 +32,7 @@ class Shape(Enum):
     LINES = 8
     SPAN = 14
     EMPTY = 0
+    FILE_END = -1  # the last lines of a file, cut wherever a window reaches its end: nothing behind them says so
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class _Cutter:
     def window(self, rights: int, seen: int) -> Window:
         suffixes: list[tuple[int, ...]] = []
         gaps: list[TrainingGap] = []
-        for shape in self._chance.choices(list(Shape), [shape.value for shape in Shape], k=rights):
+        shapes = self._chance.choices(list(Shape), [max(0, shape.value) for shape in Shape], k=rights)
+        for shape in [*shapes, *([Shape.FILE_END] if self._end == len(self._text) else [])]:
             by_right: dict[int, list[tuple[Shape, int]]] = {}
             # By name too: a set has another order in every process.
             for kind, left, right in sorted(self._cuts(shape), key=lambda found: (found[1:], found[0].name)):
@@ -145,6 +148,14 @@ class _Cutter:
             end = self._line_end(end + 1)
         return min(end, self._end), start
 
+    def file_end(self) -> tuple[int, int]:
+        """Its last lines, with the line end that closes them or without."""
+        whole = len(self._text.rstrip("\n"))
+        end = start = self._chance.choice((whole, len(self._text)))
+        for _ in range(self._chance.randint(1, LAST_LINES)):
+            start = self._text.rfind("\n", 0, max(0, start - 1)) + 1
+        return end, min(max(start, self._starts[0]), end)
+
     def span(self) -> tuple[int, int]:
         at = self._chance.randrange(len(self._starts))
         first = max(0, at - self._chance.randint(1, 24))
@@ -168,6 +179,7 @@ _RIGHTS: dict[Shape, Callable[[_Cutter], tuple[int, int]]] = {
     Shape.STATEMENT: lambda cutter: cutter.node(Kind.STATEMENT),
     Shape.BLOCK: lambda cutter: cutter.node(Kind.BLOCK),
     Shape.LINES: _Cutter.lines,
+    Shape.FILE_END: _Cutter.file_end,
     Shape.SPAN: _Cutter.span,
 }
 
@@ -184,3 +196,8 @@ def random_start(text: str, chance: random.Random) -> int:
     """The offset of a line in the file, its first one often enough that empty prefixes are known."""
     lines: Sequence[int] = [0, *(match.end() for match in re.finditer("\n", text))]
     return 0 if chance.random() < 0.15 else lines[int(len(lines) * 0.85 * chance.random())]
+
+
+def start_before_end(text: str, characters: int, chance: random.Random) -> int:
+    """The offset of a line from which a window of so many characters may reach the file's end."""
+    return text.rfind("\n", 0, max(0, len(text) - chance.randint(characters // 4, characters))) + 1

@@ -113,6 +113,20 @@ def test_it_ends_with_the_process_that_it_serves(is_stuck: bool) -> None:
         assert server.ended(SOON) == (-signal.SIGKILL if is_stuck else 128 + signal.SIGTERM)
 
 
+def test_it_ends_with_a_process_that_was_there_when_it_was_told_of_it() -> None:
+    """Although the watchdog, on a busy machine, comes to look at it too late."""
+    editor = other_process()
+    with serving() as server:
+        until(lambda: bool(psutil.Process(server.pid).children()))
+        [watchdog] = psutil.Process(server.pid).children()
+        watchdog.suspend()
+        server.greet(editor.pid)
+        editor.kill()
+        editor.wait()
+        watchdog.resume()
+        assert server.ended(SOON) == 128 + signal.SIGTERM
+
+
 def test_a_process_of_another_machine_is_not_waited_for() -> None:
     editor = other_process()
     editor.kill()
@@ -163,6 +177,7 @@ def test_a_stop_of_some_seconds_is_no_end() -> None:
 def test_the_watchdog_ends_with_the_server() -> None:
     with serving() as server:
         server.greet()
+        until(lambda: bool(psutil.Process(server.pid).children()))
         [watchdog] = psutil.Process(server.pid).children()
         assert watchdog.memory_info().rss < 20 << 20
         server.kill()

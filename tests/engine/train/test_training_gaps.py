@@ -128,3 +128,22 @@ def test_a_file_without_lines_or_grammar_gives_what_it_can() -> None:
     blank = gaps.cut("\n\n\n", 0, "", 64, 4, tokenizer(), chance).gaps
     assert all(not bytes_of(gap.tokens).strip() for gap in blank)
     assert gaps.cut("one line, no end", 0, "nothing", 64, 8, tokenizer(), chance).gaps
+
+
+def test_holes_at_the_end_of_a_file_have_nothing_behind_them() -> None:
+    text = "".join(f"value_{number} = compute({number})\n" for number in range(30))
+    found = 0
+    for seed in range(40):
+        chance = random.Random(seed)
+        start = gaps.start_before_end(text, 300, chance)
+        assert text[start - 1] == "\n" and 0 < start < len(text)
+        window = gaps.cut(text, start, "python", 512, 4, tokenizer(), chance)
+        for gap in window.gaps:
+            if gap.shape is Shape.FILE_END:
+                found += 1
+                assert tokenizer().decode(window.suffixes[gap.suffix]) in (b"", b"\n")
+                held = tokenizer().decode([*window.ids[: gap.left], *gap.tokens]).decode()
+                assert text[start:].startswith(held) and held.endswith(("compute(29)", "compute(29)\n"))
+    assert found > 40
+    inside = gaps.cut(text, 0, "python", 40, 4, tokenizer(), random.Random(1))
+    assert all(gap.shape is not Shape.FILE_END for gap in inside.gaps)
