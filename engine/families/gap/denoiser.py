@@ -14,7 +14,13 @@ from lacuna.engine.families.gap.confidence import UNFITTED, ConfidenceModel
 from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree, DraftTree, Node
 from lacuna.engine.families.gap.fim.templates import Markers
-from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext, SuffixPrefiller
+from lacuna.engine.families.gap.kv_context import (
+    FIM_PREFIX_TOKENS,
+    PREFIX_TOKENS,
+    TAIL_TOKENS,
+    KvContext,
+    SuffixPrefiller,
+)
 from lacuna.engine.models.decoder import Decoder, Layer
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
@@ -74,9 +80,14 @@ class GapConfig:
         )
 
     @property
+    def prefix_tokens(self) -> int:
+        """The longest prefix that a context holds."""
+        return PREFIX_TOKENS if self.markers is None else FIM_PREFIX_TOKENS
+
+    @property
     def positions(self) -> int:
         """How many positions a base must know: of a prefix and what is drafted behind it, or where a suffix begins."""
-        return PREFIX_TOKENS + max(TAIL_TOKENS, self.suffix_distance)
+        return self.prefix_tokens + max(TAIL_TOKENS, self.suffix_distance)
 
     def canvas_length(self, tokens: int) -> int:
         """A canvas for that many tokens and the end of the hole, or the longest that was trained.
@@ -117,7 +128,7 @@ class GapDenoiser:
         return self._mask_embedding is not None
 
     def context(self) -> KvContext:
-        return KvContext(self.base, self.config.sink)
+        return KvContext(self.base, self.config.sink, self.config.prefix_tokens)
 
     def place_suffix(self, context: KvContext, suffix: Sequence[int]) -> None:
         """Prefills the tokens behind a hole and places them there; in the FIM layout the context holds them."""

@@ -14,7 +14,8 @@ from lacuna.engine.models.decoder import Decoder, Layer
 
 CHUNK = 64  # tokens prefilled between two looks at the stop flag
 SUFFIX_TOKENS = 64
-PREFIX_TOKENS = 768  # the longest window (512), in the FIM layout a suffix, and the canvases of a long hole
+PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole that were accepted into it
+FIM_PREFIX_TOKENS = PREFIX_TOKENS + 128  # in the FIM layout the suffix and the markers as well
 TAIL_TOKENS = 384  # scratch slots: seven canvases of 32 tokens with their drafts, or what the reranker scores
 SUFFIXES_KEPT = 8
 
@@ -38,10 +39,11 @@ class KvContext:
 
     ORIGIN = SUFFIX_TOKENS
 
-    def __init__(self, base: Decoder, sink: Sequence[int]) -> None:
-        """`sink`: the token that every prefix begins with, or none."""
+    def __init__(self, base: Decoder, sink: Sequence[int], room: int = PREFIX_TOKENS) -> None:
+        """`sink`: the token that every prefix begins with, or none. `room`: tokens of the longest prefix."""
         self._base = base
-        self.cache = base.cache(SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
+        self._room = room
+        self.cache = base.cache(SUFFIX_TOKENS + room + TAIL_TOKENS)
         self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
         self.suffix: PrefilledSuffix | None = None
         # [1, hidden]: the base's final state at the last of the first `_hidden_at` tokens.
@@ -87,7 +89,7 @@ class KvContext:
         `check` is called between chunks and may raise: what was prefilled until then is kept.
         """
         wanted = [*self._sink, *prefix]
-        assert len(wanted) <= PREFIX_TOKENS, f"a prefix of {len(wanted)} tokens is longer than {PREFIX_TOKENS}"
+        assert len(wanted) <= self._room, f"a prefix of {len(wanted)} tokens is longer than {self._room}"
         start = self._reuse(wanted)
         if start == len(wanted) and self._hidden_at != start:
             start -= 1  # shortened, or stopped while it was: the last token is computed again, for its logits

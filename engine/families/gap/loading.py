@@ -14,7 +14,7 @@ from lacuna.engine.families.gap.denoiser import GapConfig, GapDenoiser
 from lacuna.engine.families.gap.edits import two_versions
 from lacuna.engine.families.gap.filler import SESSIONS, GapFiller
 from lacuna.engine.families.gap.fim import templates
-from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
+from lacuna.engine.families.gap.kv_context import FIM_PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from lacuna.engine.families.gap.session import CONTEXTS
 from lacuna.engine.layers import int4_linear, weight_files
 from lacuna.engine.layers.linear import Linear
@@ -83,7 +83,7 @@ def needed(model: str, runtime: Runtime) -> Memory:
     embedding = config.vocab_size * config.hidden_size
     # On CPU it is there twice: packed for the head's product, and as it is to look tokens up.
     heads = 2 if runtime.device == "cpu" or not config.is_tied else 1
-    slots = (CONTEXTS * SESSIONS + two_versions.CONTEXTS) * (SUFFIX_TOKENS + PREFIX_TOKENS + TAIL_TOKENS)
+    slots = (CONTEXTS * SESSIONS + two_versions.CONTEXTS) * (SUFFIX_TOKENS + FIM_PREFIX_TOKENS + TAIL_TOKENS)
     cache = 2 * slots * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
     logits = TAIL_TOKENS * config.vocab_size * 4
     return Memory((layers + heads * embedding) * size, cache * size, 2 * logits)  # logits and probabilities

@@ -16,7 +16,7 @@ from lacuna.engine.families.gap.decoding.rerank import Reranker, by_score, reran
 from lacuna.engine.families.gap.decoding.search import Search
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.fim.layout import FimLayout
-from lacuna.engine.families.gap.kv_context import PREFIX_TOKENS, TAIL_TOKENS, KvContext
+from lacuna.engine.families.gap.kv_context import TAIL_TOKENS, KvContext
 from lacuna.engine.families.gap.long_fill import Part
 from lacuna.engine.families.gap.prompt import Layout, Prompt, TwoReads
 from lacuna.engine.request_trace import RequestTrace
@@ -151,7 +151,7 @@ class Session:
         wanted = hole.gap.max_tokens + self._respelled(hole.boundary)
         while parts[-1].tokens and not parts[-1].ended:
             tokens = long_fill.tokens(parts)
-            if len(tokens) >= wanted or len(hole.prompt.read) + len(tokens) >= PREFIX_TOKENS:
+            if len(tokens) >= wanted or len(hole.prompt.read) + len(tokens) >= self._denoiser.config.prefix_tokens:
                 break
             behind = self._behind(hole, parts, trace)
             length = self._denoiser.config.canvas_length(wanted - len(tokens))
