@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 
 from lacuna.engine.device import processor
 from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.untrusted.safe_read import read_regular
 from lacuna.lsp_server import state_directory
 
 MAX_BYTES = 1 << 16  # of the file: KEPT entries take 16 KB
@@ -72,12 +71,9 @@ def read(path: Path) -> Measurements:
 
     Raises OSError where it cannot be read or is no plain file, and ValueError where it is not such a file.
     """
-    try:
-        content = json.loads(read_regular(path, MAX_BYTES))
-    except FileNotFoundError:
+    content = state_directory.read_json(path, MAX_BYTES)
+    if content is None:
         return {}
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError("it is not a file of measurements that this version of Lacuna knows")
     entries = content.get("measured")

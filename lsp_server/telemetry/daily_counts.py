@@ -14,7 +14,7 @@ from threading import Lock
 
 from filelock import FileLock, Timeout
 
-from lacuna.engine.untrusted.safe_read import NotRegularError, TooLargeError, read_regular
+from lacuna.engine.untrusted.safe_read import NotRegularError, TooLargeError
 from lacuna.lsp_server import state_directory
 
 SAVE_SECONDS = 60.0  # from the first new count until they are all written
@@ -97,12 +97,9 @@ def read(path: Path) -> Days:
 
     Raises OSError where it cannot be read or is no plain file, and ValueError where it is not such a file.
     """
-    try:
-        content = json.loads(read_regular(path, MAX_BYTES))
-    except FileNotFoundError:
+    content = state_directory.read_json(path, MAX_BYTES)
+    if content is None:
         return {}
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT or not isinstance(content.get("days"), dict):
         raise ValueError("it is not a file of counts that this version of Lacuna knows")
     return {day: _counter(counts) for day, counts in sorted(content["days"].items())}

@@ -172,7 +172,7 @@ class GapDenoiser:
 
         One causal pass for all drafts. Their KV stay in the scratch slots, in the order of the tree's rows.
         """
-        start = self._middle(context.next_log_probabilities)[0]
+        start = self._middle(context.next_log_probabilities.clone())[0]
         if not drafts.tokens:
             return [[start] for _ in drafts.paths]
         own = drafts.mask(self.base.device)
@@ -189,9 +189,8 @@ class GapDenoiser:
         return list(text) if self.config.markers is None else self.config.markers.text(text)
 
     def _middle(self, log_probs: Tensor) -> Tensor:
-        """[rows, vocab] as they are, or a copy in which all markers count as the end."""
+        """[rows, vocab]; in the FIM layout, in place, all markers count as the end."""
         if self.config.markers is not None:
-            log_probs = log_probs.clone()
             end_at_markers(log_probs, self.config.markers)
         return log_probs
 

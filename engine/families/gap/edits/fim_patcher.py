@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from lacuna.engine.api import Frame, Patch, Patched, Revision
 from lacuna.engine.families.gap.decoding.decode_loop import decode
@@ -15,7 +16,7 @@ from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
 from lacuna.engine.families.gap.decoding.search import Search
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.edits.patcher import CANDIDATES, DENOISING, SUFFIX_CHARACTERS, Texts, joined
+from lacuna.engine.families.gap.edits.patcher import CANDIDATES, DENOISING, SUFFIX_CHARACTERS, Texts, in_time, joined
 from lacuna.engine.families.gap.edits.two_versions import Before, TwoVersions
 from lacuna.engine.families.gap.fim import layout
 from lacuna.engine.families.gap.fim.templates import Markers
@@ -39,12 +40,7 @@ class FimPatcher:
         self, patch: Patch, check: Callable[[], None], on_frame: Callable[[Frame], None], seconds: float
     ) -> Patched:
         """See `patcher.Patcher.patch`."""
-        trace = RequestTrace(check, on_frame, seconds)
-        try:
-            revisions = self._revisions(patch, trace)
-        except OutOfTime:
-            revisions = ()
-        return Patched(revisions, trace.steps, trace.forwards, trace.timings)
+        return in_time(partial(self._revisions, patch), RequestTrace(check, on_frame, seconds))
 
     def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
         """Raises OutOfTime where not even the text as it is was scored."""

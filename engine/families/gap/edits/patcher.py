@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from lacuna.engine.api import Frame, Patch, Patched, Revision
 from lacuna.engine.families.gap.decoding.rerank import HEAD_TOKENS, Reranker
@@ -45,12 +46,7 @@ class Patcher:
         `seconds` it comes back with what was decided and scored until then, which may be nothing. `check` runs
         between all pieces of work and may raise.
         """
-        trace = RequestTrace(check, on_frame, seconds)
-        try:
-            revisions = self._revisions(patch, trace)
-        except OutOfTime:
-            revisions = ()
-        return Patched(revisions, trace.steps, trace.forwards, trace.timings)
+        return in_time(partial(self._revisions, patch), RequestTrace(check, on_frame, seconds))
 
     def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
         """Raises OutOfTime where not even the text as it is was scored."""
@@ -150,6 +146,15 @@ class Patcher:
             for at, score in zip(some, reranker.scores(spelled), strict=True):
                 scores[at] = score
         return scores
+
+
+def in_time(revisions: Callable[[RequestTrace], tuple[Revision, ...]], trace: RequestTrace) -> Patched:
+    """What was found until the request's time was up."""
+    try:
+        found = revisions(trace)
+    except OutOfTime:
+        found = ()
+    return Patched(found, trace.steps, trace.forwards, trace.timings)
 
 
 def joined(between: Sequence[str], texts: Texts) -> str:
