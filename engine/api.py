@@ -177,6 +177,14 @@ class Surprise:
     now: float  # log p(word | new)
 
 
+Fits = Callable[[str], bool]  # whether a fill could stand in its gap, say, whether the syntax is no worse with it
+
+
+def anything(fill: str) -> bool:
+    """Every fill could."""
+    return True
+
+
 class Stopped(Exception):
     """The stop flag was seen between two pieces of work; what was finished is kept for the next request."""
 
@@ -194,9 +202,12 @@ class Filler(Protocol):
         num_candidates: int = 1,
         stop: Event | None = None,
         on_frame: Callable[[Frame], None] = lambda frame: None,
+        fits: Fits = anything,
     ) -> list[Infill]:
         """Fills for a gap, the best first and at least one. The same gap gives the same fills, as long as
         the prompt begins where it did (engine/families/gap/prefix_window.py).
+
+        What does not fit is pruned while the search runs; where nothing fits, the best comes back all the same.
 
         `document` names what the gap is in: its KV cache is reused. The more `num_candidates` are decoded and ranked,
         the better and slower. Raises Stopped soon after `stop` is set.

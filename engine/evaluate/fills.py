@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from lacuna.engine.api import Features, Gap, Infill
+from lacuna.engine.api import Features, Fits, Gap, Infill, anything
 from lacuna.engine.evaluate.answers import AnswerFile
 from lacuna.engine.evaluate.subject import Subject
 from lacuna.engine.families.gap.confidence import ConfidenceModel, Place
@@ -20,12 +20,13 @@ class Fills:
         self._filler, self._known = subject.filler, known
         self.extent = subject.filler.extent  # what the model reads of a gap's sides
 
-    def of(self, gap: Gap, num_candidates: int, document: str = "") -> list[Infill]:
-        """As `Filler.infill`; without timings, and with less work where the document is that of the gap before."""
+    def of(self, gap: Gap, num_candidates: int, document: str = "", fits: Fits = anything) -> list[Infill]:
+        """As `Filler.infill`, where `fits` says the same of a fill whenever this gap is asked about; without timings,
+        and with less work where the document is that of the gap before."""
         named = key(gap, num_candidates)
         found = self._known.get(named)
         if found is None:
-            infills = self._filler.infill(gap, document=document, num_candidates=num_candidates)
+            infills = self._filler.infill(gap, document=document, num_candidates=num_candidates, fits=fits)
             found = [_as_json(infill) for infill in infills]
             self._known.put(named, found)
         gate = self._filler.denoiser.config.gate

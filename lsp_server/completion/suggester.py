@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from lacuna.engine.api import Gap
 from lacuna.lsp_server.completion.draft_budget import DraftBudget
 from lacuna.lsp_server.documents.exclude import path_of
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
+from lacuna.lsp_server.infill.postprocess import could_stand
 from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
@@ -72,6 +74,7 @@ class Suggester:
             num_candidates=record.candidates,
             on_frame=on_frame,
             urgency=urgency,
+            fits=partial(could_stand, question, snapshot),
         )
         best = filled.infills[0]
         if automatic:

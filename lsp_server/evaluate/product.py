@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from lacuna.engine.api import Infill
@@ -15,6 +16,7 @@ from lacuna.lsp_server.completion.suggester import limited, to_fill
 from lacuna.lsp_server.config import DEFAULTS, Config
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import DocumentStore, Snapshot
+from lacuna.lsp_server.infill.postprocess import could_stand
 from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
@@ -53,7 +55,7 @@ class Product:
         question = self._question(snapshot, Trigger.AUTOMATIC)
         unasked, judged = self._answer(question, snapshot, gap), None
         if isinstance(question, Question):
-            judged = _judged(question, snapshot, self._filled(question, gap))
+            judged = _judged(question, snapshot, self._filled(question, snapshot, gap))
         asked = NOT_ASKED
         if self._settings.asks:
             asked = self._answer(self._question(snapshot, Trigger.INVOKED), snapshot, gap)
@@ -69,15 +71,16 @@ class Product:
             return question.reason
         return limited(question, self._settings.config.max_lines)  # no other document is open to take snippets from
 
-    def _filled(self, question: Question, gap: EvaluationGap) -> list[Infill]:
+    def _filled(self, question: Question, snapshot: Snapshot, gap: EvaluationGap) -> list[Infill]:
         config, automatic = self._settings.config, question.trigger is Trigger.AUTOMATIC
         candidates = self._settings.automatic_candidates if automatic else config.num_candidates
-        return self._fills.of(to_fill(question, config.num_candidates), candidates, gap.file.name)
+        fits = partial(could_stand, question, snapshot)
+        return self._fills.of(to_fill(question, config.num_candidates), candidates, gap.file.name, fits)
 
     def _answer(self, question: Question | Reason, snapshot: Snapshot, gap: EvaluationGap) -> Answer:
         if isinstance(question, Reason):
             return Answer((), question.value)
-        infills = self._filled(question, gap)
+        infills = self._filled(question, snapshot, gap)
         selected = select(question, snapshot, infills, self._settings.config.confidence)
         if isinstance(selected, Reason):
             return Answer((), selected.value, infills[0].forwards)

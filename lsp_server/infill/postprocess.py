@@ -20,6 +20,7 @@ from lacuna.lsp_server.infill.syntax_check import SyntaxCheck
 
 _MAX_FITTINGS = 12  # most of them fail before they are parsed
 _SECRET_CHARS = 3000  # before the cursor, in which a secret may have begun that a fill goes on with: a key has lines
+_BROKEN = (Reason.UNBALANCED, Reason.PARSE_WORSE)
 _TOKEN_LINES = 20  # before the cursor, that are read to find the tokens of a fill
 
 
@@ -49,6 +50,13 @@ def postprocess(question: Question, snapshot: Snapshot, fill: str, whole: str | 
             return Rejected(reason)  # and a shorter beginning of it would be no better
         reasons.append(reason)
     return Rejected(reasons[0])
+
+
+def could_stand(question: Question, snapshot: Snapshot, fill: str) -> bool:
+    """Whether the syntax would be no worse with a fill, or with what is left of it: the search prunes what breaks
+    it."""
+    result = postprocess(question, snapshot, fill)
+    return not (isinstance(result, Rejected) and result.reason in _BROKEN)
 
 
 def reveals_secret(question: Question, fill: str) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lacuna.engine.api import (
     NEAR,
     Extent,
+    Fits,
     Frame,
     Gap,
     Infill,
@@ -29,6 +30,7 @@ from lacuna.engine.api import (
     Rewrites,
     Stopped,
     Surprise,
+    anything,
 )
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
@@ -139,14 +141,16 @@ class Worker:
         num_candidates: int = 1,
         on_frame: OnFrame | None = None,
         urgency: Urgency = Urgency.KEYSTROKE,
+        fits: Fits = anything,
     ) -> Filled:
         """Fill a gap; what is read of `document` is kept. Cancelling this makes the engine stop before its next pass.
 
-        `on_frame` is called in the engine's thread after every denoising step, and should return at once.
+        `on_frame` is called in the engine's thread after every denoising step, and should return at once; `fits` there
+        too, whenever a fill is whole.
 
         Raises ModelError, as all requests do where there is no model or it fails.
         """
-        work = partial(self._fill, gap, document, num_candidates, time.perf_counter(), on_frame)
+        work = partial(self._fill, gap, document, num_candidates, time.perf_counter(), on_frame, fits)
         return await self._run(urgency, work)
 
     async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
@@ -215,7 +219,14 @@ class Worker:
             raise ModelError(f"the model failed: {_in_words(error)}; choose another `model` or `adapter`") from error
 
     def _fill(
-        self, gap: Gap, document: str, num_candidates: int, asked: float, on_frame: OnFrame | None, stop: Event
+        self,
+        gap: Gap,
+        document: str,
+        num_candidates: int,
+        asked: float,
+        on_frame: OnFrame | None,
+        fits: Fits,
+        stop: Event,
     ) -> Filled:
         start = time.perf_counter()
         steps = 0
@@ -227,7 +238,9 @@ class Worker:
                 on_frame(frame)
 
         def infill(filler: Filler, stop: Event) -> list[Infill]:
-            return filler.infill(gap, document=document, num_candidates=num_candidates, stop=stop, on_frame=count)
+            return filler.infill(
+                gap, document=document, num_candidates=num_candidates, stop=stop, on_frame=count, fits=fits
+            )
 
         try:
             infills = self._answered(infill, stop, document)

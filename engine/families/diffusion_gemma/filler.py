@@ -14,7 +14,19 @@ from threading import Event
 import torch
 from torch import Tensor
 
-from lacuna.engine.api import Features, Frame, Gap, Infill, Passage, Patch, Patched, RewriteRequest, Surprise
+from lacuna.engine.api import (
+    Features,
+    Fits,
+    Frame,
+    Gap,
+    Infill,
+    Passage,
+    Patch,
+    Patched,
+    RewriteRequest,
+    Surprise,
+    anything,
+)
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
@@ -82,8 +94,10 @@ class DiffusionGemmaInfiller:
         num_candidates: int = DENOISED_LENGTHS,
         stop: Event | None = None,
         on_frame: Callable[[Frame], None] = lambda frame: None,
+        fits: Fits = anything,
     ) -> list[Infill]:
-        """Hole lengths are scored after one step; the best are denoised to the end and reranked."""
+        """Hole lengths are scored after one step; the best are denoised to the end and reranked. Fills that do not fit
+        come last."""
         trace = RequestTrace(self._checks.until(stop), on_frame)
         question = self._questioner.ask(gap)
         prompt = self._prompts.of(document)
@@ -98,6 +112,7 @@ class DiffusionGemmaInfiller:
         ranked = rank(list(zip(texts, fills, strict=True)), scores)
         # A choice that the canvas' edge broke off is none; the best one says so itself.
         whole = [entry for at, entry in enumerate(ranked) if at == 0 or entry.fill[1].ended]
+        whole.sort(key=lambda entry: not fits(entry.fill[0]))
         return [self._answer(question, *entry.fill, entry.score, empty, trace) for entry in whole]
 
     def close(self, document: str) -> None:

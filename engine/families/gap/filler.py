@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event
 
-from lacuna.engine.api import NEAR, Frame, Gap, Infill, Passage, Patch, Patched, Surprise
+from lacuna.engine.api import NEAR, Fits, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, anything
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits import patcher, surprise_scorer
 from lacuna.engine.families.gap.edits.fim_patcher import FimPatcher
@@ -47,9 +47,11 @@ class GapFiller:
         num_candidates: int = 1,
         stop: Event | None = None,
         on_frame: Callable[[Frame], None] = lambda frame: None,
+        fits: Fits = anything,
     ) -> list[Infill]:
         """With the document's session."""
-        return self._sessions.of(document).infill(gap, num_candidates, self._checks.until(stop), on_frame)
+        check = self._checks.until(stop)
+        return self._sessions.of(document).infill(gap, num_candidates, check, on_frame, fits=fits)
 
     def patch(
         self,

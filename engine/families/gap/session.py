@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lacuna.engine.api import Frame, Gap, Infill
+from lacuna.engine.api import Fits, Frame, Gap, Infill, anything
 from lacuna.engine.families.gap import long_fill
 from lacuna.engine.families.gap.confidence import Place
 from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
-from lacuna.engine.families.gap.decoding.rerank import Reranker, by_score, reranked
-from lacuna.engine.families.gap.decoding.search import Search
+from lacuna.engine.families.gap.decoding.rerank import Reranker, reranked
+from lacuna.engine.families.gap.decoding.search import Beam, Search
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.fim.layout import FimLayout
 from lacuna.engine.families.gap.kv_context import TAIL_TOKENS, KvContext
@@ -26,6 +26,7 @@ from lacuna.engine.text.token_healing import Boundary
 CONTEXTS = 3  # per document: where the cursor is, and where it was before
 HYPOTHESES = 7  # of a gap, at most
 ROWS = 22  # that a hypothesis takes in one pass: its draft tokens, the masked positions and the empty fill
+LEAST_END = 0.5  # in the FIM layout: a fill ends where that is likelier than that it goes on
 WORTH_KEEPING = 64  # tokens of KV that are not overwritten: another context takes the new prefix instead
 
 
@@ -47,6 +48,7 @@ class Session:
         self._denoiser = denoiser
         self._tokenizer = tokenizer
         markers = denoiser.config.markers
+        self._is_fim = markers is not None
         self._layout: Layout = TwoReads(tokenizer) if markers is None else FimLayout(tokenizer, markers)
         self._contexts: list[KvContext] = []  # the latest used one last
 
@@ -57,6 +59,7 @@ class Session:
         check: Callable[[], None],
         on_frame: Callable[[Frame], None] = lambda frame: None,
         parallel: bool = True,
+        fits: Fits = anything,
     ) -> list[Infill]:
         """Fills for a gap, the best first and at least one; of a line `2 * num_candidates - 1` hypotheses are
         decoded at most.
@@ -69,7 +72,8 @@ class Session:
         with trace.stage("prefill"):
             hole = self.prefill(gap, trace.check)
         length = self._denoiser.config.canvas_length(gap.max_tokens + self._respelled(hole.boundary))
-        best, *others = self._fill(hole, self._hypothesis(gap, hole.boundary, length), num_candidates, parallel, trace)
+        first = self._hypothesis(gap, hole.boundary, length)
+        best, *others = self._fill(hole, first, num_candidates, parallel, trace, fits)
         fills = [self._longer(hole, [best], parallel, trace)]
         trace.on_frame = lambda frame: None
         for rank, other in enumerate(others, 1):
@@ -116,18 +120,26 @@ class Session:
         return Drafter(before, lookup, self._denoiser.config.end_of_hole_token_id, self._denoiser.can_propose)
 
     def _fill(
-        self, hole: Hole, first: Hypothesis, num_candidates: int, parallel: bool, trace: RequestTrace
+        self,
+        hole: Hole,
+        first: Hypothesis,
+        num_candidates: int,
+        parallel: bool,
+        trace: RequestTrace,
+        fits: Fits = anything,
     ) -> list[Part]:
         """Decodes one canvas, and reranks where the line goes on behind the hole; the best first."""
         is_line = hole.gap.max_lines == 1
         room = TAIL_TOKENS // (len(first.canvas) + ROWS)  # hypotheses that the scratch slots hold
         width = min(2 * num_candidates - 1 if is_line else num_candidates, HYPOTHESES, room)
-        search = Search(hole.gap.n_best, width, best_first=is_line)
+        search = Search(hole.gap.n_best, width, is_line, LEAST_END if self._is_fim else 0.0)
         with trace.stage("denoise"):
             drafter = self._drafter(hole) if parallel else None
             ends = self._end_tokens(hole)
-            hypotheses = decode(self._denoiser, hole.context, first, ends, search, drafter, trace.count, trace.step)
-        if hole.boundary.suffix.partition("\n")[0].strip():
+            beam = Beam(first, ends, search, lambda spelled: fits(hole.boundary.answer(spelled)))
+            hypotheses = decode(self._denoiser, hole.context, beam, drafter, trace.count, trace.step)
+        # In the FIM layout every score has seen the suffix.
+        if not self._is_fim and hole.boundary.suffix.partition("\n")[0].strip():
             with trace.stage("rerank"):
                 hypotheses = self._reranked(hypotheses, hole, trace)
         return [Part(hypothesis, hole.boundary) for hypothesis in hypotheses[: max(num_candidates, hole.gap.n_best)]]
@@ -136,11 +148,9 @@ class Session:
         """After which a fill may be cut: the end, and the suffix' first token, where the reranker then says which cut
         is right. In the FIM layout nobody does, and a fill would be cut at its own brackets."""
         end = self._denoiser.config.end_of_hole_token_id
-        return [end] if self._denoiser.config.markers is not None else [end, *hole.prompt.suffix[:1]]
+        return [end] if self._is_fim else [end, *hole.prompt.suffix[:1]]
 
     def _reranked(self, hypotheses: Sequence[Hypothesis], hole: Hole, trace: RequestTrace) -> list[Hypothesis]:
-        if self._denoiser.config.markers is not None:
-            return by_score(hypotheses)  # every score has seen the suffix
         trace.count()
         suffix = hole.prompt.suffix
         return reranked(hypotheses, Reranker(self._denoiser, hole.context, suffix, self._tokenizer))

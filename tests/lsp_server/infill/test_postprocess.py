@@ -9,7 +9,7 @@ from marked_text import context_at, snapshot_at
 
 from lacuna.engine.api import Features, Infill
 from lacuna.engine.text.syntax import error_count, parse
-from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess
+from lacuna.lsp_server.infill.postprocess import could_stand, longest_confident_prefix, postprocess
 from lacuna.lsp_server.infill.question import Question, Scope, Trigger
 from lacuna.lsp_server.infill.repetition import has_word, loops
 from lacuna.lsp_server.infill.selection import select
@@ -408,3 +408,19 @@ def test_no_suggestion_holds_a_secret(marked: str, fill: str) -> None:
 def infill_of(pieces: tuple[tuple[str, float], ...]) -> Infill:
     features = Features(-0.1, -0.2, -5.0, -20.0, len(pieces), True)
     return Infill("".join(text for text, _ in pieces), 0.9, 1, 1, features, pieces)
+
+
+@pytest.mark.parametrize(
+    ("marked", "fill", "expected"),
+    [
+        ("x = |\n", "f(1)", True),
+        ("x = |\n", "f(1))", True),  # the bracket too many is left out
+        ("x = |\n", "1 2", False),
+        ("x = |\n", "", True),  # it says nothing, and breaks nothing
+        ("for x in y|\n    pass\n", ":", True),
+    ],
+)
+def test_what_breaks_the_syntax_could_not_stand(marked: str, fill: str, expected: bool) -> None:
+    question = context_at(marked, "python", Trigger.INVOKED)
+    assert isinstance(question, Question)
+    assert could_stand(question, snapshot_at(marked, "python"), fill) == expected

@@ -18,7 +18,7 @@ from itertools import count
 from lacuna.engine.api import Frame
 from lacuna.engine.families.gap.decoding.drafter import Drafter, Drafts
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
-from lacuna.engine.families.gap.decoding.search import Beam, Search
+from lacuna.engine.families.gap.decoding.search import Beam
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree, Node
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.kv_context import KvContext
@@ -27,22 +27,18 @@ from lacuna.engine.families.gap.kv_context import KvContext
 def decode(
     denoiser: GapDenoiser,
     context: KvContext,
-    first: Hypothesis,
-    end_tokens: Sequence[int],
-    search: Search,
+    beam: Beam,
     drafter: Drafter | None,
     check: Callable[[], None],
     on_frame: Callable[[Frame], None] = lambda frame: None,
 ) -> list[Hypothesis]:
-    """The finished hypotheses that grow from `first`, which is empty; the best comes first.
-
-    `end_tokens` are the end-of-hole token and the suffix' first one, after which a fill may be cut.
+    """The finished hypotheses of a beam that has just begun; the best comes first.
 
     Without a drafter a hypothesis gets one token a pass. `check` runs before every pass and may raise; `on_frame` gets
     the first hypothesis after every step, and the best one after the last. Nothing is random.
     """
-    first.proposals = {0: context.next_log_probabilities[0]}
-    beam, active, kept = Beam(first, end_tokens, search), [first], list[Node]()
+    first, kept = beam.first, list[Node]()
+    first.proposals, active = {0: context.next_log_probabilities[0]}, [first]
     for step in count(1):
         check()
         tree = _tree(active, drafter, kept)

@@ -53,6 +53,12 @@ class Hypothesis:
         other._fresh = set(self._fresh)
         return other
 
+    def grown(self, token: int, log_probability: float, score: float) -> Hypothesis:
+        """Another hypothesis that has decided one position more; see `accept`."""
+        other = self.copy()
+        other.accept(other.canvas.leftmost(), token, log_probability, score)
+        return other
+
     def cut(self, count: int) -> Hypothesis:
         """Another hypothesis that ends after the first `count` tokens."""
         other = self.copy()

@@ -42,12 +42,6 @@ class Reranker:
         ]
 
 
-def by_score(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """The hypotheses and what they can be cut to, one of each text, by their own scores, where these have seen the
-    suffix."""
-    return sorted(_texts(hypotheses), key=lambda fill: fill.score, reverse=True)
-
-
 def reranked(hypotheses: Sequence[Hypothesis], reranker: Reranker) -> list[Hypothesis]:
     """The hypotheses and what they can be cut to, one of each text, by S."""
     likeliest = sorted(_texts(hypotheses), key=lambda hypothesis: hypothesis.score, reverse=True)[:MOST]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from heapq import heappop, heappush
 from itertools import count
 from math import exp, inf, isfinite, log
@@ -26,16 +27,27 @@ class Search:
     # Of a short hole the likeliest fills are looked for, best first. Longer fills are all unlikely, and those that end
     # soon the least so: there hypotheses part at the first token, go to their ends, and are compared per token.
     best_first: bool
+    # A branch may end where an end is at least this probable. The likeliest fill of a hole is else often the empty one:
+    # every line is less likely than a tenth, and that nothing is missing is not.
+    least_end: float = 0.0
 
 
 class Beam:
     """The hypotheses of one hole."""
 
-    def __init__(self, first: Hypothesis, end_tokens: Sequence[int], search: Search) -> None:
-        """`end_tokens` are the end-of-hole token and the suffix' first one, after which a fill may be cut."""
-        self._end_tokens, self._search = list(end_tokens), search
+    def __init__(
+        self,
+        first: Hypothesis,
+        end_tokens: Sequence[int],
+        search: Search,
+        fits: Callable[[bytes], bool] = lambda spelled: True,
+    ) -> None:
+        """`first` is empty. `end_tokens` are the end-of-hole token and the suffix' first one, after which a fill may be
+        cut. What a fill that has ended spells and does not fit is none: the search goes on as if it was not there."""
+        self.first = first
+        self._end_tokens, self._search, self._fits = list(end_tokens), search, cache(fits)
         self._hypotheses = [first]
-        self._frontier = Frontier()
+        self._frontier = Frontier(search.least_end)
         self._begun = 1  # hypotheses that took passes
 
     def advance(self, hypothesis: Hypothesis, verified: Verified, most: int | None) -> None:
@@ -56,8 +68,9 @@ class Beam:
         return [hypothesis for hypothesis in self._hypotheses if not hypothesis.finished and hypothesis.score > bound]
 
     def ranked(self) -> list[Hypothesis]:
-        """One finished hypothesis for each text, its score that of all ways to write it; the best first."""
-        fills = self._fills()
+        """One finished hypothesis for each text that fits, or of all where none does, its score that of all ways to
+        write it; the best first."""
+        fills = self._fills() or self._fills(fitting=False)
         for hypothesis, score in fills.items():
             hypothesis.score = score
         return sorted(fills, key=lambda fill: fill.score if self._search.best_first else fill.mean, reverse=True)
@@ -94,12 +107,12 @@ class Beam:
             return self._hypotheses[0].score - BEHIND
         return sorted(scores, reverse=True)[n_best - 1] if len(scores) >= n_best else -inf
 
-    def _fills(self) -> dict[Hypothesis, float]:
+    def _fills(self, fitting: bool = True) -> dict[Hypothesis, float]:
         """The likeliest finished hypothesis of each text, with the log probability of all that came to it: a line's
         end, and what is cut off behind the last line, can be written in many ways."""
         ways: dict[bytes, list[Hypothesis]] = {}
         for hypothesis in self._hypotheses:
-            if hypothesis.finished:
+            if hypothesis.finished and not (fitting and hypothesis.ended and not self._fits(hypothesis.spelled)):
                 ways.setdefault(hypothesis.spelled, []).append(hypothesis)
         best = {max(same, key=lambda hypothesis: hypothesis.score): same for same in ways.values()}
         return {
@@ -109,9 +122,11 @@ class Beam:
 
 
 class Frontier:
-    """Branches that no pass has been spent on, the likeliest first."""
+    """Branches that no pass has been spent on, the likeliest first. None ends where an end is less probable than
+    `least_end`."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_end: float) -> None:
+        self._least_end = least_end
         self._waiting: list[tuple[float, int, Hypothesis]] = []  # a heap of (-score, number, branch)
         self._numbers = count()  # among equals the first one comes first
 
@@ -121,10 +136,12 @@ class Frontier:
         `allowed` and `log_probs`, both [vocab], are log probabilities among the tokens that are possible there, and
         among all.
         """
-        for token in allowed.topk(BRANCHES + 1).indices.tolist():
-            if token != taken and isfinite(allowed[token]):
-                other = hypothesis.copy()
-                other.accept(other.canvas.leftmost(), token, float(allowed[token]), float(log_probs[token]))
+        likeliest = [token for token in allowed.topk(BRANCHES + 1).indices.tolist() if isfinite(allowed[token])]
+        grown = {token: hypothesis.grown(token, float(allowed[token]), float(log_probs[token])) for token in likeliest}
+        # A line can end in several ways: by the end of the hole, and by tokens that begin with a line end.
+        ending = sum(exp(float(allowed[token])) for token, other in grown.items() if other.ended)
+        for token, other in grown.items():
+            if token != taken and (not other.ended or ending >= self._least_end):
                 heappush(self._waiting, (-other.score, next(self._numbers), other))
 
     def pop(self, bound: float) -> Hypothesis | None:

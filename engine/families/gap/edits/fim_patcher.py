@@ -13,7 +13,7 @@ from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
-from lacuna.engine.families.gap.decoding.search import Search
+from lacuna.engine.families.gap.decoding.search import Beam, Search
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits.patcher import CANDIDATES, DENOISING, SUFFIX_CHARACTERS, Texts, in_time, joined
@@ -82,8 +82,8 @@ class FimPatcher:
         first = Hypothesis(length, boundary, self._tokenizer, 0, end)
         lookup = PromptLookup([suffix, context.ids, [*context.ids[-3:], *now]])
         drafter = Drafter(context.ids, lookup, end, self._denoiser.can_propose)
-        search = Search(WRITTEN, WRITTEN, best_first=False)
-        fills = decode(self._denoiser, context, first, [end], search, drafter, trace.count, trace.step)
+        beam = Beam(first, [end], Search(WRITTEN, WRITTEN, best_first=False))
+        fills = decode(self._denoiser, context, beam, drafter, trace.count, trace.step)
         return [texts for fill in fills if fill.ended and (texts := pinned(boundary.answer(fill.spelled), patch))]
 
     def _old_scores(

@@ -12,7 +12,7 @@ from lacuna.engine.families.gap.decoding.decode_loop import decode
 from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
-from lacuna.engine.families.gap.decoding.search import Search
+from lacuna.engine.families.gap.decoding.search import Beam, Search
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree
 from lacuna.engine.text.token_healing import Boundary
 
@@ -40,7 +40,7 @@ def sampled(
         passes += 1
 
     ends = [end, *case["suffix_ids"][:1]]
-    return decode(filled.denoiser, context, first, ends, search, drafter if drafts else None, count), passes
+    return decode(filled.denoiser, context, Beam(first, ends, search), drafter if drafts else None, count), passes
 
 
 @CASES
@@ -138,7 +138,7 @@ def test_the_empty_fill_is_scored_too() -> None:
     case, end = gap_cases()[1], embedded().denoiser.config.end_of_hole_token_id
     context = read(embedded(), case["prefix_ids"], case["suffix_ids"])
     hypothesis = Hypothesis(12, Boundary("", "", b" con", False), tokenizer(), 0, end)
-    decode(embedded().denoiser, context, hypothesis, [end], Search(1, 1, True), None, lambda: None)
+    decode(embedded().denoiser, context, Beam(hypothesis, [end], Search(1, 1, True)), None, lambda: None)
     ids, expected = tokenizer().encode(" con"), 0.0
     for at, token in enumerate([*ids, end]):
         verified = embedded().denoiser.denoise(context, CanvasTree([tuple(ids[:at])], {})).log_probs
