@@ -35,19 +35,24 @@ lock: ## Write requirements.lock anew from pyproject.toml and constraints.txt, f
 	    --constraint constraints.txt --no-emit-package torch --custom-compile-command 'make lock' --quiet \
 	    --output-file requirements.lock pyproject.toml
 
-pull: $(STAMP) ## Fetch and convert the embedded model, once, into the user's cache
+pull: $(STAMP) ## Fetch and convert the default model, once, into the user's cache
 	$(BIN)/lacuna pull
 
 demo: $(STAMP) ## See the real server complete a small sample project
 	$(BIN)/lacuna demo
 
-test: pull ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
+# Tests have a cache of their own (tests/conftest.py), with the smallest model alone.
+.PHONY: pull-for-tests
+pull-for-tests: $(STAMP)
+	LACUNA_CACHE=$(CURDIR)/build/cache $(BIN)/lacuna pull smollm2-135m
+
+test: pull-for-tests ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
 	$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/e2e $(PYTEST_ARGS)
 
-fuzz: pull ## Run all random sequences, memory runs and hostile inputs
+fuzz: pull-for-tests ## Run all random sequences, memory runs and hostile inputs
 	$(BIN)/python -m pytest -m "slow or not slow" tests/fuzz tests/hostile $(PYTEST_ARGS)
 
-e2e-setup: pull ## Fetch VS Code (code-server, Chromium) and Neovim for the tests in the real editors, once, into the user's cache
+e2e-setup: pull-for-tests ## Fetch VS Code (code-server, Chromium) and Neovim for the tests in the real editors, once, into the user's cache
 	$(BIN)/python tests/e2e/setup_nvim.py
 	$(BIN)/python tests/e2e/setup_vscode.py
 

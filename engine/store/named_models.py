@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 EMBEDDED = "smollm2-135m"  # the smallest: what tests, benches and trainings take where none is named
-DEFAULT_PULL = EMBEDDED  # what `lacuna pull` and a first start fetch
+DEFAULT_PULL = "qwen2.5-coder-0.5b"  # what `lacuna pull` and a first start fetch
 
 
 @dataclass(frozen=True)

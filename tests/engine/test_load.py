@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny_diffusion_gemma
 from command import lacuna
 from language_client import started
-from tiny_model import write_tiny_model
+from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine import load
 from lacuna.engine.api import Gap
 from lacuna.engine.device.runtime import Runtime
 
-FAMILIES = ["gap", "diffusion_gemma"]
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "gap, two reads": write_tiny_model,
+    "gap, FIM": write_tiny_fim_model,
+    "diffusion_gemma": tiny_diffusion_gemma.write,
+}
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 PLACE = {"prefix": "def add(a, b):\n    return ", "suffix": "\n\nprint(add(1, 2))\n"}
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=WRITERS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp(request.param)
-    return write_tiny_model(directory) if request.param == "gap" else tiny_diffusion_gemma.write(directory)
+    return WRITERS[request.param](tmp_path_factory.mktemp("model"))
 
 
 def test_one_interface(model: Path) -> None:
@@ -82,3 +86,15 @@ async def test_the_server_answers(model: Path) -> None:
         report = await client.statistics()
     assert report["requests"] == 1
     assert report["forwards"]["p50"] > 0, report
+
+
+@pytest.mark.parametrize(("write", "layout"), [(write_tiny_model, "two reads"), (write_tiny_fim_model, "FIM")])
+def test_an_adapter_in_words(tmp_path: Path, write: Callable[[Path], Path], layout: str) -> None:
+    model = write(tmp_path / "model")
+    assert load.adapter_in_words(str(model)) == f"{model}, LoRA of rank 4, layout: {layout}"
+
+
+def test_doctor_examines_it(model: Path) -> None:
+    done = lacuna("doctor", "--json", "--model", str(model))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["problems"] == []

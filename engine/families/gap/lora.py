@@ -96,8 +96,8 @@ def trained(name: str) -> Path:
 def in_words(directory: Path) -> str:
     """Where an adapter comes from and what it is, for people. Raises LoadError."""
     config = config_of(directory)
-    lengths = ", ".join(map(str, GapConfig.from_adapter(config).canvas_lengths))
-    return f"{directory}, LoRA of rank {config['r']}, canvas lengths {lengths}"
+    layout = "FIM" if GapConfig.is_fim(config) else "two reads"
+    return f"{directory}, LoRA of rank {config['r']}, layout: {layout}"
 
 
 def peft_name(place: str, side: str) -> str:

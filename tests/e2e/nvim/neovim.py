@@ -276,7 +276,7 @@ def _merged(options: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _environment(home: Path) -> Iterator[None]:
-    """Neovim's own folders are in the test's; the model's cache is the user's."""
+    """Neovim's own folders are in the test's; the model's cache is that of all tests."""
     own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
     before = dict(os.environ)
     os.environ.update(own)

@@ -14,7 +14,6 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
-import platformdirs
 import psutil
 import setup_vscode
 
@@ -62,7 +61,7 @@ class CodeServer:
         self._environment = {
             **setup_vscode.environment(),
             "HOME": str(root),
-            "XDG_CACHE_HOME": str(Path(platformdirs.user_cache_dir())),  # where the model is
+            "LACUNA_CACHE": os.environ["LACUNA_CACHE"],  # where the model is
             "LACUNA_STATE": str(root / "state"),
             "SHELL": "/bin/bash",
         }

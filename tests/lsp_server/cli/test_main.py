@@ -190,7 +190,5 @@ def test_canvas_after_canvas() -> None:
 
 @pytest.mark.weights
 def test_pull_prints_where_the_model_is(embedded_model: Path) -> None:
-    for arguments in ([], ["auto"], [model_store.EMBEDDED]):
-        done = lacuna("pull", *arguments)
-        wanted = embedded_model if model_store.EMBEDDED in arguments else model_store.find(model_store.DEFAULT_PULL)
-        assert (done.returncode, done.stdout) == (0, f"{wanted}\n")
+    done = lacuna("pull", model_store.EMBEDDED)
+    assert (done.returncode, done.stdout) == (0, f"{embedded_model}\n")

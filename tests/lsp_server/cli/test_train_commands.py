@@ -71,7 +71,7 @@ def test_train_on_a_repository(repo: Path, tmp_path: Path) -> None:
     done = lacuna(
         *("train", "gap", "--repo", str(repo), "--model", str(model), "--start", str(model), "--gaps", "150"),
         *("--device", "cpu"),
-        XDG_CACHE_HOME=str(cache),
+        LACUNA_CACHE=str(cache / "lacuna"),
     )
     assert done.returncode == 0, done.stderr
     assert "held-out text: next token right" in done.stdout
@@ -80,7 +80,15 @@ def test_train_on_a_repository(repo: Path, tmp_path: Path) -> None:
     assert (kept / "training.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((kept / "adapter_config.json").read_text())["gap"]["trained_gaps"] >= 150
     again = lacuna(
-        "train", "gap", "--name", "shapes", "--repo", str(repo), "--start", str(model), XDG_CACHE_HOME=str(cache)
+        "train",
+        "gap",
+        "--name",
+        "shapes",
+        "--repo",
+        str(repo),
+        "--start",
+        str(model),
+        LACUNA_CACHE=str(cache / "lacuna"),
     )
     assert again.returncode == 1 and "shapes was begun already" in again.stderr
 
@@ -104,7 +112,9 @@ def split(tmp_path: Path) -> Path:
 
 def test_evaluate_a_split(tmp_path: Path, split: Path) -> None:
     model = write_tiny_model(tmp_path / "model")
-    done = lacuna("eval", "--split", str(split), "--model", str(model), "--limit", "6", XDG_CACHE_HOME=str(tmp_path))
+    done = lacuna(
+        "eval", "--split", str(split), "--model", str(model), "--limit", "6", LACUNA_CACHE=str(tmp_path / "lacuna")
+    )
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.strip().splitlines()[-1])
     assert summary["gaps"] == 6
@@ -116,11 +126,11 @@ def test_evaluate_and_fit_another_adapter_on_a_base_in_the_fim_layout(tmp_path: 
     base = write_tiny_fim_model(tmp_path / "base", adapter=False)
     adapter = write_tiny_fim_model(tmp_path / "adapter")
     options = ("--split", str(split), "--model", str(base), "--limit", "6")
-    done = lacuna("eval", *options, "--adapter", str(adapter), XDG_CACHE_HOME=str(tmp_path))
+    done = lacuna("eval", *options, "--adapter", str(adapter), LACUNA_CACHE=str(tmp_path / "lacuna"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.strip().splitlines()[-1])["gaps"] == 6
     written = (adapter / "adapter_config.json").read_bytes()
-    done = lacuna("train", "fit-confidence", str(adapter), *options, XDG_CACHE_HOME=str(tmp_path))
+    done = lacuna("train", "fit-confidence", str(adapter), *options, LACUNA_CACHE=str(tmp_path / "lacuna"))
     assert done.returncode == 1 and "take more gaps" in done.stderr
     assert (adapter / "adapter_config.json").read_bytes() == written
 
@@ -137,7 +147,7 @@ def test_run_a_benchmark_in_the_fim_layout(tmp_path: Path) -> None:
     }
     (tmp_path / "tasks.jsonl").write_text(json.dumps(task) + "\n")
     options = ("--benchmark", str(tmp_path / "tasks.jsonl"), "--model", str(model))
-    done = lacuna("eval", *options, XDG_CACHE_HOME=str(tmp_path))
+    done = lacuna("eval", *options, LACUNA_CACHE=str(tmp_path / "lacuna"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.strip().splitlines()[-1])["tasks"] == 1
 
