@@ -213,6 +213,9 @@ class Filler(Protocol):
         the better and slower. Raises Stopped soon after `stop` is set.
         """
 
+    def prefill(self, gap: Gap, *, document: str = "", stop: Event | None = None) -> None:
+        """Reads both sides of a gap, so that a fill there soon has little left to read. Raises Stopped."""
+
     def close(self, document: str) -> None:
         """Forgets what was read for a document."""
 

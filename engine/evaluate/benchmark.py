@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from lacuna.engine.api import Gap
+from lacuna.engine.api import Gap, Infill
 from lacuna.engine.evaluate import answers, subject
 from lacuna.engine.evaluate.answers import AnswerFile
 from lacuna.engine.evaluate.fills import Fills
@@ -109,13 +109,19 @@ def pass_at_1(
     filling = tqdm(tasks, "Filling", unit="task", disable=None if progress else True)
     with AnswerFile(answers.place(evaluated.name)) as known:
         filled = Fills(evaluated, known)
-        fills = [filled.of(task.gap, NUM_CANDIDATES)[0].text for task in filling]
+        fills = [whole(filled.of(task.gap, NUM_CANDIDATES)[0]) for task in filling]
     programs = [task.program(fill) for task, fill in zip(tasks, fills, strict=True)]
     running = tqdm(
         run_all(programs, limits, at_once), "Running", len(tasks), unit="task", disable=None if progress else True
     )
     attempts = [Attempt(task, fill, verdict) for task, fill, verdict in zip(tasks, fills, running, strict=True)]
     return PassReport(tuple(attempts))
+
+
+def whole(infill: Infill) -> str:
+    """A fill; of one that ran out of tokens its whole lines, which is what the server shows of it."""
+    lines, _, _ = infill.text.rpartition("\n")
+    return infill.text if infill.features.ended or not lines else lines
 
 
 def read_tasks(benchmark: Path) -> Iterator[Task]:

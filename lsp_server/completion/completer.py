@@ -15,7 +15,7 @@ from lacuna.lsp_server.completion.request import Item, Request
 from lacuna.lsp_server.completion.suggester import Suggester
 from lacuna.lsp_server.completion.type_through import MAX_CLOSERS, Offer, TypeThrough
 from lacuna.lsp_server.documents.store import Document, DocumentStore, Snapshot, UnknownDocument
-from lacuna.lsp_server.documents.text import Place
+from lacuna.lsp_server.documents.text import Place, Position
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
 from lacuna.lsp_server.setup import Setup
@@ -114,6 +114,11 @@ class Completer:
         self._prefetch.follow(result.snapshot, result.suggestions[0])
         return [self._item(request, result.snapshot, one) for one in result.suggestions if _fits(request, one)]
 
+    def look_ahead(self, uri: str, position: Position) -> None:
+        """The cursor rests there: what a model reads around it is read before anybody types."""
+        if not self.is_busy and not isinstance(self._fillable(uri, position), Outcome):
+            self._prefetch.read(self._documents.snapshot(uri, position, 0.0))
+
     def _set(self, setup: Setup) -> None:
         self._config = setup.config
         self._suggester = Suggester(self._documents, setup)
@@ -159,18 +164,22 @@ class Completer:
         return snapshot.insert(asked.selected) if asked.selected else snapshot
 
     def _asked(self, request: Request) -> _Asked | Outcome:
-        document = self._document(request.uri)
-        if document is None:
-            return Outcome.NOT_OPEN
-        if not self._config.enabled or document.language_id in self._config.disabled_languages:
-            return Outcome.OFF
-        if request.position.line >= document.text.line_count:
-            return Outcome.OUTSIDE
+        if isinstance(refused := self._fillable(request.uri, request.position), Outcome):
+            return refused
         snapshot = self._documents.snapshot(request.uri, request.position, 0.0)  # type-through needs no tree
         selected = self._missing(request, snapshot)
         if selected is None:
             return Outcome.MENU
         return _Asked(snapshot, selected, self._typed_through(snapshot, selected))
+
+    def _fillable(self, uri: str, position: Position) -> Document | Outcome:
+        """The document, or why nothing is suggested there."""
+        document = self._document(uri)
+        if document is None:
+            return Outcome.NOT_OPEN
+        if not self._config.enabled or document.language_id in self._config.disabled_languages:
+            return Outcome.OFF
+        return document if position.line < document.text.line_count else Outcome.OUTSIDE
 
     def _missing(self, request: Request, snapshot: Snapshot) -> str | None:
         """What taking the menu's selected item would put in at the cursor; None if it would change more than that."""

@@ -1,10 +1,11 @@
-"""Speculative prefetch: while the engine is idle, the gap behind the suggestion that is shown is filled as if the
-suggestion had been taken."""
+"""Prefetch: while the engine is idle, the gap behind the suggestion that is shown is filled as if the suggestion had
+been taken, and where the cursor rests both sides are read."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 
 from lacuna.lsp_server.completion.suggester import Suggester
@@ -43,6 +44,11 @@ class Prefetch:
             self._place = (snapshot.uri, before, after)
             self._task = asyncio.create_task(self._seek(snapshot, suggestion))
 
+    def read(self, snapshot: Snapshot) -> None:
+        """The cursor rests there. What is looked for already is more, and goes on."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._read(snapshot))
+
     def stop(self) -> None:
         """The engine is wanted for something else."""
         if self._task is not None and not self._task.done():
@@ -66,6 +72,15 @@ class Prefetch:
             record.outcome = Outcome.SHOWN
             self._type_through.put(taken, Offer(found, invoked=False))
         _log.debug("%s", record)
+
+    async def _read(self, snapshot: Snapshot) -> None:
+        start = time.perf_counter()
+        try:
+            await self._suggester.prefill(snapshot)
+        except ModelError as error:
+            _log.warning("prefill: %s", error)
+        else:
+            _log.debug("prefill of version %d: %.0f ms", snapshot.version, (time.perf_counter() - start) * 1000.0)
 
 
 def _taken(snapshot: Snapshot, suggestion: Suggestion) -> Snapshot:

@@ -57,6 +57,13 @@ class Suggester:
         with record.stage("postprocess"):
             return select(question, snapshot, filled.infills, self._config.confidence)
 
+    async def prefill(self, snapshot: Snapshot) -> None:
+        """Has both sides of the snapshot's cursor read. Raises ModelError. Cancelling it stops the engine."""
+        question = build_question(snapshot, Trigger.INVOKED, self._setup.exclusion, self._worker.extent)
+        if isinstance(question, Question) and self._worker.is_ready:
+            asked = question.with_snippets(self._setup.snippets.choose(snapshot, self._documents))
+            await self._worker.prefill(asked.gap, path_of(snapshot.uri))
+
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self._worker.forget(path_of(uri))

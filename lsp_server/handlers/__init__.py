@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lacuna.lsp_server.handlers import commands, documents, inline_edits, lifecycle, models, reports, rewrites
+from lacuna.lsp_server.handlers import (
+    commands,
+    completions,
+    documents,
+    inline_edits,
+    lifecycle,
+    models,
+    reports,
+    rewrites,
+)
 
 FEATURES: dict[str, Callable[..., object]] = (
-    lifecycle.FEATURES | documents.FEATURES | reports.FEATURES | inline_edits.FEATURES
+    lifecycle.FEATURES | documents.FEATURES | completions.FEATURES | reports.FEATURES | inline_edits.FEATURES
 )
 COMMANDS: dict[str, Callable[..., object]] = (
     commands.COMMANDS | models.COMMANDS | reports.COMMANDS | inline_edits.COMMANDS | rewrites.COMMANDS

@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from lacuna.lsp_server.config import Config
 from lacuna.lsp_server.language_server import LacunaServer
-from lacuna.lsp_server.protocol import convert
+from lacuna.lsp_server.protocol import convert, names
 
 
 def add(ls: LacunaServer, config: Config) -> list[types.Registration]:
@@ -37,6 +37,11 @@ async def _completion(ls: LacunaServer, params: types.CompletionParams) -> types
     return convert.completion_list(await ls.complete(convert.completion_request(params)))
 
 
+def _cursor(ls: LacunaServer, params: Any) -> None:
+    ls.completer.look_ahead(*convert.document_position(params))
+
+
+FEATURES: dict[str, Callable[..., object]] = {names.CURSOR: _cursor}
 METHODS: dict[str, tuple[Callable[..., object], Any]] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: (_inline_completion, convert.INLINE_COMPLETION_OPTIONS),
     types.TEXT_DOCUMENT_COMPLETION: (_completion, convert.COMPLETION_OPTIONS),

@@ -153,6 +153,10 @@ class Worker:
         work = partial(self._fill, gap, document, num_candidates, time.perf_counter(), on_frame, fits)
         return await self._run(urgency, work)
 
+    async def prefill(self, gap: Gap, document: str) -> None:
+        """Reads both sides of a gap of a document, for whoever types there soon. Raises ModelError."""
+        await self._asked(Urgency.PREFETCH, lambda filler, stop: filler.prefill(gap, document=document, stop=stop))
+
     async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
         """The words of a passage that an edit elsewhere made less likely, from left to right. Raises ModelError."""
         return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.surprises(passage, stop=stop))

@@ -13,6 +13,9 @@ SHOW_FRAMES = "lacuna.frames"  # whether the client wants to be sent FRAMES
 PULL = "lacuna.pull"  # fetch a model
 MODELS = "lacuna.models"  # what can be chosen as `model`
 
+# Notifications of the client.
+CURSOR = "lacuna/cursor"  # the cursor rests somewhere, and no key was pressed: {textDocument, position}
+
 # Notifications to the client.
 STATUS = "lacuna/status"  # {"state", "message"}
 COPILOT_STATUS = "didChangeStatus"  # the same for clients of Copilot's server: {"busy", "message", "kind"}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 import tiny_diffusion_gemma
@@ -13,7 +15,7 @@ from language_client import started
 from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine import load
-from lacuna.engine.api import Gap
+from lacuna.engine.api import Gap, Stopped
 from lacuna.engine.device.runtime import Runtime
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
@@ -92,6 +94,17 @@ async def test_the_server_answers(model: Path) -> None:
 def test_an_adapter_in_words(tmp_path: Path, write: Callable[[Path], Path], layout: str) -> None:
     model = write(tmp_path / "model")
     assert load.adapter_in_words(str(model)) == f"{model}, LoRA of rank 4, layout: {layout}"
+
+
+def test_what_is_read_ahead_changes_no_fill(model: Path) -> None:
+    gap = Gap(PLACE["prefix"], PLACE["suffix"], "python", max_tokens=4)
+    ahead, plain = load.load(str(model), RUNTIME), load.load(str(model), RUNTIME)
+    ahead.prefill(gap, document="a.py")
+    assert ahead.infill(gap, document="a.py")[0].text == plain.infill(gap)[0].text
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        ahead.prefill(replace(gap, prefix="import os\n" + gap.prefix), document="b.py", stop=stop)
 
 
 def test_doctor_examines_it(model: Path) -> None:

@@ -18,6 +18,7 @@ from pygls.exceptions import JsonRpcInvalidParams, JsonRpcRequestCancelled
 from tiny_model import write_tiny_model
 
 from lacuna.engine.store import model_store
+from lacuna.lsp_server.protocol import names
 
 pytestmark = [pytest.mark.weights, pytest.mark.asyncio(loop_scope="module")]
 
@@ -130,6 +131,17 @@ async def test_the_gap_after_a_suggestion_is_denoised_before_it_is_taken(client:
     before = await outcomes(client)
     assert await client.ask(2, 8 + len(suggestion), uri=uri)
     assert await grown(client, before) == {"recalled": 1}
+
+
+async def test_where_the_cursor_rests_the_text_is_read_ahead(client: Client) -> None:
+    uri = new_uri()
+    client.open(ADD, uri)
+    client.logs.clear()
+    for wrong in ({}, {"textDocument": {"uri": uri}, "position": {"line": 1 << 40, "character": -1}}):
+        client.protocol.notify(names.CURSOR, wrong)
+    client.protocol.notify(names.CURSOR, {"textDocument": {"uri": uri}, "position": {"line": 1, "character": 11}})
+    await client.logged(r"^prefill of version 0: ")
+    assert texts(await client.ask(1, 11, uri=uri))
 
 
 async def test_invoked_requests_bring_several_suggestions(client: Client) -> None:

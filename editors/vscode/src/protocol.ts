@@ -11,6 +11,7 @@ export const ServerCommand = {
   models: "lacuna.models",
 } as const;
 
+export const CURSOR_NOTIFICATION = "lacuna/cursor";
 export const STATUS_NOTIFICATION = "lacuna/status";
 export const FRAMES_NOTIFICATION = "lacuna/frames";
 export const NEXT_EDIT_REQUEST = "textDocument/copilotInlineEdit";

@@ -115,6 +115,10 @@ class DiffusionGemmaInfiller:
         whole.sort(key=lambda entry: not fits(entry.fill[0]))
         return [self._answer(question, *entry.fill, entry.score, empty, trace) for entry in whole]
 
+    def prefill(self, gap: Gap, *, document: str = "", stop: Event | None = None) -> None:
+        """The encoder's prompt; what stands behind a hole is on the canvas."""
+        self._prompts.of(document).update(self._questioner.ask(gap).prompt, self._checks.until(stop))
+
     def close(self, document: str) -> None:
         """Its prompt's KV cache is freed."""
         self._prompts.forget(document)

@@ -53,6 +53,10 @@ class GapFiller:
         check = self._checks.until(stop)
         return self._sessions.of(document).infill(gap, num_candidates, check, on_frame, fits=fits)
 
+    def prefill(self, gap: Gap, *, document: str = "", stop: Event | None = None) -> None:
+        """With the document's session."""
+        self._sessions.of(document).prefill(gap, self._checks.until(stop))
+
     def patch(
         self,
         patch: Patch,

@@ -183,3 +183,16 @@ def test_who_asks_is_told_the_id_of_the_request(recorded: Recorded) -> None:
         return [message["id"] for message in messages if message.get("method") == "textDocument/inlineCompletion"]
 
     recorded.editor.until(lambda: sent()[-1:] == [asked], lambda: f"request {asked}; sent were {sent()}")
+
+
+def test_where_the_cursor_rests_is_told(recorded: Recorded) -> None:
+    def told() -> list[dict[str, Any]]:
+        return [message["params"] for message in recorded.messages() if message.get("method") == "lacuna/cursor"]
+
+    recorded.editor.visit("|def add(a, b):\n    return a + b\n", "resting.py")
+    recorded.editor.keys("jlll")
+    recorded.editor.until(lambda: told() and told()[-1]["position"] == {"line": 1, "character": 3}, told)
+    assert all(set(params) == {"textDocument", "position"} for params in told())
+    assert recorded.documents(), "of documents that are open alone"
+    recorded.editor.keys("ia<Esc>")
+    assert [message["method"] for message in recorded.messages()].count("textDocument/inlineCompletion") > 0

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 from tiny_model import write_tiny_fim_model, write_tiny_model
 
-from lacuna.engine.evaluate.benchmark import Task, pass_at_1, read_tasks
+from lacuna.engine.api import Features, Infill
+from lacuna.engine.evaluate.benchmark import Task, pass_at_1, read_tasks, whole
 from lacuna.engine.evaluate.sandbox import Limits, Verdict, run, run_all
 
 TASK = {
@@ -62,6 +63,14 @@ def test_nothing_that_a_program_started_is_left(tmp_path: Path) -> None:
 def test_verdicts_come_in_order_whatever_runs_at_once() -> None:
     programs = ["import time; time.sleep(0.5)", "assert False", "pass"]
     assert [verdict.passed for verdict in run_all(programs, LIMITS, at_once=3)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "shown"),
+    [("a\nb", True, "a\nb"), ("a\nb", False, "a"), ("a\n", False, "a"), ("a", False, "a"), ("", False, "")],
+)
+def test_a_fill_that_ran_out_of_tokens_is_cut_to_its_lines(text: str, ended: bool, shown: str) -> None:
+    assert whole(Infill(text, 0.5, 1, 1, Features(-1.0, -1.0, -1.0, -1.0, 3, ended))) == shown
 
 
 def test_the_right_answer_passes_and_a_wrong_one_fails() -> None:

@@ -21,6 +21,7 @@ function M.setup(options)
   end
   require("lacuna.show").start()
   require("lacuna.next_edits").start()
+  require("lacuna.resting").start()
   require("lacuna.client").enable()
 end
 

@@ -62,6 +62,17 @@ def test_typing_reads_only_what_is_new() -> None:
     assert sum(read) <= 4
 
 
+def test_what_was_read_ahead_is_not_read_again() -> None:
+    at = session()
+    at.prefill(GAP, lambda: None)
+    context = at._contexts[-1]
+    read: list[int] = []
+    original = context.prefill_prefix
+    context.prefill_prefix = lambda prefix, check: read.append(original(prefix, check)) or read[-1]  # type: ignore[method-assign]
+    assert fill(GAP, at) == fill(GAP)
+    assert read == [0] and len(at._contexts) == 1
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
