@@ -114,6 +114,8 @@ def _judged(question: Question, snapshot: Snapshot, infills: Sequence[Infill]) -
         selected = select(question, snapshot, [replace(infill, confidence=1.0)], 1.0)
         if not isinstance(selected, Reason):
             return Judged(infill.features, place, _shown(selected[0]))
+        if selected is Reason.TOO_LITTLE:
+            break
     return Judged(infills[0].features, place, None)
 
 

@@ -9,7 +9,11 @@ from lacuna.engine.api import Infill
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.infill.postprocess import longest_confident_prefix, postprocess, reveals_secret, unbroken
 from lacuna.lsp_server.infill.question import Question, Trigger
-from lacuna.lsp_server.infill.suggestion import Reason, Suggestion
+from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
+
+# Characters of a suggestion, white space around it aside, that are sooner typed than read. Of 440 suggestions that one
+# saw while typing six programs 27 % had no more.
+CRUMB = 3
 
 
 def select(
@@ -30,6 +34,8 @@ def select(
                 break
         else:
             reasons.append(suggestion)
+            if suggestion is Reason.TOO_LITTLE:
+                break  # what is less likely is no better for being longer
     return tuple(found.values()) or reasons[0]
 
 
@@ -39,9 +45,12 @@ def _suggestion(question: Question, snapshot: Snapshot, infill: Infill, threshol
     reason = Reason.LOW_CONFIDENCE
     for fill in dict.fromkeys(_candidates(question, infill, threshold)):
         result = postprocess(question, snapshot, fill, infill.text)
-        if isinstance(result, Suggestion):
+        if isinstance(result, Rejected):
+            reason = result.reason
+        elif question.trigger is Trigger.AUTOMATIC and len(result.text.strip()) <= CRUMB:
+            reason = Reason.TOO_LITTLE
+        else:
             return result
-        reason = result.reason
     return reason
 
 

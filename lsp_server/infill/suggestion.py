@@ -27,6 +27,7 @@ class Reason(Enum):
     UNBALANCED = "brackets or quotes would not match"
     PARSE_WORSE = "the syntax would be worse"
     SECRET = "it would hold a secret, or a part of one"
+    TOO_LITTLE = "it would save too little"
     AS_IT_IS = "the model would write it as it stands"
 
 

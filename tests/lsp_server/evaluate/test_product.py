@@ -21,6 +21,7 @@ from lacuna.lsp_server.completion.suggester import Suggester
 from lacuna.lsp_server.config import Config
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.evaluate.product import NOT_ASKED, SERVER, Product, Settings, deciding, snapshot_at
+from lacuna.lsp_server.infill import selection
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.model.model_pool import Models
@@ -155,7 +156,10 @@ def test_who_wants_to_know_what_comes_unasked_asks_half_as_much(model: Path, tmp
 
 
 @pytest.mark.parametrize("model", [write_tiny_fim_model], indirect=True)
-def test_the_confidence_model_learns_from_what_would_be_shown_if_all_were_sure(model: Path, tmp_path: Path) -> None:
+def test_the_confidence_model_learns_from_what_would_be_shown_if_all_were_sure(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "CRUMB", 0)  # this model writes few characters
     ends = [(at, PROSE.text.index("\n", at)) for at, sign in enumerate(PROSE.text, 1) if sign in " (,"]
     gaps = [*(EvaluationGap(PROSE, GapKind.REST_OF_LINE, *place) for place in ends), *MARKED]
     answers = tmp_path / "answers.jsonl"

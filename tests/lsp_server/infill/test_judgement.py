@@ -276,7 +276,7 @@ def selected(marked: str, language: str, *infills: Infill, trigger: Trigger = Tr
         ("go", "var x = 1\n|\nvar y = f(2)\n", ["var y", " = f(2)"]),
         ("rust", "struct A {\n    a: i32,\n    |\n    b: i32\n}\n", ["b", ": i32,"]),
         ("css", "p {\n  color: red;\n  |\n  margin: auto;\n}\n", ["margin", ": auto;"]),
-        ("ruby", "a = 1\n|\nb = f(2)\n", ["b", " = f(2)"]),
+        ("ruby", "a = 1\n|\nbest = f(2)\n", ["best", " = f(2)"]),
         ("lua", "local a = 1\n|\nlocal b = f(2)\n", ["local b", " = f(2)"]),
         ("html", "<p>a</p>\n|\n<p>b</p>\n", ["<p>", "b</p>"]),
         ("markdown", "A.\n\n|\n\nAnother one.\n", ["Another", " one."]),

@@ -42,7 +42,8 @@ def test_a_sure_fill_is_shown_whole() -> None:
 
 
 def test_of_an_unsure_fill_the_beginning_that_is_sure_is_shown() -> None:
-    assert check("x = |\n", UNSURE) == ["a"]
+    unsure = infill(0.1, ("alpha", 0.9), (" + ", 0.5), ("b", 0.2))
+    assert check("x = |\n", unsure) == ["alpha"]
     assert check("x = |\n", infill(0.1, ("name", 0.9), (".attri", 0.9), ("bute", 0.1))) == ["name"], "no half words"
 
 
@@ -62,6 +63,14 @@ def test_a_later_fill_takes_the_place_of_one_that_is_not_shown() -> None:
 def test_unasked_there_is_one_and_asked_all_that_differ_however_unsure() -> None:
     assert check("x = |\n", SURE, infill(0.9, ("c", 0.9))) == ["a + b"]
     assert check("x = |\n", SURE, HOPELESS, UNSURE, trigger=INVOKED) == ["a + b", "zz"]
+
+
+@pytest.mark.parametrize("text", ["a", "abc", "f()", "(a)"])
+def test_what_would_save_too_little_is_shown_to_whoever_asks(text: str) -> None:
+    fill, other = infill(0.9, (text, 0.9)), infill(0.9, ("another_name", 0.9))
+    assert check("x = |\n", fill) is Reason.TOO_LITTLE
+    assert check("x = |\n", fill, other) is Reason.TOO_LITTLE, "and nothing less likely instead"
+    assert check("x = |\n", fill, other, trigger=INVOKED) == [text, "another_name"]
 
 
 def test_the_setting_moves_the_line() -> None:
