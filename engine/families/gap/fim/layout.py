@@ -19,6 +19,7 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 LINES = 10  # above the cursor's, from which on the text is read as the middle
 SUFFIX_TOKENS = 96
 SUFFIX_CHARACTERS = 600  # more than these tokens ever need
+CLOSERS, MOST_CLOSERS = ")]}\"'`", 4
 MIDDLE_CHARACTERS = 1600  # of T: from there on the split moves down
 
 
@@ -31,11 +32,22 @@ class FimLayout:
     def prompt(self, gap: Gap) -> Prompt:
         text = self._window.cut(gap.prefix, gap.snippets)
         boundary = token_healing.boundary(text, gap.suffix, self._tokenizer)
-        suffix = boundary.suffix[:SUFFIX_CHARACTERS]
+        suffix = self._seen(boundary.prefix, boundary.suffix)
         at = self._split(boundary.prefix, suffix)
         self._above, self._suffix = boundary.prefix[:at], suffix
         after = self._tokenizer.encode(suffix)[:SUFFIX_TOKENS]
         return Prompt(boundary, read(boundary.prefix, at, after, self._markers, self._tokenizer), after)
+
+    def _seen(self, text: str, suffix: str) -> str:
+        """What S is made of: as before, where an editor has but put closers behind the cursor. Fills then write them
+        too, and whoever asked leaves them out."""
+        if self._suffix and text.startswith(self._above):
+            for count, sign in enumerate(suffix[:MOST_CLOSERS], 1):
+                if sign not in CLOSERS:
+                    break
+                if suffix[count : count + SUFFIX_CHARACTERS] == self._suffix:
+                    return self._suffix
+        return suffix[:SUFFIX_CHARACTERS]
 
     def _split(self, text: str, suffix: str) -> int:
         """Where T begins: where it did, while the text before that and the suffix are the same, and T is not too

@@ -56,6 +56,24 @@ def test_typing_only_appends() -> None:
         last = present
 
 
+@pytest.mark.parametrize("closers", [")", "])", "\"", "'])}"])
+def test_closers_that_an_editor_puts_behind_the_cursor_change_nothing(closers: str) -> None:
+    made, plain = layout(), layout()
+    for end in ("total = ", "total = f", "total = f(", "total = f(a", "total = f(a, b"):
+        behind = closers if "(" in end else ""
+        assert read(made, PREFIX + end, behind + SUFFIX) == read(plain, PREFIX + end, SUFFIX)
+    typed_over = PREFIX + "total = f(a, b" + closers
+    assert read(made, typed_over, SUFFIX) == read(plain, typed_over, SUFFIX)
+
+
+@pytest.mark.parametrize("behind", [")", "x", "),", ") + 1", "))))))"])
+def test_whatever_else_stands_behind_the_cursor_is_read(behind: str) -> None:
+    made = layout()
+    read(made, PREFIX + "total = f", "\nelsewhere()\n" if behind == ")" else SUFFIX)
+    gap = (PREFIX + "total = f(", behind + SUFFIX)
+    assert read(made, *gap) == read(layout(), *gap)
+
+
 def test_a_jump_keeps_what_is_before_both_places() -> None:
     made = layout()
     first = read(made, PREFIX * 2, SUFFIX)
