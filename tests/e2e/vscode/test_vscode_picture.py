@@ -1,6 +1,6 @@
 """The picture of the README: the embedded model's ghost text in a small program.
 
-With LACUNA_SCREENSHOTS=1 it is made anew.
+With LACUNA_SCREENSHOTS=qwen2.5-coder-0.5b, which then has to be in the tests' cache, it is made anew.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 from code_server import CodeServer
 from setup_vscode import EXTENSION
 from window import Window
+
+from lacuna.engine.store.model_store import EMBEDDED
 
 PICTURE = EXTENSION / "images" / "ghost-text.png"
 PROGRAM = '''\
@@ -37,9 +39,10 @@ class Inventory:
 
 
 def test_the_embedded_model_in_a_small_program(window: Window, code_server: CodeServer) -> None:
-    code_server.configure(model="smollm2-135m")
+    model = os.environ.get("LACUNA_SCREENSHOTS", EMBEDDED)
+    code_server.configure(model=model)
     window.open("inventory.py", PROGRAM)
-    window.wait_for_status("ready.*smollm2")
+    window.wait_for_status(f"ready.*{model}")
     window.run("View: Toggle Primary Side Bar Visibility")
     typed = _typed_until_something_is_shown(window, "return [item")
     window.page.wait_for_timeout(500)  # until the cursor's blinking and the tooltips have settled

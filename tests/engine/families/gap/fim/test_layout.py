@@ -56,7 +56,7 @@ def test_typing_only_appends() -> None:
         last = present
 
 
-@pytest.mark.parametrize("closers", [")", "])", "\"", "'])}"])
+@pytest.mark.parametrize("closers", [")", "])", '"', "'])}"])
 def test_closers_that_an_editor_puts_behind_the_cursor_change_nothing(closers: str) -> None:
     made, plain = layout(), layout()
     for end in ("total = ", "total = f", "total = f(", "total = f(a", "total = f(a, b"):
