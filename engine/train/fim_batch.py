@@ -53,7 +53,6 @@ class FimBatch:
     masked: Tensor  # bool [rows]
     positions: Tensor  # [rows]
     targets: Targets
-    readers: Tensor  # [positions of the targets]: the row that predicts the same token, having read all before it
 
     def to(self, device: str) -> FimBatch:
         """The same tensors elsewhere."""
@@ -64,7 +63,6 @@ class FimBatch:
             self.masked.to(device),
             self.positions.to(device),
             Targets(*(tensor.to(device) for tensor in vars(self.targets).values())),
-            self.readers.to(device),
         )
 
 
@@ -77,15 +75,13 @@ def batch(window: Window, markers: Markers, tokenizer: Tokenizer, chance: random
     if not runs:
         return None
     read = max(run.split for run in runs)
-    targets, readers = _targets(runs, markers.ends[0])
     return FimBatch(
         prefix=torch.tensor([markers.prefix, *window.ids[:read]]),
         runs=runs,
         ids=torch.tensor([token for run in runs for token in (*run.ids, *[0] * (run.rows - len(run.ids)))]),
         masked=torch.tensor([at >= len(run.ids) for run in runs for at in range(run.rows)]),
         positions=torch.tensor([position for run in runs for position in _positions(run)]),
-        targets=targets,
-        readers=readers,
+        targets=_targets(runs, markers.ends[0]),
     )
 
 
@@ -138,24 +134,23 @@ def _positions(run: Run) -> list[int]:
     return [*range(first, first + len(run.ids)), *masked]
 
 
-def _targets(runs: Sequence[Run], end: int) -> tuple[Targets, Tensor]:
-    """What a row predicts: the entry after it, or of a masked position the one after that which it stands for. Then
-    which row reads up to that entry, [positions]."""
-    rows: list[tuple[int, int, int, float, bool, bool, int]] = []  # row, reader, token, weight, first, read, run
+def _targets(runs: Sequence[Run], end: int) -> Targets:
+    """What a row predicts: the entry after it, or of a masked position the one after that which it stands for."""
+    rows: list[tuple[int, int, float, bool, bool, int]] = []  # row, token, weight, first, read, run
     base = 0
     for number, run in enumerate(runs):
         texts = (*run.ids, end)
         for at in range(run.start, len(texts)):
-            is_hole, row = at >= run.hole, base + at - 1
-            rows.append((row, row, texts[at], 1.0 if is_hole else BEFORE_WEIGHT, False, is_hole, number))
+            is_hole = at >= run.hole
+            rows.append((base + at - 1, texts[at], 1.0 if is_hole else BEFORE_WEIGHT, False, is_hole, number))
         for rank, node in enumerate(run.behind):
             for at in range(STRETCH):
                 if node + 2 + at < len(texts):
                     row = base + len(run.ids) + rank * STRETCH + at
-                    rows.append((row, base + node + 1 + at, texts[node + 2 + at], 1.0, at == 0, False, number))
+                    rows.append((row, texts[node + 2 + at], 1.0, at == 0, False, number))
         base += run.rows
-    where, readers, tokens, weights, first, read, canvases = zip(*rows, strict=True)
-    targets = Targets(
+    where, tokens, weights, first, read, canvases = zip(*rows, strict=True)
+    return Targets(
         rows=torch.tensor(where),
         tokens=torch.tensor(tokens),
         weights=torch.tensor(weights),
@@ -164,4 +159,3 @@ def _targets(runs: Sequence[Run], end: int) -> tuple[Targets, Tensor]:
         canvases=torch.tensor(canvases),
         readings=torch.ones(len(runs), dtype=torch.bool),
     )
-    return targets, torch.tensor(readers)

@@ -6,7 +6,7 @@ matrices together; each run attends to the prefix up to its split, and to itself
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -17,7 +17,6 @@ from lacuna.engine.train.frozen import Frozen
 from lacuna.engine.train.lora import Lora, Stack
 
 Read = tuple[Tensor, Tensor]  # keys and values of a layer, [pairs, tokens, head_dim]
-Product = Callable[[Stack, Tensor], Tensor]  # x [rows, in] -> [rows, outs]
 
 
 class FimPass:
@@ -30,21 +29,13 @@ class FimPass:
 
     def __call__(self, batch: FimBatch) -> Tensor:
         """Final states [rows, hidden]."""
-        return self._states(batch, _adapted)
-
-    @torch.no_grad()
-    def base(self, batch: FimBatch) -> Tensor:
-        """The same without the adapter; of masked positions they mean nothing."""
-        return self._states(batch, _plain)
-
-    def _states(self, batch: FimBatch, product: Product) -> Tensor:
-        reads = self._read(batch.prefix, product)
+        reads = self._read(batch.prefix)
         embedded = self._base.embed_rows(batch.ids)
         x = torch.where(batch.masked[:, None], self._lora.mask_embedding.to(embedded.dtype), embedded)
         masks = [_mask(run).to(x.dtype).to(x.device) for run in batch.runs]
         cos_sin = self._base.rope.at(batch.positions)
         for number, stacks in enumerate(self._lora.layers):
-            q, k, v = self._project(x, number, stacks, cos_sin, product)
+            q, k, v = self._project(x, number, stacks, cos_sin)
             sizes = [run.rows for run in batch.runs]
             parts = zip(q.split(sizes), k.split(sizes), v.split(sizes), masks, batch.runs, strict=True)
             keys, values = reads[number]
@@ -52,32 +43,27 @@ class FimPass:
                 self._attend(q, k, v, mask, keys[:, : 1 + run.split], values[:, : 1 + run.split])
                 for q, k, v, mask, run in parts
             ]
-            x = self._layer_end(x, torch.cat(mixed), number, stacks, product)
+            x = self._layer_end(x, torch.cat(mixed), number, stacks)
         return self._base.final_norm(x)
 
     @torch.no_grad()
-    def _read(self, ids: Tensor, product: Product) -> list[Read]:
+    def _read(self, ids: Tensor) -> list[Read]:
         x = self._base.embed_rows(ids)
         cos_sin = self._base.rope.at(torch.arange(len(ids), device=ids.device))
         later = torch.full((len(ids), len(ids)), -torch.inf, dtype=x.dtype, device=ids.device).triu(1)
         reads = []
         for number, stacks in enumerate(self._lora.layers):
-            q, k, v = self._project(x, number, stacks, cos_sin, product)
+            q, k, v = self._project(x, number, stacks, cos_sin)
             reads.append((k.transpose(0, 1), v.transpose(0, 1)))
             none = k.new_empty(self._pairs, 0, self._width)
-            x = self._layer_end(x, self._attend(q, k, v, later, none, none), number, stacks, product)
+            x = self._layer_end(x, self._attend(q, k, v, later, none, none), number, stacks)
         return reads
 
     def _project(
-        self,
-        x: Tensor,
-        number: int,
-        stacks: Mapping[str, Stack],
-        cos_sin: tuple[Tensor, Tensor],
-        product: Product,
+        self, x: Tensor, number: int, stacks: Mapping[str, Stack], cos_sin: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, [rows, heads or pairs, head_dim], the first two rotated."""
-        qkv = product(stacks["qkv"], self._rms_norm(x, self._norms[number][0]))
+        qkv = stacks["qkv"](self._rms_norm(x, self._norms[number][0]))
         bias = self._biases[number]
         qkv = (qkv if bias is None else qkv + bias).unflatten(-1, (self._heads + 2 * self._pairs, self._width))
         q, k, v = qkv.split([self._heads, self._pairs, self._pairs], dim=1)
@@ -95,23 +81,13 @@ class FimPass:
         mixed = before @ values + inside @ v.transpose(0, 1)
         return mixed.view(self._pairs, group, rows, -1).permute(2, 0, 1, 3).flatten(1)
 
-    def _layer_end(
-        self, x: Tensor, mixed: Tensor, number: int, stacks: Mapping[str, Stack], product: Product
-    ) -> Tensor:
-        x = x + product(stacks["o"], mixed)
-        gate, up = product(stacks["gate_up"], self._rms_norm(x, self._norms[number][1])).chunk(2, dim=-1)
-        return x + product(stacks["down"], functional.silu(gate) * up)
+    def _layer_end(self, x: Tensor, mixed: Tensor, number: int, stacks: Mapping[str, Stack]) -> Tensor:
+        x = x + stacks["o"](mixed)
+        gate, up = stacks["gate_up"](self._rms_norm(x, self._norms[number][1])).chunk(2, dim=-1)
+        return x + stacks["down"](functional.silu(gate) * up)
 
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self._base.config.rms_norm_eps)
-
-
-def _adapted(stack: Stack, x: Tensor) -> Tensor:
-    return stack(x)
-
-
-def _plain(stack: Stack, x: Tensor) -> Tensor:
-    return functional.linear(x, stack.base)
 
 
 def _mask(run: Run) -> Tensor:

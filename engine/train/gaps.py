@@ -16,7 +16,7 @@ from lacuna.engine.text.languages import Kind
 LEFTS = 9  # gaps that share one right cut, and with it one read of the suffix
 EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as well
 SUFFIX_SIZES = ((24, 0.3), (32, 0.4), (64, 0.3))  # tokens of every suffix of a window, and how often
-FIM_SUFFIX_SIZES = ((32, 0.35), (64, 0.4), (96, 0.25))
+FIM_SUFFIX_SIZES = ((32, 0.2), (64, 0.3), (96, 0.5))  # the same in the FIM layout
 SUFFIX_CHARS = 600  # as many as 96 tokens can need, nearly always
 LAST_LINES = 8  # of a file, at most
 LOCAL_PREFIX = 300  # characters before a left cut that its boundary can depend on

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,7 +18,7 @@ from lacuna.engine.train.fim_pass import FimPass
 from lacuna.engine.train.frozen import Frozen
 from lacuna.engine.train.gaps import Window
 from lacuna.engine.train.lora import Lora
-from lacuna.engine.train.loss import distilled, loss
+from lacuna.engine.train.loss import loss
 from lacuna.engine.train.padded import Capacity, padded
 
 CAPACITY = Capacity()  # of a batch that is captured
@@ -59,7 +58,7 @@ class TwoReadsLesson:
 
 
 class FimLesson:
-    """The FIM layout: one set of adapted weights reads everything. What a hole holds is learned from the base too."""
+    """The FIM layout: one set of adapted weights reads everything."""
 
     is_captured = False
 
@@ -72,7 +71,5 @@ class FimLesson:
 
     def loss(self, drawn: FimBatch) -> tuple[Tensor, Tensor]:
         drawn = drawn.to(self._frozen.decoder.device)
-        with torch.no_grad():
-            base = functional.linear(self._pass.base(drawn).index_select(0, drawn.readers), self._frozen.head)
         rows = self._pass(drawn).index_select(0, drawn.targets.rows)
-        return distilled(functional.linear(rows, self._frozen.head), base, drawn.targets, self._markers.ends)
+        return loss(functional.linear(rows, self._frozen.head), drawn.targets)

@@ -97,29 +97,3 @@ def test_a_run_of_a_base_without_an_adapter_learns_and_leaves_one_that_loads(tmp
         (tmp_path / "run" / name).replace(model / name)
     loaded = load.load(str(model), runtime.choose(device="cpu", dtype="float32"))
     assert loaded.infill(Gap("def area(width, ", "):\n    return width\n", max_tokens=20))
-
-
-@torch.no_grad()
-def test_the_base_says_every_learned_token_having_read_all_before_it(model: Path) -> None:
-    base = frozen.load(str(model), RUNTIME)
-    adapter = lora.load(model, base.decoder.config, str(model))
-    factors = Lora(base.layers, adapter.config["r"], adapter.config["lora_alpha"], adapter, base.noise)
-    factors.merge()
-    (model / "plain").mkdir()
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        (model / "plain" / name).write_bytes((model / name).read_bytes())
-    batch, plain = drawn(base, 1), loading.load(str(model / "plain"), RUNTIME).denoiser
-    rows = functional.linear(FimPass(base, factors).base(batch), base.head).log_softmax(-1)
-    markers = plain.config.markers
-    assert markers is not None
-    end_at_markers(rows, markers)
-    for at, token, number in zip(
-        batch.readers.tolist(), batch.targets.tokens.tolist(), batch.targets.canvases.tolist(), strict=True
-    ):
-        part = batch.runs[number]
-        before = at - sum(run.rows for run in batch.runs[:number]) + 1  # of the run's entries
-        assert token == (*part.ids, markers.ends[0])[before]
-        context = plain.context()
-        context.prefill_prefix([*batch.prefix[: 1 + part.split].tolist(), *part.ids[:before]], lambda: None)
-        expected = plain.denoise(context, CanvasTree([()], {})).log_probs[()]
-        torch.testing.assert_close(rows[at], expected, atol=1e-4, rtol=0)
