@@ -92,8 +92,8 @@ async def type_and_ask(lines: int, keystrokes: int, warm: bool, model: str) -> R
     run, editor, started = Run(), Editor(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         await editor.start(Path(folder), {"model": model})
-        text = text_of(lines)
-        document = editor.open(Path(folder) / "scale.py", text, _body(text, len(text) // 2))
+        text, at = _with_empty_line(text_of(lines))
+        document = editor.open(Path(folder) / "scale.py", text, at)
         await editor.ready()
         run.first_answer_s = time.perf_counter() - started
         await asyncio.sleep(1.0)  # the first tree of a large file
@@ -121,8 +121,8 @@ async def type_beside_next_edits(lines: int, keystrokes: int, model: str) -> tup
     length = min(keystrokes, len(TYPED))  # of a round: the same pieces in both kinds
     with tempfile.TemporaryDirectory() as folder:
         await editor.start(Path(folder), {"model": model})
-        text = text_of(lines)
-        document = editor.open(Path(folder) / "scale.py", text, _body(text, len(text) // 2))
+        text, at = _with_empty_line(text_of(lines))
+        document = editor.open(Path(folder) / "scale.py", text, at)
         await editor.ready()
         for number in range(2 * keystrokes):
             beside = number // length % 2
@@ -144,6 +144,13 @@ def _piece(number: int) -> str:
 def _body(text: str, near: int) -> int:
     """The start of the line after a function's `scaled = ...`, near an index."""
     return text.index("\n", text.index("    scaled = ", near)) + 1
+
+
+def _with_empty_line(text: str) -> tuple[str, int]:
+    """A text with an empty line in its middle, as after Enter, and where it begins: who types in front of other text
+    changes with every line end what follows the cursor."""
+    at = _body(text, len(text) // 2)
+    return f"{text[:at]}\n{text[at:]}", at
 
 
 def _ends(document: OpenText) -> tuple[Place, Place]:
