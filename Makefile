@@ -41,8 +41,12 @@ pull: $(STAMP) ## Fetch and convert the default model, once, into the user's cac
 demo: $(STAMP) ## See the real server complete a small sample project
 	$(BIN)/lacuna demo
 
-# Tests have a cache of their own (tests/conftest.py), with the smallest model alone.
-.PHONY: pull-for-tests
+# Benches, trainings and evaluations take the smallest model where none is named; tests have a cache of their own with it
+# alone (tests/conftest.py).
+.PHONY: pull-smallest pull-for-tests
+pull-smallest: $(STAMP)
+	$(BIN)/lacuna pull smollm2-135m
+
 pull-for-tests: $(STAMP)
 	LACUNA_CACHE=$(CURDIR)/build/cache $(BIN)/lacuna pull smollm2-135m
 
@@ -85,19 +89,19 @@ build/types/lacuna: $(STAMP)
 type: build/types/lacuna ## Check types
 	$(BIN)/mypy
 
-bench: pull ## Measure keystroke to suggestion
+bench: pull-smallest ## Measure keystroke to suggestion
 	$(BIN)/python bench/latency.py
 
-bench-edits: pull ## Measure edit suggestions on the corpus' held-out files (BENCH_ARGS="--limit 20" for a quick look)
+bench-edits: pull-smallest ## Measure edit suggestions on the corpus' held-out files (BENCH_ARGS="--limit 20" for a quick look)
 	$(BIN)/python bench/edits.py $(BENCH_ARGS)
 
 corpus: $(STAMP) ## Fetch the sources that the embedded model's adapter is trained on
 	$(BIN)/lacuna corpus build
 
-train: corpus pull ## Train the embedded model's adapter further (TRAIN_ARGS="--minutes 60")
+train: corpus pull-smallest ## Train the embedded model's adapter further (TRAIN_ARGS="--minutes 60")
 	$(BIN)/lacuna train gap $(TRAIN_ARGS)
 
-eval: corpus pull ## Measure fills on held-out packages (EVAL_ARGS="--limit 200" for a quick look)
+eval: corpus pull-smallest ## Measure fills on held-out packages (EVAL_ARGS="--limit 200" for a quick look)
 	$(BIN)/lacuna eval $(EVAL_ARGS)
 
 clean: ## Remove .venv/ and caches (the pulled model stays)

@@ -119,7 +119,7 @@ def pass_at_1(
 
 
 def whole(infill: Infill) -> str:
-    """A fill; of one that ran out of tokens its whole lines, which is what the server shows of it."""
+    """A fill; of one that ran out of tokens its whole lines, if it has any: the server shows no broken line either."""
     lines, _, _ = infill.text.rpartition("\n")
     return infill.text if infill.features.ended or not lines else lines
 
