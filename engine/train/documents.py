@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -30,17 +30,12 @@ class Documents:
     """A training set in memory."""
 
     def __init__(
-        self,
-        documents: Iterable[Document],
-        seed: int,
-        suffix_sizes: Sequence[tuple[int, float]] = gaps.SUFFIX_SIZES,
-        near_end: float = 0.0,
+        self, documents: Iterable[Document], seed: int, cutting: gaps.Cutting = gaps.TWO_READS_CUTTING
     ) -> None:
-        """`near_end`: how often a window is to reach its file's end."""
         self._documents = [document for document in documents if document.text.strip()]
         if not self._documents:
             raise ValueError("there is nothing to train on: the corpus has no documents")
-        self._seed, self._suffix_sizes, self._near_end = seed, suffix_sizes, near_end
+        self._seed, self._cutting = seed, cutting
         self._cumulated = list(accumulate(self._weights()))
 
     def __len__(self) -> int:
@@ -51,13 +46,13 @@ class Documents:
         chance = random.Random(f"{self._seed}/{number}")
         (document,) = chance.choices(self._documents, cum_weights=self._cumulated)
         (size,) = chance.choices([size for size, _ in SIZES], [often for _, often in SIZES])
-        near_end = self._near_end > 0 and chance.random() < self._near_end
+        near_end = self._cutting.near_end > 0 and chance.random() < self._cutting.near_end
         start = (
             gaps.start_before_end(document.text, 3 * size, chance)
             if near_end
             else gaps.random_start(document.text, chance)
         )
-        return gaps.cut(document.text, start, document.language, size, RIGHTS, tokenizer, chance, self._suffix_sizes)
+        return gaps.cut(document.text, start, document.language, size, RIGHTS, tokenizer, chance, self._cutting)
 
     def _weights(self) -> list[float]:
         """By size, up to a limit, so that no long file takes over; Python gets its share where there is other code."""

@@ -24,7 +24,7 @@ AT_THE_CURSOR, AT_THE_LINE = 0.1, 0.15  # how often the split is right before th
 LINES = 12  # above that, at most, else
 MIDDLE_TOKENS = 192  # of T and the hole
 STRETCHES, STRETCH = 4, 6  # of masked positions: how many a run has at most, and how long they are
-BEFORE_WEIGHT = 0.3  # of T's tokens in the loss; those of the hole and its end count 1
+BEFORE = 0.25  # so many of T's tokens are learned too: they cost as much as those of the hole and teach less
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def batch(window: Window, markers: Markers, tokenizer: Tokenizer, chance: random
         ids=torch.tensor([token for run in runs for token in (*run.ids, *[0] * (run.rows - len(run.ids)))]),
         masked=torch.tensor([at >= len(run.ids) for run in runs for at in range(run.rows)]),
         positions=torch.tensor([position for run in runs for position in _positions(run)]),
-        targets=_targets(runs, markers.ends[0]),
+        targets=_targets(runs, markers.ends[0], chance),
     )
 
 
@@ -134,7 +134,7 @@ def _positions(run: Run) -> list[int]:
     return [*range(first, first + len(run.ids)), *masked]
 
 
-def _targets(runs: Sequence[Run], end: int) -> Targets:
+def _targets(runs: Sequence[Run], end: int, chance: random.Random) -> Targets:
     """What a row predicts: the entry after it, or of a masked position the one after that which it stands for."""
     rows: list[tuple[int, int, float, bool, bool, int]] = []  # row, token, weight, first, read, run
     base = 0
@@ -142,7 +142,8 @@ def _targets(runs: Sequence[Run], end: int) -> Targets:
         texts = (*run.ids, end)
         for at in range(run.start, len(texts)):
             is_hole = at >= run.hole
-            rows.append((base + at - 1, texts[at], 1.0 if is_hole else BEFORE_WEIGHT, False, is_hole, number))
+            if is_hole or chance.random() < BEFORE:
+                rows.append((base + at - 1, texts[at], 1.0, False, is_hole, number))
         for rank, node in enumerate(run.behind):
             for at in range(STRETCH):
                 if node + 2 + at < len(texts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,24 +15,61 @@ from lacuna.engine.text.languages import Kind
 
 LEFTS = 9  # gaps that share one right cut, and with it one read of the suffix
 EMPTY_TOO = 0.6  # right cuts where a gap without anything missing is cut as well
-SUFFIX_SIZES = ((24, 0.3), (32, 0.4), (64, 0.3))  # tokens of every suffix of a window, and how often
-FIM_SUFFIX_SIZES = ((32, 0.2), (64, 0.3), (96, 0.5))  # the same in the FIM layout
 SUFFIX_CHARS = 600  # as many as 96 tokens can need, nearly always
 LAST_LINES = 8  # of a file, at most
 LOCAL_PREFIX = 300  # characters before a left cut that its boundary can depend on
 
 
 class Shape(Enum):
-    """What a gap is, as people make them; the value is how often it is cut. Empty ones come with every other shape."""
+    """What a gap is, as people make them. Empty ones come with every other shape."""
 
-    REST_OF_LINE = 32
-    ARGUMENTS = 20  # editors close brackets by themselves
-    STATEMENT = 12
-    BLOCK = 6
-    LINES = 8
-    SPAN = 14
-    EMPTY = 0
-    FILE_END = -1  # the last lines of a file, cut wherever a window reaches its end: nothing behind them says so
+    REST_OF_LINE = "rest of a line"
+    ARGUMENTS = "arguments"  # editors close brackets by themselves
+    STATEMENT = "statement"
+    BLOCK = "block"
+    LINES = "lines"
+    SPAN = "span"
+    EMPTY = "empty"
+    FILE_END = "file's end"  # its last lines, cut wherever a window reaches them: nothing behind them says so
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How windows are cut."""
+
+    often: Mapping[Shape, int]  # how often a gap of each shape is cut, relative to the others
+    suffix_sizes: tuple[tuple[int, float], ...]  # tokens of every suffix of a window, and how often
+    more_lines: int  # of a hole of several lines, behind the rest of its first one, at most
+    near_end: float = 0.0  # how often a window is to reach its file's end
+
+
+TWO_READS_CUTTING = Cutting(
+    {
+        Shape.REST_OF_LINE: 32,
+        Shape.ARGUMENTS: 20,
+        Shape.STATEMENT: 12,
+        Shape.BLOCK: 6,
+        Shape.LINES: 8,
+        Shape.SPAN: 14,
+    },
+    suffix_sizes=((24, 0.3), (32, 0.4), (64, 0.3)),
+    more_lines=3,
+)
+# A base of this layout knows rests of lines before any training; where longer holes end it does not. Where a file ends
+# with the hole, nothing behind it says so: that is learned by itself.
+FIM_CUTTING = Cutting(
+    {
+        Shape.REST_OF_LINE: 26,
+        Shape.ARGUMENTS: 14,
+        Shape.STATEMENT: 14,
+        Shape.BLOCK: 10,
+        Shape.LINES: 16,
+        Shape.SPAN: 20,
+    },
+    suffix_sizes=((32, 0.2), (64, 0.3), (96, 0.5)),
+    more_lines=4,
+    near_end=0.2,
+)
 
 
 @dataclass(frozen=True)
@@ -62,27 +99,36 @@ def cut(
     rights: int,
     tokenizer: Tokenizer,
     chance: random.Random,
-    suffix_sizes: Sequence[tuple[int, float]] = SUFFIX_SIZES,
+    cutting: Cutting = TWO_READS_CUTTING,
 ) -> Window:
     """A window of at most `size` tokens from `start`, an offset of a line, with gaps at up to `rights` right cuts."""
-    (seen,) = chance.choices([size for size, _ in suffix_sizes], [often for _, often in suffix_sizes])
-    return _Cutter(text, start, language, size, tokenizer, chance).window(rights, seen)
+    sizes, often = zip(*cutting.suffix_sizes, strict=True)
+    (seen,) = chance.choices(sizes, often)
+    return _Cutter(text, start, language, size, tokenizer, chance, cutting).window(rights, seen)
 
 
 class _Cutter:
     def __init__(
-        self, text: str, start: int, language: str, size: int, tokenizer: Tokenizer, chance: random.Random
+        self,
+        text: str,
+        start: int,
+        language: str,
+        size: int,
+        tokenizer: Tokenizer,
+        chance: random.Random,
+        cutting: Cutting,
     ) -> None:
         ids, ends = tokenizer.encode_with_ends(text[start : start + 8 * size])
         self._ids, ends = ids[:size], ends[:size]
         self._starts = [start, *(start + end for end in ends)]  # offsets where tokens begin; the last is the window's
         self._text, self._end, self._tokenizer, self._chance = text, self._starts[-1], tokenizer, chance
+        self._cutting = cutting
         self._spans = _spans(text, start, self._end, language)
 
     def window(self, rights: int, seen: int) -> Window:
         suffixes: list[tuple[int, ...]] = []
         gaps: list[TrainingGap] = []
-        shapes = self._chance.choices(list(Shape), [max(0, shape.value) for shape in Shape], k=rights)
+        shapes = self._chance.choices(list(self._cutting.often), list(self._cutting.often.values()), k=rights)
         for shape in [*shapes, *([Shape.FILE_END] if self._end == len(self._text) else [])]:
             by_right: dict[int, list[tuple[Shape, int]]] = {}
             # By name too: a set has another order in every process.
@@ -144,7 +190,7 @@ class _Cutter:
 
     def lines(self) -> tuple[int, int]:
         start, end = self._line()
-        for _ in range(self._chance.randint(1, 3)):
+        for _ in range(self._chance.randint(1, self._cutting.more_lines)):
             end = self._line_end(end + 1)
         return min(end, self._end), start
 

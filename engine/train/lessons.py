@@ -6,7 +6,6 @@ import random
 from typing import Any, Protocol
 
 from torch import Tensor
-from torch.nn import functional
 
 from lacuna.engine.families.gap.denoiser import GapConfig
 from lacuna.engine.families.gap.fim.templates import Markers
@@ -54,7 +53,7 @@ class TwoReadsLesson:
         base = self._frozen.decoder
         drawn = drawn.to(base.device)
         hidden = self._pass(drawn, reads.read(drawn.ids, base))
-        return loss(functional.linear(hidden.index_select(0, drawn.targets.rows), self._frozen.head), drawn.targets)
+        return loss(hidden.index_select(0, drawn.targets.rows), self._frozen.head, drawn.targets)
 
 
 class FimLesson:
@@ -72,4 +71,4 @@ class FimLesson:
     def loss(self, drawn: FimBatch) -> tuple[Tensor, Tensor]:
         drawn = drawn.to(self._frozen.decoder.device)
         rows = self._pass(drawn).index_select(0, drawn.targets.rows)
-        return loss(functional.linear(rows, self._frozen.head), drawn.targets)
+        return loss(rows, self._frozen.head, drawn.targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from lacuna.engine.train.batch import Targets
 
+POSITIONS = 128  # whose logits are there at once
 CANVAS_WEIGHT, READER_WEIGHT = 0.5, 1.0  # the reader decides, the canvas only drafts
 
 
@@ -28,13 +30,13 @@ class Sums:
     alls: float
 
 
-def loss(logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-    """What is minimised, a mean over positions, for logits [positions, vocab]; and what `Sums` names, without
-    gradients. No shape depends on what the tensors hold."""
-    entropy = functional.cross_entropy(logits.float(), targets.tokens, reduction="none")
+def loss(states: Tensor, head: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    """What is minimised, a mean over positions, for final states [positions, hidden] and the base's head [vocab,
+    hidden]; and what `Sums` names, without gradients. No shape depends on what the tensors hold."""
+    entropy, best = _CrossEntropy.apply(states, head, targets.tokens)
     weights = targets.weights * torch.where(targets.read, READER_WEIGHT, CANVAS_WEIGHT)
     positions = (targets.weights > 0).sum()
-    right, found = logits.detach().argmax(-1) == targets.tokens, entropy.detach()
+    right, found = best == targets.tokens, entropy.detach()
     wrong = torch.zeros_like(targets.readings, dtype=torch.int32)
     wrong = wrong.index_add(0, targets.canvases, (targets.read & ~right).int())
     sums = [
@@ -49,3 +51,32 @@ def loss(logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         targets.readings.sum(),
     ]
     return (weights @ entropy) / positions, torch.stack([value.float() for value in sums])
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Cross-entropy [positions] of tokens, and the likeliest ones, from final states and a head that is not learned.
+
+    Positions and vocabulary make the largest matrix of a training step, so it is made in parts, each with its gradient
+    at once: dH/dstate = (p - onehot) head.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, head: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        entropies, likeliest, grads = [], [], []
+        for part, wanted in zip(states.split(POSITIONS), tokens.split(POSITIONS), strict=True):
+            logits = functional.linear(part, head).float()
+            likeliest.append(logits.argmax(-1))
+            norm = logits.logsumexp(-1, keepdim=True)
+            entropies.append((norm - logits.gather(-1, wanted[:, None]))[:, 0])
+            slopes = logits.sub_(norm).exp_()
+            slopes.scatter_add_(-1, wanted[:, None], -torch.ones_like(norm))
+            grads.append(slopes.to(head.dtype) @ head)
+        best = torch.cat(likeliest)
+        ctx.save_for_backward(torch.cat(grads))
+        ctx.mark_non_differentiable(best)
+        return torch.cat(entropies), best
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (of_states,) = ctx.saved_tensors
+        return (of_states * grads[0][:, None]).to(of_states.dtype), None, None

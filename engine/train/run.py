@@ -22,7 +22,7 @@ from lacuna.engine.train import checkpoint, frozen
 from lacuna.engine.train.checkpoint import Progress
 from lacuna.engine.train.documents import Document, Documents
 from lacuna.engine.train.frozen import Frozen
-from lacuna.engine.train.gaps import FIM_SUFFIX_SIZES
+from lacuna.engine.train.gaps import FIM_CUTTING, TWO_READS_CUTTING
 from lacuna.engine.train.lessons import FimLesson, Lesson, TwoReadsLesson
 from lacuna.engine.train.lora import STACKS, Lora
 from lacuna.engine.train.trainer import Measure, Step, TrainConfig, Trainer, Windows
@@ -30,8 +30,6 @@ from lacuna.engine.train.windows_ahead import WindowsAhead
 
 METRICS = "metrics.jsonl"
 RANK = 16  # of an adapter that is begun anew
-# How windows are cut for it. Where a file ends with the hole, nothing behind it says so: that is learned by itself.
-FIM_CUTTING: dict[str, Any] = {"suffix_sizes": FIM_SUFFIX_SIZES, "near_end": 0.2}
 CUTTERS = 4  # processes that cut windows for a GPU
 TARGETS = sorted(name.split(".")[-1] for names in STACKS.values() for name in names)
 
@@ -89,8 +87,8 @@ class Run:
         self._words = _words(begun, rank, model)
         gap = self._words["gap"]
         self._lora = Lora(base.layers, self._words["r"], self._words["lora_alpha"], begun, base.noise)
-        self._cutting = FIM_CUTTING if GapConfig.is_fim(self._words) else {}
-        self._documents, self._seed, self._target = Documents(documents, seed, **self._cutting), seed, target
+        self._cutting = FIM_CUTTING if GapConfig.is_fim(self._words) else TWO_READS_CUTTING
+        self._documents, self._seed, self._target = Documents(documents, seed, self._cutting), seed, target
         self._tokenizer, self._tokenizer_file = base.tokenizer, model_store.find(model) / "tokenizer.json"
         self._on_cpu = chosen.device == "cpu"
         self.trainer = Trainer(_lesson(base, self._lora, self._words), self._lora, config, chosen.threads)
@@ -115,7 +113,7 @@ class Run:
 
     def measure(self, documents: Iterable[Document], windows: int) -> Measure:
         """How well the gaps of other documents are denoised now. Raises ValueError as `steps` does."""
-        read = Documents(documents, self._seed, **self._cutting)
+        read = Documents(documents, self._seed, self._cutting)
         with _explained():
             return self.trainer.measure(partial(read.window, tokenizer=self._tokenizer), windows)
 

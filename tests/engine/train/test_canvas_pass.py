@@ -132,7 +132,7 @@ def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> Non
     _, drawn = window_and_batch()
     parameter = dict(lora().parameters())[name]
     _, hidden = states()
-    total = loss(_logits(hidden, drawn), drawn.targets)[0]
+    total = _loss(hidden, drawn)[0]
     (gradient,) = torch.autograd.grad(total, [parameter])
     step = gradient * (0.02 / float(gradient.norm()))
     values = []
@@ -141,7 +141,7 @@ def test_a_step_along_the_gradient_changes_the_loss_as_it_says(name: str) -> Non
             parameter.add_(step, alpha=sign)
         lora().merge()
         with torch.no_grad():
-            values.append(float(loss(_logits(states()[1], drawn), drawn.targets)[0]))
+            values.append(float(_loss(states()[1], drawn)[0]))
             parameter.add_(step, alpha=-sign)
     lora().merge()
     assert values[0] - values[1] == pytest.approx(2 * 0.02 * float(gradient.norm()), rel=0.05)
@@ -155,7 +155,7 @@ def test_what_pads_a_batch_changes_nothing() -> None:
     run = CanvasPass(base().decoder, base().norms, lora(), embedded().denoiser.config.suffix_distance)
     found = []
     for drawn in (exact, padded(exact, small)):
-        total, sums = loss(_logits(run(drawn, reads.read(drawn.ids, base().decoder)), drawn), drawn.targets)
+        total, sums = _loss(run(drawn, reads.read(drawn.ids, base().decoder)), drawn)
         found.append((total, sums, *torch.autograd.grad(total, parameters)))
     for plain, with_padding in zip(*found, strict=True):
         torch.testing.assert_close(plain, with_padding, atol=1e-5, rtol=1e-3)
@@ -188,6 +188,5 @@ def _by_group(drawn: Batch, hidden: Tensor) -> list[Tensor]:
     ]
 
 
-def _logits(hidden: torch.Tensor, drawn: Batch) -> torch.Tensor:
-    """[positions, vocab] of what is learned."""
-    return hidden.index_select(0, drawn.targets.rows) @ base().head.T
+def _loss(hidden: torch.Tensor, drawn: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    return loss(hidden.index_select(0, drawn.targets.rows), base().head, drawn.targets)

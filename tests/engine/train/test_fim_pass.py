@@ -19,7 +19,7 @@ from lacuna.engine.families.gap.denoiser import end_at_markers
 from lacuna.engine.families.gap.fim import templates
 from lacuna.engine.train import fim_batch, frozen, gaps, run
 from lacuna.engine.train.documents import Document
-from lacuna.engine.train.fim_batch import BEFORE_WEIGHT, STRETCH, FimBatch
+from lacuna.engine.train.fim_batch import BEFORE, STRETCH, FimBatch
 from lacuna.engine.train.fim_pass import FimPass
 from lacuna.engine.train.lora import Lora
 from lacuna.engine.train.run import Budget
@@ -37,7 +37,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def drawn(base: frozen.Frozen, seed: int) -> FimBatch:
-    window = gaps.cut(TEXT, 0, "python", 160, 6, base.tokenizer, random.Random(seed), gaps.FIM_SUFFIX_SIZES)
+    window = gaps.cut(TEXT, 0, "python", 160, 6, base.tokenizer, random.Random(seed), gaps.FIM_CUTTING)
     found = fim_batch.batch(window, templates.markers(base.tokenizer.marker), base.tokenizer, random.Random(seed))
     assert found is not None
     return found
@@ -70,17 +70,23 @@ def test_the_trained_pass_is_the_one_that_is_used(model: Path, seed: int) -> Non
         start += part.rows
 
 
-def test_every_token_of_a_hole_and_its_end_are_learned_once(model: Path) -> None:
+def test_every_token_of_a_hole_and_its_end_are_learned_once_and_some_before_it(model: Path) -> None:
     base = frozen.load(str(model), RUNTIME)
     markers = templates.markers(base.tokenizer.marker)
+    learned = stand = 0
     for seed in range(8):
         batch = drawn(base, seed)
         for number, part in enumerate(batch.runs):
             mine = batch.targets.canvases == number
             holes = batch.targets.tokens[mine & batch.targets.read].tolist()
             assert holes == [*part.ids[part.hole :], markers.ends[0]]
-            before = mine & (batch.targets.weights == torch.tensor(BEFORE_WEIGHT))
-            assert batch.targets.tokens[before].tolist() == list(part.ids[part.start : part.hole])
+            first = sum(before.rows for before in batch.runs[:number])
+            for row, token in zip(batch.targets.rows[mine].tolist(), batch.targets.tokens[mine].tolist(), strict=True):
+                if first + part.start - 1 <= row < first + part.hole - 1:
+                    assert token == part.ids[row - first + 1]
+                    learned += 1
+            stand += part.hole - part.start
+    assert 0.5 * BEFORE < learned / stand < 1.5 * BEFORE
 
 
 def test_a_run_of_a_base_without_an_adapter_learns_and_leaves_one_that_loads(tmp_path: Path) -> None:

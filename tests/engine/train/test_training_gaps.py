@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from embedded import tokenizer
@@ -72,6 +73,19 @@ def test_every_shape_is_cut() -> None:
     shapes = [gap.shape for seed in range(60) for gap in window(seed).gaps]
     assert {shape for shape in Shape if shapes.count(shape) < 20} == set()
     assert 0.05 < shapes.count(Shape.EMPTY) / len(shapes) < 0.2
+
+
+def test_which_shapes_are_cut_and_how_many_lines_they_have_is_said() -> None:
+    text = "".join(f"value_{number} = compute({number})\n" for number in range(30))
+    longest = []
+    for more_lines in (1, 4):
+        only = replace(gaps.FIM_CUTTING, often={Shape.LINES: 1}, more_lines=more_lines)
+        cuts = [gaps.cut(text, 0, "python", 256, 8, tokenizer(), random.Random(seed), only) for seed in range(10)]
+        found = [gap for cut in cuts for gap in cut.gaps if gap.shape is not Shape.FILE_END]
+        assert {gap.shape for gap in found} == {Shape.LINES, Shape.EMPTY}
+        # A line end before the cursor is part of the hole.
+        longest.append(max(tokenizer().decode(gap.tokens).strip().count(b"\n") for gap in found))
+    assert longest == [1, 4]
 
 
 def test_the_same_numbers_give_the_same_window() -> None:
