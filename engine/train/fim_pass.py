@@ -22,8 +22,7 @@ Read = tuple[Tensor, Tensor]  # keys and values of a layer, [pairs, tokens, head
 class FimPass:
     def __init__(self, frozen: Frozen, lora: Lora) -> None:
         self._base, self._lora = frozen.decoder, lora
-        self._norms = frozen.norms
-        self._biases = [layer.qkv_bias for layer in frozen.decoder.layers]
+        self._norms, self._biases = frozen.norms, frozen.biases
         config = frozen.decoder.config
         self._heads, self._pairs, self._width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
 

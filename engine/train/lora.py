@@ -37,7 +37,7 @@ class Stack:
     """Matrices of one input as one matrix [outs, in]: the base's weight and the factors of its parts."""
 
     def __init__(self, weights: list[Tensor], factors: list[Factors], scale: float) -> None:
-        self.base = torch.cat(weights)  # [outs, in]
+        self.base = torch.cat(weights) if len(weights) > 1 else weights[0]  # [outs, in]
         self.factors = factors
         self.sizes = [weight.shape[0] for weight in weights]
         self.scale = scale

@@ -81,13 +81,14 @@ class Run:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         chosen = runtime.choose(device, "auto", threads)
-        base = frozen.load(model, chosen)
         directory = start or loading.adapter_directory(model)
-        begun = lora.load(directory, base.decoder.config, model) if directory is not None else None
+        config_of_base = loading.read_config(model_store.find(model))
+        begun = lora.load(directory, config_of_base, model) if directory is not None else None
         self._words = _words(begun, rank, model)
-        gap = self._words["gap"]
+        gap, is_fim = self._words["gap"], GapConfig.is_fim(self._words)
+        base = frozen.load(model, chosen, reads=not is_fim)
         self._lora = Lora(base.layers, self._words["r"], self._words["lora_alpha"], begun, base.noise)
-        self._cutting = FIM_CUTTING if GapConfig.is_fim(self._words) else TWO_READS_CUTTING
+        self._cutting = FIM_CUTTING if is_fim else TWO_READS_CUTTING
         self._documents, self._seed, self._target = Documents(documents, seed, self._cutting), seed, target
         self._tokenizer, self._tokenizer_file = base.tokenizer, model_store.find(model) / "tokenizer.json"
         self._on_cpu = chosen.device == "cpu"

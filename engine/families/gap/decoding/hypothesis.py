@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
+from itertools import accumulate
+from math import inf
 
 import torch
 from torch import Tensor
@@ -13,6 +16,18 @@ from lacuna.engine.families.gap.decoding.canvas import Canvas
 from lacuna.engine.families.gap.decoding.tree_attention import Node
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Boundary
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A token that is possible somewhere, with its log probability among those that are, and among all."""
+
+    token: int
+    log_probability: float
+    score: float
+
+
+NOTHING = Choice(0, -inf, -inf)
 
 
 class Hypothesis:
@@ -32,6 +47,7 @@ class Hypothesis:
         self.log_probabilities: list[float] = []
         self.scores: list[float] = []  # the same among all tokens
         self.end_log_probs: list[float] = []  # per position, of the end or the suffix' first token there
+        self.runners_up: list[Choice] = []  # per position, what it would have been else
         self.score = 0.0  # the sum of `scores`: log probability of all that was decided, its end included
         self.empty_score = 0.0  # the same of the empty fill
         self.proposals: dict[int, Tensor] = {}  # by masked position, the log probabilities [vocab] predicted for it
@@ -49,6 +65,7 @@ class Hypothesis:
         other.canvas = self.canvas.copy()
         other.log_probabilities, other.scores = list(self.log_probabilities), list(self.scores)
         other.end_log_probs = list(self.end_log_probs)
+        other.runners_up = list(self.runners_up)
         other.proposals = dict(self.proposals)
         other._fresh = set(self._fresh)
         return other
@@ -68,6 +85,22 @@ class Hypothesis:
         other.scores = [*self.scores[:count], ending]
         other.score, other.ended = sum(other.scores), True
         return other
+
+    def instead(self, position: int) -> Hypothesis:
+        """Another hypothesis that has decided the same up to a position, and there the runner-up."""
+        other = self.copy()
+        other.canvas = Canvas(len(self.canvas), dict(enumerate(self.tokens[:position])))
+        other.log_probabilities, other.scores = self.log_probabilities[:position], self.scores[:position]
+        other.score, other.ended, other.proposals = sum(other.scores), False, {}
+        other.end_log_probs = self.end_log_probs[: position + 1]
+        other.runners_up = self.runners_up[:position]
+        chosen = self.runners_up[position]
+        other.accept(position, chosen.token, chosen.log_probability, chosen.score)
+        return other
+
+    def doubt(self, position: int) -> float:
+        """How near the runner-up of a decided position came: its log probability less that of what was taken."""
+        return self.runners_up[position].log_probability - self.log_probabilities[position]
 
     def may_end(self, count: int) -> bool:
         """Whether the hole may end after the first `count` tokens."""
@@ -95,9 +128,19 @@ class Hypothesis:
         return text if cut is None else text[:cut]
 
     @property
+    def token_ends(self) -> list[int]:
+        """Where in what is spelled each token ends."""
+        return list(accumulate(len(self._tokenizer.decode([token])) for token in self.tokens))
+
+    @property
+    def forced(self) -> int:
+        """How many bytes stand in the file already."""
+        return len(self._boundary.forced)
+
+    @property
     def is_past_forced(self) -> bool:
         """Whether more than the forced bytes is spelled: what follows is the model's own choice."""
-        return len(self._tokenizer.decode(self.tokens)) > len(self._boundary.forced)
+        return len(self._tokenizer.decode(self.tokens)) > self.forced
 
     @property
     def mean(self) -> float:
@@ -137,12 +180,15 @@ class Hypothesis:
                 self.proposals |= dict(enumerate(proposals[node], len(node) + 1))
         self.proposals = {at: proposal for at, proposal in self.proposals.items() if at >= len(self.tokens)}
 
-    def accept(self, position: int, token: int, log_probability: float, score: float) -> None:
+    def accept(
+        self, position: int, token: int, log_probability: float, score: float, runner_up: Choice = NOTHING
+    ) -> None:
         """Decides the leftmost position; the end token ends the hole there. `log_probability` is among the tokens that
         were possible, `score` among all."""
         assert position == self.canvas.leftmost() and not self.ended, "hypotheses are decided from the left"
         self.log_probabilities.append(log_probability)
         self.scores.append(score)
+        self.runners_up.append(runner_up)
         self.score += score
         if token == self._end:
             self.ended = True
@@ -154,7 +200,7 @@ class Hypothesis:
     def frame(self, step: int) -> Frame:
         """The canvas as text. The forced bytes are left out, as they stand in the file already, and so is what stands
         behind the last line that was asked for."""
-        skip, room = len(self._boundary.forced), len(self.spelled)
+        skip, room = self.forced, len(self.spelled)
         cells: list[tuple[str | None, bool]] = []
         for at in range(len(self.canvas)):
             token = self.canvas.token(at)
@@ -171,7 +217,7 @@ class Hypothesis:
         """Where the last line asked for ends, if it does."""
         if not self._max_lines:
             return None
-        at = len(self._boundary.forced) - 1
+        at = self.forced - 1
         for _ in range(self._max_lines):
             at = text.find(b"\n", at + 1)
             if at < 0:

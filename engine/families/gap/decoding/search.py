@@ -11,10 +11,12 @@ from math import exp, inf, isfinite, log
 
 from torch import Tensor
 
-from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
+from lacuna.engine.families.gap.decoding.hypothesis import Choice, Hypothesis
 from lacuna.engine.families.gap.denoiser import Verified
 
 BRANCHES = 3  # tokens of a position that are remembered beside the one that was taken
+REPAIRS = 2  # times that what breaks the syntax is denoised anew
+LEAST_DOUBT = log(0.05)  # of a token that is replaced by its runner-up: one that came nearer
 BEHIND = 2.0  # nats that a hypothesis may be behind the first one while no fill is whole
 
 
@@ -49,6 +51,7 @@ class Beam:
         self._hypotheses = [first]
         self._frontier = Frontier(search.least_end)
         self._begun = 1  # hypotheses that took passes
+        self._repaired = set[Hypothesis]()
 
     def advance(self, hypothesis: Hypothesis, verified: Verified, most: int | None) -> None:
         """Accepts the best token of each position that was verified behind the right ones, from the left; `most` of
@@ -63,6 +66,7 @@ class Beam:
 
     def active(self) -> list[Hypothesis]:
         """The hypotheses that go on, branches that do so from now on among them."""
+        self._repair()
         self._begin_branches()
         bound = self._bound()
         return [hypothesis for hypothesis in self._hypotheses if not hypothesis.finished and hypothesis.score > bound]
@@ -82,7 +86,25 @@ class Beam:
         hypothesis.end_log_probs.append(float(log_probs[self._end_tokens].logsumexp(0)))
         if self._search.best_first or not hypothesis.is_past_forced:
             self._frontier.branch(hypothesis, token, allowed, log_probs)
-        hypothesis.accept(hypothesis.canvas.leftmost(), token, float(allowed[token]), float(log_probs[token]))
+        other = int(allowed.topk(2).indices[1])
+        runner_up = Choice(other, float(allowed[other]), float(log_probs[other]))
+        place = hypothesis.canvas.leftmost()
+        hypothesis.accept(place, token, float(allowed[token]), float(log_probs[token]), runner_up)
+
+    def _repair(self) -> None:
+        """Takes up, beside a fill of several lines that has ended and does not fit, the same with the lines under the
+        error denoised anew: from the token on, of these and the one before, that was the least certain. Branches of a
+        single line part everywhere as it is."""
+        if self._search.best_first:
+            return
+        for hypothesis in self._hypotheses:  # those that are taken up too
+            if len(self._repaired) == REPAIRS:
+                break
+            if hypothesis.ended and hypothesis not in self._repaired and not self._fits(hypothesis.spelled):
+                self._repaired.add(hypothesis)
+                place = max(_broken(hypothesis, self._fits), key=hypothesis.doubt)
+                if hypothesis.doubt(place) > LEAST_DOUBT:
+                    self._hypotheses.append(hypothesis.instead(place))
 
     def _begin_branches(self) -> None:
         """Takes up branches above the bound. One that is finished at once costs no pass."""
@@ -149,6 +171,18 @@ class Frontier:
         if not self._waiting or -self._waiting[0][0] <= bound:
             return None
         return heappop(self._waiting)[2]
+
+
+def _broken(hypothesis: Hypothesis, fits: Callable[[bytes], bool]) -> range:
+    """The positions of a fill that does not fit, from the token before the line of the error to the end of that line:
+    what stands before it fits."""
+    spelled, ends = hypothesis.spelled, hypothesis.token_ends
+    lines = [at for at in range(hypothesis.forced + 1, len(spelled)) if spelled[at - 1] == ord("\n")]
+    begins = max((at for at in lines if fits(spelled[:at])), default=0)
+    first = sum(end <= begins for end in ends)
+    if below := [at for at in lines if at > begins]:
+        return range(max(0, first - 1), 1 + sum(end < below[0] for end in ends))
+    return range(max(0, first - 1), len(hypothesis.runners_up))
 
 
 def _score(tokens: Sequence[int], verified: Verified) -> float:

@@ -19,8 +19,17 @@ Table = Mapping[str, Mapping[str, float]]  # by what is written, how likely each
 
 def best(table: Table, least_end: float = 0.0, fits: Callable[[bytes], bool] = lambda spelled: True) -> str:
     """The best fill of one line, all tokens that the table leaves out equally unlikely."""
-    first = Hypothesis(8, Boundary("", "", b"", False), tokenizer(), 1, END)
-    beam, active = Beam(first, [END], Search(1, 3, True, least_end), fits), [first]
+    return found(table, Search(1, 3, True, least_end), 1, fits)
+
+
+def best_of_lines(table: Table, fits: Callable[[bytes], bool]) -> str:
+    """The same of several lines."""
+    return found(table, Search(1, 1, False), 0, fits)
+
+
+def found(table: Table, search: Search, lines: int, fits: Callable[[bytes], bool]) -> str:
+    first = Hypothesis(8, Boundary("", "", b"", False), tokenizer(), lines, END)
+    beam, active = Beam(first, [END], search, fits), [first]
     while active:
         for hypothesis in active:
             beam.advance(hypothesis, Verified({hypothesis.node: row(table, hypothesis)}, {}), None)
@@ -72,3 +81,30 @@ def test_what_does_not_fit_is_pruned_and_the_search_goes_on() -> None:
 def test_where_nothing_fits_the_best_comes_back_all_the_same() -> None:
     table: Table = {"": {" x": 0.9, " y": 0.05}, " x": {"": 0.99}, " y": {"": 0.99}}
     assert best(table, fits=lambda spelled: b" " not in spelled) == " x"
+
+
+LINES: Table = {
+    "": {" a": 0.5, " z": 0.45},
+    " a": {"\n": 0.9},
+    " a\n": {" b": 0.6, " c": 0.3},
+    " a\n b": {"\n": 0.9},
+    " a\n b\n": {" d": 0.6, " e": 0.35},
+    " a\n b\n d": {"": 0.9},
+    " a\n b\n e": {"": 0.9},
+    " a\n c": {"\n": 0.9},
+    " a\n c\n": {" d": 0.9},
+    " a\n c\n d": {"": 0.9},
+    " z": {"": 0.9},
+}
+
+
+def test_the_line_under_an_error_is_denoised_anew_and_what_stands_before_it_stays() -> None:
+    assert best_of_lines(LINES, lambda spelled: True) == " a\n b\n d"
+    assert best_of_lines(LINES, lambda spelled: b"b" not in spelled) == " a\n c\n d"
+    assert best_of_lines(LINES, lambda spelled: b"d" not in spelled) == " a\n b\n e"
+    assert best_of_lines(LINES, lambda spelled: b"a" not in spelled) == " z"
+
+
+def test_what_cannot_be_mended_comes_back_as_it_was() -> None:
+    table: Table = {**LINES, " a\n b\n e": {"": 0.9}}
+    assert best_of_lines(table, lambda spelled: b"d" not in spelled and b"e" not in spelled) == " a\n b\n d"
