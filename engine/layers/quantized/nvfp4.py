@@ -1,0 +1,37 @@
+"""NVFP4: E2M1 in blocks of 16 with an E4M3 scale each, and one scale of a whole matrix in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lacuna.engine.layers.quantized.codec import Codec
+from lacuna.engine.layers.quantized.nibbles import E2M1, unpack
+
+BLOCK = 16  # weights of one row that share a scale
+
+
+@dataclass(frozen=True)
+class Nvfp4(Codec):
+    """payload: uint8 [..., out, in / 2]; scale: float8_e4m3fn [..., out, in / 16]; global_scale: float32 [..., parts].
+
+    A matrix that was joined of several, as gate and up are, has one global scale for each of its `parts`, which have
+    equally many rows. w = e2m1 * scale * global_scale: modelopt's convention. compressed-tensors divides by its global
+    scale, whose reciprocal stands here.
+    """
+
+    scale: Tensor
+    global_scale: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.payload.shape[:-1], 2 * self.payload.shape[-1])
+
+    def decode(self, dtype: torch.dtype) -> Tensor:
+        # The first product has 6 significant bits and lies between 2**-10 and 2688: exact in bfloat16 too.
+        blocks = unpack(self.payload, E2M1, dtype).unflatten(-1, (-1, BLOCK))
+        weights = blocks.mul_(self.scale.to(dtype)[..., None]).flatten(-2)
+        per_row = self.global_scale.repeat_interleave(self.shape[-2] // self.global_scale.shape[-1], dim=-1)
+        return torch.mul(weights, per_row[..., None], out=weights)  # computed in float32, rounded once
