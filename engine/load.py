@@ -33,7 +33,8 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
-    """The memory that `load` and what is kept of documents will take. Reads config.json alone, and raises as `load`."""
+    """The memory that `load` and what is kept of documents will take. Reads config.json and at most the
+    headers of the weights, and raises as `load`."""
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
         from lacuna.engine.families.diffusion_gemma import memory

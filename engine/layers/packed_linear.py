@@ -30,6 +30,12 @@ def linear(*weights: Weight, dtype: torch.dtype) -> Product:
     return parts[0] if len(parts) == 1 else SideBySide(parts)
 
 
+def floats(weight: Weight) -> Tensor:
+    """A weight that is no matrix, and that no dialect may pack."""
+    assert isinstance(weight, Tensor), "the dialect is to refuse a codec here"
+    return weight
+
+
 class SideBySide:
     """Products with several matrices, as if their rows were one matrix: each may have a codec of its own."""
 
