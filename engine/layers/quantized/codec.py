@@ -9,6 +9,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
+# Weights that a CPU decodes at once: what lives meanwhile stays in its cache. 1408 x 2816 in NVFP4 to bfloat16 takes a
+# core of an Intel Xeon (AMX) 6.9 ms, as a whole 18.1: the C library gives such blocks back, and faults them in anew.
+AT_ONCE = 1 << 17
+
 
 @dataclass(frozen=True)
 class Codec(ABC):
@@ -23,11 +27,22 @@ class Codec(ABC):
         """Of the weights."""
 
     @abstractmethod
+    def decode_rows(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """`decode`, of some of the rows."""
+
     def decode(self, dtype: torch.dtype) -> Tensor:
         """The weights, in bfloat16 or float32: what float32 makes of payload and scales, rounded to `dtype`.
 
         A new tensor. Whoever decodes one matrix after the other gets the same memory from torch's allocator each time.
         """
+        if self.device.type != "cpu":
+            return self.decode_rows(slice(None), dtype)
+        decoded = torch.empty(self.shape, dtype=dtype)
+        step = max(1, AT_ONCE // self.shape[-1])
+        for start in range(0, self.shape[-2], step):
+            rows = slice(start, start + step)
+            decoded[..., rows, :] = self.decode_rows(rows, dtype)
+        return decoded
 
     @property
     def device(self) -> torch.device:
@@ -50,8 +65,8 @@ class Codec(ABC):
 
 
 def scaled(numbers: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
-    """`numbers`, which are overwritten, times `scale`, which broadcasts to them: in `dtype`."""
-    return numbers.mul_(scale).to(dtype)
+    """`numbers`, which are overwritten, times `scale`, which broadcasts to them and whose values they can hold."""
+    return numbers.mul_(scale.to(numbers.dtype)).to(dtype)  # one type: on CPU a product of two types is not vectorised
 
 
 def work_dtype(scale: Tensor, dtype: torch.dtype) -> torch.dtype:

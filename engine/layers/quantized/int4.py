@@ -32,8 +32,8 @@ class Int4(Codec):
         """Weights of one row that share a scale."""
         return self.shape[-1] // self.scale.shape[-1]
 
-    def decode(self, dtype: torch.dtype) -> Tensor:
-        levels = unpack(self.payload, INT4, work_dtype(self.scale, dtype)).unflatten(-1, (-1, self.group))
+    def decode_rows(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        levels = unpack(self.payload[..., rows, :], INT4, work_dtype(self.scale, dtype)).unflatten(-1, (-1, self.group))
         if self.zero_point is not None:
-            levels -= self.zero_point[..., None]  # exact: at most 15 on either side
-        return scaled(levels, self.scale[..., None], dtype).flatten(-2)
+            levels -= self.zero_point[..., rows, :, None]  # exact: at most 15 on either side
+        return scaled(levels, self.scale[..., rows, :, None], dtype).flatten(-2)

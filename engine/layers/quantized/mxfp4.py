@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lacuna.engine.layers.quantized.codec import Codec
+from lacuna.engine.layers.quantized.codec import Codec, scaled
 from lacuna.engine.layers.quantized.nibbles import E2M1, unpack
 
 BLOCK = 32  # weights of one row that share a scale
@@ -23,6 +23,6 @@ class Mxfp4(Codec):
     def shape(self) -> tuple[int, ...]:
         return (*self.payload.shape[:-1], 2 * self.payload.shape[-1])
 
-    def decode(self, dtype: torch.dtype) -> Tensor:
-        blocks = unpack(self.payload, E2M1, dtype).unflatten(-1, (-1, BLOCK))
-        return blocks.mul_(self.scale.to(dtype)[..., None]).flatten(-2)
+    def decode_rows(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        blocks = unpack(self.payload[..., rows, :], E2M1, dtype).unflatten(-1, (-1, BLOCK))
+        return scaled(blocks, self.scale[..., rows, :, None], dtype).flatten(-2)
