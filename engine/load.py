@@ -23,9 +23,11 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
         from lacuna.engine.families.diffusion_gemma import filler as diffusion_gemma
+        from lacuna.engine.families.diffusion_gemma import memory
 
         if adapter_name:
             raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
+        memory.check_room(directory, runtime)
         return diffusion_gemma.load(directory, runtime)
     from lacuna.engine.families.gap import loading, lora
 

@@ -267,7 +267,8 @@ def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | 
     if found.needed > found.available:
         problems.append(
             f"{model} needs {_gigabytes(found.needed)} in {chosen.dtype}, and {chosen.device} has "
-            f"{_gigabytes(found.available)} available: close other programs, or choose another model, dtype or device"
+            f"{_gigabytes(found.available)} available: {needed.smaller or 'close other programs'}, or choose another "
+            "model, dtype or device"
         )
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
-from lacuna.engine.device.memory import Memory
+from lacuna.engine.device.memory import Memory, available
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
@@ -17,7 +17,9 @@ from lacuna.engine.layers import weight_files
 from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, INT4_FORMAT
 from lacuna.engine.layers.dialects.translate import Planned
 from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.load_error import LoadError
 
+SMALLER = "quantize it (`lacuna quantize` leaves a third), or take a checkpoint of it in INT4 or NVFP4"
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
 
 
@@ -34,7 +36,19 @@ def needed(directory: Path, runtime: Runtime) -> Memory:
         one = Memory(weights, one.cache, one.activations + decoded, tuple(plan.formats()))
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
     packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
-    return replace(one, weights=one.weights + packed, cache=(PROMPTS + VERSIONS) * one.cache)
+    smaller = "" if one.formats else SMALLER
+    return replace(one, weights=one.weights + packed, cache=(PROMPTS + VERSIONS) * one.cache, smaller=smaller)
+
+
+def check_room(directory: Path, runtime: Runtime) -> None:
+    """Raises LoadError where the weights alone are more than there is memory for, before any of it is taken: else a
+    GPU says so in terms of its allocator, and a system ends the process."""
+    wanted, free = needed(directory, runtime), available(runtime)
+    if wanted.weights > free:
+        raise LoadError(
+            f"{directory} has weights of {wanted.weights / 1e9:.1f} GB, and {runtime.device} has {free / 1e9:.1f} GB "
+            f"available: {wanted.smaller or 'close other programs'}, or choose another model or device"
+        )
 
 
 def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> Memory:

@@ -30,9 +30,12 @@ class Nvfp4(Codec):
         return (*self.payload.shape[:-1], 2 * self.payload.shape[-1])
 
     def decode_rows(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        return self._decoded(rows, dtype, torch.float32 if self.device.type == "cpu" else dtype)
+
+    def _decoded(self, rows: slice, dtype: torch.dtype, exact: torch.dtype) -> Tensor:
+        """By products of payload and scales in `exact`."""
         # The first product has 6 significant bits and lies between 2**-10 and 2688: exact in bfloat16 too. A CPU has
         # no vectors for the second one's two types: 1408 x 2816 as a whole takes one core 22.7 ms so, 18.1 in float32.
-        exact = torch.float32 if self.device.type == "cpu" else dtype
         blocks = unpack(self.payload[..., rows, :], E2M1, exact).unflatten(-1, (-1, BLOCK))
         weights = scaled(blocks, self.scale[..., rows, :, None], exact).flatten(-2)
         per_row = self.global_scale.repeat_interleave(self.shape[-2] // self.global_scale.shape[-1], dim=-1)

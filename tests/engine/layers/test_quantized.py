@@ -127,6 +127,15 @@ def test_one_expert_and_some_are_the_banks(name: str) -> None:
     assert torch.equal(codec[1:3].decode(torch.float32), exact[1:3].float())
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_nvfp4_is_the_same_by_bfloat16_as_by_float32(parts: int) -> None:
+    """A GPU takes the first way, a CPU the second."""
+    torch.manual_seed(0)
+    codec, exact = nvfp4(parts)
+    for way in DTYPES:
+        assert torch.equal(codec._decoded(slice(2, 7), torch.bfloat16, way), exact[:, 2:7].float().bfloat16())
+
+
 def test_bytes_are_the_packed_ones() -> None:
     codec, _ = int4(torch.bfloat16, 32, asymmetric=False)
     assert codec.nbytes == EXPERTS * OUT * IN * 4.5 / 8

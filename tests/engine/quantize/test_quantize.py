@@ -235,6 +235,8 @@ def test_the_command(tmp_path: Path) -> None:
         assert (target / name).read_bytes() == (source / name).read_bytes()
     fills = engine.load(str(target), RUNTIME).infill(Gap("def f(x):\n    return ", "\n", "python", max_tokens=4))
     assert fills
+    report = json.loads(lacuna("doctor", "--json", "--model", str(target), "--threads", "1").stdout)
+    assert (report["memory"]["formats"], report["problems"]) == (["float-quantized"], [])
     again = lacuna("quantize", str(source), str(target), "--to", "fp8")
     assert again.returncode == 1 and "is there already" in again.stderr
     unknown = lacuna("quantize", str(source), str(target), "--to", "int3")

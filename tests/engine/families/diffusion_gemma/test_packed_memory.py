@@ -17,9 +17,11 @@ import torch
 from safetensors.torch import save_file
 from tiny_diffusion_gemma import published_config
 
+from lacuna.engine import load as engine
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint, memory
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.untrusted.load_error import LoadError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sparse files, and ru_maxrss in kibibytes")
 
@@ -121,6 +123,17 @@ def test_without_weights_the_config_is_all_there_is(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(published_config()))
     needed = memory.needed(tmp_path, Runtime("cuda", "bfloat16", 0, "tests"))
     assert 50e9 < needed.weights < 51e9 and needed.formats == ()
+
+
+def test_weights_that_do_not_fit_are_not_begun(tmp_path: Path) -> None:
+    """1.5 TB, more than any machine has that runs this."""
+    claimed = published_config()
+    claimed["text_config"]["num_experts"] = 4096
+    config = DiffusionGemmaConfig.from_hf(claimed)
+    write_sparse(tmp_path, claimed, {name: (shape, "BF16") for name, shape in config.shapes().items()})
+    runtime = Runtime("cpu", "bfloat16", 0, "tests")
+    with pytest.raises(LoadError, match=r"has weights of 1,?\d+\.\d GB, and cpu has .* available: quantize it"):
+        engine.load(str(tmp_path), runtime)
 
 
 LOAD = """
