@@ -9,8 +9,9 @@ import torch
 
 from lacuna.engine.layers.dialects.translate import Plan
 from lacuna.engine.layers.safetensors_file import TYPES, Header
+from lacuna.engine.quantize.nvfp4 import BLOCK
 from lacuna.engine.quantize.quantizers import GROUP
-from lacuna.engine.quantize.recipe import FP8, Recipe
+from lacuna.engine.quantize.recipe import FP8, INT4, NVFP4, Recipe
 from lacuna.engine.store.safetensors_stream import Layout, size
 
 SHARD_BYTES = 4_000_000_000
@@ -22,7 +23,7 @@ class Job:
 
     source: str  # the name that it is stored under
     module: str  # in the new checkpoint; of a copied tensor its whole name
-    kind: str  # INT4, FP8, or "" for a copy
+    kind: str  # INT4, NVFP4, FP8, or "" for a copy
     shape: tuple[int, ...]
     dtype: torch.dtype
     expert: int | None = None
@@ -34,18 +35,23 @@ class Job:
         if not self.kind:
             return {self.module: (self.dtype, self.shape)}
         rows, columns = self.shape
-        if self.kind == FP8:
-            parts: Layout = {
+        parts: Mapping[str, Layout] = {
+            FP8: {
                 "weight": (torch.float8_e4m3fn, (rows, columns)),
                 "weight_scale": (torch.bfloat16, (rows, 1)),
-            }
-        else:
-            parts = {
+            },
+            INT4: {
                 "weight_packed": (torch.int32, (rows, columns // 8)),
                 "weight_scale": (torch.bfloat16, (rows, columns // GROUP)),
                 "weight_shape": (torch.int64, (2,)),
-            }
-        return {f"{self.module}.{suffix}": part for suffix, part in parts.items()}
+            },
+            NVFP4: {
+                "weight_packed": (torch.uint8, (rows, columns // 2)),
+                "weight_scale": (torch.float8_e4m3fn, (rows, columns // BLOCK)),
+                "weight_global_scale": (torch.float32, (1,)),
+            },
+        }
+        return {f"{self.module}.{suffix}": part for suffix, part in parts[self.kind].items()}
 
     @property
     def nbytes(self) -> int:

@@ -13,7 +13,9 @@ GROUP = 32  # weights of one row that share a scale
 # error of gaussian weights: 0.0860 with 1 alone, 0.0817 with all of these.
 SEARCHED = tuple(0.8 + 0.25 / 11 * step for step in range(12))
 PLAIN = (1.0,)
-TINY = 2.0**-100  # a group whose largest weight is smaller counts as zeros: its scale would be no normal number
+# A group whose largest weight is smaller counts as zeros, and a larger weight is none of a model: squares of what lies
+# between are numbers that float32 has.
+TINY, HUGE = 2.0**-50, 2.0**50
 LARGEST_E4M3 = 448.0
 AT_ONCE = 1 << 17  # weights searched at once: what lives meanwhile stays in a CPU's cache
 
@@ -38,24 +40,24 @@ def int4(weight: Tensor, factors: Sequence[float] = SEARCHED) -> Quantized:
     rows, columns = weight.shape
     if columns % GROUP:
         raise Unquantizable(f"rows of {columns:,} weights are no whole groups of {GROUP}")
-    found = [_int4_rows(part, factors) for part in _parts(weight)]
+    found = [_int4_rows(part, factors) for part in parts(weight)]
     packed, scales, lost = zip(*found, strict=True)
     shape = torch.tensor([rows, columns])
     tensors = {"weight_packed": torch.cat(packed), "weight_scale": torch.cat(scales), "weight_shape": shape}
-    return Quantized(tensors, sum(lost), _squares(weight))
+    return Quantized(tensors, sum(lost), squares(weight))
 
 
 def fp8(weight: Tensor) -> Quantized:
     """FP8 (E4M3) with a scale per row, of [out, in]. Raises Unquantizable for what is not finite."""
     payloads, scales, lost = [], [], 0.0
-    for part in _parts(weight):
+    for part in parts(weight):
         largest = part.abs().amax(-1, keepdim=True)
         scale = torch.where(largest < TINY, 1.0, largest / LARGEST_E4M3).bfloat16()
         payload = (part / scale.float()).clamp_(-LARGEST_E4M3, LARGEST_E4M3).to(torch.float8_e4m3fn)
-        lost += _squares(payload.float() * scale.float() - part)
+        lost += squares(payload.float() * scale.float() - part)
         payloads.append(payload)
         scales.append(scale)
-    return Quantized({"weight": torch.cat(payloads), "weight_scale": torch.cat(scales)}, lost, _squares(weight))
+    return Quantized({"weight": torch.cat(payloads), "weight_scale": torch.cat(scales)}, lost, squares(weight))
 
 
 def _int4_rows(weight: Tensor, factors: Sequence[float]) -> tuple[Tensor, Tensor, float]:
@@ -79,14 +81,15 @@ def _levels(groups: Tensor, scale: Tensor) -> Tensor:
     return (groups / scale.float()).round_().clamp_(-8, 7)
 
 
-def _parts(weight: Tensor) -> Iterator[Tensor]:
-    """Some rows at a time, in float32."""
+def parts(weight: Tensor) -> Iterator[Tensor]:
+    """Some rows at a time, in float32. Raises Unquantizable for what is not finite."""
     for part in weight.split(max(1, AT_ONCE // weight.shape[1])):
         exact = part.float()
-        if not bool(exact.isfinite().all()):
-            raise Unquantizable("holds a weight that is not finite")
+        if not bool((exact.abs() <= HUGE).all()):
+            raise Unquantizable("holds a weight that is not finite, or beyond 2**50")
         yield exact
 
 
-def _squares(numbers: Tensor) -> float:
+def squares(numbers: Tensor) -> float:
+    """The sum of all numbers' squares."""
     return float(sum(part.float().square().sum(dtype=torch.float64) for part in numbers.split(256)))

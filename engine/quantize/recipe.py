@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-INT4, FP8 = "int4", "fp8"
+INT4, NVFP4, FP8 = "int4", "nvfp4", "fp8"
 EXPERTS = re.compile(r".*\.experts\.(gate_up|down)_proj")
 DENSE = re.compile(r".*\.layers\.\d+\.(self_attn|mlp)\.\w+_proj\.weight")
 # Left as they are: a router's choice hangs on small differences, and what self-conditioning adds goes into every layer.
@@ -16,7 +16,7 @@ LEFT = ["re:.*router.*", "re:.*self_conditioning.*", "re:.*vision_tower.*", "re:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What experts, and what attention and the dense blocks become: INT4, FP8, or "" for what they are."""
+    """What experts, and what attention and the dense blocks become: INT4, NVFP4, FP8, or "" for what they are."""
 
     experts: str
     dense: str
@@ -49,6 +49,7 @@ class Recipe:
 RECIPES: Mapping[str, Recipe] = {
     INT4: Recipe(INT4, FP8),  # of the published model 16.0 GB without vision
     "int4-experts": Recipe(INT4, ""),  # one format: for engines that read no mixed checkpoints; 17.7 GB
+    NVFP4: Recipe(NVFP4, FP8),  # 16.0 GB
     FP8: Recipe(FP8, FP8),  # 26.1 GB
 }
 
@@ -57,6 +58,9 @@ def _group(kind: str, target: str) -> dict[str, Any]:
     if kind == INT4:
         weights = {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 32}
         return _said("pack-quantized", target, weights, None)
+    if kind == NVFP4:
+        weights = {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}
+        return _said("nvfp4-pack-quantized", target, weights, None)
     weights = {"num_bits": 8, "type": "float", "strategy": "channel"}
     activations = {"num_bits": 8, "type": "float", "strategy": "token", "symmetric": True, "dynamic": True}
     return _said("float-quantized", target, weights, activations)

@@ -22,10 +22,10 @@ import torch
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.layers import weight_files
-from lacuna.engine.quantize import quantizers
+from lacuna.engine.quantize import nvfp4, quantizers
 from lacuna.engine.quantize.jobs import SHARD_BYTES, Job, jobs, shards
-from lacuna.engine.quantize.quantizers import PLAIN, SEARCHED, Quantized, Unquantizable
-from lacuna.engine.quantize.recipe import FP8, INT4, RECIPES
+from lacuna.engine.quantize.quantizers import Quantized, Unquantizable
+from lacuna.engine.quantize.recipe import FP8, INT4, NVFP4, RECIPES
 from lacuna.engine.store.safetensors_stream import Writer
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
@@ -33,7 +33,11 @@ from lacuna.engine.untrusted.load_error import LoadError
 BEGUN, REPORT = "quantize.json", "quantization_report.json"
 COPIED = (".json", ".jinja", ".model", ".txt")
 NOT_COPIED = frozenset({"config.json", "hf_quant_config.json", "lacuna.json", weight_files.INDEX_FILE})
-MOST_LOST = {INT4: 0.16, FP8: 0.05}  # relative error of a matrix; gaussian weights lose 0.08 and 0.027
+MOST_LOST = {
+    INT4: 0.16,
+    NVFP4: 0.16,
+    FP8: 0.05,
+}  # relative error of a matrix; gaussian weights lose 0.08, 0.08 and 0.026
 _PART = re.compile(r"(layers\.\d+\.(?:experts|self_attn|mlp))\.")
 
 Errors = dict[str, list[float]]  # what is lost, and what there was, by part of a layer
@@ -146,9 +150,8 @@ def _put(writer: Writer, job: Job, tensor: torch.Tensor, options: Options, error
     if not job.kind:
         writer.put(job.module, tensor)
         return
-    matrix = tensor if job.expert is None else tensor[job.expert, job.first_row : job.first_row + job.shape[0]]
     try:
-        quantized = _quantized(job.kind, matrix, options.search)
+        quantized = _quantized(job, tensor, options.search)
     except Unquantizable as error:
         raise QuantizeError(f"{job.module} {error}: such weights cannot be quantized") from error
     for suffix, part in quantized.tensors.items():
@@ -164,10 +167,14 @@ def _put(writer: Writer, job: Job, tensor: torch.Tensor, options: Options, error
     errors[found[1]][1] += quantized.whole
 
 
-def _quantized(kind: str, matrix: torch.Tensor, search: bool) -> Quantized:
-    if kind == FP8:
+def _quantized(job: Job, tensor: torch.Tensor, search: bool) -> Quantized:
+    whole = tensor if job.expert is None else tensor[job.expert]
+    matrix = whole[job.first_row : job.first_row + job.shape[0]]
+    if job.kind == FP8:
         return quantizers.fp8(matrix)
-    return quantizers.int4(matrix, SEARCHED if search else PLAIN)
+    if job.kind == INT4:
+        return quantizers.int4(matrix, quantizers.SEARCHED if search else quantizers.PLAIN)
+    return nvfp4.nvfp4(matrix, nvfp4.SEARCHED if search else quantizers.PLAIN, float(whole.abs().max()))
 
 
 def _relative(errors: Sequence[Errors]) -> dict[str, float]:

@@ -18,7 +18,7 @@ def quantize(
     model: Annotated[str, typer.Argument(help="A DiffusionGemma that was pulled, or its directory.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The directory to make.")],
     to: Annotated[
-        str, typer.Option(help="int4: experts in 4 bits, attention and dense blocks in FP8; int4-experts; fp8.")
+        str, typer.Option(help="int4, nvfp4: experts so, attention and dense blocks in FP8; int4-experts; fp8.")
     ] = "int4",
     fast: Annotated[bool, typer.Option("--fast", help="No search for the scales that lose least.")] = False,
     text_only: Annotated[bool, typer.Option("--text-only", help="Without the vision tower.")] = False,

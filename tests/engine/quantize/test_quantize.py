@@ -79,6 +79,7 @@ def dequantized(directory: Path, source: Path, target: Path) -> Path:
     [
         ("int4", (torch.int32, torch.float8_e4m3fn)),
         ("int4-experts", (torch.int32, torch.float32)),
+        ("nvfp4", (torch.uint8, torch.float8_e4m3fn)),
         ("fp8", (torch.float8_e4m3fn,) * 2),
     ],
 )
@@ -240,10 +241,12 @@ def test_the_command(tmp_path: Path) -> None:
     again = lacuna("quantize", str(source), str(target), "--to", "fp8")
     assert again.returncode == 1 and "is there already" in again.stderr
     unknown = lacuna("quantize", str(source), str(target), "--to", "int3")
-    assert unknown.returncode == 2 and "int4, int4-experts, fp8" in unknown.stderr
+    assert unknown.returncode == 2 and "int4, int4-experts, nvfp4, fp8" in unknown.stderr
 
 
-@pytest.mark.parametrize(("recipe", "size"), [("int4", 16.03e9), ("int4-experts", 17.67e9), ("fp8", 26.05e9)])
+@pytest.mark.parametrize(
+    ("recipe", "size"), [("int4", 16.03e9), ("int4-experts", 17.67e9), ("nvfp4", 16.03e9), ("fp8", 26.05e9)]
+)
 def test_sizes_of_the_published_model(recipe: str, size: float) -> None:
     shapes = checkpoint.DiffusionGemmaConfig.from_hf(tiny.published_config()).shapes()
     headers = {name: Header(shape, "BF16") for name, shape in shapes.items()}
