@@ -23,9 +23,11 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
         from lacuna.engine.families.diffusion_gemma import filler as diffusion_gemma
+        from lacuna.engine.families.diffusion_gemma import memory
 
         if adapter_name:
             raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
+        memory.check_room(directory, runtime)
         return diffusion_gemma.load(directory, runtime)
     from lacuna.engine.families.gap import loading, lora
 
@@ -33,7 +35,8 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
-    """The memory that `load` and what is kept of documents will take. Reads config.json alone, and raises as `load`."""
+    """The memory that `load` and what is kept of documents will take. Reads config.json and at most the
+    headers of the weights, and raises as `load`."""
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
         from lacuna.engine.families.diffusion_gemma import memory

@@ -19,6 +19,8 @@ class Memory:
     weights: int
     cache: int  # keys and values of all documents that are kept
     activations: int  # what else lives during a pass
+    formats: tuple[str, ...] = ()  # in which weights stay packed, in words
+    smaller: str = ""  # what to do for weights that take less, in words
 
     @property
     def total(self) -> int:

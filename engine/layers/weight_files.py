@@ -1,30 +1,32 @@
-"""Reads safetensors: names and shapes from the headers first, then one memory-mapped tensor at a time."""
+"""A model's safetensors files: names and shapes from the headers first, then one memory-mapped tensor at a time."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
+from lacuna.engine.layers.safetensors_file import Header, SafetensorsFile
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import ADVICE, LoadError
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-INDEX_BYTES = 4 << 20
-HEADER_BYTES = 8 << 20  # 70,000 tensors
+INDEX_BYTES = 8 << 20  # 75,000 tensors; per-expert checkpoints have 47,000
 FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 NAMED = 40  # tensors that a message names
 
 
 class WeightsError(LoadError):
     """Weights that are missing, damaged, or not those of the model they were read for."""
+
+
+def exist(directory: Path) -> bool:
+    """Whether a model directory has weights at all, damaged or not."""
+    return any(os.path.lexists(directory / name) for name in (SINGLE_FILE, INDEX_FILE))
 
 
 def stream(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
@@ -34,9 +36,9 @@ def stream(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
     Raises WeightsError with the file's name when something is missing or damaged.
     """
     for file in _files(path):
-        with _opened(file) as tensors:
-            for name in tensors.keys():  # noqa: SIM118 (safe_open has keys() and no iteration)
-                yield name, tensors.get_tensor(name)
+        with _opened(file) as opened:
+            for name in sorted(opened.headers):
+                yield name, opened.tensor(name)
 
 
 def checked(path: Path, expected: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, torch.Tensor]]:
@@ -44,7 +46,7 @@ def checked(path: Path, expected: Mapping[str, Sequence[int]]) -> Iterator[tuple
 
     Raises WeightsError, before anything is read, that names the tensors that are missing, extra or misshaped.
     """
-    found = _headers(path)
+    found = headers(path)
     problems = [
         *(f"{name}: missing, expected {list(expected[name])}" for name in expected if name not in found),
         *(f"{name}: not expected, found {list(found[name][0])}" for name in found if name not in expected),
@@ -55,34 +57,38 @@ def checked(path: Path, expected: Mapping[str, Sequence[int]]) -> Iterator[tuple
         ),
         *(f"{name}: holds {kind}, and must hold floats" for name, (_, kind) in found.items() if kind not in FLOATS),
     ]
+    refuse(path, problems)
+    return stream(path)
+
+
+def refuse(path: Path, problems: Sequence[str]) -> None:
+    """Raises WeightsError with all problems of a model's files, where there are any."""
     if problems:
         more = [f"... and {len(problems) - NAMED:,} more"] if len(problems) > NAMED else []
         listed = "\n  ".join([*(problem[:200] for problem in problems[:NAMED]), *more])
         raise WeightsError(f"{path} does not hold the weights of this model; {ADVICE}:\n  {listed}")
-    return stream(path)
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor by name, from the headers alone."""
-    return {name: shape for name, (shape, _) in _headers(path).items()}
+    return {name: header.shape for name, header in headers(path).items()}
 
 
 def metadata(file: Path) -> dict[str, str]:
     """The words in the header of one .safetensors file."""
-    with _opened(file) as tensors:
-        return dict(tensors.metadata() or {})
+    with _opened(file) as opened:
+        return dict(opened.metadata)
 
 
-def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and type of every tensor by name."""
-    found: dict[str, tuple[tuple[int, ...], str]] = {}
+def headers(path: Path) -> dict[str, Header]:
+    """Shape and type of every tensor by name. Raises WeightsError for a name that stands in two files."""
+    found: dict[str, Header] = {}
     for file in _files(path):
-        with _opened(file) as tensors:
-            for name in tensors.keys():  # noqa: SIM118
-                if name in found:
-                    raise WeightsError(f"{file}: {name} stands in an earlier file too")
-                header = tensors.get_slice(name)
-                found[name] = tuple(header.get_shape()), header.get_dtype()
+        with _opened(file) as opened:
+            twice = sorted(found.keys() & opened.headers.keys())
+            if twice:
+                raise WeightsError(f"{file}: {twice[0]} stands in an earlier file too")
+            found |= opened.headers
     return found
 
 
@@ -105,23 +111,11 @@ def _files(path: Path) -> list[Path]:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[SafetensorsFile]:
     try:
-        _check_header(file)
-        with safe_open(file, framework="pt") as tensors:
-            yield tensors
-    except (SafetensorError, OSError, ValueError) as error:
+        with closing(SafetensorsFile(path)) as file:
+            yield file
+    except (OSError, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"{file} cannot be read ({error}): {ADVICE}") from error
-
-
-def _check_header(file: Path) -> None:
-    """Before the library opens it: it would wait for a FIFO, and reads a header of 100 MB. Raises OSError."""
-    kind = file.stat()
-    if not stat.S_ISREG(kind.st_mode):
-        raise OSError("it is not a regular file")
-    with file.open("rb") as opened:
-        size = int.from_bytes(opened.read(8), "little")
-    if not 2 <= size <= min(HEADER_BYTES, kind.st_size - 8):
-        raise OSError(f"its header would have {size:,} bytes")
+        raise WeightsError(f"{path} cannot be read ({error}): {ADVICE}") from error

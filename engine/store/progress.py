@@ -1,4 +1,4 @@
-"""How far a pull is: stages that are reported to whoever wants to know, and the bars that a terminal shows of them."""
+"""How far a pull or a quantization is: stages that are reported to whoever wants to know, and a terminal's bars."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Stage(Enum):
     FETCHING = "Fetching"  # in bytes
     CONVERTING = "Converting"  # in tensors
     CHECKING = "Checking"  # in files
+    QUANTIZING = "Quantizing"  # in matrices; not a part of getting a model
 
 
 # Called with a stage, how much of it is done, and how much there is in all (0: nobody knows). From any thread, and now

@@ -6,10 +6,13 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
-NAMES = {torch.float32: "F32", torch.bfloat16: "BF16"}
+from lacuna.engine.layers.safetensors_file import TYPES
+
+NAMES = {dtype: name for name, dtype in TYPES.items()}
 Layout = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]  # of each tensor by its name
 
 
@@ -19,33 +22,60 @@ def order(layout: Layout) -> list[str]:
     return sorted(layout, key=lambda name: (-layout[name][0].itemsize, name))
 
 
+def size(dtype: torch.dtype, shape: tuple[int, ...]) -> int:
+    """Bytes of a tensor."""
+    return math.prod(shape) * dtype.itemsize
+
+
 def write(file: Path, layout: Layout, pieces: Iterable[torch.Tensor]) -> None:
     """`pieces` are the tensors in `order`, each whole or as slices of its rows one after the other.
 
     Raises OSError; and ValueError where they are not what `layout` says.
     """
     with file.open("wb") as target:
-        target.write(_header(layout))
+        target.write(_header(layout)[0])
         start = target.tell()
         for piece in pieces:
-            target.write(piece.contiguous().flatten().view(torch.uint8).numpy().data)
-        expected = sum(_size(*layout[name]) for name in layout)
+            target.write(_bytes(piece))
+        expected = sum(size(*layout[name]) for name in layout)
         if target.tell() - start != expected:
             raise ValueError(f"{file}: tensors of {target.tell() - start:,} bytes instead of {expected:,}")
 
 
-def _header(layout: Layout) -> bytes:
+class Writer:
+    """Writes a file's tensors in any order, each once and whole. Raises OSError."""
+
+    def __init__(self, file: BinaryIO, layout: Layout) -> None:
+        self._file, self._layout = file, layout
+        header, self._offsets = _header(layout)
+        file.write(header)
+        self._start = file.tell()
+        self._missing = set(layout)
+
+    def put(self, name: str, tensor: torch.Tensor) -> None:
+        assert (tensor.dtype, tuple(tensor.shape)) == self._layout[name], f"{name} is not what the header says"
+        self._missing.remove(name)
+        self._file.seek(self._start + self._offsets[name])
+        self._file.write(_bytes(tensor))
+
+    def finish(self) -> None:
+        assert not self._missing, f"{min(self._missing)} was not written"
+        self._file.flush()
+
+
+def _header(layout: Layout) -> tuple[bytes, dict[str, int]]:
+    """The file's first bytes, and where each tensor begins behind them."""
     described: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    at = 0
+    offsets, at = {}, 0
     for name in order(layout):
         dtype, shape = layout[name]
-        end = at + _size(dtype, shape)
-        described[name] = {"dtype": NAMES[dtype], "shape": list(shape), "data_offsets": [at, end]}
-        at = end
+        offsets[name] = at
+        at += size(dtype, shape)
+        described[name] = {"dtype": NAMES[dtype], "shape": list(shape), "data_offsets": [offsets[name], at]}
     text = json.dumps(described, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
+    return len(text).to_bytes(8, "little") + text, offsets
 
 
-def _size(dtype: torch.dtype, shape: tuple[int, ...]) -> int:
-    return math.prod(shape) * dtype.itemsize
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.contiguous().flatten().view(torch.uint8).numpy().data

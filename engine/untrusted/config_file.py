@@ -61,6 +61,16 @@ class Fields:
                 self.refuse(f"{self._at}{name} holds {_shown(value)}, and only {', '.join(sorted(allowed))} are known")
         return tuple(values)
 
+    def strings(self, name: str, most: int = 4096, longest: int = 512) -> tuple[str, ...]:
+        """A list of at most `most` texts, of `longest` characters each."""
+        values = self._value(name, _MISSING)
+        if not isinstance(values, list) or len(values) > most:
+            self.refuse(f"{self._at}{name} is {_shown(values)}, and must be a list of at most {most:,} texts")
+        for value in values:
+            if not isinstance(value, str) or len(value) > longest:
+                self.refuse(f"{self._at}{name} holds {_shown(value)}, and must hold texts of at most {longest:,}")
+        return tuple(values)
+
     def part(self, name: str, default: Mapping[str, Any] | None = None) -> Fields:
         """An object in this one."""
         value = self._value(name, _MISSING if default is None else default)

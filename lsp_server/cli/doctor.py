@@ -42,6 +42,7 @@ class MemoryReport:
     activations: int
     needed: int  # all of these
     available: int
+    formats: tuple[str, ...]  # in which weights stay packed
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,9 @@ def _memory_lines(report: Report) -> list[tuple[str, str]]:
         return []
     parts = ((memory.weights, "weights"), (memory.cache, "cache"), (memory.activations, "activations"))
     spelled = " + ".join(f"{_gigabytes(size)} {name}" for size, name in parts)
+    kept = [("weights", f"kept as they are packed: {', '.join(memory.formats)}")] if memory.formats else []
     return [
+        *kept,
         ("memory needed", f"{_gigabytes(memory.needed)} = {spelled}"),
         ("memory available", _gigabytes(memory.available)),
     ]
@@ -259,11 +262,13 @@ def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | 
     except (OSError, ValueError, LookupError) as error:
         problems.append(f"{model} cannot be loaded: {_named(error)}")
         return None
-    found = MemoryReport(needed.weights, needed.cache, needed.activations, needed.total, memory.available(chosen))
+    sizes = needed.weights, needed.cache, needed.activations, needed.total
+    found = MemoryReport(*sizes, memory.available(chosen), needed.formats)
     if found.needed > found.available:
         problems.append(
             f"{model} needs {_gigabytes(found.needed)} in {chosen.dtype}, and {chosen.device} has "
-            f"{_gigabytes(found.available)} available: close other programs, or choose another model, dtype or device"
+            f"{_gigabytes(found.available)} available: {needed.smaller or 'close other programs'}, or choose another "
+            "model, dtype or device"
         )
     return found
 

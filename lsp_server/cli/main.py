@@ -21,7 +21,7 @@ from lacuna.engine.store import model_store
 from lacuna.engine.store.progress import Bars
 from lacuna.engine.store.pull_error import PullError
 from lacuna.engine.text.languages import language_of
-from lacuna.lsp_server.cli import jsonl, train_commands
+from lacuna.lsp_server.cli import jsonl, quantize_command, train_commands
 from lacuna.lsp_server.cli.failure import fail
 from lacuna.lsp_server.cli.location import Location, LocationError
 from lacuna.lsp_server.cli.raw_gap import RawGap
@@ -50,6 +50,7 @@ main = typer.Typer(
 main.add_typer(train_commands.corpus, name="corpus")
 main.add_typer(train_commands.train, name="train")
 main.command("eval")(train_commands.evaluate)
+main.command()(quantize_command.quantize)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,7 +13,7 @@ from lacuna.engine.families.diffusion_gemma.attend import attend
 from lacuna.engine.families.diffusion_gemma.cache import LayerCache
 from lacuna.engine.families.diffusion_gemma.config import AttentionConfig
 from lacuna.engine.families.diffusion_gemma.rope import Rope
-from lacuna.engine.layers.linear import Linear
+from lacuna.engine.layers.packed_linear import Weight, floats, linear
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Attention:
     """Grouped-query attention with normalised queries, keys and values; full layers take their values from k_proj."""
 
     def __init__(
-        self, weights: Mapping[str, Tensor], config: AttentionConfig, num_attention_heads: int, eps: float
+        self, weights: Mapping[str, Weight], config: AttentionConfig, num_attention_heads: int, eps: float
     ) -> None:
         projections = [
             weights[f"self_attn.{name}_proj.weight"] for name in "qkv" if f"self_attn.{name}_proj.weight" in weights
         ]
-        self._qkv_proj = Linear(torch.cat(projections))
-        self._o_proj = Linear(weights["self_attn.o_proj.weight"])
-        q_norm, k_norm = weights["self_attn.q_norm.weight"], weights["self_attn.k_norm.weight"]
+        q_norm, k_norm = (floats(weights[f"self_attn.{name}_norm.weight"]) for name in "qk")
+        self._qkv_proj = linear(*projections, dtype=q_norm.dtype)
+        self._o_proj = linear(weights["self_attn.o_proj.weight"], dtype=q_norm.dtype)
         pairs = config.num_key_value_heads
         # [query and key heads, head_dim]
         self._qk_norm = torch.cat([q_norm.expand(num_attention_heads, -1), k_norm.expand(pairs, -1)])

@@ -13,11 +13,15 @@ from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.layer import Layer
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.self_conditioning import SelfConditioning
-from lacuna.engine.layers import weight_files
+from lacuna.engine.layers.dialects import claims
+from lacuna.engine.layers.dialects.reading import read
+from lacuna.engine.layers.dialects.translate import Plan, translate
+from lacuna.engine.layers.packed_linear import Weight, floats
 from lacuna.engine.untrusted import config_file
 
 DECODER, ENCODER = "model.decoder.", "model.encoder.language_model."
 VISION = ("model.encoder.vision_tower.", "model.encoder.embed_vision.")
+SCALAR = ".layer_scalar"  # the one weight that encoder and decoder do not share
 
 logger = logging.getLogger(__name__)
 
@@ -28,51 +32,74 @@ def load(directory: Path, runtime: Runtime) -> DiffusionGemma:
     Raises WeightsError that names every wrong tensor, or LoadError for a config that is not supported.
     """
     config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
-    found = weight_files.shapes(directory)
-    vision = {name: shape for name, shape in found.items() if name.startswith(VISION)}
-    if vision:
-        logger.info("%d vision tensors are not read: Lacuna fills text", len(vision))
-    text = (named for named in weight_files.checked(directory, config.shapes() | vision) if named[0] not in vision)
-    return assemble(config, text, runtime)
+    plan = planned(directory, config)
+    if plan.ignored:
+        logger.info("%d vision tensors are not read: Lacuna fills text", plan.ignored)
+    if plan.formats():
+        logger.info("weights are kept as they are packed: %s", ", ".join(plan.formats()))
+    return assemble(config, read(directory, plan, runtime.device, runtime.torch_dtype), runtime)
 
 
-def assemble(config: DiffusionGemmaConfig, tensors: Iterable[tuple[str, Tensor]], runtime: Runtime) -> DiffusionGemma:
-    """The model of all tensors that `config.shapes()` names, each with its name. None is held longer than needed."""
+def planned(directory: Path, config: DiffusionGemmaConfig) -> Plan:
+    """What the directory holds of the text path, by the headers. Raises WeightsError that names every wrong tensor,
+    and LoadError for a quantization_config that says something else or more than that."""
+    claimed = claims.read(directory)
+    plan = translate(directory, config.shapes(), canonical, VISION)
+    if claimed is not None:
+        claims.check(claimed, plan, canonical)
+    return plan
+
+
+def canonical(name: str) -> str:
+    """Our name for a tensor: what encoder and decoder share may stand under either, experts in a `moe` too."""
+    name = name.replace(".moe.experts.", ".experts.", 1)
+    shared = name.startswith(ENCODER) and not name.endswith(SCALAR)
+    return f"{DECODER}{name.removeprefix(ENCODER)}" if shared else name
+
+
+def assemble(config: DiffusionGemmaConfig, weights: Iterable[tuple[str, Weight]], runtime: Runtime) -> DiffusionGemma:
+    """The model of all weights that `config.shapes()` names, each with its name. None is held longer than needed."""
     builder = _Builder(config)
-    for name, tensor in tensors:
-        builder.add(name, tensor.to(runtime.device, runtime.torch_dtype))
+    for name, weight in weights:
+        if isinstance(weight, Tensor):
+            builder.add(name, weight.to(runtime.device, runtime.torch_dtype))
+        else:
+            builder.add(name, weight.to(runtime.device))
     return builder.build()
 
 
 class _Builder:
-    """Turns a layer's tensors into a layer as soon as all are there, so no more than one layer is ever held twice."""
+    """Turns a layer's weights into a layer as soon as all are there, so no more than one layer is ever held twice."""
 
     def __init__(self, config: DiffusionGemmaConfig) -> None:
         self._config = config
-        self._tensors: dict[str, Tensor] = {}
+        self._weights: dict[str, Weight] = {}
         self._layers: dict[int, Layer] = {}
+        # A layer's weights, and the encoder's scalar.
+        self._missing = {number: len(config.layer_shapes(number)) + 1 for number in range(config.num_hidden_layers)}
 
-    def add(self, name: str, tensor: Tensor) -> None:
-        self._tensors[name] = tensor
+    def add(self, name: str, weight: Weight) -> None:
+        """Each weight once."""
+        self._weights[name] = weight
         for part in (DECODER, ENCODER):
             if name.startswith(f"{part}layers."):
-                self._complete(int(name.removeprefix(f"{part}layers.").split(".")[0]))
+                number = int(name.removeprefix(f"{part}layers.").split(".")[0])
+                self._missing[number] -= 1
+                if not self._missing[number]:
+                    self._complete(number)
 
     def build(self) -> DiffusionGemma:
         conditioning = self._take(f"{DECODER}self_conditioning.")
         layers = [self._layers[number] for number in range(self._config.num_hidden_layers)]
-        embed_tokens, norm = self._tensors[f"{DECODER}embed_tokens.weight"], self._tensors[f"{DECODER}norm.weight"]
+        embed_tokens, norm = (floats(self._weights[f"{DECODER}{name}.weight"]) for name in ("embed_tokens", "norm"))
         return DiffusionGemma(
             self._config, layers, embed_tokens, norm, SelfConditioning(conditioning, self._config.rms_norm_eps)
         )
 
     def _complete(self, number: int) -> None:
-        prefix, scalar = f"{DECODER}layers.{number}.", f"{ENCODER}layers.{number}.layer_scalar"
-        wanted = {f"{prefix}{name}" for name in self._config.layer_shapes(number)} | {scalar}
-        if wanted <= self._tensors.keys():
-            encoder_scalar = self._tensors.pop(scalar)
-            self._layers[number] = Layer(self._take(prefix), self._config, number, encoder_scalar)
+        encoder_scalar = floats(self._weights.pop(f"{ENCODER}layers.{number}{SCALAR}"))
+        self._layers[number] = Layer(self._take(f"{DECODER}layers.{number}."), self._config, number, encoder_scalar)
 
-    def _take(self, prefix: str) -> dict[str, Tensor]:
-        names = [name for name in self._tensors if name.startswith(prefix)]
-        return {name.removeprefix(prefix): self._tensors.pop(name) for name in names}
+    def _take(self, prefix: str) -> dict[str, Weight]:
+        names = [name for name in self._weights if name.startswith(prefix)]
+        return {name.removeprefix(prefix): self._weights.pop(name) for name in names}

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp, gated
-from lacuna.engine.layers.linear import Linear
+from lacuna.engine.families.diffusion_gemma.packed_experts import InDecodedGroups
+from lacuna.engine.layers.packed_linear import Weight, floats, linear
 
 # oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.
 ROWS = 8
@@ -18,11 +19,11 @@ ROWS = 8
 class Router:
     """Chooses `top_k` experts per token and their weights."""
 
-    def __init__(self, weights: Mapping[str, Tensor], top_k: int) -> None:
-        hidden = weights["router.scale"].shape[0]
-        self._scale = weights["router.scale"] * hidden**-0.5
-        self._proj = Linear(weights["router.proj.weight"])
-        self._per_expert_scale = weights["router.per_expert_scale"]
+    def __init__(self, weights: Mapping[str, Weight], top_k: int) -> None:
+        scale = floats(weights["router.scale"])
+        self._scale = scale * scale.shape[0] ** -0.5
+        self._proj = linear(weights["router.proj.weight"], dtype=scale.dtype)
+        self._per_expert_scale = floats(weights["router.per_expert_scale"])
         self._top_k = top_k
 
     def __call__(self, normed: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,20 +35,25 @@ class Router:
 
 
 class Experts:
-    """All experts' matrices, given as [experts, out, in]. A GPU runs through all at once, a CPU one after the other.
+    """All experts' matrices, given as [experts, out, in], for x in `dtype`. A GPU runs through all at once, or decodes
+    some at a time; a CPU takes one after the other.
 
     256 tokens, 64 experts of 128 and top 8, float32, 2 threads of an AMD EPYC (Zen 5): 5.0 ms, as one product over
     runs padded to the longest 8.1.
     """
 
-    def __init__(self, gate_up_proj: Tensor, down_proj: Tensor) -> None:
-        matrices = zip(gate_up_proj, down_proj, strict=True)
-        self._products: InGroups | OneByOne = (
-            OneByOne([GatedMlp(*pair) for pair in matrices])
-            if gate_up_proj.device.type == "cpu"
-            else InGroups(gate_up_proj, down_proj)
-        )
+    def __init__(self, gate_up_proj: Weight, down_proj: Weight, dtype: torch.dtype) -> None:
         self._count = gate_up_proj.shape[0]
+        self._products: InGroups | InDecodedGroups | OneByOne
+        if gate_up_proj.device.type == "cpu":
+            pairs = [(gate_up_proj[expert], down_proj[expert]) for expert in range(self._count)]
+            self._products = OneByOne(
+                [GatedMlp(linear(gate_up, dtype=dtype), linear(down, dtype=dtype)) for gate_up, down in pairs]
+            )
+        elif isinstance(gate_up_proj, Tensor) and isinstance(down_proj, Tensor):
+            self._products = InGroups(gate_up_proj, down_proj)
+        else:
+            self._products = InDecodedGroups(gate_up_proj, down_proj)
 
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
         """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k]."""

@@ -13,23 +13,26 @@ from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.experts import Experts, Router
 from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp
 from lacuna.engine.families.diffusion_gemma.rope import Rope
+from lacuna.engine.layers.packed_linear import Weight, floats
 
 
 class Layer:
-    """`weights` maps names inside a layer to tensors. Encoder and decoder differ in the scalar alone."""
+    """`weights` maps names inside a layer to tensors and codecs. Encoder and decoder differ in the scalar alone."""
 
     def __init__(
-        self, weights: Mapping[str, Tensor], config: DiffusionGemmaConfig, number: int, encoder_scalar: Tensor
+        self, weights: Mapping[str, Weight], config: DiffusionGemmaConfig, number: int, encoder_scalar: Tensor
     ) -> None:
         eps = config.rms_norm_eps
-        self._norms = {name.removesuffix(".weight"): tensor for name, tensor in weights.items() if "layernorm" in name}
+        norms = {name.removesuffix(".weight") for name in weights if "layernorm" in name}
+        self._norms = {name: floats(weights[f"{name}.weight"]) for name in norms}
         self._attention = Attention(weights, config.attention(number), config.num_attention_heads, eps)
-        self._mlp = GatedMlp.of(weights, "mlp.")
-        self._router = Router(weights, config.top_k_experts)
-        self._experts = Experts(weights["experts.gate_up_proj"], weights["experts.down_proj"])
-        self._eps = eps
         self.encoder_scalar = encoder_scalar
-        self.decoder_scalar = weights["layer_scalar"]
+        self.decoder_scalar = floats(weights["layer_scalar"])
+        dtype = self.decoder_scalar.dtype
+        self._mlp = GatedMlp.of(weights, "mlp.", dtype)
+        self._router = Router(weights, config.top_k_experts)
+        self._experts = Experts(weights["experts.gate_up_proj"], weights["experts.down_proj"], dtype)
+        self._eps = eps
 
     def __call__(
         self, x: Tensor, rope: Rope, span: Span, cache: LayerCache, scalar: Tensor, wanted: slice | Tensor = slice(None)

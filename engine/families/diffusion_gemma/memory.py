@@ -6,24 +6,49 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
-from lacuna.engine.device.memory import Memory
+from lacuna.engine.device.memory import Memory, available
 from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
+from lacuna.engine.families.diffusion_gemma.packed_experts import AT_ONCE
+from lacuna.engine.layers import weight_files
+from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, INT4_FORMAT
+from lacuna.engine.layers.dialects.translate import Planned
 from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.load_error import LoadError
 
+SMALLER = "quantize it (`lacuna quantize` leaves a third), or take a checkpoint of it in INT4 or NVFP4"
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
 
 
 def needed(directory: Path, runtime: Runtime) -> Memory:
-    """For infilling with a checkpoint directory. Raises LoadError for a config that is not supported."""
+    """For infilling with a checkpoint directory: its weights as its headers say, or as config.json does where there
+    are none yet. Raises LoadError for what is not supported."""
     config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
     size = runtime.torch_dtype.itemsize
     one = estimate(config, size, min(PROMPT_TOKENS, config.max_position_embeddings))
+    plan = checkpoint.planned(directory, config) if weight_files.exist(directory) else None
+    if plan is not None:
+        weights = sum(_loaded(planned, runtime) for planned in plan.weights.values())
+        decoded = max((_decoded(planned, runtime) for planned in plan.weights.values()), default=0)
+        one = Memory(weights, one.cache, one.activations + decoded, tuple(plan.formats()))
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
     packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
-    return replace(one, weights=one.weights + packed, cache=(PROMPTS + VERSIONS) * one.cache)
+    smaller = "" if one.formats else SMALLER
+    return replace(one, weights=one.weights + packed, cache=(PROMPTS + VERSIONS) * one.cache, smaller=smaller)
+
+
+def check_room(directory: Path, runtime: Runtime) -> None:
+    """Raises LoadError where the weights alone are more than there is memory for, before any of it is taken: else a
+    GPU says so in terms of its allocator, and a system ends the process."""
+    wanted, free = needed(directory, runtime), available(runtime)
+    if wanted.weights > free:
+        raise LoadError(
+            f"{directory} has weights of {wanted.weights / 1e9:.1f} GB, and {runtime.device} has {free / 1e9:.1f} GB "
+            f"available: {wanted.smaller or 'close other programs'}, or choose another model or device"
+        )
 
 
 def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> Memory:
@@ -33,6 +58,23 @@ def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> M
     # Logits and probabilities in float32 outweigh everything else that lives during a step.
     logits = config.canvas_length * config.vocab_size * 4
     return Memory(weights, cache * element_size, 3 * logits)
+
+
+def _loaded(planned: Planned, runtime: Runtime) -> int:
+    """Bytes of a weight: packed ones stay so, but torch's int4 product on CPU has a centre beside every scale."""
+    fields = planned.fields(runtime.torch_dtype)
+    by_torch = planned.layout.format == INT4_FORMAT and (runtime.device, runtime.dtype) == ("cpu", "bfloat16")
+    centres = prod(fields["scale"][0]) * 2 if by_torch else 0
+    return planned.nbytes(runtime.torch_dtype) + centres
+
+
+def _decoded(planned: Planned, runtime: Runtime) -> int:
+    """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product."""
+    if planned.layout.format == FLOAT_FORMAT:
+        return 0
+    experts = planned.shape[0] if len(planned.shape) == 3 else 1
+    at_once = min(experts, 1 if runtime.device == "cpu" else AT_ONCE)
+    return 3 * prod(planned.shape[-2:]) * at_once * runtime.torch_dtype.itemsize
 
 
 def _slots(config: DiffusionGemmaConfig, layer: int, context: int) -> int:

@@ -8,14 +8,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp
+from lacuna.engine.layers.packed_linear import Weight, floats
 
 
 class SelfConditioning:
-    """`weights` maps the checkpoint's names inside `self_conditioning` to tensors."""
+    """`weights` maps the checkpoint's names inside `self_conditioning` to weights."""
 
-    def __init__(self, weights: Mapping[str, Tensor], eps: float) -> None:
-        self._pre_norm = weights["pre_norm.weight"]
-        self._mlp = GatedMlp.of(weights, "")
+    def __init__(self, weights: Mapping[str, Weight], eps: float) -> None:
+        self._pre_norm = floats(weights["pre_norm.weight"])
+        self._mlp = GatedMlp.of(weights, "", self._pre_norm.dtype)
         self._eps = eps
 
     def __call__(self, embedded: Tensor, expected: Tensor | None) -> Tensor:

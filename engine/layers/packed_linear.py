@@ -1,0 +1,108 @@
+"""Products with weights in any codec: torch's own int4 product where it is exact, else decoded at every use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from lacuna.engine.layers.linear import Linear, product
+from lacuna.engine.layers.quantized.codec import Codec
+from lacuna.engine.layers.quantized.int4 import GROUPS, Int4
+
+Weight = Tensor | Codec
+Product = Callable[[Tensor], Tensor]
+
+OUTPUTS = 16  # torch's int4 product on CPU wants a multiple of them
+
+
+def linear(*weights: Weight, dtype: torch.dtype) -> Product:
+    """x -> x W^T for x of shape [tokens, in] in `dtype`, and W of shape [out, in].
+
+    The outputs of several matrices stand one beside the other. A codec stays as it is packed, but for torch's int4
+    product on CPU, which takes the same bits in another order.
+    """
+    floats = [weight for weight in weights if isinstance(weight, Tensor)]
+    if len(floats) == len(weights):
+        return Linear(floats[0] if len(floats) == 1 else torch.cat(floats))
+    parts = [_one(weight, dtype) for weight in weights]
+    return parts[0] if len(parts) == 1 else SideBySide(parts)
+
+
+def floats(weight: Weight) -> Tensor:
+    """A weight that is no matrix, and that no dialect may pack."""
+    assert isinstance(weight, Tensor), "the dialect is to refuse a codec here"
+    return weight
+
+
+class SideBySide:
+    """Products with several matrices, as if their rows were one matrix: each may have a codec of its own."""
+
+    def __init__(self, parts: Sequence[Product]) -> None:
+        self._parts = parts
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.cat([part(x) for part in self._parts], dim=-1)
+
+
+class DecodedLinear:
+    """A matrix that is decoded for every product: the packed weights are all that is kept."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self.nbytes = codec.nbytes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return product(x, self._codec.decode(x.dtype).t())
+
+
+class Int4CpuLinear:
+    """An int4 matrix in bfloat16 on CPU by torch's own product, which computes with the exact weights in float32.
+
+    2816 -> 1408 in groups of 32, one core of an Intel Xeon (AMX): 1 token 0.2 ms, 16 tokens 1.4, 256 tokens 22.5;
+    decoded at every use 5.9, 6.0, 7.5. An expert has 16 of a canvas of 256.
+    """
+
+    def __init__(self, codec: Int4) -> None:
+        """`codec` is one that `is_exact`."""
+        levels = torch.stack([codec.payload & 15, codec.payload >> 4], dim=-1).flatten(-2).int()
+        self._levels = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels, 1)
+        pairs = torch.stack([codec.scale.bfloat16(), _centre(codec).bfloat16()], dim=-1)  # [out, groups, 2]
+        self._scales = pairs.transpose(0, 1).contiguous()
+        self._group = codec.group
+        self.nbytes = self._levels.nbytes + self._scales.nbytes
+
+    @staticmethod
+    def is_exact(codec: Codec, dtype: torch.dtype) -> bool:
+        """Whether the product takes this matrix, and what it keeps in bfloat16 loses nothing."""
+        return (
+            isinstance(codec, Int4)
+            and codec.device.type == "cpu"
+            and dtype == torch.bfloat16
+            and codec.group in GROUPS
+            and codec.shape[0] % OUTPUTS == 0
+            and all(_fits_bfloat16(numbers) for numbers in (codec.scale, _centre(codec)))
+        )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.ops.aten._weight_int4pack_mm_for_cpu(x.contiguous(), self._levels, self._group, self._scales)
+
+
+def _one(weight: Weight, dtype: torch.dtype) -> Product:
+    if isinstance(weight, Tensor):
+        return Linear(weight)
+    if isinstance(weight, Int4) and Int4CpuLinear.is_exact(weight, dtype):
+        return Int4CpuLinear(weight)
+    return DecodedLinear(weight)
+
+
+def _centre(codec: Int4) -> Tensor:
+    """What the level 0 stands for, float32 [out, groups]."""
+    scale = codec.scale.float()
+    return torch.zeros_like(scale) if codec.zero_point is None else -codec.zero_point * scale
+
+
+def _fits_bfloat16(numbers: Tensor) -> bool:
+    exact = numbers.float()
+    return torch.equal(exact.bfloat16().float(), exact)

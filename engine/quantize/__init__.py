@@ -1,0 +1,1 @@
+"""`lacuna quantize`: a checkpoint's weights in fewer bits, matrix by matrix, in the layout of compressed-tensors."""

@@ -1,0 +1,46 @@
+"""`lacuna quantize`: from a model's weights to a checkpoint of a third of their size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lacuna.engine.store import model_store
+from lacuna.engine.store.progress import Bars, Stage
+from lacuna.lsp_server.cli.failure import fail
+
+SHOWN = 5  # parts of layers that lose most
+
+
+def quantize(
+    model: Annotated[str, typer.Argument(help="A DiffusionGemma that was pulled, or its directory.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The directory to make.")],
+    to: Annotated[
+        str, typer.Option(help="int4, nvfp4: experts so, attention and dense blocks in FP8; int4-experts; fp8.")
+    ] = "int4",
+    fast: Annotated[bool, typer.Option("--fast", help="No search for the scales that lose least.")] = False,
+    text_only: Annotated[bool, typer.Option("--text-only", help="Without the vision tower.")] = False,
+) -> None:
+    """Quantize DiffusionGemma's weights, matrix by matrix. Goes on where it was stopped; until it is done there is no
+    OUT."""
+    from lacuna.engine.quantize import recipe, run
+    from lacuna.engine.untrusted.load_error import LoadError
+
+    if to not in recipe.RECIPES:
+        raise typer.BadParameter(f"--to is one of {', '.join(recipe.RECIPES)}")
+    options = run.Options(to, search=not fast, text_only=text_only)
+    try:
+        with Bars() as bars:
+            source = model_store.find(model)
+            errors = run.quantize(source, target, options, lambda done, total: bars(Stage.QUANTIZING, done, total))
+    except (run.QuantizeError, LoadError, model_store.ModelMissing, OSError) as error:
+        fail(str(error))
+    print(_summary(target, errors))
+
+
+def _summary(target: Path, errors: dict[str, float]) -> str:
+    worst = sorted(errors, key=lambda part: -errors[part])[:SHOWN]
+    lines = [f"{part}: relative error {errors[part]:.4f}" for part in worst]
+    return "\n".join([*lines, f"{target} is ready; quantization_report.json in it has the error of every layer"])
