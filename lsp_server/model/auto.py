@@ -14,12 +14,11 @@ AUTO = "auto"  # the setting's value
 class Candidate:
     name: str
     budget_ms: float  # what half of the warm keystrokes may take at most
-    has_adapter: bool = True  # whether we ship one for it
 
 
-# The best first: each is smaller and faster than the one before.
+# The best first: each is smaller and faster than the one before, and has an adapter of ours.
 CANDIDATES = (
-    Candidate("qwen2.5-coder-1.5b", 300.0, has_adapter=False),
+    Candidate("qwen2.5-coder-1.5b", 300.0),
     Candidate("qwen2.5-coder-0.5b", 150.0),
     Candidate("smollm2-135m", 150.0),
 )
@@ -33,7 +32,6 @@ class Pulled:
     p50_ms: float | None = None  # of warm keystrokes, here
     needed: int | None = None  # bytes of memory
     takes_adapter: bool = True  # whether the adapter of the settings, if there is one, fits it
-    has_adapter: bool = True  # one of the settings, or its own
 
 
 @dataclass(frozen=True)
@@ -93,14 +91,16 @@ def to_pull(model: str) -> str:
 
 
 def offers(choice: AutoChoice) -> tuple[Offer, ...]:
-    """Better models than the chosen one that could be pulled, the best first; none that lacks an adapter."""
-    adapted = {candidate.name for candidate in CANDIDATES if candidate.has_adapter}
+    """Better models than the chosen one that could be pulled, the best first; none that is larger than one that is too
+    slow or too large."""
+    hopeless = [passed.model for passed in choice.passed_over if passed.reason.startswith((_TOO_SLOW, _TOO_LARGE))]
     better = (passed for passed in choice.passed_over if is_better(passed.model, choice.model))
-    missing = [passed.model for passed in better if passed.reason == _NOT_PULLED and passed.model in adapted]
+    missing = [passed.model for passed in better if passed.reason == _NOT_PULLED]
+    missing = [model for model in missing if not any(is_better(model, known) for known in hopeless)]
     return tuple(Offer(name, NAMED_MODELS[name].size, NAMED_MODELS[name].disk_bytes) for name in missing)
 
 
-_NOT_PULLED = "not pulled"
+_NOT_PULLED, _TOO_SLOW, _TOO_LARGE = "not pulled", "too slow here", "too large"
 
 
 def _fault(candidate: Candidate, known: Pulled | None, available: int | None) -> str | None:
@@ -109,13 +109,11 @@ def _fault(candidate: Candidate, known: Pulled | None, available: int | None) ->
         return _NOT_PULLED
     if not known.takes_adapter:
         return "the adapter is made for another model"
-    if not known.has_adapter:
-        return "it has no adapter yet, which ends its fills and saves passes"
     if known.needed is not None and available is not None and known.needed > available:
-        return f"too large: it needs {known.needed / 1e9:.2f} GB, and {available / 1e9:.2f} GB are available"
+        return f"{_TOO_LARGE}: it needs {known.needed / 1e9:.2f} GB, and {available / 1e9:.2f} GB are available"
     if known.p50_ms is not None and known.p50_ms > candidate.budget_ms:
         again = f"`lacuna doctor --model {candidate.name}` measures it again"
-        return f"too slow here: {known.p50_ms:.0f} ms a keystroke, {candidate.budget_ms:.0f} at most ({again})"
+        return f"{_TOO_SLOW}: {known.p50_ms:.0f} ms a keystroke, {candidate.budget_ms:.0f} at most ({again})"
     return None
 
 

@@ -99,10 +99,9 @@ class Candidates:
         try:
             needed = families.needed(name, self._runtime).total
             takes_adapter = not self._adapter or families.takes_adapter(name, self._adapter)
-            has_adapter = families.adapter_in_words(name, self._adapter) is not None
         except (model_store.ModelMissing, OSError, ValueError, LookupError):
             return Pulled(p50_ms)
-        return Pulled(p50_ms, needed, takes_adapter, has_adapter)
+        return Pulled(p50_ms, needed, takes_adapter)
 
     def _p50_ms(self, conditions: Conditions) -> float | None:
         found = self._speeds.get(conditions)

@@ -115,23 +115,18 @@ def test_an_adapter_wants_its_own_model() -> None:
     assert choose(foreign).model == SMALL, "loading it says what is wrong"
 
 
-def test_one_without_an_adapter_is_taken_where_there_is_no_other() -> None:
-    lacking = Pulled(20.0, has_adapter=False)
-    choice = choose({LARGE: lacking, MIDDLE: Pulled(20.0)})
-    assert choice.model == MIDDLE and "no adapter yet" in passed_over(choice)[LARGE]
-    assert choose({LARGE: lacking, MIDDLE: Pulled(takes_adapter=False)}).model == LARGE
-
-
-def test_the_table_knows_which_adapters_we_ship() -> None:
+def test_every_candidate_has_an_adapter() -> None:
     for candidate in CANDIDATES:
-        assert (ADAPTERS / candidate.name).is_dir() == candidate.has_adapter
+        assert (ADAPTERS / candidate.name / "adapter_model.safetensors").is_file()
 
 
 def test_what_a_pull_would_bring() -> None:
-    assert [offer.model for offer in offers(choose({SMALL: Pulled()}))] == [MIDDLE], "the large one has no adapter"
+    assert [offer.model for offer in offers(choose({SMALL: Pulled()}))] == [LARGE, MIDDLE]
     assert [offer.model for offer in offers(choose({LARGE: Pulled(999.0), SMALL: Pulled()}))] == [MIDDLE]
-    assert offers(choose({LARGE: Pulled()})) == offers(choose({MIDDLE: Pulled()})) == ()
-    [offer] = offers(choose({SMALL: Pulled()}))
+    assert offers(choose({MIDDLE: Pulled(999.0), SMALL: Pulled()})) == (), "what is larger would be slower still"
+    assert [offer.model for offer in offers(choose({MIDDLE: Pulled()}))] == [LARGE]
+    assert offers(choose({LARGE: Pulled()})) == ()
+    [offer] = offers(choose({LARGE: Pulled(999.0), SMALL: Pulled()}))
     known = NAMED_MODELS[MIDDLE]
     assert (offer.fetched_bytes, offer.disk_bytes) == (known.size, known.disk_bytes)
 
