@@ -47,7 +47,7 @@ class Hypothesis:
         self.log_probabilities: list[float] = []
         self.scores: list[float] = []  # the same among all tokens
         self.end_log_probs: list[float] = []  # per position, of the end or the suffix' first token there
-        self.runners_up: list[Choice] = []  # per position, what it would have been else
+        self.runners_up: list[Choice] = []  # per position, what it would have been else, where that may be asked for
         self.score = 0.0  # the sum of `scores`: log probability of all that was decided, its end included
         self.empty_score = 0.0  # the same of the empty fill
         self.proposals: dict[int, Tensor] = {}  # by masked position, the log probabilities [vocab] predicted for it

@@ -11,7 +11,7 @@ from math import exp, inf, isfinite, log
 
 from torch import Tensor
 
-from lacuna.engine.families.gap.decoding.hypothesis import Choice, Hypothesis
+from lacuna.engine.families.gap.decoding.hypothesis import NOTHING, Choice, Hypothesis
 from lacuna.engine.families.gap.denoiser import Verified
 
 BRANCHES = 3  # tokens of a position that are remembered beside the one that was taken
@@ -86,8 +86,8 @@ class Beam:
         hypothesis.end_log_probs.append(float(log_probs[self._end_tokens].logsumexp(0)))
         if self._search.best_first or not hypothesis.is_past_forced:
             self._frontier.branch(hypothesis, token, allowed, log_probs)
-        other = int(allowed.topk(2).indices[1])
-        runner_up = Choice(other, float(allowed[other]), float(log_probs[other]))
+        # Of a line nobody asks for it, and it is looked for among the whole vocabulary.
+        runner_up = NOTHING if self._search.best_first else _runner_up(allowed, log_probs)
         place = hypothesis.canvas.leftmost()
         hypothesis.accept(place, token, float(allowed[token]), float(log_probs[token]), runner_up)
 
@@ -171,6 +171,12 @@ class Frontier:
         if not self._waiting or -self._waiting[0][0] <= bound:
             return None
         return heappop(self._waiting)[2]
+
+
+def _runner_up(allowed: Tensor, log_probs: Tensor) -> Choice:
+    """The second likeliest token, of log probabilities [vocab] among the tokens that are possible, and among all."""
+    token = int(allowed.topk(2).indices[1])
+    return Choice(token, float(allowed[token]), float(log_probs[token]))
 
 
 def _broken(hypothesis: Hypothesis, fits: Callable[[bytes], bool]) -> range:
