@@ -42,7 +42,7 @@ SAMPLER = EntropyBoundConfig(max_new_tokens=CANVAS, max_denoising_steps=6, eos_t
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dtype", default="auto", n_best=["auto", "float32", "bfloat16"])
+    parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="0: as the server would")
     options = parser.parse_args()

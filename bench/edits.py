@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=200, help="trials of each kind")
     parser.add_argument("--model", default=model_store.EMBEDDED)
     parser.add_argument("--corpus", type=Path, help="a file of held-out texts, instead of the corpus' own")
-    parser.add_argument("--only", n_best=("next", "refills"))
+    parser.add_argument("--only", choices=("next", "refills"))
     figures = asyncio.run(measure(parser.parse_args()))
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
 

@@ -47,7 +47,7 @@ PUBLISHED: dict[str, Any] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default="cuda", n_best=["cuda", "cpu"])
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--layers", type=int, default=PUBLISHED["num_hidden_layers"], help="fewer, to try it out")
     options = parser.parse_args()
     runtime = choose(options.device, "bfloat16")
