@@ -31,7 +31,7 @@ class Config:
     model: str = AUTO  # "auto" (the best that is pulled and fits this machine), a name `lacuna pull` knows, or a path
     adapter: str = ""  # one of your own: a name from `lacuna train gap`, or a path; "" for the model's
     device: str = "auto"  # "auto", "cpu", "cuda" or "mps"
-    dtype: str = "auto"  # "auto", "float32" or "bfloat16"
+    dtype: str = "auto"  # "auto", "float32", "bfloat16" or "int8"
     threads: int = 0  # CPU threads; 0 lets Lacuna choose
     debounce_ms: int = 0  # milliseconds an automatic request waits for a newer one; editors wait 50 to 200 themselves
     max_lines: int = 8  # lines of a suggestion at most
@@ -66,7 +66,7 @@ ALIASES = {"drafts": "num_candidates"}  # names that settings had in 0.1: accept
 
 _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
-    "dtype": ("auto", "float32", "bfloat16"),
+    "dtype": ("auto", "float32", "bfloat16", "int8"),
     "completion": ("inline", "plain", "both"),
     "log_level": ("debug", "info", "warning", "error"),
 }

@@ -20,12 +20,13 @@ SPINS = "4000"
 # oneDNN's compiled kernels, one per matrix and count of tokens (engine/layers/linear.py has fewer counts), of 1,024 by
 # default: 100 MB after 60 fills. 48 are those of eight counts; with 32 a pass takes 4 % more time.
 KERNELS_KEPT = "48"
+INT8 = "int8"
 
 
 @dataclass(frozen=True)
 class Runtime:
     device: str  # "cpu", "cuda", "mps"
-    dtype: str  # "float32" or "bfloat16"
+    dtype: str  # "float32", "bfloat16", or "int8": Qwen2.5-Coder's weights in 8 bits, all else in float32
     threads: int  # CPU threads; 0 leaves torch's own choice, as on a GPU
     reason: str
 
@@ -34,6 +35,10 @@ class Runtime:
         import torch
 
         return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+    @property
+    def is_int8(self) -> bool:
+        return self.dtype == INT8
 
 
 def prepare_environment() -> None:
@@ -76,16 +81,31 @@ def _device(asked: str) -> tuple[str, str]:
 
 
 def _dtype(asked: str, device: str) -> tuple[str, str]:
+    if asked == "bfloat16" and device == "cpu" and not _fast_bfloat16():
+        return asked, "bfloat16 as asked, in which this CPU is slow"
     if asked in ("float32", "bfloat16"):
         return asked, f"{asked} as asked"
+    if asked == INT8 and device == "cpu" and _has_int8():
+        return asked, f"{asked} as asked"
+    if asked == INT8:
+        raise ValueError("dtype 'int8' needs an x86 CPU with AVX2 and a torch with FBGEMM; choose auto or float32")
     if asked != "auto":
-        raise ValueError(f"dtype {asked!r} is unknown; choose auto, float32 or bfloat16")
+        raise ValueError(f"dtype {asked!r} is unknown; choose auto, float32, bfloat16 or int8")
     if device != "cpu":
         return "bfloat16", f"bfloat16 because {device} computes in it"
     flag = _fast_bfloat16()
     if flag:
         return "bfloat16", f"bfloat16 because this CPU has {flag}"
+    if _has_int8():
+        why = "this CPU has no fast bfloat16 (AVX512_BF16 or AMX) and is fast with 8 bits"
+        return INT8, f"int8 (the weights of Qwen2.5-Coder; other models compute in float32) because {why}"
     return "float32", "float32 because this CPU has no fast bfloat16 (AVX512_BF16, AMX, or Arm BF16)"
+
+
+def _has_int8() -> bool:
+    from lacuna.engine.layers import int8_linear
+
+    return int8_linear.is_fast()
 
 
 def _fast_bfloat16() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,25 @@ from torch.nn import functional
 ROWS = 4
 
 
+class Matrix(Protocol):
+    """A weight W of shape [out, in] in any form, and the ways on from x W^T, for x of shape [tokens, in]."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def rows(self) -> int:
+        """What callers should pad row counts to a multiple of."""
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+    def silu(self, x: Tensor) -> Tensor: ...
+
+    def times(self, x: Tensor, other: Tensor) -> Tensor: ...
+
+    def plus(self, x: Tensor, other: Tensor) -> Tensor: ...
+
+
 class Linear:
     """`y = x W^T` for x of shape [tokens, in] and W of shape [out, in], and the ways a model goes on from y.
 
@@ -25,7 +44,7 @@ class Linear:
 
     def __init__(self, weight: Tensor) -> None:
         self.shape = tuple(weight.shape)
-        self._packed = weight.device.type == "cpu"
+        self._packed = has_onednn(weight)
         self.rows = ROWS if self._packed else 1  # what callers should pad row counts to
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight) if self._packed else weight
 
@@ -66,6 +85,13 @@ class Linear:
         return cast(Tensor, torch.ops.mkldnn._linear_pointwise.binary(x, other, self._weight, None, function))
 
 
+def has_onednn(matrix: Tensor) -> bool:
+    """Whether oneDNN multiplies with a matrix here: in bfloat16 it refuses to on x86 CPUs without AVX-512."""
+    if matrix.device.type != "cpu":
+        return False
+    return matrix.dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def padded(x: Tensor, rows: int) -> Tensor:
     """x of shape [tokens, ...] with rows of zeros added, up to a multiple of `rows`."""
     missing = -len(x) % rows
@@ -78,6 +104,6 @@ def product(left: Tensor, right: Tensor) -> Tensor:
     On CPU by oneDNN too: torch's own product is MKL's, which in float32 is limited to AVX2 on AMD. 256 rows times a
     matrix of 12,288 times 512, 2 threads of an AMD EPYC (Zen 5): 7.4 ms, torch's 16.5.
     """
-    if right.device.type != "cpu":
+    if not has_onednn(right):
         return left @ right
     return cast(Tensor, torch.ops.mkldnn._linear_pointwise(left, right.t(), None, "none", [], ""))

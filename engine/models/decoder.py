@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lacuna.engine.layers.int4_linear import Int4Linear
 from lacuna.engine.layers.kv_cache import KvCache
-from lacuna.engine.layers.linear import Linear, padded
+from lacuna.engine.layers.linear import Linear, Matrix, padded
 from lacuna.engine.layers.rope import Rope
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
@@ -77,7 +76,7 @@ def layer_name(layer: int, name: str) -> str:
 class Layer:
     """One decoder layer's weights."""
 
-    def __init__(self, weights: Mapping[str, Tensor], pack: Callable[[Tensor], Linear | Int4Linear] = Linear) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], pack: Callable[[Tensor], Matrix] = Linear) -> None:
         """`weights` maps the checkpoint's names inside a layer to tensors; `pack` makes what is multiplied with."""
         projections = [weights[f"self_attn.{name}_proj.weight"] for name in "qkv"]
         biases = [weights[bias] for name in "qkv" if (bias := f"self_attn.{name}_proj.bias") in weights]
@@ -95,12 +94,13 @@ class Decoder:
     """A decoder without batch dimension: several sequences in one pass are told apart by positions and mask."""
 
     def __init__(
-        self, config: DecoderConfig, layers: Sequence[Layer], embed_tokens: Tensor, norm: Tensor, lm_head: Linear
+        self, config: DecoderConfig, layers: Sequence[Layer], embed_tokens: Tensor, norm: Tensor, lm_head: Matrix
     ) -> None:
-        """`embed_tokens` has shape [vocab, hidden], and so has `lm_head`, packed."""
+        """`embed_tokens` has shape [vocab, hidden], and so has `lm_head`, packed. What is computed has the dtype of
+        `norm`."""
         self.config = config
         self.layers = layers
-        self.device, self.dtype = embed_tokens.device.type, embed_tokens.dtype
+        self.device, self.dtype = norm.device.type, norm.dtype
         positions = min(config.max_position_embeddings, ROPE_POSITIONS)
         self.rope = Rope(config.head_dim, config.rope_theta, positions, self.dtype, self.device)
         self._embed_tokens = embed_tokens
@@ -117,7 +117,7 @@ class Decoder:
 
     def embed_rows(self, ids: Tensor) -> Tensor:
         """[tokens, hidden] for ids of shape [tokens]."""
-        return self._embed_tokens[ids]
+        return self._embed_tokens[ids].to(self.dtype)
 
     def final_norm(self, x: Tensor) -> Tensor:
         """The norm after the last layer."""

@@ -34,7 +34,7 @@ MAX_CANDIDATES = 6  # the engine's cache has room for seven and the empty one si
 
 Model = Annotated[str, typer.Option(help="auto, a model that was pulled, or a model directory.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Adapter = Annotated[str, typer.Option(help="An adapter of your own, from `lacuna train gap`.")]
 Threads = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads; 0 chooses.")]
 

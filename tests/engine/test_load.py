@@ -49,7 +49,8 @@ def test_needed_memory_counts_every_weight_that_is_loaded(model: Path) -> None:
     assert needed.weights >= 0.9 * sum(text), "the tiny vision tower alone is left out"
     assert needed.cache > 0 and needed.activations > 0
     half = load.needed(str(model), Runtime("cpu", "bfloat16", 1, "tests"))
-    assert (half.weights, half.cache) == (needed.weights // 2, needed.cache // 2)
+    assert half.cache == needed.cache // 2
+    assert half.weights < 0.7 * needed.weights, "but for the embeddings that tokens are looked up in"
 
 
 @pytest.mark.parametrize("content", ['{"model_type": "bert"}', "{}"])

@@ -68,7 +68,7 @@ local defaults = {
     adapter = "",
     --- "auto", "cpu", "cuda" or "mps".
     device = "auto",
-    --- "auto", "float32" or "bfloat16".
+    --- "auto", "float32", "bfloat16" or "int8".
     dtype = "auto",
     --- CPU threads; 0 lets Lacuna choose.
     threads = 0,

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 from tiny_model import write_tiny_fim_model, write_tiny_model
+from torch.nn import functional
 
 from lacuna.engine.api import Gap
 from lacuna.engine.device import runtime
@@ -19,6 +20,9 @@ from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import end_at_markers
 from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.engine.families.gap.session import Session
+from lacuna.engine.layers import int8_linear
+from lacuna.engine.layers.int8_linear import Int8Linear
+from lacuna.engine.layers.linear import Linear
 from lacuna.engine.request_trace import RequestTrace
 from lacuna.engine.untrusted.load_error import LoadError
 
@@ -40,6 +44,45 @@ def filled(adapter: bool = True) -> GapFiller:
 
 def session(adapter: bool = True) -> Session:
     return Session(filled(adapter).denoiser, filled(adapter).tokenizer)
+
+
+INT8 = pytest.mark.skipif(not int8_linear.is_fast(), reason="this CPU has no fast products with 8 bits")
+
+
+@INT8
+@torch.inference_mode()
+def test_in_8_bits_it_says_nearly_the_same(tmp_path: Path) -> None:
+    said = {}
+    model = str(write_tiny_fim_model(tmp_path))
+    for dtype in ("float32", "int8"):
+        found = loading.load(model, runtime.choose("cpu", dtype, 1))
+        context = found.denoiser.context()
+        context.prefill_prefix(found.tokenizer.encode(GAPS[0].prefix), lambda: None)
+        said[dtype] = context.next_log_probabilities
+        kinds = {type(layer.down_proj) for layer in found.denoiser.base.layers}
+        assert kinds == {Int8Linear if dtype == "int8" else Linear}
+    divergence = functional.kl_div(said["int8"], said["float32"], log_target=True, reduction="sum")
+    assert 0.0 < divergence < 0.01, divergence
+
+
+@INT8
+@pytest.mark.parametrize("gap", GAPS)
+def test_in_8_bits_drafts_change_nothing(gap: Gap, tmp_path: Path) -> None:
+    """What a row becomes depends on no other row of its pass, so a draft is verified as it would be alone."""
+    found = loading.load(str(write_tiny_fim_model(tmp_path)), runtime.choose("cpu", "int8", 1))
+    fills = [
+        Session(found.denoiser, found.tokenizer).infill(gap, 1, lambda: None, parallel=parallel)[0]
+        for parallel in (True, False)
+    ]
+    assert fills[0].text == fills[1].text
+    assert fills[0].forwards <= fills[1].forwards
+
+
+@INT8
+def test_a_model_of_two_reads_is_not_in_8_bits(tmp_path: Path) -> None:
+    found = loading.load(str(write_tiny_model(tmp_path)), runtime.choose("cpu", "int8", 1))
+    assert {type(layer.down_proj) for layer in found.denoiser.suffix_layers} == {Linear}
+    assert found.denoiser.base.dtype == torch.float32
 
 
 @pytest.mark.parametrize("gap", [gap for gap in GAPS if not gap.suffix.partition("\n")[0]])  # others are cut afterwards
