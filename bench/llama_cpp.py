@@ -32,9 +32,9 @@ from rich.table import Table
 from tqdm import tqdm
 from typed_place import Figures, Key, Place, chunks, cut, summary
 
-from lacuna.engine.layers import weight_files
+from lacuna.engine.layers import gguf_header, weight_files
 from lacuna.engine.models.decoder import FINAL_NORM
-from lacuna.engine.store import gguf, gguf_header, model_store
+from lacuna.engine.store import gguf, model_store
 from lacuna.engine.store.progress import silent
 from lacuna.engine.untrusted.load_error import LoadError
 from lacuna.lsp_server.demo.headless_editor import Editor, ServerFailed

@@ -70,14 +70,18 @@ class SafetensorsFile:
         header, (start, end) = self._entries[name]
         if start == end:
             return torch.empty(header.shape, dtype=TYPES[header.dtype])
-        begin = self._start + start
-        before = begin % ALLOCATIONGRANULARITY
-        mapped = mmap(self._file.fileno(), end - start + before, access=ACCESS_COPY, offset=begin - before)
-        return torch.frombuffer(mapped, dtype=torch.uint8, offset=before).view(TYPES[header.dtype]).view(header.shape)
+        return mapped(self._file, self._start + start, end - start).view(TYPES[header.dtype]).view(header.shape)
 
     def close(self) -> None:
         """Tensors that were read stay."""
         self._file.close()
+
+
+def mapped(file: BinaryIO, start: int, size: int) -> Tensor:
+    """uint8 [size], that many bytes of a file from `start` on; at least one. What is written to it stays here."""
+    before = start % ALLOCATIONGRANULARITY
+    content = mmap(file.fileno(), size + before, access=ACCESS_COPY, offset=start - before)
+    return torch.frombuffer(content, dtype=torch.uint8, offset=before)
 
 
 def _content(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:

@@ -1,4 +1,4 @@
-"""A model's safetensors files: names and shapes from the headers first, then one memory-mapped tensor at a time."""
+"""A model's files of weights: names and shapes from the headers first, then one memory-mapped tensor at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,8 +14,12 @@ from lacuna.engine.layers.safetensors_file import Header, SafetensorsFile
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import ADVICE, LoadError
 
+if TYPE_CHECKING:
+    from lacuna.engine.layers.gguf_file import GgufFile
+
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
+GGUF = ".gguf"
 INDEX_BYTES = 8 << 20  # 75,000 tensors; per-expert checkpoints have 47,000
 FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 NAMED = 40  # tensors that a message names
@@ -26,13 +31,25 @@ class WeightsError(LoadError):
 
 def exist(directory: Path) -> bool:
     """Whether a model directory has weights at all, damaged or not."""
-    return any(os.path.lexists(directory / name) for name in (SINGLE_FILE, INDEX_FILE))
+    return _has_safetensors(directory) or bool(_gguf_files(directory))
+
+
+def source(directory: Path) -> Path:
+    """Where a model directory's weights are: in itself, as safetensors, or in its one GGUF file.
+
+    Raises WeightsError where it is not clear which weights are meant.
+    """
+    files = _gguf_files(directory)
+    if len(files) > 1 or (files and _has_safetensors(directory)):
+        listed = ", ".join(file.name for file in files[:4])
+        raise WeightsError(f"{directory} holds {listed}, and other weights: leave one GGUF file there, or none")
+    return files[0] if files else directory
 
 
 def stream(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
     """Every tensor with its name, one at a time and memory-mapped: copy what you want to change.
 
-    `path` is a model directory (one file, or shards and their index) or one .safetensors file.
+    `path` is a model directory (one file, or shards and their index), or one .safetensors or .gguf file.
     Raises WeightsError with the file's name when something is missing or damaged.
     """
     for file in _files(path):
@@ -74,8 +91,8 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: header.shape for name, header in headers(path).items()}
 
 
-def metadata(file: Path) -> dict[str, str]:
-    """The words in the header of one .safetensors file."""
+def metadata(file: Path) -> dict[str, Any]:
+    """The words in the header of one .safetensors file, or the values in that of a .gguf file."""
     with _opened(file) as opened:
         return dict(opened.metadata)
 
@@ -110,12 +127,28 @@ def _files(path: Path) -> list[Path]:
     return [path / name for name in sorted(set(names))]
 
 
+def _has_safetensors(directory: Path) -> bool:
+    return any(os.path.lexists(directory / name) for name in (SINGLE_FILE, INDEX_FILE))
+
+
+def _gguf_files(directory: Path) -> list[Path]:
+    return sorted(directory.glob(f"*{GGUF}"))
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[SafetensorsFile]:
+def _opened(path: Path) -> Iterator[SafetensorsFile | GgufFile]:
     try:
-        with closing(SafetensorsFile(path)) as file:
+        with closing(_file(path)) as file:
             yield file
     except (OSError, ValueError) as error:
-        if isinstance(error, WeightsError):
+        if isinstance(error, LoadError):
             raise
         raise WeightsError(f"{path} cannot be read ({error}): {ADVICE}") from error
+
+
+def _file(path: Path) -> SafetensorsFile | GgufFile:
+    if path.suffix != GGUF:
+        return SafetensorsFile(path)
+    from lacuna.engine.layers.gguf_file import GgufFile  # its package takes 0.1 s, which few models need
+
+    return GgufFile(path)

@@ -16,8 +16,9 @@ from gguf import TokenType
 from gguf.quants import dequantize
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-from lacuna.engine.store import gguf_header, safetensors_stream
-from lacuna.engine.store.gguf_header import Header, StoredTensor
+from lacuna.engine.layers import gguf_header
+from lacuna.engine.layers.gguf_header import Header, StoredTensor
+from lacuna.engine.store import safetensors_stream
 from lacuna.engine.store.progress import Report, Stage
 from lacuna.engine.text.tokenizer_file import QWEN2_WORDS
 from lacuna.engine.untrusted.load_error import LoadError

@@ -39,7 +39,8 @@ class ModelMissing(Exception):
 
 
 def find(model: str) -> Path:
-    """The directory of a model that was pulled, by its name, or of any model directory, by its path.
+    """The directory of a model that was pulled, by its name, or of any model directory, by its path or that of its
+    GGUF file.
 
     Raises ModelMissing. Checks the sizes of the files, not their contents: that is `verify`.
     """
@@ -144,10 +145,16 @@ def _directory(model: str) -> Path:
         raise ModelMissing(
             f"{model[:200]!r} is no model name: use {NAMES}, or owner/name of the Hugging Face hub; {named_path.HOW}"
         )
+    if path.suffix == ".gguf" and path.is_file():
+        path = path.parent
     if not path.is_dir():
         raise ModelMissing(f"there is no model directory {path}")
     if not os.path.lexists(path / "config.json"):
-        raise ModelMissing(f"{path} is not a model directory: it has no config.json")
+        beside = any(path.glob("*.gguf"))
+        missing = "config.json and tokenizer.json of the original model beside its GGUF file" if beside else ""
+        raise ModelMissing(
+            f"{path} is not a model directory: it has no config.json{missing and f'; put the {missing}'}"
+        )
     return path
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from torch import Tensor
 
 from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma import gguf_checkpoint
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.layer import Layer
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.self_conditioning import SelfConditioning
+from lacuna.engine.layers import weight_files
 from lacuna.engine.layers.dialects import claims
 from lacuna.engine.layers.dialects.reading import read
 from lacuna.engine.layers.dialects.translate import Plan, translate
@@ -34,16 +36,22 @@ def load(directory: Path, runtime: Runtime) -> DiffusionGemma:
     config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
     plan = planned(directory, config)
     if plan.ignored:
-        logger.info("%d vision tensors are not read: Lacuna fills text", plan.ignored)
+        logger.info("%d tensors are not read: what is of vision, or follows from config.json", plan.ignored)
     if plan.formats():
         logger.info("weights are kept as they are packed: %s", ", ".join(plan.formats()))
-    return assemble(config, read(directory, plan, runtime.device, runtime.torch_dtype), runtime)
+    return assemble(config, read(weight_files.source(directory), plan, runtime.device, runtime.torch_dtype), runtime)
 
 
 def planned(directory: Path, config: DiffusionGemmaConfig) -> Plan:
     """What the directory holds of the text path, by the headers. Raises WeightsError that names every wrong tensor,
-    and LoadError for a quantization_config that says something else or more than that."""
+    and LoadError for a quantization_config, or a GGUF file, that says something else or more than that."""
     claimed = claims.read(directory)
+    source = weight_files.source(directory)
+    if source != directory:
+        if claimed is not None:
+            claimed.fields.refuse(f"it says how weights are quantized, and they are those of {source.name}")
+        gguf_checkpoint.check(source, config)
+        return translate(source, config.shapes(), gguf_checkpoint.canonical, gguf_checkpoint.NOT_READ)
     plan = translate(directory, config.shapes(), canonical, VISION)
     if claimed is not None:
         claims.check(claimed, plan, canonical)

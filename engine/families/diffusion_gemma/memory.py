@@ -14,7 +14,7 @@ from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
 from lacuna.engine.families.diffusion_gemma.packed_experts import AT_ONCE
 from lacuna.engine.layers import weight_files
-from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, INT4_FORMAT
+from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, GGUF_FORMATS, INT4_FORMAT
 from lacuna.engine.layers.dialects.translate import Planned
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
@@ -69,12 +69,15 @@ def _loaded(planned: Planned, runtime: Runtime) -> int:
 
 
 def _decoded(planned: Planned, runtime: Runtime) -> int:
-    """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product."""
+    """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product. GGUF's are
+    levels and numbers in float32 first."""
     if planned.layout.format == FLOAT_FORMAT:
         return 0
     experts = planned.shape[0] if len(planned.shape) == 3 else 1
     at_once = min(experts, 1 if runtime.device == "cpu" else AT_ONCE)
-    return 3 * prod(planned.shape[-2:]) * at_once * runtime.torch_dtype.itemsize
+    size = runtime.torch_dtype.itemsize
+    each = 8 + size if planned.layout.format in GGUF_FORMATS.values() else 3 * size
+    return each * prod(planned.shape[-2:]) * at_once
 
 
 def _slots(config: DiffusionGemmaConfig, layer: int, context: int) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from lacuna.engine.layers.dialects.names import Shape
 from lacuna.engine.layers.quantized import int4, mxfp4, nvfp4
+from lacuna.engine.layers.quantized.gguf_types import GGUF_TYPES
 from lacuna.engine.layers.safetensors_file import Header
 from lacuna.engine.layers.weight_files import FLOATS
 
 FP8_FORMAT, INT4_FORMAT = "float-quantized", "pack-quantized"
 NVFP4_FORMAT, MXFP4_FORMAT, MODELOPT_FORMAT = "nvfp4-pack-quantized", "mxfp4-pack-quantized", "NVFP4 of modelopt"
+GGUF_FORMATS = {name: f"{name} of GGUF" for name in GGUF_TYPES}
 FLOAT_FORMAT = "floats"
 SCALES = frozenset({"F16", "BF16", "F32"})
 
@@ -32,6 +34,7 @@ class Layout:
     group: int = 0  # weights of one row that share a scale; 0 for the whole row
     symmetric: bool = True
     scale: str = ""  # the type of its scales
+    unpacked: str = ""  # GGUF's type of floats that are decoded as they are read
 
     @property
     def words(self) -> str:
@@ -57,6 +60,11 @@ def layout(shape: Shape, stored: Mapping[str, Header], may_be_packed: bool) -> L
 
 
 def _floats(shape: Shape, stored: Mapping[str, Header]) -> Layout:
+    """GGUF packs embeddings too, whose rows are looked up: they become floats when they are read."""
+    kind = stored["weight"].dtype if "weight" in stored else ""
+    if kind in GGUF_FORMATS and len(shape) == 2:
+        _check(stored, {"weight": ({kind}, [shape])})
+        return Layout(FLOAT_FORMAT, unpacked=kind)
     _check(stored, {"weight": (FLOATS, [shape])})
     return Layout(FLOAT_FORMAT)
 
@@ -104,11 +112,18 @@ def _modelopt(shape: Shape, stored: Mapping[str, Header]) -> Layout:
     return Layout(MODELOPT_FORMAT, nvfp4.BLOCK)
 
 
-Expected = Mapping[str, tuple[frozenset[str] | set[str], list[Shape]]]
-_READERS: tuple[tuple[str, frozenset[str] | set[str], Callable[[Shape, Mapping[str, Header]], Layout]], ...] = (
+def _gguf(shape: Shape, stored: Mapping[str, Header]) -> Layout:
+    kind = stored["weight"].dtype
+    _check(stored, {"weight": ({kind}, [shape])})
+    return Layout(GGUF_FORMATS[kind])
+
+
+Expected = Mapping[str, tuple[Set[str], list[Shape]]]
+_READERS: tuple[tuple[str, Set[str], Callable[[Shape, Mapping[str, Header]], Layout]], ...] = (
     ("weight", FLOATS, _floats),
     ("weight", {"F8_E4M3"}, _fp8),
     ("weight", {"U8"}, _modelopt),
+    ("weight", GGUF_FORMATS.keys(), _gguf),
     ("packed", {"I32"}, _int4),
     ("packed", {"U8"}, _fp4),
 )

@@ -53,7 +53,7 @@ class _Filling:
     def add(self, place: Place, tensor: Tensor) -> Weight | None:
         """The weight, once it is whole."""
         shape = self._shape if place.expert is None else (self._shape[1] // self._parts, self._shape[2])
-        found = field(self._layout, place.role, tensor, shape)
+        found = field(self._layout, place.role, tensor, shape, self._fields["payload"][1])
         if found is not None:
             self._put(place, *found)
         self._missing -= 1

@@ -12,6 +12,7 @@ from torch import Tensor
 from lacuna.engine.layers.dialects.layouts import (
     FLOAT_FORMAT,
     FP8_FORMAT,
+    GGUF_FORMATS,
     INT4_FORMAT,
     MODELOPT_FORMAT,
     MXFP4_FORMAT,
@@ -21,16 +22,19 @@ from lacuna.engine.layers.dialects.layouts import (
 from lacuna.engine.layers.dialects.names import Shape
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.fp8 import Fp8
+from lacuna.engine.layers.quantized.gguf_types import GGUF_TYPES
 from lacuna.engine.layers.quantized.int4 import Int4
 from lacuna.engine.layers.quantized.mxfp4 import Mxfp4
 from lacuna.engine.layers.quantized.nvfp4 import Nvfp4
 
+_GGUF = {GGUF_FORMATS[name]: codec for name, codec in GGUF_TYPES.items()}
 CODECS: dict[str, type[Codec]] = {
     FP8_FORMAT: Fp8,
     INT4_FORMAT: Int4,
     NVFP4_FORMAT: Nvfp4,
     MODELOPT_FORMAT: Nvfp4,
     MXFP4_FORMAT: Mxfp4,
+    **_GGUF,
 }
 _FLOATS = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
 
@@ -47,6 +51,9 @@ def fields(layout: Layout, shape: Shape, parts: int, dtype: torch.dtype) -> dict
     if layout.format == FP8_FORMAT:
         scale = ((*lead, rows, 1), _FLOATS[layout.scale])
         return {"payload": (shape, torch.float8_e4m3fn), "scale": scale}
+    if layout.format in _GGUF:
+        codec = _GGUF[layout.format]
+        return {"payload": ((*lead, rows, columns // codec.WEIGHTS * codec.BYTES), torch.uint8)}
     payload, blocks = ((*lead, rows, columns // 2), torch.uint8), (*lead, rows, columns // layout.group)
     if layout.format == INT4_FORMAT:
         zero = {} if layout.symmetric else {"zero_point": (blocks, torch.int8)}
@@ -57,13 +64,13 @@ def fields(layout: Layout, shape: Shape, parts: int, dtype: torch.dtype) -> dict
     return {"payload": payload, "scale": (blocks, torch.float8_e4m3fn), "global_scale": global_scale}
 
 
-def field(layout: Layout, role: str, tensor: Tensor, shape: Shape) -> tuple[str, Tensor] | None:
+def field(layout: Layout, role: str, tensor: Tensor, shape: Shape, dtype: torch.dtype) -> tuple[str, Tensor] | None:
     """The field that a stored tensor of a matrix [out, in], or of a bank of them, becomes; None for a mere remark.
 
-    Raises BadValue.
+    What is to be floats comes as it is stored, or in `dtype` where it was packed. Raises BadValue.
     """
     if role in ("weight", "packed"):
-        return "payload", _payload(layout, tensor)
+        return "payload", _payload(layout, tensor, dtype)
     if role == "scale":
         return "scale", _scale(layout, tensor, shape)
     if role in ("global_scale", "scale_2"):
@@ -74,12 +81,18 @@ def field(layout: Layout, role: str, tensor: Tensor, shape: Shape) -> tuple[str,
     return None
 
 
-def _payload(layout: Layout, tensor: Tensor) -> Tensor:
+def _payload(layout: Layout, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if layout.format == INT4_FORMAT:
         return tensor.view(torch.uint8)  # little-endian words: the first of eight weights in the lowest bits
     if layout.format == FP8_FORMAT:
         _check_e4m3(tensor)
-    return tensor
+    packed = _GGUF.get(layout.format) or GGUF_TYPES.get(layout.unpacked)
+    if packed is None:
+        return tensor
+    codec = packed(tensor)
+    if not codec.scales_are_finite():
+        raise BadValue("holds a scale that is not finite")
+    return codec.decode(dtype) if layout.unpacked else tensor
 
 
 def _scale(layout: Layout, tensor: Tensor, shape: Shape) -> Tensor:

@@ -18,11 +18,12 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from lacuna.engine.untrusted.load_error import LoadError
 
 LIMIT = 64 << 20  # bytes of a header; SmolLM2's has 1.8 MB, Qwen 2.5's 6 MB
+MOST = 1 << 16  # tensors, and values that a header may have: each takes memory of Python's
 # struct's letter of a number by its type's number; 8 is a string, 9 an array.
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
 DIMENSIONS = 4
-ALIGNMENT = "general.alignment"
+ALIGNMENT, ALIGNED = "general.alignment", 32  # where tensors begin: at multiples of it; 32 where nothing is said
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,27 @@ class Header:
         return self.values[key]
 
 
-def read(file: Path) -> Header:
-    """Raises LoadError for a file that is none, or whose header says that it goes on behind its end."""
+def read(file: Path, *, texts: bool = True) -> Header:
+    """Without `texts`, lists of texts (tokens and merges: 800,000 of a Gemma) are passed over, and are None.
+
+    Raises LoadError for a file that is none, or whose header says that it goes on behind its end.
+    """
+    if not file.is_file():  # opening a FIFO would wait
+        raise LoadError.of(file, "is no regular file")
     with file.open("rb") as opened:
         content = opened.read(LIMIT)
     if len(content) < 24 or not content.startswith(b"GGUF"):
         raise LoadError.of(file, "is no GGUF file")
-    cursor = _Cursor(content)
+    cursor = _Cursor(content, texts)
     try:
         version, num_tensors, num_values = (cursor.number(letter) for letter in "IQQ")
         if version not in (2, 3):
             raise ValueError(f"the version {version:,} of the format")
+        if max(num_tensors, num_values) > MOST:
+            raise ValueError(f"{num_tensors:,} tensors and {num_values:,} values")
         values = _named((cursor.string(), cursor.value()) for _ in range(num_values))
         found = [_tensor(cursor) for _ in range(num_tensors)]
-        start = _aligned(cursor.at, values.get(ALIGNMENT, 32))
+        start = _aligned(cursor.at, values.get(ALIGNMENT, ALIGNED))
         tensors = _named((name, StoredTensor(name, shape, kind, start + at)) for name, shape, kind, at in found)
         size = file.stat().st_size
         for tensor in tensors.values():
@@ -86,8 +94,9 @@ def read(file: Path) -> Header:
 class _Cursor:
     """Takes one value after the other from a header. Raises ValueError for what does not fit in."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, texts: bool) -> None:
         self._content = content
+        self._texts = texts
         self.at = 4  # behind the magic
 
     def number(self, letter: str) -> Any:
@@ -105,10 +114,18 @@ class _Cursor:
         return self.number(_letter(kind))
 
     def _array(self, kind: int, length: int) -> Any:
-        if kind == STRING:
+        if kind == STRING and self._texts:
             return [self.string() for _ in range(length)]  # each one takes bytes, so this ends with the file
+        if kind == STRING:
+            return self._pass_over(length)
         numbers = np.dtype("<" + _letter(kind))
         return np.frombuffer(self._take(length * numbers.itemsize), numbers)
+
+    def _pass_over(self, texts: int) -> None:
+        for _ in range(texts):
+            self.at += 8 + int.from_bytes(self._content[self.at : self.at + 8], "little")
+            if self.at > len(self._content):
+                raise ValueError("a list of texts ends behind the file")
 
     def _take(self, size: int) -> bytes:
         start, self.at = self.at, self.at + size
