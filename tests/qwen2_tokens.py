@@ -8,8 +8,8 @@ from typing import Any
 
 from gguf import TokenType
 
-from lacuna.engine.store import gguf
 from lacuna.engine.layers.gguf_header import Header
+from lacuna.engine.store import gguf
 from lacuna.engine.text.tokenizer_file import QWEN2_WORDS
 
 DATA: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "qwen2_tokens.json").read_text(encoding="utf-8"))

@@ -16,8 +16,8 @@ FLOATS = ("F16", "BF16", "F32", "F64")
 
 
 class GgufFile:
-    """An open file; `headers` by name, with types as ggml spells them, and `metadata`, what it says of the model but for
-    lists of texts.
+    """An open file; `headers` by name, with types as ggml spells them, and `metadata`: what it says of the model but
+    for lists of texts.
 
     Raises LoadError, OSError or ValueError for one that is no plain file, or whose tensors are not all inside it, each
     in a place of its own.

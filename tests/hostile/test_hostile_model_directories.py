@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from watched_server import START_PATIENCE, WatchedServer
 Json = dict[str, Any]
 Change = Callable[[Json], None]
 CONFIG, TOKENIZER, WEIGHTS, INDEX = "config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"
+GGUF, GEMMA = "model.gguf", Path(__file__).parents[1] / "data" / "diffusion_gemma_config.json"
 ADAPTER, FACTORS = "adapter_config.json", "adapter_model.safetensors"
 PICKLE = b"cos\nsystem\n(S'touch [[canary]]'\ntR."
 NO_NUMBERS: tuple[Any, ...] = (None, "8", [], {}, True, 1.5)
@@ -81,7 +83,36 @@ def each_file(name: str) -> dict[str, Files]:
     return {f"{name}: {what}": {name: entry} for what, entry in instead.items()}
 
 
+def gguf(tensors: int = 0, values: int = 0, content: bytes = b"") -> bytes:
+    """A GGUF file of which the header says how many tensors and values come."""
+    return b"GGUF" + struct.pack("<IQQ", 3, tensors, values) + content
+
+
+def said(key: str, kind: int, content: bytes) -> bytes:
+    """A value of a GGUF file, with its type's number."""
+    return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + content
+
+
+def of_gemma(files: dict[str, Files]) -> dict[str, Files]:
+    """Beside the published DiffusionGemma's config.json."""
+    return {name: {CONFIG: GEMMA.read_bytes(), WEIGHTS: Gone(), **some} for name, some in files.items()}
+
+
+TEXTS, ARCHITECTURE = struct.pack("<IQ", 8, 2**60), struct.pack("<Q", 15) + b"diffusion-gemma"
+GGUF_FILES: dict[str, Files] = {
+    **each_file(GGUF),
+    "gguf: 2^60 tensors": {GGUF: gguf(2**60)},
+    "gguf: 2^60 values": {GGUF: gguf(0, 2**60)},
+    "gguf: 2^60 texts": {GGUF: gguf(0, 1, said("a", 9, TEXTS)) + bytes(100_000)},
+    "gguf: no tensors": {GGUF: gguf(0, 1, said("general.architecture", 8, ARCHITECTURE)) + bytes(64)},
+    "gguf: sparse, 2 GB": {GGUF: Sparse(2 * GB, gguf(10**4))},
+    "gguf: pickle": {GGUF: PICKLE},
+    "gguf: two": {GGUF: gguf(), "other.gguf": gguf()},
+    "gguf: beside an index": {GGUF: gguf(), INDEX: "{}"},
+    "gguf: as a shard": {INDEX: json.dumps({"weight_map": {"a": GGUF}}), GGUF: Fifo()},
+}
 WHOLE_FILES: dict[str, Files] = {
+    **of_gemma(GGUF_FILES),
     **each_file(CONFIG),
     **each_file(TOKENIZER),
     **each_file(ADAPTER),
@@ -191,6 +222,7 @@ CHANGES: dict[str, dict[str, Change]] = {
 }
 QUICK_FILES = [
     "config.json: a FIFO", "config.json: sparse, 2 GB", "tokenizer.json: a FIFO", "tokenizer.json: /dev/zero",
+    "model.gguf: a FIFO", "model.gguf: /dev/zero", "gguf: 2^60 tensors",
     "model.safetensors: a FIFO", "adapter_config.json: /dev/zero", "weights: pickle", "index: of a FIFO",
 ]  # fmt: skip
 QUICK_CHANGES = [

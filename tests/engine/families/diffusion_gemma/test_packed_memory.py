@@ -11,9 +11,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import gguf_checkpoints
+import numpy as np
 import packed_checkpoints as packed
 import pytest
 import torch
+from gguf import GGML_QUANT_SIZES
+from gguf import GGMLQuantizationType as Kind
 from safetensors.torch import save_file
 from tiny_diffusion_gemma import published_config
 
@@ -168,6 +172,27 @@ def test_peak_memory_is_the_packed_weights_and_little_more(tmp_path: Path, dtype
         [sys.executable, "-c", LOAD, str(directory), dtype], capture_output=True, text=True, check=True
     )
     assert 1024 * int(run.stdout) < weights + layer + SHARD_BYTES + 12e6
+
+
+def test_peak_memory_of_a_gguf_file_is_its_weights_and_little_more(tmp_path: Path) -> None:
+    source = packed.plain(tmp_path / "plain")
+    config = json.loads((source / "config.json").read_text())
+    config["text_config"] |= {"hidden_size": 512, "moe_intermediate_size": 512, "num_experts": 64}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    blocks: dict[str, tuple[np.ndarray, Kind]] = {}
+    for name, shape in DiffusionGemmaConfig.from_hf(config).shapes().items():
+        kind = gguf_checkpoints.TYPES["Q4_0"](gguf_checkpoints.gguf_name(name), shape)
+        size = shape[-1] // GGML_QUANT_SIZES[kind][0] * GGML_QUANT_SIZES[kind][1]
+        empty = np.ones(shape, np.float32) if kind == Kind.F32 else np.zeros((*shape[:-1], size), np.uint8)
+        blocks[gguf_checkpoints.gguf_name(name)] = (empty, kind)
+    gguf_checkpoints.write_file(tmp_path / "model.gguf", blocks)
+    weights = memory.needed(tmp_path, Runtime("cpu", "bfloat16", 1, "tests")).weights
+    assert 80e6 < weights < 150e6
+    run = subprocess.run(
+        [sys.executable, "-c", LOAD, str(tmp_path), "bfloat16"], capture_output=True, text=True, check=True
+    )
+    largest = max(empty.nbytes for empty, _ in blocks.values())
+    assert 1024 * int(run.stdout) < weights + largest + 12e6
 
 
 def write_shards(directory: Path, stored: dict[str, Header]) -> None:
