@@ -70,7 +70,7 @@ def check(file: Path, config: DiffusionGemmaConfig) -> None:
     """
     said = weight_files.metadata(file)
     architecture = said.get("general.architecture")
-    if architecture != ARCHITECTURE:
+    if not isinstance(architecture, str) or architecture != ARCHITECTURE:
         known = f"and a model_type of diffusion_gemma goes with {ARCHITECTURE}"
         raise LoadError.of(file, f"is of the architecture {str(architecture)[:40]!r}, {known}")
     for key, expected in _said(config).items():

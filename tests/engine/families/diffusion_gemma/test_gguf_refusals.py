@@ -225,6 +225,27 @@ def _text(text: str) -> bytes:
     return struct.pack("<Q", len(text)) + text.encode()
 
 
+def test_any_byte_of_a_header_may_be_wrong(directory: Path, whole: Packed) -> None:
+    """It is refused, or it is one of a name, of a value that nobody reads, or of a norm's place."""
+    write(directory, whole)
+    file = directory / "model.gguf"
+    content = file.read_bytes()
+    end = content.index(b"token_embd.weight") + 100
+    config = checkpoint.DiffusionGemmaConfig.from_hf(json.loads((directory / "config.json").read_text()))
+    random, refused = np.random.default_rng(0), 0
+    for _ in range(TRIES):
+        broken = bytearray(content)
+        for at in random.integers(0, end, random.integers(1, 4)):
+            broken[at] = random.integers(0, 256)
+        file.write_bytes(broken)
+        try:
+            checkpoint.planned(directory, config)
+        except LoadError:
+            refused += 1
+    assert refused > TRIES // 2
+
+
+TRIES = 200
 NAME = "output_norm.weight"
 DAMAGED: dict[str, tuple[bytes, str]] = {
     "a type that nobody has": (header([(NAME, [256], 99, 0)], 2048), "99 is not a valid GGMLQuantizationType"),
@@ -256,6 +277,14 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "a text without end": (
         b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + _text("a") + struct.pack("<IQ", 8, 2**63),
         "ends behind the file",
+    ),
+    "numbers for an architecture": (
+        b"GGUF"
+        + struct.pack("<IQQ", 3, 0, 1)
+        + _text("general.architecture")
+        + struct.pack("<IIQII", 9, 4, 2, 1, 2)
+        + bytes(64),
+        "is of the architecture '[1 2]'",
     ),
     "a list of lists": (
         b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + _text("a") + struct.pack("<IIQ", 9, 9, 1) + bytes(64),
