@@ -5,8 +5,11 @@ The K types, which the package cannot pack, are packed here, value by value in f
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import shutil
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -139,6 +142,23 @@ def write_file(path: Path, packed: Mapping[str, tuple[np.ndarray, Kind]], **said
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def write_sparse(path: Path, stored: Mapping[str, tuple[tuple[int, ...], Kind]]) -> None:
+    """A file of tensors that take no room: shapes and types by their names."""
+    words, end = b"GGUF" + struct.pack("<IQQ", 3, len(stored), 1), 0
+    words += _text("general.architecture") + struct.pack("<I", 8) + _text(ARCHITECTURE)
+    for name, (shape, kind) in stored.items():
+        words += _text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape[::-1], kind, end)
+        block, size = gguf.GGML_QUANT_SIZES[kind]
+        end += -(-math.prod(shape) // block * size // 32) * 32
+    words += bytes(-len(words) % 32)
+    path.write_bytes(words)
+    os.truncate(path, len(words) + end)
+
+
+def _text(text: str) -> bytes:
+    return struct.pack("<Q", len(text)) + text.encode()
 
 
 def _say(writer: gguf.GGUFWriter, key: str, value: Any) -> None:

@@ -122,10 +122,12 @@ class _Cursor:
         return np.frombuffer(self._take(length * numbers.itemsize), numbers)
 
     def _pass_over(self, texts: int) -> None:
+        content, at, end = self._content, self.at, len(self._content)
         for _ in range(texts):
-            self.at += 8 + int.from_bytes(self._content[self.at : self.at + 8], "little")
-            if self.at > len(self._content):
+            at += 8 + int.from_bytes(content[at : at + 8], "little")
+            if at > end:
                 raise ValueError("a list of texts ends behind the file")
+        self.at = at
 
     def _take(self, size: int) -> bytes:
         start, self.at = self.at, self.at + size

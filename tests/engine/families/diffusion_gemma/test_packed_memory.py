@@ -174,6 +174,35 @@ def test_peak_memory_is_the_packed_weights_and_little_more(tmp_path: Path, dtype
     assert 1024 * int(run.stdout) < weights + layer + SHARD_BYTES + 12e6
 
 
+# On a GPU, embeddings in bfloat16; matrices whose rows are no whole blocks in Q8_0.
+GGUF_BYTES = {"Q4_0": 15.3e9, "Q4_K": 19.2e9, "Q8_0": 27.5e9}
+
+
+@pytest.mark.parametrize("kind", GGUF_BYTES)
+def test_a_gguf_file_of_the_published_size_is_planned_from_its_header(tmp_path: Path, kind: str) -> None:
+    """It has the 692 tensors of the published files, and memory is what they take, packed."""
+    config = DiffusionGemmaConfig.from_hf(published_config())
+    chosen = gguf_checkpoints.mostly(Kind[kind], token_embd=Kind.Q6_K)
+    named = {gguf_checkpoints.gguf_name(name): shape for name, shape in config.shapes().items()}
+    named["rope_freqs.weight"] = (256,)
+    stored = {name: (shape, chosen(name, shape)) for name, shape in named.items()}
+    assert len(stored) == 692
+    gguf_checkpoints.write_sparse(tmp_path / "model.gguf", stored)
+    (tmp_path / "config.json").write_text(json.dumps(published_config()))
+    needed = memory.needed(tmp_path, Runtime("cuda", "bfloat16", 0, "tests"))
+    packed = sum(
+        prod(shape) // GGML_QUANT_SIZES[kind][0] * GGML_QUANT_SIZES[kind][1]
+        for shape, kind in stored.values()
+        if kind not in (Kind.F32, Kind.Q6_K)
+    )
+    floats = sum(prod(shape) for name, (shape, kind) in stored.items() if kind in (Kind.F32, Kind.Q6_K))
+    assert needed.weights == packed + 2 * (floats - 256)
+    assert abs(needed.weights - GGUF_BYTES[kind]) < 0.05e9
+    others = {"Q8_0 of GGUF"} if kind == "Q4_K" else set()
+    assert needed.formats == tuple(sorted({f"{kind} of GGUF"} | others))
+    assert 0.5e9 < needed.activations - 3 * 256 * 262_144 * 4 < 0.7e9  # 16 experts are decoded at once
+
+
 def test_peak_memory_of_a_gguf_file_is_its_weights_and_little_more(tmp_path: Path) -> None:
     source = packed.plain(tmp_path / "plain")
     config = json.loads((source / "config.json").read_text())
