@@ -138,7 +138,7 @@ def _gguf_files(directory: Path) -> list[Path]:
 @contextmanager
 def _opened(path: Path) -> Iterator[SafetensorsFile | GgufFile]:
     try:
-        with closing(_file(path)) as file:
+        with closing(_open(path)) as file:
             yield file
     except (OSError, ValueError) as error:
         if isinstance(error, LoadError):
@@ -146,7 +146,7 @@ def _opened(path: Path) -> Iterator[SafetensorsFile | GgufFile]:
         raise WeightsError(f"{path} cannot be read ({error}): {ADVICE}") from error
 
 
-def _file(path: Path) -> SafetensorsFile | GgufFile:
+def _open(path: Path) -> SafetensorsFile | GgufFile:
     if path.suffix != GGUF:
         return SafetensorsFile(path)
     from lacuna.engine.layers.gguf_file import GgufFile  # its package takes 0.1 s, which few models need
