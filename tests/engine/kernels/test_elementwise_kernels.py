@@ -1,0 +1,53 @@
+"""Kernels for elementwise work and the head: what they compute in Triton's interpreter, what they take of a card.
+
+Nothing here runs on a GPU. Triton decides as it is imported whether it interprets, so what is interpreted runs in a
+process of its own, and bfloat16 is computed in nowhere there: the interpreter can't.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("triton")
+
+import ahead_of_time
+
+from lacuna.engine.kernels import head_statistics
+
+HERE = Path(__file__).parent
+INTERPRETED = ["head_statistics"]
+
+HEAD: dict[str, Any] = {"logits": "*bf16", "vocab": "i32", "cap": "fp32", "temperature": "fp32", "TILE": 4096}
+PARTIAL: dict[str, Any] = {"numbers": "*fp32", "first": "*i32", "rows": "i32"}
+ROWS: dict[str, Any] = {"uniform": "*fp32", "ids": "*i64", "found": "*fp32", "tiles": "i32", "TILES": 64}
+# Kernel, its arguments, warps.
+KERNELS: list[tuple[Any, dict[str, Any], int]] = [
+    (head_statistics._tiles_kernel, HEAD | PARTIAL, 4),
+    (head_statistics._rows_kernel, HEAD | PARTIAL | ROWS, 4),
+    (head_statistics._probabilities_kernel, HEAD | {"highest": "*fp32", "confidence": "*fp32"}, 4),
+]
+
+
+def test_in_the_interpreter() -> None:
+    files = [HERE / f"interpreted_{name}.py" for name in INTERPRETED]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files]
+    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, cwd=HERE.parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("card", ahead_of_time.CARDS)
+def test_fits_the_card(card: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without spilled registers, and within the shared memory of a program."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    for kernel, arguments, warps in KERNELS:
+        found = ahead_of_time.resources(kernel, arguments, card, tmp_path, warps)
+        assert found.spilled == 0, (kernel.__name__, found)
+        assert found.shared <= ahead_of_time.SHARED[card], (kernel.__name__, found)
+        assert found.registers * 32 * warps <= 65_536 // 2, (kernel.__name__, found)  # two programs at a time
