@@ -37,8 +37,8 @@ def statistics(logits: Tensor, cap: float, temperature: float, uniform: Tensor, 
 
     `logits` has shape [rows, vocab], in any float type; -inf stands for a token that is impossible, and a row has one
     that is not. `uniform`, float32 [rows] from 0 up to 1, decides the samples: a number below the best token's
-    probability is that token, the others share the rest in the order of their ids, but for its last millionth. Arithmetic is in float32. `tile` is
-    a power of 2.
+    probability is that token, the others share the rest in the order of their ids, but for its last millionth.
+    Arithmetic is in float32. `tile` is a power of 2.
     """
     rows, vocab, tiles = _checked(logits, tile)
     assert uniform.shape == (rows,) and uniform.dtype == torch.float32, "a number in float32 for every row"

@@ -13,6 +13,7 @@ from lacuna.engine.families.diffusion_gemma.attend import attend
 from lacuna.engine.families.diffusion_gemma.cache import LayerCache
 from lacuna.engine.families.diffusion_gemma.config import AttentionConfig
 from lacuna.engine.families.diffusion_gemma.rope import Rope
+from lacuna.engine.kernels import availability
 from lacuna.engine.layers.packed_linear import Weight, floats, linear
 
 
@@ -43,6 +44,11 @@ class Attention:
         self._config = config
         self._heads = num_attention_heads
         self._eps = eps
+        self._turned_at_once = None
+        if availability.are_available(q_norm.device.type):
+            from lacuna.engine.kernels.rope_to_cache import rope_to_cache
+
+            self._turned_at_once = rope_to_cache
 
     def __call__(self, x: Tensor, rope: Rope, span: Span, cache: LayerCache, wanted: slice | Tensor) -> Tensor:
         """[batch, wanted, hidden] for normed hidden states [batch, tokens, hidden].
@@ -50,28 +56,30 @@ class Attention:
         `wanted` are the tokens that look around; the others only leave their keys and values. One cache
         row may serve a whole batch: then the rows' keys stand in the tail one after the other.
         """
-        queries, keys, values = self._project(x, rope, span.cos_sin)
-        queries = queries[:, wanted]
-        if queries.shape[1] == 0:
-            cache.write(slice(None), span.start, keys, values)
-            return x[:, wanted]
+        qkv = self._qkv_proj(x.flatten(0, 1)).view(*x.shape[:2], -1, self._config.head_dim)
         mask = None if span.mask is None else span.mask[wanted]
         batch, shared = x.shape[0], cache.keys.shape[0] == 1
         rows = [slice(row, row + 1) for row in range(batch)] if shared else [slice(None)]
         mixed = []
         for row in rows:
             stored = slice(None) if shared else row
-            cache.write(stored, span.start, keys[row], values[row])
+            queries = self._turned(qkv[row], rope, span, cache, stored)[:, wanted]
+            if queries.shape[1] == 0:
+                return x[:, wanted]
             seen = cache.read(stored, cache.first(span.start), span.start + x.shape[1])
-            mixed.append(attend(queries[row], *seen, mask))
+            mixed.append(attend(queries, *seen, mask))
         joined = mixed[0] if len(mixed) == 1 else torch.cat(mixed)
         return self._o_proj(joined.flatten(0, 1)).unflatten(0, joined.shape[:2])
 
-    def _project(self, x: Tensor, rope: Rope, cos_sin: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each [batch, tokens, heads, head_dim]."""
+    def _turned(self, qkv: Tensor, rope: Rope, span: Span, cache: LayerCache, stored: slice) -> Tensor:
+        """Queries [rows, tokens, heads, head_dim] of qkv, in which all heads stand; keys and values go to the cache's
+        rows `stored`."""
         width, pairs = self._config.head_dim, self._config.num_key_value_heads
-        qkv = self._qkv_proj(x.flatten(0, 1)).view(*x.shape[:2], -1, width)
+        if self._turned_at_once is not None:
+            room = cache.read(stored, span.start, span.start + qkv.shape[1])
+            return self._turned_at_once(qkv, span.cos_sin, *room, self._heads, norm=self._qk_norm, eps=self._eps)
         # One norm for all: what is last, v or in full layers k itself, is without a weight what the values are.
         normed = functional.rms_norm(qkv, (width,), None, self._eps)
-        turned = rope.rotate(normed[:, :, : self._heads + pairs] * self._qk_norm, cos_sin)
-        return turned[:, :, : self._heads], turned[:, :, self._heads :], normed[:, :, -pairs:]
+        turned = rope.rotate(normed[:, :, : self._heads + pairs] * self._qk_norm, span.cos_sin)
+        cache.write(stored, span.start, turned[:, :, self._heads :], normed[:, :, -pairs:])
+        return turned[:, :, : self._heads]

@@ -18,19 +18,55 @@ pytest.importorskip("triton")
 
 import ahead_of_time
 
-from lacuna.engine.kernels import head_statistics
+from lacuna.engine.kernels import gated, head_statistics, layer_norms, norms, rope_to_cache
 
 HERE = Path(__file__).parent
-INTERPRETED = ["head_statistics"]
+INTERPRETED = ["head_statistics", "norms"]
 
 HEAD: dict[str, Any] = {"logits": "*bf16", "vocab": "i32", "cap": "fp32", "temperature": "fp32", "TILE": 4096}
 PARTIAL: dict[str, Any] = {"numbers": "*fp32", "first": "*i32", "rows": "i32"}
 ROWS: dict[str, Any] = {"uniform": "*fp32", "ids": "*i64", "found": "*fp32", "tiles": "i32", "TILES": 64}
+BF16, SIZE = "*bf16", "i32"
+# A row of DiffusionGemma's residual stream: 2,816 numbers.
+ROW: dict[str, Any] = {"x": BF16, "width": SIZE, "eps": "fp32", "BLOCK": 4096}
+TURN: dict[str, Any] = dict.fromkeys(("qkv", "cos", "sin", "queries", "keys", "values"), BF16)
+TURN |= dict.fromkeys(("tokens", "heads", "every", "first_value", "row_stride", "head_stride", "slot_stride"), SIZE)
+GATE: dict[str, Any] = {"gate": BF16, "up": BF16, "result": BF16, "SIZE": 1024}
+GATE |= dict.fromkeys(("inner", "gate_stride", "up_stride"), SIZE)
+
+
+def row(*names: str) -> dict[str, Any]:
+    return ROW | dict.fromkeys(names, BF16)
+
+
+def turn(width: int, norm: str | None, bias: str | None) -> dict[str, Any]:
+    return TURN | {"norm": norm, "bias": bias, "eps": "fp32", "WIDTH": width, "BLOCK": width}
+
+
 # Kernel, its arguments, warps.
 KERNELS: list[tuple[Any, dict[str, Any], int]] = [
     (head_statistics._tiles_kernel, HEAD | PARTIAL, 4),
     (head_statistics._rows_kernel, HEAD | PARTIAL | ROWS, 4),
     (head_statistics._probabilities_kernel, HEAD | {"highest": "*fp32", "confidence": "*fp32"}, 4),
+    (norms._norm_kernel, row("weight", "normed"), 8),
+    (norms._norm_kernel, row("normed") | {"weight": None}, 8),
+    (norms._add_norm_kernel, row("added", "weight", "total", "normed"), 8),
+    (
+        layer_norms._after_attention_kernel,
+        row("attended", "post", "dense", "routed", "sum_to", "normed_to", "dense_to", "routed_to"),
+        8,
+    ),
+    (
+        layer_norms._after_feedforward_kernel,
+        row("dense", "routed", "dense_weight", "routed_weight", "weight", "scalar", "result"),
+        8,
+    ),
+    (rope_to_cache._kernel, turn(256, BF16, None), 1),
+    (rope_to_cache._kernel, turn(512, BF16, None), 2),
+    (rope_to_cache._kernel, turn(64, None, BF16), 1),
+    (rope_to_cache._kernel, turn(128, None, None), 1),
+    (gated._kernel, GATE | {"IS_GELU": False}, 4),
+    (gated._kernel, GATE | {"IS_GELU": True}, 4),
 ]
 
 
