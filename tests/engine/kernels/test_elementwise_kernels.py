@@ -21,7 +21,7 @@ import ahead_of_time
 from lacuna.engine.kernels import gated, head_statistics, layer_norms, norms, rope_to_cache
 
 HERE = Path(__file__).parent
-INTERPRETED = ["head_statistics", "norms"]
+INTERPRETED = ["decoder", "diffusion_gemma", "head_statistics", "norms"]
 
 HEAD: dict[str, Any] = {"logits": "*bf16", "vocab": "i32", "cap": "fp32", "temperature": "fp32", "TILE": 4096}
 PARTIAL: dict[str, Any] = {"numbers": "*fp32", "first": "*i32", "rows": "i32"}
