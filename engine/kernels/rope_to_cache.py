@@ -33,15 +33,11 @@ def rope_to_cache(
     positions, [tokens, 1, head_dim] each. With `norm`, [heads + kv_heads, head_dim], every head is divided by its rms,
     and queries and keys are multiplied by it. `bias` has shape [all heads * head_dim].
     """
+    _check(qkv, keys, values, heads)
     rows, tokens, every, width = qkv.shape
     kv_heads = keys.shape[1]
-    assert every - heads in (kv_heads, 2 * kv_heads), f"{every} heads are not {heads} and those of {kv_heads} pairs"
-    assert keys.shape == values.shape == (rows, kv_heads, tokens, width), "room for every key and value"
-    assert keys.stride() == values.stride() and keys.stride(3) == 1, "both caches are laid out alike"
-    assert width % 2 == 0 and keys.dtype == values.dtype == qkv.dtype, "halves of one type"
     cos, sin = (table.reshape(tokens, width).contiguous() for table in cos_sin)
     queries = qkv.new_empty(rows, tokens, heads, width)
-    block = triton.next_power_of_2(width)
     _kernel[rows * tokens, heads + kv_heads](
         qkv.contiguous(),
         norm,
@@ -58,8 +54,8 @@ def rope_to_cache(
         *keys.stride()[:3],
         eps,
         WIDTH=width,
-        BLOCK=block,
-        num_warps=max(block // 256, 1),
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=triton.next_power_of_2(max(width // 256, 1)),
     )
     return queries
 
@@ -85,6 +81,15 @@ def reference(
     keys.copy_(turned[:, :, heads:].transpose(1, 2))
     values.copy_(qkv[:, :, -kv_heads:].transpose(1, 2))
     return turned[:, :, :heads]
+
+
+def _check(qkv: Tensor, keys: Tensor, values: Tensor, heads: int) -> None:
+    rows, tokens, every, width = qkv.shape
+    kv_heads = keys.shape[1]
+    assert every - heads in (kv_heads, 2 * kv_heads), f"{every} heads are not {heads} and those of {kv_heads} pairs"
+    assert keys.shape == values.shape == (rows, kv_heads, tokens, width), "room for every key and value"
+    assert keys.stride() == values.stride() and keys.stride(3) == 1, "both caches are laid out alike"
+    assert width % 2 == 0 and keys.dtype == values.dtype == qkv.dtype, "halves of one type"
 
 
 @triton.jit

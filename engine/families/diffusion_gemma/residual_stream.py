@@ -66,8 +66,8 @@ class TritonResiduals:
 
         self._rms_norm, self._kernels = rms_norm, layer_norms
         self._input = norms["input_layernorm"]
-        reads = ("post_attention_layernorm", "pre_feedforward_layernorm", "pre_feedforward_layernorm_2")
-        self._reads = [norms[name] for name in reads]
+        dense, routed = norms["pre_feedforward_layernorm"], norms["pre_feedforward_layernorm_2"]
+        self._reads = (norms["post_attention_layernorm"], dense, routed)
         one, two = norms["post_feedforward_layernorm_1"], norms["post_feedforward_layernorm_2"]
         self._sums = (one, two, norms["post_feedforward_layernorm"])
         self._eps = eps
