@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lacuna.engine.families.diffusion_gemma.attend import needs_no_mask
 from lacuna.engine.families.diffusion_gemma.attention import Span
 from lacuna.engine.families.diffusion_gemma.cache import Cache
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
@@ -106,9 +107,10 @@ class DiffusionGemma:
         """By kind of layer (sliding or not). The decoder hides nothing: its window is cut for the canvas as a whole."""
         spans = {}
         for kind, rope in self._ropes.items():
-            window = self.config.sliding.window if kind else None
-            mask = self._causal_mask(start, tokens, window) if causal and tokens > 1 else None
-            spans[kind] = Span(start, rope.at(start, tokens, self.dtype), mask)
+            layer = self.config.sliding if kind else self.config.full
+            is_masked = causal and tokens > 1 and not needs_no_mask(layer.head_dim, self.device, self.dtype)
+            mask = self._causal_mask(start, tokens, layer.window) if is_masked else None
+            spans[kind] = Span(start, rope.at(start, tokens, self.dtype), mask, causal)
         return spans
 
     def _causal_mask(self, start: int, tokens: int, window: int | None) -> Tensor:

@@ -23,7 +23,7 @@ class Resources(NamedTuple):
     shared: int  # bytes of a program
 
 
-def resources(kernel: Any, arguments: dict[str, Any], card: int, directory: Path, warps: int = 4) -> Resources:
+def resources(kernel: Any, arguments: dict[str, Any], card: int, directory: Path, warps: int, stages: int) -> Resources:
     """Of a kernel whose arguments are type names as Triton spells them, or values of constants.
 
     Pointers and sizes are taken as multiples of 16, as the published models' are: else the code is another.
@@ -35,7 +35,9 @@ def resources(kernel: Any, arguments: dict[str, Any], card: int, directory: Path
     aligned = [number for number, name in enumerate(names) if name not in constant and signature[name][0] in "*i"]
     attributes = {(number,): [["tt.divisibility", 16]] for number in aligned}
     source = ASTSource(kernel, signature, {name: arguments[name] for name in constant}, attributes)
-    compiled = triton.compile(source, target=GPUTarget("cuda", card, 32), options={"num_warps": warps})
+    compiled = triton.compile(
+        source, target=GPUTarget("cuda", card, 32), options={"num_warps": warps, "num_stages": stages}
+    )
     binary = directory / f"{kernel.__name__}.{card}.cubin"
     binary.write_bytes(compiled.asm["cubin"])
     said = subprocess.run([DUMP, "--dump-resource-usage", binary], capture_output=True, text=True, check=True).stdout

@@ -40,7 +40,7 @@ def test_same_canvases(
     pins = Pins(torch.tensor([0, 1, 3]), allowed={1: only}) if has_pins else None
     runs, hidden = [], []
     for model in models:
-        cache, canvas = model.cache(texts), tiny.prompt(5, canvases, 5)
+        cache, canvas = model.cache(texts), tiny.prompt(5, canvases, 4)
         hidden.append(model.read(tiny.prompt(3, texts, 6), cache))
         runs.append(list(denoise(model, cache, canvas, CONFIG, Noise(4, tiny.VOCABULARY, "cpu"), pins)))
     torch.testing.assert_close(*hidden, atol=1e-5, rtol=1e-5)

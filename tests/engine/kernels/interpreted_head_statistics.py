@@ -26,8 +26,14 @@ def drawn_logits(rows: int, vocab: int, spread: float) -> tuple[torch.Tensor, to
     return torch.randn(rows, vocab, generator=generator) * spread, torch.rand(rows, generator=generator)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize(("rows", "vocab", "tile", "spread", "temperature"), SIZES)
+@pytest.mark.parametrize(
+    ("rows", "vocab", "tile", "spread", "temperature", "dtype"),
+    [
+        *((*size, torch.float32) for size in SIZES),
+        *((*SIZES[1], dtype) for dtype in (torch.float16, torch.bfloat16)),
+        (*SIZES[3], torch.float16),
+    ],
+)
 def test_as_torch_has_it(
     rows: int, vocab: int, tile: int, spread: float, temperature: float, dtype: torch.dtype
 ) -> None:
@@ -97,11 +103,11 @@ def test_near_certain_positions_keep_their_small_entropy() -> None:
 
 
 def test_samples_follow_the_distribution() -> None:
-    logits = torch.tensor([[0.5, 2.0, 1.0, -3.0, 0.0, 1.9]]).repeat(100, 1)
-    uniform = (torch.arange(100) + 0.5) / 100
+    logits = torch.tensor([[0.5, 2.0, 1.0, -3.0, 0.0, 1.9]]).repeat(40, 1)
+    uniform = (torch.arange(40) + 0.5) / 40
     found = statistics(logits, CAP, 1.0, uniform, 4)
-    shares = found.drawn.bincount(minlength=6) / 100
-    assert torch.allclose(shares, reference(logits, CAP, 1.0, uniform)[1][0], atol=1 / 75)
+    shares = found.drawn.bincount(minlength=6) / 40
+    assert torch.allclose(shares, reference(logits, CAP, 1.0, uniform)[1][0], atol=1 / 30)
 
 
 def test_a_number_that_is_none_stays_inside_the_vocabulary() -> None:
