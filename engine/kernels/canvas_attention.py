@@ -86,12 +86,31 @@ def blocks(width: int, dtype: torch.dtype) -> tuple[int, int, int, int]:
 
 
 @triton.jit
+def _bounds(slots, group, behind, window, IS_CAUSAL: tl.constexpr, M: tl.constexpr, N: tl.constexpr):
+    """The first slot that this program reads, and the one after the last: what none of its queries sees is left out."""
+    first, stop = 0, slots
+    if IS_CAUSAL:
+        start = tl.program_id(0) * M
+        first = tl.maximum(behind + start // group - window + 1, 0) // N * N
+        stop = tl.minimum(behind + (start + M - 1) // group + 1, slots)
+    return first, stop
+
+
+@triton.jit
 def _seen(slot, own, slots, window, IS_CAUSAL: tl.constexpr):
     """[queries, slots of a block], of queries whose own keys are at `own`."""
     seen = slot[None, :] < slots
     if IS_CAUSAL:
         seen = seen & (slot[None, :] <= own[:, None]) & (slot[None, :] > own[:, None] - window)
     return seen
+
+
+@triton.jit
+def _weighed(scores, top):
+    """Weights of a block's scores, what those before are to be multiplied with now, and the highest score by now."""
+    higher = tl.maximum(top, tl.max(scores, 1))
+    base = tl.where(higher == -float("inf"), 0.0, higher)  # nothing seen yet
+    return tl.exp(scores - base[:, None]), tl.exp(top - base), higher
 
 
 @triton.jit
@@ -122,10 +141,7 @@ def _kernel(
     there = (token < tokens)[:, None] & (width < WIDTH)[None, :]
     query = tl.load(queries + address[:, None] + width[None, :], mask=there, other=0.0)
     source = row * row_stride + pair.to(tl.int64) * head_stride
-    first, stop = 0, slots
-    if IS_CAUSAL:  # blocks that no query of this program sees are not read
-        first = tl.maximum(behind + tl.program_id(0) * M // group - window + 1, 0) // N * N
-        stop = tl.minimum(behind + (tl.program_id(0) * M + M - 1) // group + 1, slots)
+    first, stop = _bounds(slots, group, behind, window, IS_CAUSAL, M, N)
     top, total = tl.full([M], -float("inf"), tl.float32), tl.zeros([M], tl.float32)
     found = tl.zeros([M, BLOCK], tl.float32)
     for start in range(first, stop, N):
@@ -135,10 +151,8 @@ def _kernel(
         key = tl.load(keys + at, mask=whole, other=0.0)
         scores = tl.dot(query, tl.trans(key), input_precision="ieee")
         scores = tl.where(_seen(slot, behind + token, slots, window, IS_CAUSAL), scores, -float("inf"))
-        higher = tl.maximum(top, tl.max(scores, 1))
-        base = tl.where(higher == -float("inf"), 0.0, higher)  # nothing seen yet
-        weights, fade = tl.exp(scores - base[:, None]), tl.exp(top - base)
-        total, top = total * fade + tl.sum(weights, 1), higher
+        weights, fade, top = _weighed(scores, top)
+        total = total * fade + tl.sum(weights, 1)
         value = tl.load(values + at, mask=whole, other=0.0)
         found = tl.dot(weights.to(value.dtype), value, found * fade[:, None], input_precision="ieee")
     result = found / total[:, None]

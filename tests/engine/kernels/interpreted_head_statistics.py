@@ -103,11 +103,11 @@ def test_near_certain_positions_keep_their_small_entropy() -> None:
 
 
 def test_samples_follow_the_distribution() -> None:
-    logits = torch.tensor([[0.5, 2.0, 1.0, -3.0, 0.0, 1.9]]).repeat(40, 1)
-    uniform = (torch.arange(40) + 0.5) / 40
+    logits = torch.tensor([[0.5, 2.0, 1.0, -3.0, 0.0, 1.9]]).repeat(20, 1)
+    uniform = (torch.arange(20) + 0.5) / 20
     found = statistics(logits, CAP, 1.0, uniform, 4)
-    shares = found.drawn.bincount(minlength=6) / 40
-    assert torch.allclose(shares, reference(logits, CAP, 1.0, uniform)[1][0], atol=1 / 30)
+    shares = found.drawn.bincount(minlength=6) / 20
+    assert torch.allclose(shares, reference(logits, CAP, 1.0, uniform)[1][0], atol=1 / 15)
 
 
 def test_a_number_that_is_none_stays_inside_the_vocabulary() -> None:
