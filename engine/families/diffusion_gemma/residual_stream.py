@@ -23,7 +23,7 @@ class ResidualStream(Protocol):
         """The stream with what attention adds, its norm without a weight, and what dense block and experts read."""
 
     def after_feedforward(self, x: Tensor, dense: Tensor, routed: Tensor, scalar: Tensor) -> Tensor:
-        """The stream with what both add, times the layer's scalar. `dense` is overwritten, or not."""
+        """The stream with what dense block and experts add, times the layer's scalar."""
 
 
 def residual_stream(norms: Mapping[str, Tensor], eps: float) -> ResidualStream:

@@ -34,7 +34,7 @@ def test_a_canvas_sees_every_slot(size: tuple[int, int, int, int, int, int], dty
         torch.testing.assert_close(found, attend(queries, keys, values, None), atol=tolerance, rtol=tolerance)
 
 
-@pytest.mark.parametrize("window", [None, 1, 4, 33])
+@pytest.mark.parametrize("window", [None, 4])
 @pytest.mark.parametrize("size", SIZES)
 def test_what_is_read_in_order_sees_what_is_before(
     size: tuple[int, int, int, int, int, int], window: int | None

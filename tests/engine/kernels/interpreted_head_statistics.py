@@ -13,11 +13,11 @@ CAP = 30.0
 SIZES = [
     (1, 1, 64, 5.0, 0.7),
     (1, 97, 128, 8.0, 0.5),
-    (3, 97, 16, 8.0, 0.5),
+    (2, 97, 32, 8.0, 0.5),
     (3, 1000, 256, 20.0, 0.4),
     (2, 4099, 2048, 100.0, 0.8),  # at the cap, more often than not
     (1, 777, 256, 0.0, 1.0),  # all alike
-    (9, 50, 16, 1.0, 1.0),
+    (4, 50, 16, 1.0, 1.0),
 ]
 
 
@@ -51,7 +51,7 @@ def test_as_torch_has_it(
     torch.testing.assert_close(written, probabilities.to(dtype), rtol=torch.finfo(dtype).eps * 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("number", [0.0, 0.3, 0.9, 1 - 2**-24])
+@pytest.mark.parametrize("number", [0.3, 0.9, 1 - 2**-24])
 def test_as_the_model_decides(number: float) -> None:
     """`propose` and `draw` are what the model does without these kernels."""
     logits, _ = drawn_logits(5, 333, 3.0)
