@@ -72,9 +72,34 @@ def test_families_do_not_import_each_other(family: str) -> None:
 
 
 def test_architectures_know_layers_alone() -> None:
-    assert ours("engine/models") <= {"layers", "untrusted"}
+    assert ours("engine/models") <= {"kernels", "layers", "untrusted"}
     assert ours("engine/layers") <= {"device", "untrusted"}
     assert ours("engine/untrusted") == set()
+
+
+def test_kernels_know_nothing_of_ours_and_alone_know_triton() -> None:
+    assert ours("engine/kernels") | users("lacuna.lsp_server", "engine/kernels") == set()
+    assert {name for name in users("triton") if not name.startswith("engine/kernels/")} == set()
+
+
+def test_triton_is_not_needed_to_start() -> None:
+    """Who imports a kernel does it where kernels are available, or is itself imported there alone."""
+    tops = {
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES
+        if not path.is_relative_to(ROOT / "engine" / "kernels") and _imports_kernels_first(path)
+    }
+    assert tops == {"engine/models/decoder_kernels.py"}
+    assert users("lacuna.engine.models.decoder_kernels") == {"engine/models/decoder.py"}
+
+
+def _imports_kernels_first(path: Path) -> bool:
+    """Whether a module imports a kernel, or more of that room than `availability`, as it is itself imported."""
+    found = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+    names = {f"{node.module}.{alias.name}" for node in found for alias in node.names}
+    return any(
+        is_of(name, "lacuna.engine.kernels") and not is_of(name, "lacuna.engine.kernels.availability") for name in names
+    )
 
 
 def test_families_are_loaded_when_they_are_needed() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lacuna.engine.kernels import availability
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, Matrix, padded
 from lacuna.engine.layers.rope import Rope
@@ -90,6 +91,17 @@ class Layer:
         self.down_proj = pack(weights["mlp.down_proj.weight"])
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the tokens of a pass stand, and what they see."""
+
+    cos_sin: tuple[Tensor, Tensor]  # rotations of their positions, [tokens, 1, head_dim] each
+    cache: KvCache
+    first: int  # slot, of those that they may see
+    start: int  # slot, of their own
+    mask: Tensor  # added to scores, [query heads of one key head * tokens, slots]
+
+
 class Decoder:
     """A decoder without batch dimension: several sequences in one pass are told apart by positions and mask."""
 
@@ -106,6 +118,11 @@ class Decoder:
         self._embed_tokens = embed_tokens
         self._norm = norm
         self._lm_head = lm_head
+        self._kernels = None
+        if availability.are_available(self.device):
+            from lacuna.engine.models import decoder_kernels
+
+            self._kernels = decoder_kernels
 
     def cache(self, capacity: int) -> KvCache:
         c = self.config
@@ -140,21 +157,13 @@ class Decoder:
         shape [tokens].
         """
         assert start + x.shape[0] <= cache.capacity, f"slot {start + x.shape[0]} is beyond the cache's {cache.capacity}"
-        config, tokens, layers = self.config, len(x), self.layers if layers is None else layers
-        rows = layers[0].qkv_proj.rows
-        cos_sin = self.rope.at(positions)
+        config, layers = self.config, self.layers if layers is None else layers
         additive = torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill_(~mask, -torch.inf)
         folded = additive.repeat(config.num_attention_heads // config.num_key_value_heads, 1)  # [group * tokens, slots]
-        x = padded(x, rows)  # rows that only the matrix products see
-        for number, layer in enumerate(layers):
-            qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
-            if layer.qkv_bias is not None:
-                qkv = qkv + layer.qkv_bias
-            mixed = self._attend(qkv, cos_sin, cache, number, first, start, folded)
-            x = layer.o_proj.plus(padded(mixed, rows), x)
-            normed = self._rms_norm(x, layer.post_attention_layernorm)
-            x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
-        return self.final_norm(x[:tokens])
+        place = Place(self.rope.at(positions), cache, first, start, folded)
+        if self._kernels is not None:
+            return self._kernels.through(layers, x, self._norm, place, config)
+        return self._through(layers, x, place)
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
@@ -169,31 +178,37 @@ class Decoder:
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)
 
-    def _attend(
-        self,
-        qkv: Tensor,
-        cos_sin: tuple[Tensor, Tensor],
-        cache: KvCache,
-        layer: int,
-        first: int,
-        start: int,
-        mask: Tensor,
-    ) -> Tensor:
-        tokens = qkv.shape[0]
-        heads, pairs, width = self.config.num_attention_heads, self.config.num_key_value_heads, self.config.head_dim
-        qkv = qkv.view(tokens, heads + 2 * pairs, width)
-        turned = self.rope.rotate(qkv[:, : heads + pairs], *cos_sin)
-        cache.write(layer, start, turned[:, heads:], qkv[:, heads + pairs :])
-        keys = cache.keys[layer, None, :, first : start + tokens]  # [1, pairs, slots, width]
-        values = cache.values[layer, None, :, first : start + tokens]
-        # The query heads of one key head become rows of one query: [1, pairs, group * tokens, width]. 480 us a layer
-        # for 17 tokens and 600 slots, against 540 with enable_gqa (655 and 150 for a single token).
-        group = heads // pairs
-        queries = (
-            turned[:, :heads]
-            .reshape(tokens, pairs, group, width)
-            .permute(1, 2, 0, 3)
-            .reshape(1, pairs, group * tokens, width)
-        )
-        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        return mixed.view(pairs, group, tokens, width).permute(2, 0, 1, 3).reshape(tokens, heads * width)
+    def _through(self, layers: Sequence[Layer], x: Tensor, place: Place) -> Tensor:
+        tokens, rows = len(x), layers[0].qkv_proj.rows
+        x = padded(x, rows)  # rows that only the matrix products see
+        for number, layer in enumerate(layers):
+            qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
+            if layer.qkv_bias is not None:
+                qkv = qkv + layer.qkv_bias
+            mixed = attended(self._turned(qkv, number, place), number, place)
+            x = layer.o_proj.plus(padded(mixed, rows), x)
+            normed = self._rms_norm(x, layer.post_attention_layernorm)
+            x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
+        return self.final_norm(x[:tokens])
+
+    def _turned(self, qkv: Tensor, layer: int, place: Place) -> Tensor:
+        """Queries [tokens, heads, head_dim]; keys and values go to the layer's slots."""
+        heads, pairs = self.config.num_attention_heads, self.config.num_key_value_heads
+        qkv = qkv.view(len(qkv), heads + 2 * pairs, self.config.head_dim)
+        turned = self.rope.rotate(qkv[:, : heads + pairs], *place.cos_sin)
+        place.cache.write(layer, place.start, turned[:, heads:], qkv[:, heads + pairs :])
+        return turned[:, :heads]
+
+
+def attended(queries: Tensor, layer: int, place: Place) -> Tensor:
+    """[tokens, heads * head_dim] for queries [tokens, heads, head_dim], whose own keys and values are in the cache."""
+    tokens, heads, width = queries.shape
+    slots = slice(place.first, place.start + tokens)
+    keys, values = place.cache.keys[layer, None, :, slots], place.cache.values[layer, None, :, slots]
+    # The query heads of one key head become rows of one query: [1, pairs, group * tokens, width]. 480 us a layer
+    # for 17 tokens and 600 slots, against 540 with enable_gqa (655 and 150 for a single token).
+    pairs = keys.shape[1]
+    group = heads // pairs
+    folded = queries.reshape(tokens, pairs, group, width).permute(1, 2, 0, 3).reshape(1, pairs, group * tokens, width)
+    mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=place.mask)
+    return mixed.view(pairs, group, tokens, width).permute(2, 0, 1, 3).reshape(tokens, heads * width)

@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 
 from lacuna.engine.families.diffusion_gemma.cache import Cache
-from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise, accepted, draw, propose
+from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
-
-IMPOSSIBLE = -1e4  # a logit, and finite: entropies are sums of probability times logit
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,10 @@ def denoise(
     expected: Tensor | None = None
     best = canvas
     for remaining in range(config.max_denoising_steps, 0, -1):
-        logits = model.logits(model.denoise(canvas, cache, expected, slice(None) if pins is None else free))
-        for at, allowed in ({} if pins is None else pins.allowed).items():
-            logits[:, at].masked_fill_(~allowed, IMPOSSIBLE)
-        proposal = propose(logits, config.temperature(remaining))
-        taken = accepted(proposal.entropy, config.entropy_bound)
-        tokens = draw(proposal, noise.uniform(*taken.shape), taken)
+        hidden = model.denoise(canvas, cache, expected, slice(None) if pins is None else free)
+        uniform, allowed = noise.uniform(*hidden.shape[:2]), {} if pins is None else pins.allowed
+        temperature = config.temperature(remaining)
+        proposal, taken, tokens = model.decide(hidden, allowed, temperature, config.entropy_bound, uniform)
         renoised = torch.where(taken, tokens, noise.ids(*taken.shape))
         canvas = _changed(canvas, free, renoised, finished)
         best = _changed(best, free, proposal.best, finished)

@@ -17,6 +17,8 @@ from torch import Tensor
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
 
+IMPOSSIBLE = -1e4  # a logit, and finite: entropies are sums of probability times logit
+
 
 @dataclass(frozen=True)
 class EntropyBoundConfig:
@@ -83,7 +85,7 @@ class Noise:
 class Proposal:
     """What a denoising step thinks of every position, at its temperature."""
 
-    probabilities: Tensor  # [batch, positions, vocab], float32
+    probabilities: Tensor  # [batch, positions, vocab], float32; of `heads.TritonHead` in the type of the weights
     best: Tensor  # [batch, positions]: the likeliest tokens
     confidence: Tensor  # [batch, positions]: their probabilities
     entropy: Tensor  # [batch, positions], nats

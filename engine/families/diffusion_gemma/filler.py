@@ -30,8 +30,8 @@ from lacuna.engine.api import (
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
-from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, CanvasState, Pins, denoise
-from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from lacuna.engine.families.diffusion_gemma.block_diffusion import CanvasState, Pins, denoise
+from lacuna.engine.families.diffusion_gemma.entropy_bound import IMPOSSIBLE, EntropyBoundConfig, Noise
 from lacuna.engine.families.diffusion_gemma.infill_layout import Layout, best_lengths, lengths, near, rank
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.patcher import Patcher

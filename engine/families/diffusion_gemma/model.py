@@ -8,12 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lacuna.engine.families.diffusion_gemma.attend import needs_no_mask
 from lacuna.engine.families.diffusion_gemma.attention import Span
 from lacuna.engine.families.diffusion_gemma.cache import Cache
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.families.diffusion_gemma.heads import Head, TorchHead, TritonHead
 from lacuna.engine.families.diffusion_gemma.layer import Layer
 from lacuna.engine.families.diffusion_gemma.rope import Rope
 from lacuna.engine.families.diffusion_gemma.self_conditioning import SelfConditioning
+from lacuna.engine.kernels import availability
 from lacuna.engine.layers.linear import Linear, product
 
 CHUNK = 1024  # tokens the encoder reads in one pass: bounds masks and activations, whatever the prompt's length
@@ -39,7 +42,9 @@ class DiffusionGemma:
         # In the weights' type: in bfloat16 the rounded root is what the model was trained with.
         self._embed_scale = torch.tensor(config.hidden_size**0.5, dtype=self.dtype, device=self.device)
         self._norm = norm
-        self._lm_head = Linear(embed_tokens)
+        lm_head, cap = Linear(embed_tokens), config.final_logit_softcapping
+        self._head = TorchHead(lm_head, cap, self.dtype)
+        self.decide: Head = TritonHead(lm_head, cap) if availability.are_available(self.device) else self._head
         self._self_conditioning = self_conditioning
         self._ropes = {
             sliding: Rope(config.sliding if sliding else config.full, self.device) for sliding in (True, False)
@@ -76,12 +81,7 @@ class DiffusionGemma:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Soft-capped logits [..., vocab] in float32 for final hidden states [..., hidden]."""
-        cap = self.config.final_logit_softcapping
-        rows = hidden.flatten(0, -2)
-        # In bfloat16 the raw logits are rounded before they are capped: the model was trained so.
-        exact = self.dtype == torch.float32
-        capped = self._lm_head.tanh(rows / cap) if exact else self._lm_head(rows).float().div_(cap).tanh_()
-        return capped.mul_(cap).unflatten(0, hidden.shape[:-1])
+        return self._head.logits(hidden)
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._embed_tokens[ids] * self._embed_scale
@@ -107,9 +107,10 @@ class DiffusionGemma:
         """By kind of layer (sliding or not). The decoder hides nothing: its window is cut for the canvas as a whole."""
         spans = {}
         for kind, rope in self._ropes.items():
-            window = self.config.sliding.window if kind else None
-            mask = self._causal_mask(start, tokens, window) if causal and tokens > 1 else None
-            spans[kind] = Span(start, rope.at(start, tokens, self.dtype), mask)
+            layer = self.config.sliding if kind else self.config.full
+            is_masked = causal and tokens > 1 and not needs_no_mask(layer.head_dim, self.device, self.dtype)
+            mask = self._causal_mask(start, tokens, layer.window) if is_masked else None
+            spans[kind] = Span(start, rope.at(start, tokens, self.dtype), mask, causal)
         return spans
 
     def _causal_mask(self, start: int, tokens: int, window: int | None) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lacuna.engine.api import Frame, Gap, Patch, Patched
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
-from lacuna.engine.families.diffusion_gemma.block_diffusion import IMPOSSIBLE, CanvasState, Pins, denoise
-from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
+from lacuna.engine.families.diffusion_gemma.block_diffusion import CanvasState, Pins, denoise
+from lacuna.engine.families.diffusion_gemma.entropy_bound import IMPOSSIBLE, EntropyBoundConfig, Noise
 from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt
 from lacuna.engine.families.diffusion_gemma.question import Question, Questioner

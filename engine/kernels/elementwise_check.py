@@ -1,0 +1,103 @@
+"""Whether the kernels between the products compute on a device what torch computes there, on a few random numbers.
+
+The tests' machines have an interpreter and a compiler; a card, its driver and a newer compiler are met here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from lacuna.engine.kernels import canvas_attention, gated, head_statistics, layer_norms, norms, rope_to_cache
+
+ROWS, WIDTH, HEADS, PAIRS, HEAD_DIM, SLOTS, VOCAB = 5, 96, 4, 2, 64, 70, 5000
+EPS, CAP, TEMPERATURE = 1e-6, 30.0, 0.7
+TOLERANCE = 2.0**-5  # of the largest number: four roundings to bfloat16 one after the other are 2**-6 at most
+
+Numbers = Callable[..., Tensor]  # random ones of a shape
+
+
+def differs(device: torch.device, dtype: torch.dtype) -> str:
+    """The first kernel whose numbers are off by more than their roundings, in words; "" where there is none."""
+
+    def numbers(*shape: int) -> Tensor:
+        drawn = torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+        return drawn.to(device, dtype)
+
+    return next((name for name, is_right in CHECKS.items() if not is_right(numbers)), "")
+
+
+def _norms_are_right(numbers: Numbers) -> bool:
+    x, added, weight = numbers(ROWS, WIDTH), numbers(ROWS + 1, WIDTH)[1:], numbers(WIDTH)
+    return _close(norms.add_norm(x, added, weight, EPS), norms.add_norm_reference(x, added, weight, EPS)) and _close(
+        [norms.rms_norm(x, weight, EPS)], [norms.rms_norm_reference(x, weight, EPS)]
+    )
+
+
+def _layer_norms_are_right(numbers: Numbers) -> bool:
+    x, one, two = (numbers(ROWS + more, WIDTH)[more:] for more in range(3))
+    weights = (numbers(WIDTH), numbers(WIDTH) + 1, numbers(WIDTH) - 1)
+    found = layer_norms.after_attention(x, one, *weights, EPS)
+    scalar = numbers(1)
+    summed = layer_norms.after_feedforward(x, one, two, weights, scalar, EPS)
+    expected = layer_norms.after_feedforward_reference(x, one, two, weights, scalar, EPS)
+    return _close(found, layer_norms.after_attention_reference(x, one, *weights, EPS)) and _close([summed], [expected])
+
+
+def _gates_are_right(numbers: Numbers) -> bool:
+    gate, up = numbers(ROWS, WIDTH), numbers(ROWS + 1, WIDTH)[1:]
+    found = [gated.silu_times(gate, up), gated.gelu_times(gate, up)]
+    return _close(found, [gated.silu_reference(gate, up), gated.gelu_reference(gate, up)])
+
+
+def _rotations_are_right(numbers: Numbers) -> bool:
+    qkv, angles = numbers(1, ROWS, HEADS + 2 * PAIRS, HEAD_DIM), numbers(ROWS, 1, HEAD_DIM).float()
+    cos_sin = (angles.cos().to(qkv.dtype), angles.sin().to(qkv.dtype))
+    norm, bias = numbers(HEADS + PAIRS, HEAD_DIM), numbers((HEADS + 2 * PAIRS) * HEAD_DIM)
+    answers = []
+    for turn in (rope_to_cache.rope_to_cache, rope_to_cache.reference):
+        keys, values = qkv.new_zeros(2, 1, PAIRS, ROWS, HEAD_DIM)
+        queries = turn(qkv, cos_sin, keys, values, HEADS, norm=norm, eps=EPS)
+        answers.append([queries, keys.clone(), values.clone()])
+        answers[-1] += [turn(qkv, cos_sin, keys, values, HEADS, bias=bias), keys, values]
+    return _close(*answers)
+
+
+def _attention_is_right(numbers: Numbers) -> bool:
+    queries, keys, values = (
+        numbers(1, ROWS, HEADS, HEAD_DIM) * HEAD_DIM**-0.5,
+        numbers(1, PAIRS, SLOTS, HEAD_DIM),
+        numbers(1, PAIRS, SLOTS + 1, HEAD_DIM)[:, :, 1:].contiguous(),
+    )
+    seen = [(None, None), (SLOTS - ROWS, None), (SLOTS - ROWS, 9)]
+    found = [canvas_attention.canvas_attention(queries, keys, values, *some) for some in seen]
+    return _close(found, [canvas_attention.reference(queries, keys, values, *some) for some in seen])
+
+
+def _head_is_right(numbers: Numbers) -> bool:
+    """But for the samples: a number that falls between two tokens is either's after a rounding."""
+    logits = numbers(ROWS, VOCAB) * 5
+    logits[:, VOCAB // 2] = 24.0  # one best token: of several torch may take any on a GPU
+    uniform = torch.linspace(0.05, 0.95, ROWS, device=logits.device)
+    expected, probabilities = head_statistics.reference(logits, CAP, TEMPERATURE, uniform)
+    found = head_statistics.statistics(logits, CAP, TEMPERATURE, uniform)
+    made = head_statistics.to_probabilities(logits.clone(), CAP, TEMPERATURE, found.highest, found.confidence)
+    is_same = bool((found.best == expected.best).all() and ((0 <= found.drawn) & (found.drawn < VOCAB)).all())
+    return is_same and _close([*found[2:], made], [*expected[2:], probabilities])
+
+
+def _close(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    pairs = [(one.double(), other.double()) for one, other in zip(found, expected, strict=True)]
+    return all(bool((one - other).abs().max() <= TOLERANCE * other.abs().max()) for one, other in pairs)
+
+
+CHECKS: dict[str, Callable[[Numbers], bool]] = {
+    "norms": _norms_are_right,
+    "norms between the products of a layer": _layer_norms_are_right,
+    "gates": _gates_are_right,
+    "rotations into the cache": _rotations_are_right,
+    "attention": _attention_is_right,
+    "the head's statistics": _head_is_right,
+}

@@ -1,0 +1,45 @@
+"""The gap family's decoder on kernels in Triton's interpreter: what it computes and stores without them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lacuna.engine.kernels import availability
+from lacuna.engine.layers.linear import Linear
+from lacuna.engine.models.decoder import Decoder, DecoderConfig, Layer
+
+
+def decoders(has_bias: bool, pairs: int) -> list[Decoder]:
+    """With kernels, and without, of the same random weights."""
+    config = DecoderConfig(50, 24, 40, 2, 4, pairs, 6, 1e-5, 1e4, 64, has_qkv_bias=has_bias)
+    generator = torch.Generator().manual_seed(pairs)
+    weights = [
+        {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in config.layer_shapes().items()}
+        for _ in range(config.num_hidden_layers)
+    ]
+    embedding, norm = torch.randn(50, 24, generator=generator), torch.rand(24, generator=generator)
+    found = []
+    for available in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(availability, "are_available", lambda device, there=available: there)
+            found.append(Decoder(config, [Layer(layer) for layer in weights], embedding, norm, Linear(embedding)))
+    return found
+
+
+@pytest.mark.parametrize(("has_bias", "pairs"), [(False, 2), (True, 1)])
+@torch.inference_mode()
+def test_same_passes(has_bias: bool, pairs: int) -> None:
+    """A prefill, then a pass behind it that does not see the first slot and runs through one layer alone."""
+    hidden, stored = [], []
+    for decoder in decoders(has_bias, pairs):
+        cache = decoder.cache(16)
+        mask = torch.ones(5, 7, dtype=torch.bool).tril(2)
+        read = decoder.forward(decoder.embed([3, 1, 4, 1, 5]), torch.arange(5), cache, 0, 2, mask)
+        mask = torch.ones(3, 7, dtype=torch.bool).tril(4)
+        positions = torch.tensor([5, 9, 6])
+        more = decoder.forward(decoder.embed([9, 2, 6]), positions, cache, 3, 7, mask, decoder.layers[1:])
+        hidden.append(torch.cat([read, more]))
+        stored.append(torch.stack([cache.keys, cache.values]))
+    torch.testing.assert_close(*hidden, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(*stored, atol=1e-5, rtol=1e-5)

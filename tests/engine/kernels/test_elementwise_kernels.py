@@ -1,0 +1,102 @@
+"""Kernels for elementwise work and the head: what they compute in Triton's interpreter, what they take of a card.
+
+Nothing here runs on a GPU. Triton decides as it is imported whether it interprets, so what is interpreted runs in a
+process of its own, and bfloat16 is computed in nowhere there: the interpreter can't.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("triton")
+
+import ahead_of_time
+
+from lacuna.engine.kernels import canvas_attention, gated, head_statistics, layer_norms, norms, rope_to_cache
+
+STAGES = 2  # of loops: canvas_attention's alone has one
+HERE = Path(__file__).parent
+INTERPRETED = ["canvas_attention", "decoder", "diffusion_gemma", "head_statistics", "norms"]
+
+HEAD: dict[str, Any] = {"logits": "*bf16", "vocab": "i32", "cap": "fp32", "temperature": "fp32", "TILE": 4096}
+PARTIAL: dict[str, Any] = {"numbers": "*fp32", "first": "*i32", "rows": "i32"}
+ROWS: dict[str, Any] = {"uniform": "*fp32", "ids": "*i64", "found": "*fp32", "tiles": "i32", "TILES": 64}
+BF16, SIZE = "*bf16", "i32"
+# A row of DiffusionGemma's residual stream: 2,816 numbers.
+ROW: dict[str, Any] = {"x": BF16, "width": SIZE, "eps": "fp32", "BLOCK": 4096}
+TURN: dict[str, Any] = dict.fromkeys(("qkv", "cos", "sin", "queries", "keys", "values"), BF16)
+TURN |= dict.fromkeys(("tokens", "heads", "every", "first_value", "row_stride", "head_stride", "slot_stride"), SIZE)
+GATE: dict[str, Any] = {"gate": BF16, "up": BF16, "result": BF16, "SIZE": 1024}
+GATE |= dict.fromkeys(("inner", "gate_stride", "up_stride"), SIZE)
+ATTEND: dict[str, Any] = dict.fromkeys(("queries", "keys", "values", "mixed"), BF16)
+ATTEND |= dict.fromkeys(("tokens", "slots", "heads", "group", "behind", "window"), SIZE)
+ATTEND |= dict.fromkeys(("row_stride", "head_stride", "slot_stride"), SIZE)
+
+
+def row(*names: str) -> dict[str, Any]:
+    return ROW | dict.fromkeys(names, BF16)
+
+
+def turn(width: int, norm: str | None, bias: str | None) -> dict[str, Any]:
+    return TURN | {"norm": norm, "bias": bias, "eps": "fp32", "WIDTH": width, "BLOCK": width}
+
+
+def attend(width: int, is_causal: bool) -> tuple[Any, dict[str, Any], int]:
+    block, queries, slots, warps = canvas_attention.blocks(width, torch.bfloat16)
+    arguments = ATTEND | {"IS_CAUSAL": is_causal, "WIDTH": width, "BLOCK": block, "M": queries, "N": slots}
+    return canvas_attention._kernel, arguments, warps
+
+
+# Kernel, its arguments, warps.
+KERNELS: list[tuple[Any, dict[str, Any], int]] = [
+    (head_statistics._tiles_kernel, HEAD | PARTIAL, 4),
+    (head_statistics._rows_kernel, HEAD | PARTIAL | ROWS, 4),
+    (head_statistics._probabilities_kernel, HEAD | {"highest": "*fp32", "confidence": "*fp32"}, 4),
+    (norms._norm_kernel, row("weight", "normed"), 8),
+    (norms._norm_kernel, row("normed") | {"weight": None}, 8),
+    (norms._add_norm_kernel, row("added", "weight", "total", "normed"), 8),
+    (
+        layer_norms._after_attention_kernel,
+        row("attended", "post", "dense", "routed", "sum_to", "normed_to", "dense_to", "routed_to"),
+        8,
+    ),
+    (
+        layer_norms._after_feedforward_kernel,
+        row("dense", "routed", "dense_weight", "routed_weight", "weight", "scalar", "result"),
+        8,
+    ),
+    (rope_to_cache._kernel, turn(256, BF16, None), 1),
+    (rope_to_cache._kernel, turn(512, BF16, None), 2),
+    (rope_to_cache._kernel, turn(64, None, BF16), 1),
+    (rope_to_cache._kernel, turn(128, None, None), 1),
+    (gated._kernel, GATE | {"IS_GELU": False}, 4),
+    (gated._kernel, GATE | {"IS_GELU": True}, 4),
+    attend(256, True),
+    attend(512, False),
+]
+
+
+def test_in_the_interpreter() -> None:
+    files = [HERE / f"interpreted_{name}.py" for name in INTERPRETED]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files]
+    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, cwd=HERE.parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("card", ahead_of_time.CARDS)
+def test_fits_the_card(card: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without spilled registers, and within the shared memory of a program."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    for kernel, arguments, warps in KERNELS:
+        found = ahead_of_time.resources(kernel, arguments, card, tmp_path, warps, STAGES)
+        assert found.spilled == 0, (kernel.__name__, found)
+        assert found.shared <= ahead_of_time.SHARED[card], (kernel.__name__, found)
+        assert found.registers * 32 * warps <= 65_536, (kernel.__name__, found)
