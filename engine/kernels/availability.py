@@ -1,4 +1,4 @@
-"""Whether these kernels run on a device, found out once and logged: no kernel is tried and given up later."""
+"""Whether these kernels run on a device and are right there, found out once and logged: none is given up later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def are_available(device: str) -> bool:
     """For a device by its type. Only "cuda" is looked at closer, and what speaks against it is logged."""
     if device != "cuda":
         return False
-    why = obstacle()
+    why = obstacle() or fault(device)
     if why:
         logger.warning("without Triton kernels: %s", why)
     else:
@@ -37,6 +37,20 @@ def obstacle() -> str:
     if capability < LEAST:
         return f"this GPU has compute capability {capability[0]}.{capability[1]}, and they need {LEAST[0]}.{LEAST[1]}"
     return _driver_fault()
+
+
+def fault(device: str) -> str:
+    """Where kernels compute something else than torch, or do not run, in words; "" where all are right. In bfloat16, as
+    models are on GPUs. Compiles on the way what models will use."""
+    from triton.errors import TritonError
+
+    from lacuna.engine.kernels import elementwise_check
+
+    try:
+        name = elementwise_check.differs(torch.device(device), torch.bfloat16)
+    except (RuntimeError, OSError, TritonError, subprocess.CalledProcessError) as error:
+        return f"they do not run: {type(error).__name__}: {str(error)[:200]}"
+    return f"what they compute differs from torch's: {name}" if name else ""
 
 
 def _driver_fault() -> str:

@@ -84,7 +84,7 @@ def _head_is_right(numbers: Numbers) -> bool:
     expected, probabilities = head_statistics.reference(logits, CAP, TEMPERATURE, uniform)
     found = head_statistics.statistics(logits, CAP, TEMPERATURE, uniform)
     made = head_statistics.to_probabilities(logits.clone(), CAP, TEMPERATURE, found.highest, found.confidence)
-    is_same = bool((found.best == expected.best).all() and ((0 <= found.drawn) & (found.drawn < VOCAB)).all())
+    is_same = bool((found.best == expected.best).all() and ((found.drawn >= 0) & (found.drawn < VOCAB)).all())
     return is_same and _close([*found[2:], made], [*expected[2:], probabilities])
 
 

@@ -31,3 +31,23 @@ def test_where_triton_finds_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     assert availability.obstacle().startswith("Triton does not start: ")
+
+
+@pytest.mark.parametrize("wrong", ["", "gates"])
+def test_what_is_not_right_on_the_device_is_not_used(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    from lacuna.engine.kernels import elementwise_check
+
+    monkeypatch.setattr(elementwise_check, "differs", lambda device, dtype: wrong)
+    assert availability.fault("cuda") == ("what they compute differs from torch's: gates" if wrong else "")
+
+
+def test_kernels_that_do_not_run_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    from lacuna.engine.kernels import elementwise_check
+
+    def fails(device: torch.device, dtype: torch.dtype) -> str:
+        raise RuntimeError("no room on the device")
+
+    monkeypatch.setattr(elementwise_check, "differs", fails)
+    assert availability.fault("cuda") == "they do not run: RuntimeError: no room on the device"

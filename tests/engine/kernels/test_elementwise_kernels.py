@@ -23,7 +23,7 @@ from lacuna.engine.kernels import canvas_attention, gated, head_statistics, laye
 
 STAGES = 2  # of loops: canvas_attention's alone has one
 HERE = Path(__file__).parent
-INTERPRETED = ["canvas_attention", "decoder", "diffusion_gemma", "head_statistics", "norms"]
+INTERPRETED = ["canvas_attention", "decoder", "diffusion_gemma", "elementwise_check", "head_statistics", "norms"]
 
 HEAD: dict[str, Any] = {"logits": "*bf16", "vocab": "i32", "cap": "fp32", "temperature": "fp32", "TILE": 4096}
 PARTIAL: dict[str, Any] = {"numbers": "*fp32", "first": "*i32", "rows": "i32"}
