@@ -10,7 +10,9 @@ from torch import Tensor
 
 from lacuna.engine.kernels.align import align
 from lacuna.engine.kernels.expert_down import expert_down
+from lacuna.engine.kernels.expert_down import reference as expert_down_reference
 from lacuna.engine.kernels.expert_gate_up import expert_gate_up
+from lacuna.engine.kernels.expert_gate_up import reference as expert_gate_up_reference
 from lacuna.engine.kernels.weights import Blocks, Weights
 
 
@@ -26,3 +28,9 @@ def experts(x: Tensor, expert: Tensor, share: Tensor, gate_up: Weights, down: We
     inner = expert_gate_up(x.contiguous(), gate_up, aligned, first, top_k)
     outer = expert_down(inner, down, share.contiguous(), aligned, second)
     return outer.view(*expert.shape, -1).sum(1)  # torch adds up in float32, in one order
+
+
+def reference(x: Tensor, expert: Tensor, share: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+    """The same in torch, with decoded banks: every pair's matrices are gathered, which is for small ones."""
+    inner = expert_gate_up_reference(x, gate_up, expert)
+    return expert_down_reference(inner, down, share, expert).view(*expert.shape, -1).sum(1)

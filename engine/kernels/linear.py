@@ -17,9 +17,7 @@ def linear(x: Tensor, weights: Weights) -> Tensor:
     if len(flat):
         blocks = Blocks.of(weights, len(flat))
         grid = (triton.cdiv(len(flat), blocks.rows), triton.cdiv(weights.outputs, blocks.outputs))
-        linear_kernel[grid](
-            flat, out, len(flat), **weights.arguments(), **blocks.arguments(weights), DT=dtype_of(x)
-        )
+        linear_kernel[grid](flat, out, len(flat), **weights.arguments(), **blocks.arguments(weights), DT=dtype_of(x))
     return out.view(*x.shape[:-1], weights.outputs)
 
 

@@ -1,0 +1,110 @@
+"""Which products with packed weights the kernels in Triton take, and why they do not take the others.
+
+That is found out once, and said: in the log, and by `lacuna doctor`. Before they are used, the kernels are held against
+torch on the device itself.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from lacuna.engine.kernels.weights import Weights
+from lacuna.engine.layers.quantized.codec import Codec
+from lacuna.engine.layers.quantized.fp8 import Fp8
+from lacuna.engine.layers.quantized.int4 import GROUPS, Int4
+from lacuna.engine.layers.quantized.nvfp4 import Nvfp4
+
+Mixture = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+OLDEST = (8, 0)  # Ampere: the first cards that compute in bfloat16
+
+logger = logging.getLogger(__name__)
+
+
+def linear(codec: Codec, dtype: torch.dtype) -> KernelLinear | None:
+    """Products with a matrix by a kernel, for x in `dtype`; None where the kernels do not take them."""
+    weights = as_kernels_take_it(codec)
+    return None if weights is None or refusal(codec.device.type, dtype) else KernelLinear(weights)
+
+
+def experts(gate_up: Tensor | Codec, down: Tensor | Codec, dtype: torch.dtype) -> Mixture | None:
+    """A mixture of experts by kernels: [tokens, hidden] of x, experts and shares. None where they do not take it."""
+    first, second = as_kernels_take_it(gate_up), as_kernels_take_it(down)
+    if first is None or second is None or refusal(gate_up.device.type, dtype):
+        return None
+    from lacuna.engine.kernels.experts import experts as mixture
+
+    return lambda x, expert, share: mixture(x, expert, share, first, second)
+
+
+class KernelLinear:
+    """`y = x W^T` for x of shape [..., in]: W is decoded inside the product."""
+
+    def __init__(self, weights: Weights) -> None:
+        from lacuna.engine.kernels.linear import linear as multiply
+
+        self._multiply = multiply
+        self._weights = weights
+        parts = (weights.payload, weights.scale, weights.zero, weights.whole)
+        self.nbytes = sum(part.nbytes for part in parts if part is not None)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._multiply(x, self._weights)
+
+
+def as_kernels_take_it(weight: Tensor | Codec) -> Weights | None:
+    """The same tensors, seen as kernels do; None for a codec that they do not know."""
+    if isinstance(weight, Tensor):
+        return Weights("float", weight) if weight.is_contiguous() else None
+    if isinstance(weight, Fp8):
+        return Weights("fp8", weight.payload.view(torch.uint8), weight.scale)
+    if isinstance(weight, Int4) and weight.group in GROUPS:
+        return Weights("int4", weight.payload, weight.scale, weight.zero_point)
+    if isinstance(weight, Nvfp4):
+        return Weights("nvfp4", weight.payload, weight.scale.view(torch.uint8), None, weight.global_scale)
+    return None
+
+
+@cache
+def refusal(device: str, dtype: torch.dtype) -> str:
+    """Why kernels do not multiply on a device, for x in `dtype`; "" where they do. A GPU's answer is logged, once."""
+    if device == "cpu":
+        return "a CPU does not run them"
+    found = _missing(device, dtype) or _wrong(device, dtype)
+    logger.info("products with packed weights: %s", in_words(found))
+    return found
+
+
+def in_words(why_not: str) -> str:
+    """How packed weights are multiplied with, by what `refusal` found."""
+    return f"decoded at every use, not by kernels: {why_not}" if why_not else "by kernels in Triton"
+
+
+def _missing(device: str, dtype: torch.dtype) -> str:
+    if device != "cuda" or torch.version.hip is not None:
+        return f"{device} is no NVIDIA GPU"
+    if dtype != torch.bfloat16:
+        return f"they compute in bfloat16, not in {str(dtype).removeprefix('torch.')}"
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed"
+    if not torch.cuda.is_available():
+        return "torch finds no GPU"
+    if torch.cuda.get_device_capability() < OLDEST:
+        return f"{torch.cuda.get_device_name()} is older than Ampere"
+    return ""
+
+
+def _wrong(device: str, dtype: torch.dtype) -> str:
+    from lacuna.engine.layers.kernel_check import differs
+
+    try:
+        name = differs(torch.device(device), dtype)
+    except Exception as error:  # no C compiler, no room, a driver that Triton does not know
+        return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return f"their {name} differs from torch's" if name else ""
