@@ -73,8 +73,14 @@ def test_families_do_not_import_each_other(family: str) -> None:
 
 def test_architectures_know_layers_alone() -> None:
     assert ours("engine/models") <= {"layers", "untrusted"}
-    assert ours("engine/layers") <= {"device", "untrusted"}
+    assert ours("engine/layers") <= {"device", "kernels", "untrusted"}
     assert ours("engine/untrusted") == set()
+
+
+def test_kernels_know_tensors_alone() -> None:
+    """Triton is not installed everywhere: beside them, nothing needs it."""
+    assert ours("engine/kernels") == set()
+    assert {Path(path).parent.as_posix() for path in users("triton")} == {"engine/kernels"}
 
 
 def test_families_are_loaded_when_they_are_needed() -> None:

@@ -29,14 +29,18 @@ logger = logging.getLogger(__name__)
 
 def linear(codec: Codec, dtype: torch.dtype) -> KernelLinear | None:
     """Products with a matrix by a kernel, for x in `dtype`; None where the kernels do not take them."""
+    if refusal(codec.device.type, dtype):
+        return None
     weights = as_kernels_take_it(codec)
-    return None if weights is None or refusal(codec.device.type, dtype) else KernelLinear(weights)
+    return None if weights is None else KernelLinear(weights)
 
 
 def experts(gate_up: Tensor | Codec, down: Tensor | Codec, dtype: torch.dtype) -> Mixture | None:
     """A mixture of experts by kernels: [tokens, hidden] of x, experts and shares. None where they do not take it."""
+    if refusal(gate_up.device.type, dtype):
+        return None
     first, second = as_kernels_take_it(gate_up), as_kernels_take_it(down)
-    if first is None or second is None or refusal(gate_up.device.type, dtype):
+    if first is None or second is None:
         return None
     from lacuna.engine.kernels.experts import experts as mixture
 
@@ -59,16 +63,22 @@ class KernelLinear:
 
 
 def as_kernels_take_it(weight: Tensor | Codec) -> Weights | None:
-    """The same tensors, seen as kernels do; None for a codec that they do not know."""
+    """The same tensors, seen as kernels do; None for a codec that they do not know, which is logged once."""
     if isinstance(weight, Tensor):
-        return Weights("float", weight) if weight.is_contiguous() else None
+        return Weights("float", weight)
     if isinstance(weight, Fp8):
         return Weights("fp8", weight.payload.view(torch.uint8), weight.scale)
     if isinstance(weight, Int4) and weight.group in GROUPS:
         return Weights("int4", weight.payload, weight.scale, weight.zero_point)
     if isinstance(weight, Nvfp4):
         return Weights("nvfp4", weight.payload, weight.scale.view(torch.uint8), None, weight.global_scale)
+    _log_unknown(type(weight).__name__)
     return None
+
+
+@cache
+def _log_unknown(codec: str) -> None:
+    logger.info("products with %s: decoded at every use, as kernels do not know it", codec)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from lacuna.engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
 from lacuna.engine.families.diffusion_gemma.packed_experts import AT_ONCE
-from lacuna.engine.layers import weight_files
-from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, INT4_FORMAT
-from lacuna.engine.layers.dialects.translate import Planned
+from lacuna.engine.layers import packed_kernels, weight_files
+from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, INT4_FORMAT, MXFP4_FORMAT
+from lacuna.engine.layers.dialects.translate import Plan, Planned
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
 
@@ -32,8 +32,10 @@ def needed(directory: Path, runtime: Runtime) -> Memory:
     plan = checkpoint.planned(directory, config) if weight_files.exist(directory) else None
     if plan is not None:
         weights = sum(_loaded(planned, runtime) for planned in plan.weights.values())
-        decoded = max((_decoded(planned, runtime) for planned in plan.weights.values()), default=0)
-        one = Memory(weights, one.cache, one.activations + decoded, tuple(plan.formats()))
+        products = _Products.of(plan, runtime)
+        decoded = [_decoded(planned, runtime) for planned in plan.weights.values() if not products.take(planned)]
+        activations = one.activations + max(decoded, default=0)
+        one = Memory(weights, one.cache, activations, tuple(plan.formats()), products.words)
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
     packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
     smaller = "" if one.formats else SMALLER
@@ -60,6 +62,28 @@ def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> M
     return Memory(weights, cache * element_size, 3 * logits)
 
 
+@dataclass(frozen=True)
+class _Products:
+    """How products with packed weights are computed."""
+
+    by_kernels: bool
+    words: str  # "" on a CPU, and where nothing is packed
+
+    @staticmethod
+    def of(plan: Plan, runtime: Runtime) -> _Products:
+        if runtime.device == "cpu" or not plan.formats():
+            return _Products(False, "")
+        why_not = packed_kernels.refusal(runtime.device, runtime.torch_dtype)
+        layouts = {planned.layout for planned in plan.weights.values()}
+        unknown = sorted(layout.words for layout in layouts if layout.format == MXFP4_FORMAT and not why_not)
+        others = f"; decoded at every use: {', '.join(unknown)}" if unknown else ""
+        return _Products(not why_not, packed_kernels.in_words(why_not) + others)
+
+    def take(self, planned: Planned) -> bool:
+        """Whether a weight is never decoded as a whole."""
+        return planned.layout.format == FLOAT_FORMAT or (self.by_kernels and planned.layout.format != MXFP4_FORMAT)
+
+
 def _loaded(planned: Planned, runtime: Runtime) -> int:
     """Bytes of a weight: packed ones stay so, but torch's int4 product on CPU has a centre beside every scale."""
     fields = planned.fields(runtime.torch_dtype)
@@ -70,8 +94,6 @@ def _loaded(planned: Planned, runtime: Runtime) -> int:
 
 def _decoded(planned: Planned, runtime: Runtime) -> int:
     """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product."""
-    if planned.layout.format == FLOAT_FORMAT:
-        return 0
     experts = planned.shape[0] if len(planned.shape) == 3 else 1
     at_once = min(experts, 1 if runtime.device == "cpu" else AT_ONCE)
     return 3 * prod(planned.shape[-2:]) * at_once * runtime.torch_dtype.itemsize
