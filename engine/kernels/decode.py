@@ -59,7 +59,7 @@ def int4_tile(code, scale, zero, GROUP: tl.constexpr, DT: tl.constexpr):
     WORK: tl.constexpr = DT if scale.dtype == DT else tl.float32  # that rounds a product once
     levels = tl.reshape(int4(code, WORK), (ROWS, GROUPS, GROUP))
     if zero is not None:
-        levels -= zero.to(WORK)[:, :, None]
+        levels -= int4(zero + 8, WORK)[:, :, None]  # zero points have the same 16 values
     return tl.reshape((levels * scale.to(WORK)[:, :, None]).to(DT), (ROWS, GROUPS * GROUP))
 
 

@@ -17,11 +17,12 @@ from torch import Tensor
 from lacuna.engine.kernels.weights import Weights
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.fp8 import Fp8
-from lacuna.engine.layers.quantized.int4 import GROUPS, Int4
+from lacuna.engine.layers.quantized.int4 import Int4
 from lacuna.engine.layers.quantized.nvfp4 import Nvfp4
 
 Mixture = Callable[[Tensor, Tensor, Tensor], Tensor]
 
+KINDS = (Tensor, Fp8, Int4, Nvfp4)  # what kernels multiply with
 OLDEST = (8, 0)  # Ampere: the first cards that compute in bfloat16
 
 logger = logging.getLogger(__name__)
@@ -29,21 +30,18 @@ logger = logging.getLogger(__name__)
 
 def linear(codec: Codec, dtype: torch.dtype) -> KernelLinear | None:
     """Products with a matrix by a kernel, for x in `dtype`; None where the kernels do not take them."""
-    if refusal(codec.device.type, dtype):
+    if refusal(type(codec), codec.device.type, dtype):
         return None
-    weights = as_kernels_take_it(codec)
-    return None if weights is None else KernelLinear(weights)
+    return KernelLinear(as_kernels_take_it(codec))
 
 
 def experts(gate_up: Tensor | Codec, down: Tensor | Codec, dtype: torch.dtype) -> Mixture | None:
     """A mixture of experts by kernels: [tokens, hidden] of x, experts and shares. None where they do not take it."""
-    if refusal(gate_up.device.type, dtype):
-        return None
-    first, second = as_kernels_take_it(gate_up), as_kernels_take_it(down)
-    if first is None or second is None:
+    if any(refusal(_kind(bank), bank.device.type, dtype) for bank in (gate_up, down)):
         return None
     from lacuna.engine.kernels.experts import experts as mixture
 
+    first, second = as_kernels_take_it(gate_up), as_kernels_take_it(down)
     return lambda x, expert, share: mixture(x, expert, share, first, second)
 
 
@@ -62,33 +60,38 @@ class KernelLinear:
         return self._multiply(x, self._weights)
 
 
-def as_kernels_take_it(weight: Tensor | Codec) -> Weights | None:
-    """The same tensors, seen as kernels do; None for a codec that they do not know, which is logged once."""
-    if isinstance(weight, Tensor):
-        return Weights("float", weight)
+def as_kernels_take_it(weight: Tensor | Codec) -> Weights:
+    """The same tensors, seen as kernels do, of one of KINDS."""
     if isinstance(weight, Fp8):
         return Weights("fp8", weight.payload.view(torch.uint8), weight.scale)
-    if isinstance(weight, Int4) and weight.group in GROUPS:
+    if isinstance(weight, Int4):
         return Weights("int4", weight.payload, weight.scale, weight.zero_point)
     if isinstance(weight, Nvfp4):
         return Weights("nvfp4", weight.payload, weight.scale.view(torch.uint8), None, weight.global_scale)
-    _log_unknown(type(weight).__name__)
-    return None
+    assert isinstance(weight, Tensor), f"kernels do not know {type(weight).__name__}"
+    return Weights("float", weight)
+
+
+def _kind(weight: Tensor | Codec) -> type[Tensor | Codec]:
+    return Tensor if isinstance(weight, Tensor) else type(weight)
 
 
 @cache
-def _log_unknown(codec: str) -> None:
-    logger.info("products with %s: decoded at every use, as kernels do not know it", codec)
-
-
-@cache
-def refusal(device: str, dtype: torch.dtype) -> str:
-    """Why kernels do not multiply on a device, for x in `dtype`; "" where they do. A GPU's answer is logged, once."""
+def refusal(kind: type[Tensor | Codec], device: str, dtype: torch.dtype) -> str:
+    """Why kernels do not multiply with weights of a kind on a device, for x in `dtype`; "" where they do. A GPU's
+    answer is logged, once."""
     if device == "cpu":
         return "a CPU does not run them"
-    found = _missing(device, dtype) or _wrong(device, dtype)
-    logger.info("products with packed weights: %s", in_words(found))
+    found = _missing(device, dtype)
+    if not found:
+        found = _wrong(kind, device, dtype) if kind in KINDS else "they do not know it"
+    logger.info("products with weights in %s: %s", in_capitals(kind), in_words(found))
     return found
+
+
+def in_capitals(kind: type[Tensor | Codec]) -> str:
+    """A codec's name."""
+    return "floats" if kind is Tensor else kind.__name__.upper()
 
 
 def in_words(why_not: str) -> str:
@@ -110,11 +113,11 @@ def _missing(device: str, dtype: torch.dtype) -> str:
     return ""
 
 
-def _wrong(device: str, dtype: torch.dtype) -> str:
+def _wrong(kind: type[Tensor | Codec], device: str, dtype: torch.dtype) -> str:
     from lacuna.engine.layers.kernel_check import differs
 
     try:
-        name = differs(torch.device(device), dtype)
+        what = differs(kind, torch.device(device), dtype)
     except Exception as error:  # no C compiler, no room, a driver that Triton does not know
         return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-    return f"their {name} differs from torch's" if name else ""
+    return f"their {what} differs from torch's" if what else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
 from lacuna.engine.families.diffusion_gemma.packed_experts import AT_ONCE
 from lacuna.engine.layers import packed_kernels, weight_files
-from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, INT4_FORMAT, MXFP4_FORMAT
+from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, INT4_FORMAT
+from lacuna.engine.layers.dialects.stored_fields import CODECS
 from lacuna.engine.layers.dialects.translate import Plan, Planned
+from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
 
@@ -32,10 +35,10 @@ def needed(directory: Path, runtime: Runtime) -> Memory:
     plan = checkpoint.planned(directory, config) if weight_files.exist(directory) else None
     if plan is not None:
         weights = sum(_loaded(planned, runtime) for planned in plan.weights.values())
-        products = _Products.of(plan, runtime)
-        decoded = [_decoded(planned, runtime) for planned in plan.weights.values() if not products.take(planned)]
-        activations = one.activations + max(decoded, default=0)
-        one = Memory(weights, one.cache, activations, tuple(plan.formats()), products.words)
+        refused = _refused(plan, runtime)
+        decoded = max((_decoded(planned, refused, runtime) for planned in plan.weights.values()), default=0)
+        products = _in_words(refused, runtime)
+        one = Memory(weights, one.cache, one.activations + decoded, tuple(plan.formats()), products)
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
     packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
     smaller = "" if one.formats else SMALLER
@@ -62,26 +65,20 @@ def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> M
     return Memory(weights, cache * element_size, 3 * logits)
 
 
-@dataclass(frozen=True)
-class _Products:
-    """How products with packed weights are computed."""
+def _refused(plan: Plan, runtime: Runtime) -> dict[type[Codec], str]:
+    """Every codec of a plan, and why kernels do not multiply with it: "" where they do."""
+    formats = {planned.layout.format for planned in plan.weights.values()} - {FLOAT_FORMAT}
+    kinds = sorted({CODECS[name] for name in formats}, key=lambda kind: kind.__name__)
+    return {kind: packed_kernels.refusal(kind, runtime.device, runtime.torch_dtype) for kind in kinds}
 
-    by_kernels: bool
-    words: str  # "" on a CPU, and where nothing is packed
 
-    @staticmethod
-    def of(plan: Plan, runtime: Runtime) -> _Products:
-        if runtime.device == "cpu" or not plan.formats():
-            return _Products(False, "")
-        why_not = packed_kernels.refusal(runtime.device, runtime.torch_dtype)
-        layouts = {planned.layout for planned in plan.weights.values()}
-        unknown = sorted(layout.words for layout in layouts if layout.format == MXFP4_FORMAT and not why_not)
-        others = f"; decoded at every use: {', '.join(unknown)}" if unknown else ""
-        return _Products(not why_not, packed_kernels.in_words(why_not) + others)
-
-    def take(self, planned: Planned) -> bool:
-        """Whether a weight is never decoded as a whole."""
-        return planned.layout.format == FLOAT_FORMAT or (self.by_kernels and planned.layout.format != MXFP4_FORMAT)
+def _in_words(refused: Mapping[type[Codec], str], runtime: Runtime) -> str:
+    """How a GPU multiplies with packed weights."""
+    if runtime.device == "cpu":
+        return ""
+    return "; ".join(
+        f"{packed_kernels.in_capitals(kind)} {packed_kernels.in_words(why)}" for kind, why in refused.items()
+    )
 
 
 def _loaded(planned: Planned, runtime: Runtime) -> int:
@@ -92,8 +89,11 @@ def _loaded(planned: Planned, runtime: Runtime) -> int:
     return planned.nbytes(runtime.torch_dtype) + centres
 
 
-def _decoded(planned: Planned, runtime: Runtime) -> int:
-    """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product."""
+def _decoded(planned: Planned, refused: Mapping[type[Codec], str], runtime: Runtime) -> int:
+    """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product. Kernels do
+    not decode as a whole."""
+    if planned.layout.format == FLOAT_FORMAT or not refused[CODECS[planned.layout.format]]:
+        return 0
     experts = planned.shape[0] if len(planned.shape) == 3 else 1
     at_once = min(experts, 1 if runtime.device == "cpu" else AT_ONCE)
     return 3 * prod(planned.shape[-2:]) * at_once * runtime.torch_dtype.itemsize

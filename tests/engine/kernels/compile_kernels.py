@@ -62,6 +62,9 @@ def cases(many: bool) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     for name in FORMATS if many else ("fp8",):
         for rows in (16, 64, 256) if many else (256,):
             yield f"linear {name} {rows}", linear_kernel, of_linear(name, rows)
+    if many:
+        yield "linear int4 1", linear_kernel, of_linear("int4", 1)  # what is 1 becomes a constant
+        yield "down int4 1", expert_down_kernel, of_down("int4", 1) | {"pairs": 1}
     for name in FORMATS if many else ("int4", "nvfp4"):
         for rows in (16, 64, 256) if many else (16,):
             yield f"gate_up {name} {rows}", expert_gate_up_kernel, of_gate_up(name, rows)

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lacuna.engine.kernels.experts import experts, reference
-from lacuna.engine.kernels.weights import Weights
-from lacuna.engine.layers.packed_kernels import as_kernels_take_it
+from lacuna.engine.layers.packed_kernels import as_kernels_take_it as seen
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.int4 import Int4
 
@@ -24,12 +23,6 @@ ROUTINGS = {
     "some have no tokens": lambda tokens: torch.rand(tokens, 2).topk(TOP_K).indices * 2 + 1,
     "one has all": lambda tokens: torch.stack([torch.full((tokens,), 5), torch.randint(5, (tokens,))], 1),
 }
-
-
-def seen(weight: Tensor | Codec) -> Weights:
-    weights = as_kernels_take_it(weight)
-    assert weights is not None
-    return weights
 
 
 def most(x: Tensor, expert: Tensor, share: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
@@ -87,7 +80,13 @@ def test_a_whole_canvas() -> None:
 
 def test_no_tokens() -> None:
     nothing = torch.empty(0, TOP_K)
-    found = experts(torch.empty(0, 64), nothing.long(), nothing, seen(torch.ones(3, 8, 64)), seen(torch.ones(3, 64, 4)))
+    found = experts(
+        torch.empty(0, 64),
+        nothing.long(),
+        nothing,
+        seen(torch.ones(3, 8, 64)),
+        seen(torch.ones(3, 64, 4)),
+    )
     assert found.shape == (0, 64)
 
 
@@ -99,7 +98,13 @@ def test_who_is_not_asked_is_not_heard() -> None:
     gate_up = Int4(torch.randint(0, 256, (COUNT, 96, 32), dtype=torch.uint8), scale)
     x, expert = torch.randn(20, 64), ROUTINGS["some have no tokens"](20)
     x[7] = torch.nan
-    found = experts(x, expert, torch.rand(20, TOP_K), seen(gate_up), seen(sample("nvfp4", COUNT, 64, 48)))
+    found = experts(
+        x,
+        expert,
+        torch.rand(20, TOP_K),
+        seen(gate_up),
+        seen(sample("nvfp4", COUNT, 64, 48)),
+    )
     assert found[7].isnan().all() and found.isnan().sum() == 64
 
 
@@ -119,7 +124,10 @@ def test_the_host_waits_for_nothing() -> None:
     """No operation between the launches brings a number from the device, and the same question gets the same bits."""
     torch.manual_seed(0)
     x, expert, share = torch.randn(16, 64), ROUTINGS["any"](16), torch.rand(16, TOP_K)
-    gate_up, down = seen(sample("int4", COUNT, 96, 64)), seen(sample("nvfp4", COUNT, 64, 48))
+    gate_up, down = (
+        seen(sample("int4", COUNT, 96, 64)),
+        seen(sample("nvfp4", COUNT, 64, 48)),
+    )
     first = experts(x, expert, share, gate_up, down)
     with Asked() as asked:
         again = experts(x, expert, share, gate_up, down)

@@ -8,8 +8,7 @@ from packed_samples import FORMATS, decoded, sample
 from torch import Tensor
 
 from lacuna.engine.kernels.linear import linear, reference
-from lacuna.engine.kernels.weights import Weights
-from lacuna.engine.layers.packed_kernels import as_kernels_take_it
+from lacuna.engine.layers.packed_kernels import as_kernels_take_it as seen
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.fp8 import Fp8
 from lacuna.engine.layers.quantized.int4 import Int4
@@ -18,12 +17,6 @@ from lacuna.engine.layers.quantized.nvfp4 import Nvfp4
 # Of a sum of absolutes: weights and result are rounded to float16, float32 rounds the sums alone.
 BOUNDS = {torch.float16: 2.0**-9, torch.float32: 2.0**-18}
 WIDTHS = {"float": 40, "fp8": 41, "int4": 96, "int4 of 64": 192, "int4 of 128": 384, "nvfp4": 48}
-
-
-def seen(weight: Tensor | Codec) -> Weights:
-    weights = as_kernels_take_it(weight)
-    assert weights is not None
-    return weights
 
 
 def check(weight: Tensor | Codec, x: Tensor) -> None:

@@ -16,14 +16,21 @@ from lacuna.engine.layers import kernel_check, packed_kernels
 from lacuna.engine.layers.packed_kernels import KernelLinear
 from lacuna.engine.layers.packed_linear import DecodedLinear, SideBySide, linear
 from lacuna.engine.layers.quantized.codec import Codec
+from lacuna.engine.layers.quantized.fp8 import Fp8
 from lacuna.engine.layers.quantized.mxfp4 import Mxfp4
+from lacuna.engine.layers.quantized.nvfp4 import Nvfp4
 
 COUNT, TOP_K = 5, 2
+asked = packed_kernels.refusal
+
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in exp")  # of a large negative number: 0 is right
 
 
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_kernels, "refusal", lambda device, dtype: "")
+    monkeypatch.setattr(packed_kernels, "_missing", lambda device, dtype: "")
+    monkeypatch.setattr(packed_kernels, "_wrong", lambda kind, device, dtype: "")
+    monkeypatch.setattr(packed_kernels, "refusal", lambda kind, device, dtype: asked(kind, "cuda", dtype))
 
 
 def banks(name: str) -> tuple[Any, Any]:
@@ -67,20 +74,21 @@ def test_who_multiplies() -> None:
     assert experts._by_kernels is None
 
 
-@pytest.mark.filterwarnings("ignore:overflow encountered in exp")
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_kernels_pass_their_own_check(dtype: torch.dtype) -> None:
-    assert kernel_check.differs(torch.device("cpu"), dtype) == ""
+@pytest.mark.parametrize("kind", packed_kernels.KINDS)
+def test_kernels_pass_their_own_check(kind: type[Tensor | Codec], monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind is not Fp8:
+        monkeypatch.setattr(kernel_check, "TOKENS", (16,))  # 160 take the interpreter seconds
+    assert kernel_check.differs(kind, torch.device("cpu"), torch.float16) == ""
 
 
 def test_a_kernel_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = kernel_check.linear
+    right, here = kernel_check.linear, torch.device("cpu")
 
     def wrong(x: Tensor, weights: Any) -> Tensor:
-        return right(x, weights) * (1.2 if weights.format == "nvfp4" else 1.0)
+        return right(x, weights) * (1.2 if len(x) > 16 else 1.0)
 
     monkeypatch.setattr(kernel_check, "linear", wrong)
-    assert kernel_check.differs(torch.device("cpu"), torch.float32) == "product with NVFP4"
+    assert kernel_check.differs(Nvfp4, here, torch.float32) == "product of 160 rows"
     monkeypatch.setattr(kernel_check, "linear", right)
     monkeypatch.setattr(kernel_check, "experts", lambda x, *rest: torch.full_like(x, torch.nan))
-    assert kernel_check.differs(torch.device("cpu"), torch.float32) == "mixture of experts in bfloat16"
+    assert kernel_check.differs(Nvfp4, here, torch.float32) == "mixture of experts for 16 tokens"
