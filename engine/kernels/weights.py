@@ -81,7 +81,7 @@ class Blocks:
         """For `rows` of x that meet the same matrix. `matrices` are accumulated side by side: two for gate and up.
 
         Not measured on a GPU. Tiles end where the published model's rows do (704 = 11 * 64), shared memory stays under
-        the 101,376 bytes of consumer cards, and no program spills: two matrices of 64 rows and outputs took 255
+        the 101,376 bytes of consumer cards, and registers suffice: two matrices of 64 rows and outputs took 255
         registers of NVFP4 on sm_80 and sm_120, of 32 outputs they take 124 and 167.
         """
         height = 16 if rows <= 24 else 32 if rows <= 64 else 64

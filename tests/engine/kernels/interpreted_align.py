@@ -18,7 +18,7 @@ def check(expert: Tensor, experts: int, rows: int) -> None:
     assert torch.equal(aligned.pair[: used * rows], pair)
 
 
-@pytest.mark.parametrize("rows", [16, 32, 64])
+@pytest.mark.parametrize("rows", [16, 64])
 @pytest.mark.parametrize(("tokens", "top_k", "experts"), [(1, 1, 1), (1, 2, 8), (16, 4, 5), (100, 2, 7), (256, 8, 16)])
 def test_same_as_in_torch(tokens: int, top_k: int, experts: int, rows: int) -> None:
     """The last has more pairs than a program looks at together."""
