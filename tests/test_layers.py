@@ -73,7 +73,7 @@ def test_families_do_not_import_each_other(family: str) -> None:
 
 def test_architectures_know_layers_alone() -> None:
     assert ours("engine/models") <= {"kernels", "layers", "untrusted"}
-    assert ours("engine/layers") <= {"device", "untrusted"}
+    assert ours("engine/layers") <= {"device", "kernels", "untrusted"}
     assert ours("engine/untrusted") == set()
 
 
@@ -89,17 +89,18 @@ def test_triton_is_not_needed_to_start() -> None:
         for path in MODULES
         if not path.is_relative_to(ROOT / "engine" / "kernels") and _imports_kernels_first(path)
     }
-    assert tops == {"engine/models/decoder_kernels.py"}
+    assert tops == {"engine/layers/kernel_check.py", "engine/models/decoder_kernels.py"}
     assert users("lacuna.engine.models.decoder_kernels") == {"engine/models/decoder.py"}
+    assert users("lacuna.engine.layers.kernel_check") == {"engine/layers/packed_kernels.py"}
 
 
 def _imports_kernels_first(path: Path) -> bool:
-    """Whether a module imports a kernel, or more of that room than `availability`, as it is itself imported."""
+    """Whether a module imports a kernel as it is itself imported, or more of that room than needs no Triton."""
     found = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
     names = {f"{node.module}.{alias.name}" for node in found for alias in node.names}
-    return any(
-        is_of(name, "lacuna.engine.kernels") and not is_of(name, "lacuna.engine.kernels.availability") for name in names
-    )
+    plain = ("lacuna.engine.kernels.availability", "lacuna.engine.kernels.weights")
+    names = {name for name in names if not any(is_of(name, module) for module in plain)}
+    return any(is_of(name, "lacuna.engine.kernels") for name in names - {"lacuna.engine.kernels"})
 
 
 def test_families_are_loaded_when_they_are_needed() -> None:

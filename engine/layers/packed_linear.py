@@ -1,4 +1,5 @@
-"""Products with weights in any codec: torch's own int4 product where it is exact, else decoded at every use."""
+"""Products with weights in any codec: torch's own int4 product on a CPU where it is exact, kernels on a GPU that runs
+them, else decoded at every use."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from lacuna.engine.layers import packed_kernels
 from lacuna.engine.layers.linear import Linear, product
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.int4 import GROUPS, Int4
@@ -94,7 +96,7 @@ def _one(weight: Weight, dtype: torch.dtype) -> Product:
         return Linear(weight)
     if isinstance(weight, Int4) and Int4CpuLinear.is_exact(weight, dtype):
         return Int4CpuLinear(weight)
-    return DecodedLinear(weight)
+    return packed_kernels.linear(weight, dtype) or DecodedLinear(weight)
 
 
 def _centre(codec: Int4) -> Tensor:

@@ -43,6 +43,7 @@ class MemoryReport:
     needed: int  # all of these
     available: int
     formats: tuple[str, ...]  # in which weights stay packed
+    products: str  # how a GPU multiplies with those; "" where that is no question
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,10 @@ def _memory_lines(report: Report) -> list[tuple[str, str]]:
     parts = ((memory.weights, "weights"), (memory.cache, "cache"), (memory.activations, "activations"))
     spelled = " + ".join(f"{_gigabytes(size)} {name}" for size, name in parts)
     kept = [("weights", f"kept as they are packed: {', '.join(memory.formats)}")] if memory.formats else []
+    how = [("products", memory.products)] if memory.products else []
     return [
         *kept,
+        *how,
         ("memory needed", f"{_gigabytes(memory.needed)} = {spelled}"),
         ("memory available", _gigabytes(memory.available)),
     ]
@@ -263,7 +266,7 @@ def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | 
         problems.append(f"{model} cannot be loaded: {_named(error)}")
         return None
     sizes = needed.weights, needed.cache, needed.activations, needed.total
-    found = MemoryReport(*sizes, memory.available(chosen), needed.formats)
+    found = MemoryReport(*sizes, memory.available(chosen), needed.formats, needed.products)
     if found.needed > found.available:
         problems.append(
             f"{model} needs {_gigabytes(found.needed)} in {chosen.dtype}, and {chosen.device} has "

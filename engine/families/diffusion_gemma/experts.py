@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp, gated
 from lacuna.engine.families.diffusion_gemma.packed_experts import InDecodedGroups
+from lacuna.engine.layers import packed_kernels
 from lacuna.engine.layers.packed_linear import Weight, floats, linear
 
 # oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.
@@ -35,8 +36,8 @@ class Router:
 
 
 class Experts:
-    """All experts' matrices, given as [experts, out, in], for x in `dtype`. A GPU runs through all at once, or decodes
-    some at a time; a CPU takes one after the other.
+    """All experts' matrices, given as [experts, out, in], for x in `dtype`. A GPU runs through all at once, by kernels
+    where it runs them, or decodes some at a time; a CPU takes one after the other.
 
     256 tokens, 64 experts of 128 and top 8, float32, 2 threads of an AMD EPYC (Zen 5): 5.0 ms, as one product over
     runs padded to the longest 8.1.
@@ -44,6 +45,9 @@ class Experts:
 
     def __init__(self, gate_up_proj: Weight, down_proj: Weight, dtype: torch.dtype) -> None:
         self._count = gate_up_proj.shape[0]
+        self._by_kernels = packed_kernels.experts(gate_up_proj, down_proj, dtype)
+        if self._by_kernels is not None:
+            return
         self._products: InGroups | InDecodedGroups | OneByOne
         if gate_up_proj.device.type == "cpu":
             pairs = [(gate_up_proj[expert], down_proj[expert]) for expert in range(self._count)]
@@ -57,6 +61,8 @@ class Experts:
 
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
         """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k]."""
+        if self._by_kernels is not None:
+            return self._by_kernels(x, expert, share)
         pairs = expert.flatten()
         # Not bincount: on a GPU it waits for all that was asked for before.
         counts = pairs.new_zeros(self._count).scatter_add_(0, pairs, torch.ones_like(pairs))

@@ -25,6 +25,7 @@ from lacuna.engine import load as engine
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint, memory
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.layers import packed_kernels
 from lacuna.engine.untrusted.load_error import LoadError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sparse files, and ru_maxrss in kibibytes")
@@ -107,6 +108,22 @@ def test_the_published_checkpoints_are_planned_from_their_headers(tmp_path: Path
     assert abs(needed.weights - (written - unused)) < 1e6
     assert needed.formats == tuple(checkpoint.planned(tmp_path, config).formats()) != ()
     assert 0.2e9 < needed.activations - 3 * 256 * 262_144 * 4 < 0.5e9  # 16 experts are decoded at once
+
+
+def test_kernels_decode_nothing_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claimed = published_config()
+    config = DiffusionGemmaConfig.from_hf(claimed)
+    write_sparse(tmp_path, claimed, headers(config, int4, (packed.EXPERTS,), "BF16"))
+    runtime = Runtime("cuda", "bfloat16", 0, "tests")
+    found = []
+    for why_not in ("no reason", ""):
+        monkeypatch.setattr(packed_kernels, "refusal", lambda *_, why_not=why_not: why_not)
+        found.append(memory.needed(tmp_path, runtime))
+    decoded, by_kernels = found
+    assert decoded.products == "INT4 decoded at every use, not by kernels: no reason"
+    assert by_kernels.products == "INT4 by kernels in Triton"
+    assert decoded.activations - by_kernels.activations == 3 * 16 * 1408 * 2816 * 2
+    assert memory.needed(tmp_path, Runtime("cpu", "bfloat16", 0, "tests")).products == ""
 
 
 def test_int4_on_a_cpu_has_a_centre_beside_every_scale(tmp_path: Path) -> None:
