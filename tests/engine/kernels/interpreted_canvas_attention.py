@@ -1,4 +1,4 @@
-"""Attention in Triton's interpreter against torch and what the model does else; test_elementwise_kernels.py runs it."""
+"""Attention in Triton's interpreter against torch and what the model does else; test_kernels_interpreted.py runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head's kernels in Triton's interpreter against torch; test_elementwise_kernels.py runs it in its own process."""
+"""The head's kernels in Triton's interpreter against torch; test_kernels_interpreted.py runs it in its own process."""
 
 from __future__ import annotations
 

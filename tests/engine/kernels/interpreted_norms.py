@@ -1,4 +1,4 @@
-"""Norms, rotations and gates in Triton's interpreter against torch; test_elementwise_kernels.py runs this."""
+"""Norms, rotations and gates in Triton's interpreter against torch; test_kernels_interpreted.py runs this."""
 
 from __future__ import annotations
 
