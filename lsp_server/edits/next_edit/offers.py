@@ -22,6 +22,7 @@ class Quiet(Enum):
     AS_LIKELY = "no related place became less likely"
     NO_BETTER = "the text as it is is as good as what could stand there"
     SECRET = "what could stand there would hold a secret"
+    LOSES_CODE = "what could stand there would lose code"
     OUT_OF_TIME = "nothing was found in time"
     STALE = "the document moved on"
     SUPERSEDED = "a newer request came"

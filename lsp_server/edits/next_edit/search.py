@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from lacuna.engine.api import Hole, Patch, Revision
 from lacuna.lsp_server.edits.next_edit.change import Change, change_of
+from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.site import Other, Site, Version, sites
@@ -56,6 +57,7 @@ class _Trace:
     places: int = 0
     patched: int = 0
     secrets: int = 0  # places where a secret would have been put
+    lost: int = 0  # and where code would have been lost
     began: float = field(default_factory=time.perf_counter)
 
     def __str__(self) -> str:
@@ -105,10 +107,11 @@ class Search:
                 if isinstance(found, Found):
                     return found
                 trace.secrets += found is Quiet.SECRET
+                trace.lost += found is Quiet.LOSES_CODE
         if not trace.places:
             return Quiet.NO_PLACE
-        if trace.secrets:
-            return Quiet.SECRET
+        if trace.secrets or trace.lost:
+            return Quiet.SECRET if trace.secrets else Quiet.LOSES_CODE
         return Quiet.NO_BETTER if trace.patched else Quiet.AS_LIKELY
 
     async def _best(self, site: Site, patch: Patch) -> Found | Quiet:
@@ -122,7 +125,7 @@ class Search:
             found = _found(site, patch, revision)
             if self._refused(found.uri, found.line, found.new_line):
                 return Quiet.NO_BETTER  # and no second best in its place
-            against = objection(site.text, found.start, found.end, found.text, site.version.language, site.change)
+            against = _against(site, found)
             if against is None:
                 return found
             quiet = quiet if quiet is Quiet.SECRET else against
@@ -144,6 +147,12 @@ def _change_of_code(version: Version) -> Change | None:
     """What an edit changed; None where nothing can follow from it."""
     change = change_of(version.edit, version.text)
     return None if change is None or changes_only_comments(change, version.language) else change
+
+
+def _against(site: Site, found: Found) -> Quiet | None:
+    if loses_code(site.text, found.start, found.end, found.text, site.typed):
+        return Quiet.LOSES_CODE
+    return objection(site.text, found.start, found.end, found.text, site.version.language, site.change)
 
 
 def _found(site: Site, patch: Patch, revision: Revision) -> Found:

@@ -80,7 +80,8 @@ class NextEdits:
         self._latest.cancel()
 
     async def _next(self, uri: str, text: Text, position: Position) -> Offer | Quiet:
-        edits = self._recent.of(uri)[:EDITS]
+        recent = self._recent.of(uri)
+        edits, typed = recent[:EDITS], tuple((edit.start, edit.end) for edit in recent)
         if not edits:
             return Quiet.NO_EDIT
         await asyncio.sleep(IDLE_SECONDS)
@@ -89,7 +90,7 @@ class NextEdits:
         around = text.offset(text.place(position, self._documents.encoding))
         quiet = Quiet.NO_EDIT
         for edit in edits:
-            version = Version(uri, now, document.language, edit)
+            version = Version(uri, now, document.language, edit, typed)
             others = () if holds_secret(version) else self._others(document)
             found = await self._search.next(version, around, deadline, others)
             if isinstance(found, Found):

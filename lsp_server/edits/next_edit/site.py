@@ -29,6 +29,7 @@ class Version:
     text: str
     language: str
     edit: RecentEdit
+    typed: tuple[_Span, ...] = ()  # where the user has edited it lately
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ class Site:
         """A draft for the edit's holes with the other ones as they are."""
         filled = dict(zip(self.place.holes, draft, strict=True))
         return tuple(filled.get((start, end), self.text[start:end]) for start, end in holes)
+
+    @property
+    def typed(self) -> tuple[_Span, ...]:
+        """Where the user has edited the place's document lately."""
+        return self.version.typed if self._is_own else ()
 
     @property
     def _is_own(self) -> bool:
