@@ -162,10 +162,9 @@ class DiffusionGemmaInfiller:
     def _layouts(self, prompt: Prompt, question: Question, gap: Gap, count: int, trace: RequestTrace) -> list[Layout]:
         """The layouts to denoise: those of the lengths that read best after one step, or without a suffix the only one
         there is, as often."""
-        canvas_length = self._model.config.canvas_length
         if not question.suffix:
-            return [self._questioner.layout(question, canvas_length)] * max(1, count)
-        scores = self._guess(prompt, question, gap, lengths(question.max_tokens, canvas_length), trace)
+            return [self._questioner.layout(question, question.canvas)] * max(1, count)
+        scores = self._guess(prompt, question, gap, lengths(question.max_tokens, question.canvas), trace)
         for _ in range(NEARER):
             nearer = {length for best in best_lengths(scores, BEST_ROUGH_LENGTHS) for length in near(best, scores)}
             scores |= self._guess(prompt, question, gap, sorted(nearer), trace)

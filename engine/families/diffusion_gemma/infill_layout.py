@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 LENGTHS = (*range(1, 9), 10, 12, 16, 24, 32, 48, 64, 96, 128, 192)
+SIZES = (16, 32, 48, 64, 96, 128, 192)  # of canvases, below the model's own: few, as a GPU prepares each
+SEEN_SUFFIX = 64  # tokens of it that a canvas has room for behind the longest hole; what is further away is read before
 LEAST_SUFFIX = 16  # tokens of a canvas that are left to the suffix, so that the hole knows where it ends
 
 Fill = TypeVar("Fill")
@@ -27,6 +29,14 @@ class Layout:
     @property
     def free(self) -> range:
         return range(self.hole)
+
+
+def canvas_length(longest: int, given: int, most: int) -> int:
+    """Positions of the canvases of a question, whose holes have at most `longest` tokens, and `given` tokens follow:
+    a short fill does not pay for all `most` that the model was taught with. How many there are is a choice of whoever
+    runs it: positions count on from the prompt, and no weight knows the number."""
+    wanted = longest + min(given, SEEN_SUFFIX)
+    return min(next((size for size in SIZES if size >= wanted), most), most)
 
 
 def lay_out(hole: int, suffix: Sequence[int], ending: Sequence[int], pad: int, canvas_length: int) -> Layout:

@@ -62,8 +62,9 @@ class Patcher:
         """What stands left of a hole loses its last token: the hole spells it, and a word cut in two is one again."""
         encode, decode = self._tokenizer.encode, self._tokenizer.decode
         between = [encode(text) for text in patch.texts[1:-1]]
-        pinned = sum(map(len, between)) + sum(len(encode(hole)) + patch.length_slack for hole in holes)
-        gap = Gap(patch.texts[0], patch.texts[-1], patch.language, patch.snippets, max_tokens=pinned)
+        # A hole that spells its healing prefix may take a token more than both apart.
+        most = sum(map(len, between)) + sum(len(encode(hole)) + 1 + patch.length_slack for hole in holes)
+        gap = Gap(patch.texts[0], patch.texts[-1], patch.language, patch.snippets, max_tokens=most)
         question = self._questioner.ask(gap)
         healing_prefixes = (question.healing_prefix, *(decode(tokens[-1:]) for tokens in between))
         texts = [
@@ -79,7 +80,7 @@ class Patcher:
 
     def _layouts(self, patch: Patch, segments: Segments, question: Question, trace: RequestTrace) -> list[Layout]:
         """The present lengths, and those whose likeliest tokens after one step the reranker prefers, as for a gap."""
-        room, holes = self._model.config.canvas_length - 1, [hole.text for hole in patch.holes]
+        room, holes = question.canvas - 1, [hole.text for hole in patch.holes]
         tried = [
             segments.lay_out(lengths) for lengths in patch_layout.lengths(holes, segments, patch.length_slack, room)
         ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lacuna.engine.api import Extent, Gap
 from lacuna.engine.families.diffusion_gemma.chat import Chat
-from lacuna.engine.families.diffusion_gemma.infill_layout import Layout, behind, lay_out, lengths
+from lacuna.engine.families.diffusion_gemma.infill_layout import Layout, behind, canvas_length, lay_out, lengths
 from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 
 PREFIX_CHARACTERS = 16_384
@@ -29,33 +29,36 @@ class Question:
     healing_prefix: bytes
     suffix: list[int]
     max_tokens: int
+    canvas: int  # positions
 
 
 class Questioner:
-    """Translates gaps for models with one tokenizer and canvas length."""
+    """Translates gaps for models with one tokenizer."""
 
-    def __init__(self, tokenizer: GemmaTokenizer, canvas_length: int) -> None:
+    def __init__(self, tokenizer: GemmaTokenizer, most: int) -> None:
+        """`most`: positions that the model's own canvases have."""
         self._tokenizer = tokenizer
-        self._canvas_length = canvas_length
+        self._most = most
         self._chat = Chat(tokenizer)
         self._ending = [*tokenizer.encode("\n```"), self._chat.end_of_turn]
 
     def ask(self, gap: Gap) -> Question:
         suffix = self._tokenizer.encode(gap.suffix) if gap.suffix.strip() else []
         longest = gap.max_tokens + 1  # one more for the healing prefix
-        near = self._canvas_length - lengths(longest, self._canvas_length)[-1]
+        canvas = canvas_length(longest, len(suffix) + len(self._ending) if suffix else 0, self._most)
+        near = canvas - lengths(longest, canvas)[-1]
         far = suffix[near : near + FAR_SUFFIX_TOKENS]
         prefix = self._tokenizer.encode(_recent(gap.prefix))
         opened = [*self._tokenizer.encode(f"```{gap.language}\n"), *prefix[:-1]]
         prompt = self._chat.ask(self._content(gap, far), opened)
-        return Question(prompt, self._tokenizer.decode(prefix[-1:]), suffix, longest)
+        return Question(prompt, self._tokenizer.decode(prefix[-1:]), suffix, longest, canvas)
 
     def layout(self, question: Question, hole: int) -> Layout:
-        return lay_out(hole, question.suffix, self._ending, self._chat.pad, self._canvas_length)
+        return lay_out(hole, question.suffix, self._ending, self._chat.pad, question.canvas)
 
     def behind(self, question: Question, length: int) -> tuple[int, ...]:
         """What stands behind the first `length` tokens of a canvas, where the hole's end is known."""
-        return behind(length, question.suffix, self._ending, self._chat.pad, self._canvas_length)
+        return behind(length, question.suffix, self._ending, self._chat.pad, question.canvas)
 
     def answer(self, question: Question, spelled: bytes, max_lines: int) -> str:
         """The text between the gap's prefix and suffix, of what the hole's tokens spell."""

@@ -21,6 +21,7 @@ from lacuna.engine.api import Frame, Gap, RewriteRequest, Stopped
 from lacuna.engine.families.diffusion_gemma.chat import Chat
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
 from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
+from lacuna.engine.families.diffusion_gemma.infill_layout import lengths
 from lacuna.engine.families.diffusion_gemma.layer import Layer
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt
@@ -277,6 +278,21 @@ def test_without_a_suffix_the_fence_ends_the_answer(tokenizer: GemmaTokenizer) -
     question = questioner.ask(Gap("a", " \n"))
     assert question.suffix == []
     assert questioner.answer(question, b"ab\n```\nDone.", max_lines=0) == "b"
+
+
+@pytest.mark.parametrize(("max_tokens", "positions"), [(15, 96), (60, 128), (250, 256)])
+def test_what_the_canvas_does_not_show_of_the_suffix_is_read_before(
+    tokenizer: GemmaTokenizer, max_tokens: int, positions: int
+) -> None:
+    questioner = Questioner(tokenizer, 256)
+    suffix = "".join(f"value_{number} = {number}\n" for number in range(200))
+    question = questioner.ask(Gap("a", suffix, max_tokens=max_tokens))
+    assert question.canvas == positions
+    longest = questioner.layout(question, lengths(question.max_tokens, question.canvas)[-1])
+    assert longest.hole + len(longest.pinned) == positions
+    shown = tokenizer.decode(longest.pinned).decode()
+    assert suffix.startswith(shown)
+    assert suffix[len(shown) :][:200] in tokenizer.decode(question.prompt).decode(), "nothing between is missing"
 
 
 def test_a_long_prefix_keeps_its_beginning_while_it_grows(tokenizer: GemmaTokenizer) -> None:

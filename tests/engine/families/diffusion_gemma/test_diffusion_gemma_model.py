@@ -60,6 +60,9 @@ def test_encoder_and_decoder(tmp_path: Path, seed: int, window: int, batch: int,
     check_same(mine.logits(mine.denoise(canvas, cache, expected)), second)
     some = torch.tensor([2, 3, 11])
     check_same(mine.logits(mine.denoise(canvas, cache, expected, some)), second[:, some])
+    for positions in (1, 7):  # a canvas may be shorter than the model's own
+        canvas = canvas[:, :positions]
+        check_same(mine.logits(mine.denoise(canvas, cache)), decode(None))
 
 
 @torch.inference_mode()

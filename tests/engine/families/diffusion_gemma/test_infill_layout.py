@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lacuna.engine.families.diffusion_gemma.infill_layout import best_lengths, lay_out, lengths, near, rank
+from lacuna.engine.families.diffusion_gemma.infill_layout import (
+    SEEN_SUFFIX,
+    best_lengths,
+    canvas_length,
+    lay_out,
+    lengths,
+    near,
+    rank,
+)
 
 PAD = 0
 ENDING = [90, 91]
@@ -35,6 +44,16 @@ def test_every_length_gives_a_whole_canvas(canvas: int, max_tokens: int, suffix:
         layout = lay_out(hole, suffix, ENDING, PAD, canvas)
         assert layout.hole + len(layout.pinned) == canvas
         assert list(layout.pinned[: len(suffix)]) == suffix[: len(layout.pinned)]
+
+
+@pytest.mark.parametrize(
+    ("longest", "given", "positions"),
+    [(16, 0, 16), (13, 3, 16), (13, 4, 32), (32, 500, 96), (61, 500, 128), (190, 500, 256), (500, 500, 256)],
+)
+def test_a_short_fill_does_not_pay_for_a_whole_canvas(longest: int, given: int, positions: int) -> None:
+    assert canvas_length(longest, given, 256) == positions
+    assert canvas_length(longest, given, 10) == 10, "no canvas is longer than the model's own"
+    assert lengths(longest, positions)[-1] >= min(longest, positions - SEEN_SUFFIX), "the longest hole is tried"
 
 
 def test_the_longest_allowed_is_tried() -> None:
