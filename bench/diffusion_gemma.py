@@ -113,10 +113,12 @@ class Peer:
 
 
 def trace(ids: Tensor, canvas: Tensor, logits: Tensor) -> dict[str, Callable[[Peer | Ours], object]]:
-    """What is timed, by name."""
+    """What is timed, by name: a step of a whole canvas too, and of those that a line and a word or two get."""
     return {
         "encode": lambda engine: engine.encode(ids),
         "step": lambda engine: engine.step(canvas, logits),
+        "step_96": lambda engine: engine.step(canvas[:, :96], logits[:, :96]),
+        "step_32": lambda engine: engine.step(canvas[:, :32], logits[:, :32]),
         "generate": lambda engine: engine.generate(ids),
         "keystroke": lambda engine: engine.keystroke(ids),
     }
@@ -244,7 +246,7 @@ def _print(
         "gemm_gflops": round(own / 1e9, 1),
         "fastest_gemm_gflops": round(fastest / 1e9, 1),
     }
-    for name in ("encode", "step", "generate", "keystroke"):
+    for name in ("encode", "step", "step_96", "step_32", "generate", "keystroke"):
         cells = []
         for engine in (Peer.name, Ours.name):
             seconds, shares = best[engine, name], ""
