@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import subprocess
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -42,14 +43,21 @@ def obstacle() -> str:
 def fault(device: str) -> str:
     """Where kernels compute something else than torch, or do not run, in words; "" where all are right. In bfloat16, as
     models are on GPUs. Compiles on the way what models will use."""
-    from triton.errors import TritonError
-
     from lacuna.engine.kernels import elementwise_check
 
+    return found_by(lambda: elementwise_check.differs(torch.device(device), torch.bfloat16))
+
+
+def found_by(check: Callable[[], str]) -> str:
+    """What a check of kernels on a device finds wrong, or why they do not run there, in words; "" where all is right.
+    `check` names what differs."""
+    from triton.errors import TritonError
+
     try:
-        name = elementwise_check.differs(torch.device(device), torch.bfloat16)
+        name = check()
     except (RuntimeError, OSError, TritonError, subprocess.CalledProcessError) as error:
-        return f"they do not run: {type(error).__name__}: {str(error)[:200]}"
+        first = str(error).strip().partition("\n")[0]
+        return f"they do not run: {type(error).__name__}: {first[:200]}"
     return f"what they compute differs from torch's: {name}" if name else ""
 
 

@@ -31,7 +31,7 @@ def differs(device: torch.device, dtype: torch.dtype) -> str:
 
 def _norms_are_right(numbers: Numbers) -> bool:
     x, added, weight = numbers(ROWS, WIDTH), numbers(ROWS + 1, WIDTH)[1:], numbers(WIDTH)
-    return _close(norms.add_norm(x, added, weight, EPS), norms.add_norm_reference(x, added, weight, EPS)) and _close(
+    return close(norms.add_norm(x, added, weight, EPS), norms.add_norm_reference(x, added, weight, EPS)) and close(
         [norms.rms_norm(x, weight, EPS)], [norms.rms_norm_reference(x, weight, EPS)]
     )
 
@@ -43,13 +43,13 @@ def _layer_norms_are_right(numbers: Numbers) -> bool:
     scalar = numbers(1)
     summed = layer_norms.after_feedforward(x, one, two, weights, scalar, EPS)
     expected = layer_norms.after_feedforward_reference(x, one, two, weights, scalar, EPS)
-    return _close(found, layer_norms.after_attention_reference(x, one, *weights, EPS)) and _close([summed], [expected])
+    return close(found, layer_norms.after_attention_reference(x, one, *weights, EPS)) and close([summed], [expected])
 
 
 def _gates_are_right(numbers: Numbers) -> bool:
     gate, up = numbers(ROWS, WIDTH), numbers(ROWS + 1, WIDTH)[1:]
     found = [gated.silu_times(gate, up), gated.gelu_times(gate, up)]
-    return _close(found, [gated.silu_reference(gate, up), gated.gelu_reference(gate, up)])
+    return close(found, [gated.silu_reference(gate, up), gated.gelu_reference(gate, up)])
 
 
 def _rotations_are_right(numbers: Numbers) -> bool:
@@ -62,7 +62,7 @@ def _rotations_are_right(numbers: Numbers) -> bool:
         queries = turn(qkv, cos_sin, keys, values, HEADS, norm=norm, eps=EPS)
         answers.append([queries, keys.clone(), values.clone()])
         answers[-1] += [turn(qkv, cos_sin, keys, values, HEADS, bias=bias), keys, values]
-    return _close(*answers)
+    return close(*answers)
 
 
 def _attention_is_right(numbers: Numbers) -> bool:
@@ -73,7 +73,7 @@ def _attention_is_right(numbers: Numbers) -> bool:
     )
     seen = [(None, None), (SLOTS - ROWS, None), (SLOTS - ROWS, 9)]
     found = [canvas_attention.canvas_attention(queries, keys, values, *some) for some in seen]
-    return _close(found, [canvas_attention.reference(queries, keys, values, *some) for some in seen])
+    return close(found, [canvas_attention.reference(queries, keys, values, *some) for some in seen])
 
 
 def _head_is_right(numbers: Numbers) -> bool:
@@ -85,10 +85,11 @@ def _head_is_right(numbers: Numbers) -> bool:
     found = head_statistics.statistics(logits, CAP, TEMPERATURE, uniform)
     made = head_statistics.to_probabilities(logits.clone(), CAP, TEMPERATURE, found.highest, found.confidence)
     is_same = bool((found.best == expected.best).all() and ((found.drawn >= 0) & (found.drawn < VOCAB)).all())
-    return is_same and _close([*found[2:], made], [*expected[2:], probabilities])
+    return is_same and close([*found[2:], made], [*expected[2:], probabilities])
 
 
-def _close(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+def close(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    """Whether numbers are the same but for roundings to bfloat16, on one device."""
     pairs = [(one.double(), other.double()) for one, other in zip(found, expected, strict=True)]
     return all(bool((one - other).abs().max() <= TOLERANCE * other.abs().max()) for one, other in pairs)
 

@@ -7,9 +7,8 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from lacuna.engine.layers.linear import Linear
+from lacuna.engine.layers.linear import Linear, Unfused
 
 GROUP = 32  # weights of one row that share a scale and a centre, as in GGUF's Q4_1
 LEVELS = 16
@@ -18,7 +17,7 @@ LEVELS = 16
 ROUNDING = 2.0**-7
 
 
-class Int4Linear:
+class Int4Linear(Unfused):
     """What `Linear` does, in bfloat16 on CPU. A weight is (level - 8) scale + centre.
 
     It pays for passes of few tokens, as the base's decode steps are. Measured over all matrices of the embedded base, 2
@@ -41,18 +40,6 @@ class Int4Linear:
         """x W^T, shape [tokens, out]."""
         product = torch.ops.aten._weight_int4pack_mm_for_cpu(x.contiguous(), self._levels, GROUP, self._scales)
         return cast(Tensor, product)
-
-    def silu(self, x: Tensor) -> Tensor:
-        """silu(x W^T)."""
-        return functional.silu(self(x), inplace=True)
-
-    def times(self, x: Tensor, other: Tensor) -> Tensor:
-        """x W^T * other, with other of shape [tokens, out]."""
-        return self(x).mul_(other)
-
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """x W^T + other, with other of shape [tokens, out]."""
-        return self(x).add_(other)
 
 
 def smallest(weight: Tensor) -> Linear | Int4Linear:

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from lacuna.engine.layers.linear import Unfused
 
 # Inputs are 0 to 255. The kernels for AVX2 add two products in 16 bits: with weights of at most 64 no sum is too large,
 # with 80 one is where two large weights meet two inputs near 255. Qwen2.5-Coder 0.5B against float32, 1,768 positions,
@@ -24,7 +25,7 @@ ROWS_AT_ONCE = 8192  # of weights, as float32: 29 MB of a head of 896 columns, w
 _OPERATORS = torch.ops.quantized
 
 
-class Int8Linear:
+class Int8Linear(Unfused):
     """What `Linear` does, in float32 on CPU.
 
     4,864 outputs of 896 inputs, 2 threads of an AMD EPYC (Zen 3, AVX2), milliseconds, `Linear` behind them: 1 row 0.12
@@ -57,18 +58,6 @@ class Int8Linear:
         coarse.add_(fine, alpha=1 / MOST_INPUT).sub_(self._sums, alpha=0.5)
         return coarse.mul_(step).addcmul_(least, self._sums)
 
-    def silu(self, x: Tensor) -> Tensor:
-        """silu(x W^T)."""
-        return functional.silu(self(x), inplace=True)
-
-    def times(self, x: Tensor, other: Tensor) -> Tensor:
-        """x W^T * other, with other of shape [tokens, out]."""
-        return self(x).mul_(other)
-
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """x W^T + other, with other of shape [tokens, out]."""
-        return self(x).add_(other)
-
     def _product(self, levels: Tensor) -> Tensor:
         """Of inputs in levels, which it rounds, [rows, in] -> [rows, out]."""
         return cast(Tensor, _OPERATORS.linear_with_input_q_dq_qweight_dq_output_fp32(levels, 1.0, 0, self._packed))
@@ -80,11 +69,8 @@ def head(weight: Tensor) -> Int8Linear:
     return Int8Linear(weight, planes=2)
 
 
-_OPERATORS = torch.ops.quantized
-
-
 def is_fast() -> bool:
-    """Whether this CPU and this torch have the kernels, and they were measured there."""
+    """Whether this CPU and this torch have the kernels. They were measured with AVX2 alone."""
     has_kernels = "fbgemm" in torch.backends.quantized.supported_engines
     is_known = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
     return has_kernels and is_known and hasattr(_OPERATORS, "linear_with_input_q_dq_qweight_dq_output_fp32")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lacuna.engine.kernels.elementwise_check import close
 from lacuna.engine.kernels.experts import experts
 from lacuna.engine.kernels.experts import reference as experts_reference
 from lacuna.engine.kernels.linear import linear, reference
@@ -22,7 +23,6 @@ from lacuna.engine.layers.quantized.nvfp4 import Nvfp4
 
 EXPERTS, TOP_K, HIDDEN, INNER = 4, 2, 128, 64
 TOKENS = (16, 160)  # of which programs take 16 and 64 rows: Hopper and Blackwell multiply with 64 in another way
-TOLERANCE = 2.0**-5  # of the largest number: four roundings to bfloat16 one after the other are 2**-6 at most
 
 Make = Callable[..., "Tensor | Codec"]
 
@@ -42,7 +42,7 @@ def differs(kind: type[Tensor | Codec], device: torch.device, dtype: torch.dtype
 def _is_linear_right(weight: Tensor | Codec, tokens: int, device: torch.device, dtype: torch.dtype) -> bool:
     x = _normal(tokens, HIDDEN).to(dtype)
     found = linear(x.to(device), packed_kernels.as_kernels_take_it(weight.to(device)))
-    return _is_close(found, reference(x.double(), _decoded(weight)))
+    return close([found.cpu()], [reference(x.double(), _decoded(weight))])
 
 
 def _are_experts_right(
@@ -53,12 +53,7 @@ def _are_experts_right(
     share = share.to(dtype)
     first, second = (packed_kernels.as_kernels_take_it(bank.to(device)) for bank in (gate_up, down))
     found = experts(x.to(device), expert.to(device), share.to(device), first, second)
-    return _is_close(found, experts_reference(x.double(), expert, share, _decoded(gate_up), _decoded(down)))
-
-
-def _is_close(found: Tensor, expected: Tensor) -> bool:
-    difference = (found.cpu().double() - expected).abs().max()
-    return bool(difference <= TOLERANCE * expected.abs().max())
+    return close([found.cpu()], [experts_reference(x.double(), expert, share, _decoded(gate_up), _decoded(down))])
 
 
 def _decoded(weight: Tensor | Codec) -> Tensor:

@@ -34,6 +34,25 @@ class Matrix(Protocol):
     def plus(self, x: Tensor, other: Tensor) -> Tensor: ...
 
 
+class Unfused:
+    """The ways on from a product that no kernel goes along with."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def silu(self, x: Tensor) -> Tensor:
+        """silu(x W^T)."""
+        return functional.silu(self(x), inplace=True)
+
+    def times(self, x: Tensor, other: Tensor) -> Tensor:
+        """x W^T * other, with other of shape [tokens, out]."""
+        return self(x).mul_(other)
+
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """x W^T + other, with other of shape [tokens, out]."""
+        return self(x).add_(other)
+
+
 class Linear:
     """`y = x W^T` for x of shape [tokens, in] and W of shape [out, in], and the ways a model goes on from y.
 

@@ -110,10 +110,6 @@ def _missing(device: str, dtype: torch.dtype) -> str:
 
 
 def _wrong(kind: type[Tensor | Codec], device: str, dtype: torch.dtype) -> str:
-    from lacuna.engine.layers.kernel_check import differs
+    from lacuna.engine.layers import kernel_check
 
-    try:
-        what = differs(kind, torch.device(device), dtype)
-    except Exception as error:  # no C compiler, no room, a driver that Triton does not know
-        return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-    return f"their {what} differs from torch's" if what else ""
+    return availability.found_by(lambda: kernel_check.differs(kind, torch.device(device), dtype))

@@ -81,7 +81,7 @@ class NextEdits:
 
     async def _next(self, uri: str, text: Text, position: Position) -> Offer | Quiet:
         recent = self._recent.of(uri)
-        edits, typed = recent[:EDITS], tuple((edit.start, edit.end) for edit in recent)
+        edits, typed = recent[:EDITS], tuple((edit.start, edit.end) for edit in recent if edit.start < edit.end)
         if not edits:
             return Quiet.NO_EDIT
         await asyncio.sleep(IDLE_SECONDS)

@@ -75,4 +75,7 @@ def test_what_the_check_meets_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> No
         raise RuntimeError("Failed to find C compiler.\nPlease specify one.")
 
     monkeypatch.setattr(kernel_check, "differs", fail)
-    assert packed_kernels._wrong(Int4, "cuda", torch.bfloat16) == "RuntimeError: Failed to find C compiler."
+    assert (
+        packed_kernels._wrong(Int4, "cuda", torch.bfloat16)
+        == "they do not run: RuntimeError: Failed to find C compiler."
+    )
