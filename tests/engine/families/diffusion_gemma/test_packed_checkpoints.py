@@ -7,19 +7,12 @@ from pathlib import Path
 
 import packed_checkpoints as packed
 import pytest
-import tiny_diffusion_gemma as tiny
 import torch
+from packed_model import canvases, check_logits, load, logits
 from safetensors.torch import load_file, save_file
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 
-from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.families.diffusion_gemma import checkpoint
-from lacuna.engine.families.diffusion_gemma.block_diffusion import generate
-from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise
-from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
-
 GLOBALS = ("weight_global_scale", "weight_scale_2")
-SAMPLER = EntropyBoundConfig(max_new_tokens=32, max_denoising_steps=8, t_min=0.2, t_max=0.4, eos_token_ids=(1,))
 
 
 @pytest.fixture(scope="module")
@@ -36,32 +29,9 @@ def directories(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     }
 
 
-def load(directory: Path, dtype: str = "float32") -> DiffusionGemma:
-    return checkpoint.load(directory, Runtime("cpu", dtype, 0, "tests"))
-
-
-@torch.inference_mode()
-def logits(model: DiffusionGemma) -> torch.Tensor:
-    cache = model.cache()
-    model.encode(tiny.prompt(0, 1, 20), cache)
-    return model.logits(model.denoise(tiny.prompt(1, 1, tiny.CANVAS), cache))
-
-
-@torch.inference_mode()
-def canvases(model: DiffusionGemma) -> list[torch.Tensor]:
-    cache = model.cache()
-    model.encode(tiny.prompt(2, 1, 12), cache)
-    return [state.canvas for state in generate(model, cache, SAMPLER, Noise(3, tiny.VOCABULARY, "cpu"))]
-
-
 @pytest.mark.parametrize("name", packed.DIALECTS)
 def test_logits_are_those_of_the_dequantized_weights(directories: dict[str, Path], name: str) -> None:
-    """In float32 up to the order of sums; in bfloat16 both round, the packed model not more often."""
-    directory = directories[name]
-    exact = logits(load(directory / "float32"))
-    assert (logits(load(directory)) - exact).abs().max() < 2e-4
-    rounded = (logits(load(directory / "float32", "bfloat16")) - exact).abs().mean()
-    assert (logits(load(directory, "bfloat16")) - exact).abs().mean() < 1.2 * rounded
+    check_logits(directories[name])
 
 
 def test_the_packed_weights_are_not_the_original_ones(directories: dict[str, Path], source: Path) -> None:
