@@ -22,6 +22,14 @@ NEAR = Extent(4_000, 600)  # 512 and 64 tokens, at 3 to 4 characters each, and m
 
 
 @dataclass(frozen=True)
+class Snippet:
+    """A piece of another file."""
+
+    text: str
+    path: str = ""  # the file's, as far as a reader needs it; "" where nothing is to be said of it
+
+
+@dataclass(frozen=True)
 class Gap:
     """A hole between two pieces of text, with what may help to fill it.
 
@@ -31,7 +39,8 @@ class Gap:
     prefix: str
     suffix: str
     language: str = ""  # a name of engine/text/languages.py's table; "" where none is known
-    snippets: tuple[str, ...] = ()  # texts from other files, most useful last
+    snippets: tuple[Snippet, ...] = ()  # most useful last
+    path: str = ""  # of the file that the gap is in, as those of snippets
     max_tokens: int = 15  # the longest fill worth having; more than one canvas holds means canvas after canvas
     max_lines: int = 0  # line ends after which a fill is long enough and is cut there; 0 for no such limit
     n_best: int = 1  # fills that somebody wants to choose from; 1 where only the best one is of use

@@ -13,6 +13,7 @@ from lacuna.engine.untrusted.secret_names import secret_rule
 from lacuna.lsp_server.documents.gitignore import GitIgnores
 
 MAX_GLOBS = 1000  # of the user's
+SHORT_PARTS, SHORT_CHARS = 3, 120  # of a path that a model is told
 _MAX_PATH = 4096  # characters; no file of any system has a longer path
 _MAX_ANSWERS = 1000  # documents remembered; a session opens far fewer
 
@@ -93,6 +94,12 @@ def path_of(uri_or_path: str) -> str:
     if scheme[1].lower() == "file" and authority not in ("", "localhost"):
         return f"//{_decoded(authority)}{path}"
     return path[1:] if re.match(r"/[A-Za-z]:", path) else path
+
+
+def short_path(uri: str) -> str:
+    """The file behind a URI as a model is told of it: its name and two folders, on one line."""
+    short = "/".join(path_of(uri).strip("/").split("/")[-SHORT_PARTS:])
+    return "".join(sign for sign in short if sign.isprintable())[-SHORT_CHARS:]
 
 
 def _decoded(text: str) -> str:

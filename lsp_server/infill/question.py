@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from lacuna.engine.api import NEAR, Extent, Gap
+from lacuna.engine.api import NEAR, Extent, Gap, Snippet
 from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import enclosing
-from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.exclude import Exclusion, short_path
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Text
@@ -84,8 +84,8 @@ class Question:
         """Whether the cursor's line holds nothing but white space."""
         return not self.line_prefix.strip() and not self.line_suffix.strip()
 
-    def with_snippets(self, snippets: tuple[str, ...]) -> Question:
-        """The same place, with texts from other files to look at."""
+    def with_snippets(self, snippets: tuple[Snippet, ...]) -> Question:
+        """The same place, with pieces of other files to look at."""
         return replace(self, gap=replace(self.gap, snippets=snippets))
 
 
@@ -110,7 +110,14 @@ def build_question(
     opens_block_here = scope is Scope.BLOCK and lines[-1].strip() != ""
     return Question(
         # Behind an opener the first line end is that of its own line.
-        gap=Gap(prefix, suffix, snapshot.language, max_tokens=max_tokens, max_lines=max_lines + opens_block_here),
+        gap=Gap(
+            prefix,
+            suffix,
+            snapshot.language,
+            path=short_path(snapshot.uri),
+            max_tokens=max_tokens,
+            max_lines=max_lines + opens_block_here,
+        ),
         scope=scope,
         trigger=trigger,
         max_lines=max_lines,

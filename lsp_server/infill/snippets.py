@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from lacuna.engine.api import Snippet
 from lacuna.engine.untrusted.secrets import without_secrets
-from lacuna.lsp_server.documents.exclude import Exclusion
+from lacuna.lsp_server.documents.exclude import Exclusion, short_path
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Document, Snapshot
 from lacuna.lsp_server.documents.text import Text
@@ -36,7 +37,7 @@ _COMMON = {
 
 @dataclass(frozen=True)
 class _Chunk:
-    text: str
+    snippet: Snippet
     words: tuple[str, ...]
 
 
@@ -49,9 +50,9 @@ class Snippets:
     def __init__(self, exclusion: Exclusion) -> None:
         self._exclusion = exclusion
         self._chunks: dict[str, tuple[Text, list[_Chunk]]] = {}  # by URI, of a text
-        self._chosen: dict[tuple[str, int, frozenset[str]], tuple[str, ...]] = {}
+        self._chosen: dict[tuple[str, int, frozenset[str]], tuple[Snippet, ...]] = {}
 
-    def choose(self, snapshot: Snapshot, documents: Iterable[Document]) -> tuple[str, ...]:
+    def choose(self, snapshot: Snapshot, documents: Iterable[Document]) -> tuple[Snippet, ...]:
         """At most MAX_SNIPPETS pieces of other documents (the one used last first), the most useful last."""
         others = list(islice((other for other in documents if other.uri != snapshot.uri), _MAX_DOCUMENTS))
         window = (snapshot.uri, snapshot.offset // WINDOW, frozenset(other.uri for other in others))
@@ -80,10 +81,11 @@ class Snippets:
         # Its version says less: a document that is opened again begins anew.
         if known is not None and known[0] is other.text:
             return known
-        return other.text, [_Chunk(text, _words(text)) for text in _pieces(other.text)]
+        path = short_path(other.uri)
+        return other.text, [_Chunk(Snippet(text, path), _words(text)) for text in _pieces(other.text)]
 
 
-def _best(chunks: list[_Chunk], query: frozenset[str]) -> tuple[str, ...]:
+def _best(chunks: list[_Chunk], query: frozenset[str]) -> tuple[Snippet, ...]:
     """A chunk that shares but one word with the query is there by chance."""
     chunks = [chunk for chunk in chunks if len(query.intersection(chunk.words)) >= 2]
     if not chunks:
@@ -94,7 +96,9 @@ def _best(chunks: list[_Chunk], query: frozenset[str]) -> tuple[str, ...]:
     index.index([list(chunk.words) for chunk in chunks], show_progress=False)
     scores = index.get_scores(sorted(query))
     ranked = sorted(range(len(chunks)), key=lambda i: float(scores[i]), reverse=True)
-    return tuple(dict.fromkeys(chunks[i].text for i in ranked[:MAX_SNIPPETS]))[::-1]
+    best = (chunks[i].snippet for i in ranked[:MAX_SNIPPETS])
+    # Of equal texts, say a file and its copy, one is enough.
+    return tuple({snippet.text: snippet for snippet in best}.values())[::-1]
 
 
 def _pieces(text: Text) -> Iterator[str]:

@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from lacuna.engine.api import Frame, Gap, Patch, Patched
+from lacuna.engine.api import Frame, Gap, Patch, Patched, Snippet
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
 from lacuna.engine.families.diffusion_gemma.block_diffusion import CanvasState, Pins, denoise
 from lacuna.engine.families.diffusion_gemma.entropy_bound import IMPOSSIBLE, EntropyBoundConfig, Noise
@@ -64,7 +64,7 @@ class Patcher:
         between = [encode(text) for text in patch.texts[1:-1]]
         # A hole that spells its healing prefix may take a token more than both apart.
         most = sum(map(len, between)) + sum(len(encode(hole)) + 1 + patch.length_slack for hole in holes)
-        gap = Gap(patch.texts[0], patch.texts[-1], patch.language, patch.snippets, max_tokens=most)
+        gap = Gap(patch.texts[0], patch.texts[-1], patch.language, tuple(map(Snippet, patch.snippets)), max_tokens=most)
         question = self._questioner.ask(gap)
         healing_prefixes = (question.healing_prefix, *(decode(tokens[-1:]) for tokens in between))
         texts = [
@@ -144,7 +144,9 @@ class Patcher:
         """The reranker's S as it was before the edit; none where the patch does not know that."""
         if patch.old_start is None:
             return []
-        old = self._questioner.ask(Gap(patch.old_start, patch.texts[-1], patch.language, patch.old_snippets))
+        old = self._questioner.ask(
+            Gap(patch.old_start, patch.texts[-1], patch.language, tuple(map(Snippet, patch.old_snippets)))
+        )
         self._old.update(old.prompt, trace.check)
         return self._scores(self._old, old, patch, tried, trace)
 

@@ -72,7 +72,8 @@ class Questioner:
         encode = self._tokenizer.encode
         parts = [*encode(INSTRUCTION + "\n")]
         for snippet in gap.snippets:
-            parts += encode(f"\nFrom another file:\n```{gap.language}\n{snippet}\n```\n")
+            source = snippet.path or "another file"
+            parts += encode(f"\nFrom {source}:\n```{gap.language}\n{snippet.text}\n```\n")
         if far:
             parts += [*encode(f"\nFurther down in the file:\n```{gap.language}\n"), *far, *encode("\n```\n")]
         return parts

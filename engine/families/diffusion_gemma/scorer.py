@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from lacuna.engine.api import Gap, Passage, Surprise
+from lacuna.engine.api import Gap, Passage, Snippet, Surprise
 from lacuna.engine.families.diffusion_gemma.model import CHUNK, DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt
 from lacuna.engine.families.diffusion_gemma.question import Question, Questioner
@@ -26,8 +26,8 @@ class Scorer:
     @torch.inference_mode()
     def surprises(self, passage: Passage, check: Callable[[], None]) -> tuple[Surprise, ...]:
         """The words that became less likely. `check` runs before every pass and may raise."""
-        old = self._questioner.ask(Gap(passage.old_prefix, "", "", passage.old_snippets))
-        new = self._questioner.ask(Gap(passage.new_prefix, "", "", passage.new_snippets))
+        old = self._questioner.ask(Gap(passage.old_prefix, "", "", tuple(map(Snippet, passage.old_snippets))))
+        new = self._questioner.ask(Gap(passage.new_prefix, "", "", tuple(map(Snippet, passage.new_snippets))))
         if old == new:
             return ()
         new_scored = self._scored(self._present, new, passage.text, check)

@@ -4,7 +4,9 @@ prefix, whose KV cache stays valid, while one types."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from lacuna.engine.api import Snippet
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 WINDOW = 512  # tokens a window may hold
@@ -19,21 +21,21 @@ class PrefixWindow:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._opening = ""
-        self._head = ""
+        self._head: tuple[Snippet, ...] = ()
         self._above, self._length = "", 0  # of the last prefix: what stood above the window, and characters in it
 
-    def cut(self, prefix: str, snippets: tuple[str, ...]) -> str:
+    def cut(self, prefix: str, snippets: Sequence[Snippet]) -> str:
         """The prompt for this prefix: snippets, chosen when the window was placed, then the prefix from its line
         on."""
         head, start = self.place(prefix, snippets)
-        return head + prefix[start:]
+        return joined(head) + prefix[start:]
 
-    def place(self, prefix: str, snippets: tuple[str, ...]) -> tuple[str, int]:
-        """The same in two parts: what stands before the prefix, and where in the prefix the prompt begins."""
+    def place(self, prefix: str, snippets: Sequence[Snippet]) -> tuple[tuple[Snippet, ...], int]:
+        """The same in two parts: the snippets, and where in the prefix the prompt begins."""
         start = self._found_again(prefix)
         if start < 0 or not self._fits(prefix[start:], is_whole=start == 0):
             self._head = self.choose(snippets)
-            start = self._line(prefix, WINDOW - JUMP - self._size(self._head))
+            start = self._line(prefix, WINDOW - JUMP - self._size(joined(self._head)))
             self._opening = prefix[start : start + OPENING]
         self._above, self._length = prefix[:start], len(prefix) - start
         return self._head, start
@@ -54,21 +56,18 @@ class PrefixWindow:
 
     def _fits(self, text: str, is_whole: bool) -> bool:
         """Whether a window has room for the text, and the text, unless it is all there is, is enough for one."""
-        size = self._size(self._head + text)
+        head = joined(self._head)
+        size = self._size(head + text)
         if size > WINDOW:
             return False
         # On its own the text has at least the tokens that it adds, so it is seldom encoded a second time.
-        return is_whole or size - self._size(self._head) >= JUMP or self._size(text) >= JUMP
+        return is_whole or size - self._size(head) >= JUMP or self._size(text) >= JUMP
 
-    def choose(self, snippets: tuple[str, ...]) -> str:
-        """Snippets as they are, each ended by an empty line, the most useful last, while they fit."""
-        head = ""
-        for snippet in reversed(snippets):
-            longer = snippet.rstrip("\n") + "\n\n" + head
-            if self._size(longer) > SNIPPETS:
-                break
-            head = longer
-        return head
+    def choose(self, snippets: Sequence[Snippet]) -> tuple[Snippet, ...]:
+        """The most useful, which are the last, while they fit."""
+        starts = range(len(snippets) + 1)
+        first = next(start for start in starts if self._size(joined(snippets[start:])) <= SNIPPETS)
+        return tuple(snippets[first:])
 
     def _line(self, prefix: str, budget: int) -> int:
         """The earliest line start from which the prefix fits the budget; inside the last line if that alone is too
@@ -89,3 +88,8 @@ class PrefixWindow:
 
     def _size(self, text: str) -> int:
         return len(self._tokenizer.encode(text))
+
+
+def joined(snippets: Sequence[Snippet]) -> str:
+    """Their texts as they are, each ended by an empty line."""
+    return "".join(snippet.text.rstrip("\n") + "\n\n" for snippet in snippets)

@@ -114,7 +114,7 @@ class Session:
         return len(self._tokenizer.encode(boundary.forced.decode("utf-8", "ignore")))
 
     def _drafter(self, hole: Hole) -> Drafter:
-        snippets = [self._tokenizer.encode(snippet) for snippet in hole.gap.snippets]
+        snippets = [self._tokenizer.encode(snippet.text) for snippet in hole.gap.snippets]
         before = hole.context.ids[1:]
         lookup = PromptLookup([*snippets, hole.prompt.suffix, before])
         return Drafter(before, lookup, self._denoiser.config.end_of_hole_token_id, self._denoiser.can_propose)

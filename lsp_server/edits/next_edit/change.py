@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -56,6 +57,17 @@ def change_of(edit: RecentEdit, after: str) -> Change | None:
     old, new = tokens(before, start, old_end), tokens(after, start, end)
     replacements = tuple(_replacements(before, after, old, new))
     return Change(before, after, tuple(old), tuple(new), replacements, start, end) if replacements else None
+
+
+def alike(edit: RecentEdit, others: Iterable[RecentEdit], after: str) -> tuple[RecentEdit, ...]:
+    """Those of a document's other edits that put the same in the place of the same, at least in one place."""
+    done = _said(edit, after)
+    return tuple(other for other in others if other != edit and done & _said(other, after))
+
+
+def _said(edit: RecentEdit, after: str) -> set[tuple[str, str]]:
+    change = change_of(edit, after)
+    return {(one.old_text, one.new_text) for one in change.replacements} if change else set()
 
 
 def _replacements(before: str, after: str, old: list[Token], new: list[Token]) -> list[TokenReplacement]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from lacuna.lsp_server.documents.plain_text import PlainText
 from lacuna.lsp_server.documents.text import Text
 
-REMEMBERED = 4  # edits per document
+REMEMBERED = 16  # edits per document: what the user repeats is one edit for what follows
 PAUSE_SECONDS = 60.0  # after which going on at a place is another edit
 MAX_CHARS = 300_000  # of a document: larger ones are data, and are not compared at every key
 

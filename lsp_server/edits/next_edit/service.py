@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.plain_text import place_in, plain
 from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Position, Text
+from lacuna.lsp_server.edits.next_edit.change import alike
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
-from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdits
+from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdit, RecentEdits
 from lacuna.lsp_server.edits.next_edit.search import Found, Search
 from lacuna.lsp_server.edits.next_edit.site import Other, Version, holds_secret
 from lacuna.lsp_server.edits.replacement import Replacement
@@ -21,7 +23,7 @@ IDLE_SECONDS = 0.1  # without an edit: typing on is not to be interrupted
 # For all places and edits of one request: after that the place at hand is the last one. What is found later is of no
 # use, the user is somewhere else by then.
 BUDGET_SECONDS = 3.0
-EDITS = 3  # that are looked at, the last one first
+EDITS = 3  # that are looked at, the last one first; those that say the same count as one
 OTHERS = 2  # documents besides the edited one
 
 
@@ -81,16 +83,14 @@ class NextEdits:
 
     async def _next(self, uri: str, text: Text, position: Position) -> Offer | Quiet:
         recent = self._recent.of(uri)
-        edits, typed = recent[:EDITS], tuple((edit.start, edit.end) for edit in recent if edit.start < edit.end)
-        if not edits:
+        if not recent:
             return Quiet.NO_EDIT
         await asyncio.sleep(IDLE_SECONDS)
         deadline = time.monotonic() + BUDGET_SECONDS
         document, now = self._documents.get(uri), plain(text)
         around = text.offset(text.place(position, self._documents.encoding))
         quiet = Quiet.NO_EDIT
-        for edit in edits:
-            version = Version(uri, now, document.language, edit, typed)
+        for version in islice(_versions(uri, now, document.language, recent), EDITS):
             others = () if holds_secret(version) else self._others(document)
             found = await self._search.next(version, around, deadline, others)
             if isinstance(found, Found):
@@ -119,3 +119,14 @@ class NextEdits:
         start, end = place_in(text, found.start), place_in(text, found.end)
         replacement = Replacement(found.text.replace("\n", document.text.newline), start, end)
         return self._offers.make(found.uri, document.version, replacement, found.line, found.new_line)
+
+
+def _versions(uri: str, text: str, language: str, recent: Sequence[RecentEdit]) -> Iterator[Version]:
+    """Per recent edit what stood before it, the last one first; edits that say the same count as one."""
+    typed = tuple((edit.start, edit.end) for edit in recent if edit.start < edit.end)
+    done = set[RecentEdit]()
+    for edit in recent:
+        if edit not in done:
+            same = alike(edit, recent, text)
+            done.update(same)
+            yield Version(uri, text, language, edit, typed, same)

@@ -30,6 +30,16 @@ class Version:
     language: str
     edit: RecentEdit
     typed: tuple[_Span, ...] = ()  # where the user has edited it lately
+    alike: tuple[RecentEdit, ...] = ()  # what was done before and says the same: the user follows the edit already
+
+    def old(self, start: int, end: int) -> str:
+        """What stood between two offsets before the edit, and before those like it, that lie there whole."""
+        text = ""
+        for edit in sorted((self.edit, *self.alike), key=lambda edit: edit.start):
+            if start <= edit.start and edit.end <= end:
+                text += self.text[start : edit.start] + edit.old
+                start = edit.end
+        return text + self.text[start:end]
 
 
 @dataclass(frozen=True)
@@ -102,10 +112,9 @@ class Site:
     @property
     def _old_prefix(self) -> str:
         """What stood left of the place before the edit."""
-        edit, prefix = self.version.edit, self.text[: self.place.start]
-        if not self._is_own or edit.start >= self.place.start:
-            return prefix
-        return prefix[: edit.start] + edit.old + prefix[edit.end :]
+        if not self._is_own:
+            return self.text[: self.place.start]
+        return self.version.old(0, self.place.start)
 
     @property
     def _surroundings(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -141,8 +150,7 @@ def _around(version: Version) -> tuple[str, str]:
     start = text.rfind("\n", 0, max(edit.start - SURROUNDINGS, 0)) + 1
     end = text.find("\n", edit.end + SURROUNDINGS)
     end = len(text) if end < 0 else end + 1
-    head, tail = text[start : edit.start], text[edit.end : end]
-    return head + edit.old + tail, head + edit.new(text) + tail
+    return version.old(start, end), text[start:end]
 
 
 def _tells_of(span: _Span, hole: _Span) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_model import write_tiny_fim_model, write_tiny_model
 
-from lacuna.engine.api import Gap
+from lacuna.engine.api import Gap, Snippet
 from lacuna.engine.evaluate import subject
 from lacuna.engine.evaluate.answers import AnswerFile
 from lacuna.engine.evaluate.fills import Fills, key
@@ -54,7 +54,7 @@ def test_keys_tell_questions_apart() -> None:
     others = [
         replace(GAP, suffix=GAP.suffix + " "),
         replace(GAP, language="python"),
-        replace(GAP, snippets=("x = 1\n",)),
+        replace(GAP, snippets=(Snippet("x = 1\n"),)),
         replace(GAP, max_lines=1),
         replace(GAP, n_best=3),
     ]

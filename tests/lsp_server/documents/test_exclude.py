@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lacuna.lsp_server.documents.exclude import Exclusion, bad_globs, path_of
+from lacuna.lsp_server.documents.exclude import Exclusion, bad_globs, path_of, short_path
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,20 @@ def test_code_is_not_taken_for_a_secret(name: str) -> None:
 )
 def test_path_of(uri: str, path: str) -> None:
     assert path_of(uri) == path
+
+
+@pytest.mark.parametrize(
+    ("uri", "short"),
+    [
+        ("file:///home/ann/shop/src/billing/invoice.py", "src/billing/invoice.py"),
+        ("file:///invoice.py", "invoice.py"),
+        ("untitled:Untitled-1", "Untitled-1"),
+        ("file:///w/a%0Ab%1B.py", "w/ab.py"),
+        ("file:///" + "x" * 500, "x" * 120),
+    ],
+)
+def test_short_path(uri: str, short: str) -> None:
+    assert short_path(uri) == short
 
 
 def test_secrets_are_seen_through_uris_of_every_kind() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from marked_text import snapshot_at
 
+from lacuna.engine.api import Snippet
 from lacuna.lsp_server.documents.exclude import Exclusion
 from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Position
@@ -12,6 +15,7 @@ from lacuna.lsp_server.infill.snippets import MAX_CHARS, MAX_SNIPPETS, WINDOW, S
 
 PARSER = "def parse_invoice(reader, currency):\n    header = reader.header()\n    return Invoice(header, currency)\n"
 SHAPES = "class Circle:\n    def area(self):\n        return PI * self.radius ** 2\n"
+PARSER_SNIPPET = Snippet(PARSER, "w/billing.py")
 HERE = "from billing import parse_invoice\n\ninvoice = parse_invoice(reader, |)\n"
 
 
@@ -21,14 +25,14 @@ def document(uri: str, text: str, version: int = 1) -> Document:
 
 def test_what_speaks_of_the_same_comes_along() -> None:
     others = [document("file:///w/shapes.py", SHAPES), document("file:///w/billing.py", PARSER)]
-    assert Snippets(Exclusion()).choose(snapshot_at(HERE), others) == (PARSER,)
+    assert Snippets(Exclusion()).choose(snapshot_at(HERE), others) == (PARSER_SNIPPET,)
 
 
 def test_the_most_useful_is_last() -> None:
     mention = "print(parse_invoice)\nreader = open_reader()\n"
     others = [document("file:///w/billing.py", PARSER), document("file:///w/other.py", mention + SHAPES)]
     chosen = Snippets(Exclusion()).choose(snapshot_at("parse_invoice reader currency header Invoice |"), others)
-    assert chosen[-1] == PARSER
+    assert chosen[-1] == PARSER_SNIPPET
     assert len(chosen) == 2
 
 
@@ -36,7 +40,7 @@ def test_at_most_three_of_at_most_600_characters() -> None:
     long = "".join(f"def case_{number}(reader):\n    return parse_invoice(reader)\n\n" for number in range(200))
     chosen = Snippets(Exclusion()).choose(snapshot_at(HERE), [document("file:///w/long.py", long)])
     assert len(chosen) == MAX_SNIPPETS
-    assert all(0 < len(snippet) <= MAX_CHARS + 1 for snippet in chosen)
+    assert all(0 < len(snippet.text) <= MAX_CHARS + 1 for snippet in chosen)
 
 
 def test_one_word_in_common_is_chance() -> None:
@@ -60,20 +64,20 @@ def test_they_are_chosen_once_per_window() -> None:
     changed = document("file:///w/billing.py", PARSER.replace("header", "heading"), version=2)
     assert snippets.choose(snapshot_at(HERE.replace("|", "x|")), [changed]) == first
     far = snapshot_at("# more\n" * WINDOW + HERE)
-    assert snippets.choose(far, [changed]) == (PARSER.replace("header", "heading"),)
+    assert snippets.choose(far, [changed]) == (replace(PARSER_SNIPPET, text=PARSER.replace("header", "heading")),)
 
 
 def test_a_document_that_is_opened_is_looked_at() -> None:
     snippets = Snippets(Exclusion())
     assert snippets.choose(snapshot_at(HERE), []) == ()
-    assert snippets.choose(snapshot_at(HERE), [document("file:///w/billing.py", PARSER)]) == (PARSER,)
+    assert snippets.choose(snapshot_at(HERE), [document("file:///w/billing.py", PARSER)]) == (PARSER_SNIPPET,)
 
 
 def test_where_there_was_nothing_the_next_request_looks_again() -> None:
     snippets = Snippets(Exclusion())
     other = document("file:///w/billing.py", PARSER)
     assert snippets.choose(snapshot_at("|\n"), [other]) == ()
-    assert snippets.choose(snapshot_at(HERE), [other]) == (PARSER,)
+    assert snippets.choose(snapshot_at(HERE), [other]) == (PARSER_SNIPPET,)
 
 
 def test_a_document_that_was_closed_and_opened_again_is_read_again() -> None:
@@ -81,12 +85,12 @@ def test_a_document_that_was_closed_and_opened_again_is_read_again() -> None:
     snippets.choose(snapshot_at(HERE), [document("file:///w/billing.py", PARSER)])
     again = document("file:///w/billing.py", PARSER.replace("header", "heading"))
     far = snapshot_at("# more\n" * WINDOW + HERE)
-    assert snippets.choose(far, [again]) == (str(again.text),)
+    assert snippets.choose(far, [again]) == (replace(PARSER_SNIPPET, text=str(again.text)),)
 
 
 def test_line_ends_are_plain() -> None:
     other = document("file:///w/billing.py", PARSER.replace("\n", "\r\n"))
-    assert Snippets(Exclusion()).choose(snapshot_at(HERE), [other]) == (PARSER,)
+    assert Snippets(Exclusion()).choose(snapshot_at(HERE), [other]) == (PARSER_SNIPPET,)
 
 
 def test_cells_that_are_in_the_prefix_do_not_come_twice() -> None:
@@ -105,4 +109,4 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"
 def test_a_secret_of_another_document_enters_no_snippet(uri: str) -> None:
     other = document(uri, PARSER + f'INVOICE_SECRET_KEY = "{SECRET}"  # parse_invoice reader currency\n' + PARSER)
     chosen = Snippets(Exclusion()).choose(snapshot_at(HERE), [other])
-    assert chosen and not any(SECRET[:8] in piece for piece in chosen)
+    assert chosen and not any(SECRET[:8] in piece.text for piece in chosen)

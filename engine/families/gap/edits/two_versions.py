@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lacuna.engine.api import Snippet
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.prefix_window import SNIPPETS, PrefixWindow
+from lacuna.engine.families.gap.prefix_window import SNIPPETS, PrefixWindow, joined
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 CONTEXTS = 2
@@ -44,8 +45,8 @@ class TwoVersions:
             start = max(0, len(old.prefix) - (len(present.prefix) - start))
         like = present.snippets if len(present.snippets) == len(old.snippets) else old.snippets
         cuts = [self._outer_lines(snippet, len(like)) for snippet in like]
-        snippets = tuple(_middle(snippet, outer) for snippet, outer in zip(old.snippets, cuts, strict=True))
-        return self._window.choose(snippets) + old.prefix[start:]
+        snippets = [Snippet(_middle(snippet, outer)) for snippet, outer in zip(old.snippets, cuts, strict=True)]
+        return joined(self._window.choose(snippets)) + old.prefix[start:]
 
     def _place(self, present: Before) -> tuple[str, int]:
         count = len(present.snippets)
@@ -53,7 +54,8 @@ class TwoVersions:
         # Unlike those of a completion, these snippets hold the edit, so other ones make another window.
         if snippets != self._snippets:
             self._window, self._snippets = PrefixWindow(self._tokenizer), snippets
-        return self._window.place(present.prefix, snippets)
+        head, start = self._window.place(present.prefix, [Snippet(snippet) for snippet in snippets])
+        return joined(head), start
 
     def _outer_lines(self, snippet: str, count: int) -> tuple[int, int]:
         """How many lines of one of `count` snippets are left out, at its beginning and at its end: what does not fit

@@ -1,4 +1,5 @@
-"""The FIM layout: prefix marker, P, suffix marker, S, middle marker, T, and then the canvas.
+"""The FIM layout: prefix marker, P, suffix marker, S, middle marker, T, and then the canvas. Before it stand pieces of
+other files, each behind a file marker, where the base was trained on repositories.
 
 P is the text up to a split some lines above the cursor, S what follows the cursor, and T the text from the split to the
 cursor, placed behind the middle marker as if the model had written it. So typing only appends to T, and everything else
@@ -9,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lacuna.engine.api import Gap
+from lacuna.engine.api import Gap, Snippet
 from lacuna.engine.families.gap.fim.templates import Markers
-from lacuna.engine.families.gap.prefix_window import PrefixWindow
+from lacuna.engine.families.gap.prefix_window import PrefixWindow, joined
 from lacuna.engine.families.gap.prompt import Prompt
 from lacuna.engine.text import token_healing
 from lacuna.engine.text.byte_bpe import Tokenizer
@@ -30,13 +31,23 @@ class FimLayout:
         self._above, self._suffix = "", ""  # of the last prompt: P, and the text that S was made of
 
     def prompt(self, gap: Gap) -> Prompt:
-        text = self._window.cut(gap.prefix, gap.snippets)
+        head, start = self._window.place(gap.prefix, gap.snippets)
+        files = self._files(head, gap.path)
+        text = gap.prefix[start:] if files else joined(head) + gap.prefix[start:]
         boundary = token_healing.boundary(text, gap.suffix, self._tokenizer)
         suffix = self._seen(boundary.prefix, boundary.suffix)
         at = self._split(boundary.prefix, suffix)
         self._above, self._suffix = boundary.prefix[:at], suffix
         after = self._tokenizer.encode(suffix)[:SUFFIX_TOKENS]
-        return Prompt(boundary, read(boundary.prefix, at, after, self._markers, self._tokenizer), after)
+        return Prompt(boundary, [*files, *read(boundary.prefix, at, after, self._markers, self._tokenizer)], after)
+
+    def _files(self, head: Sequence[Snippet], path: str) -> list[int]:
+        """What stands before the prefix marker: other files, and this one's path, as a base reads a repository. Nothing
+        where no other file is read, or for a base that was not taught so."""
+        if not head or self._markers.file is None:
+            return []
+        files = [f"{snippet.path}\n{snippet.text.rstrip()}\n" for snippet in head]
+        return [id for file in (*files, f"{path}\n") for id in (self._markers.file, *self._tokenizer.encode(file))]
 
     def _seen(self, text: str, suffix: str) -> str:
         """What S is made of: as before, where an editor has but put closers behind the cursor. Fills then write them

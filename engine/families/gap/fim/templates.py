@@ -17,6 +17,7 @@ class Template:
     middle: str  # "" where the middle follows the prefix without a marker
     ends: tuple[str, ...]  # the first is written behind a middle; what else begins another file, or a chat
     suffix_first: bool = False  # suffix, prefix, middle (SPM); else prefix, suffix, middle (PSM)
+    file: str = ""  # before the path and the text of another file of the repository, which stand before all
 
 
 # By the base they belong to. The first one whose markers a tokenizer has is taken.
@@ -27,6 +28,7 @@ TEMPLATES = {
         "<|fim_suffix|>",
         "<|fim_middle|>",
         ("<|endoftext|>", "<|fim_pad|>", "<|im_end|>", "<|im_start|>", "<|file_sep|>", "<|repo_name|>"),
+        file="<|file_sep|>",
     ),
     # StarCoder 2 (arXiv 2402.19173), 5.1; Granite Code (arXiv 2405.04324) has the same.
     "starcoder2, granite": Template(
@@ -34,6 +36,7 @@ TEMPLATES = {
         "<fim_suffix>",
         "<fim_middle>",
         ("<|endoftext|>", "<fim_pad>", "<file_sep>", "<repo_name>"),
+        file="<file_sep>",
     ),
     # DeepSeek-Coder (arXiv 2401.14196), 3.1.2: its bars are U+FF5C, its low lines U+2581.
     "deepseek-coder": Template(
@@ -43,7 +46,13 @@ TEMPLATES = {
         ("<\uff5cend\u2581of\u2581sentence\uff5c>",),
     ),
     # CodeGemma (arXiv 2406.11409), 3.1.
-    "codegemma": Template("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", ("<|file_separator|>", "<eos>")),
+    "codegemma": Template(
+        "<|fim_prefix|>",
+        "<|fim_suffix|>",
+        "<|fim_middle|>",
+        ("<|file_separator|>", "<eos>"),
+        file="<|file_separator|>",
+    ),
     # Seed-Coder (arXiv 2506.03524).
     "seed-coder": Template(
         "<[fim-prefix]>",
@@ -66,6 +75,7 @@ class Markers:
     middle: tuple[int, ...]  # one or none
     ends: tuple[int, ...]  # all after which a middle has ended; the first is the base's own
     suffix_first: bool
+    file: int | None = None  # before another file; None for a base that was not trained on repositories
 
     @property
     def all(self) -> tuple[int, ...]:
@@ -92,7 +102,8 @@ def markers(marker: Callable[[str], int | None]) -> Markers:
         found = _found((template.prefix, template.suffix, template.middle), marker)
         ends = _found(template.ends, marker)
         if len(found) == (3 if template.middle else 2) and ends:
-            return Markers(found[0], found[1], found[2:], ends, template.suffix_first)
+            file = marker(template.file) if template.file else None
+            return Markers(found[0], found[1], found[2:], ends, template.suffix_first, file)
     raise LoadError(
         "tokenizer.json has none of the markers of bases that were trained to fill in the middle "
         f"({', '.join(TEMPLATES)}); a base without them needs an adapter that reads prefix and suffix apart"

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 
-from lacuna.engine.api import Frame, Gap, RewriteRequest, Stopped
+from lacuna.engine.api import Frame, Gap, RewriteRequest, Snippet, Stopped
 from lacuna.engine.families.diffusion_gemma.chat import Chat
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
 from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
@@ -205,7 +205,7 @@ def test_scores_of_several_are_the_scores_of_each(model: DiffusionGemma) -> None
 @pytest.mark.parametrize("suffix", [")\n", "", ")\n" * 100])
 @pytest.mark.parametrize("prefix", ["", "def add(a", "def f():\n    ret", "x" * 40 + "\n    "])
 def test_fills(infiller: DiffusionGemmaInfiller, prefix: str, suffix: str) -> None:
-    gap = Gap(prefix, suffix, language="python", snippets=("def g(): pass",), max_tokens=5)
+    gap = Gap(prefix, suffix, language="python", snippets=(Snippet("def g(): pass"),), max_tokens=5)
     frames: list[Frame] = []
     fills = infiller.infill(gap, document="a.py", on_frame=frames.append)
     assert frames

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from embedded import tokenizer
 
+from lacuna.engine.api import Snippet
 from lacuna.engine.families.gap.prefix_window import JUMP, WINDOW, PrefixWindow
 
 LINES = [f"value_{number} = compute(value_{number - 1}, {number})\n" for number in range(400)]
@@ -46,13 +47,13 @@ def test_one_long_line_is_cut_inside() -> None:
 
 def test_snippets_stand_at_the_head_and_stay_with_their_window() -> None:
     window = PrefixWindow(tokenizer())
-    cut = window.cut("a = 1\n", ("def useful(): ...\n",))
+    cut = window.cut("a = 1\n", (Snippet("def useful(): ...\n"),))
     assert cut == "def useful(): ...\n\na = 1\n"
-    assert window.cut("a = 1\nb", ("another = 1\n",)) == "def useful(): ...\n\na = 1\nb"
+    assert window.cut("a = 1\nb", (Snippet("another = 1\n"),)) == "def useful(): ...\n\na = 1\nb"
 
 
 def test_snippets_that_do_not_fit_are_left_out() -> None:
-    assert PrefixWindow(tokenizer()).cut("a", ("word " * 500, "short")) == "short\n\na"
+    assert PrefixWindow(tokenizer()).cut("a", (Snippet("word " * 500), Snippet("short"))) == "short\n\na"
 
 
 BLOCK = """    def test_value{0}(self):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import embedded
 import pytest
 from tiny_model import write_tiny_fim_model
 
-from lacuna.engine.api import Gap
+from lacuna.engine.api import Gap, Snippet
 from lacuna.engine.families.gap.fim import templates
 from lacuna.engine.families.gap.fim.layout import LINES, MIDDLE_CHARACTERS, SUFFIX_TOKENS, FimLayout, split
+from lacuna.engine.families.gap.kv_context import FIM_PREFIX_TOKENS
 from lacuna.engine.families.shared.common_prefix import common_prefix
 from lacuna.engine.text.byte_bpe import Tokenizer
 
@@ -115,3 +118,44 @@ def test_of_a_long_suffix_the_head_is_read() -> None:
 )
 def test_split_is_at_a_line_that_is_not_blank(text: str, expected: int) -> None:
     assert split(text, 1) == expected
+
+
+OTHERS = (Snippet("def compute(value): ...\n", "src/compute.py"), Snippet("limit = 3\n", "src/limits.py"))
+
+
+def test_other_files_stand_before_the_prompt_behind_file_markers() -> None:
+    marks, encode = templates.markers(tokenizer().marker), tokenizer().encode
+    alone = read(layout(), PREFIX)
+    prompt = layout().prompt(Gap(PREFIX, SUFFIX, snippets=OTHERS, path="src/main.py")).read
+    first, second = encode("src/compute.py\ndef compute(value): ...\n"), encode("src/limits.py\nlimit = 3\n")
+    assert marks.file is not None
+    files = [marks.file, *first, marks.file, *second, marks.file, *encode("src/main.py\n")]
+    assert prompt == [*files, *alone]
+
+
+def test_a_base_that_knows_no_files_reads_snippets_as_text() -> None:
+    marks = replace(templates.markers(tokenizer().marker), file=None)
+    prompt = FimLayout(tokenizer(), marks).prompt(Gap(PREFIX, SUFFIX, snippets=OTHERS, path="src/main.py")).read
+    before = prompt[1 : prompt.index(marks.suffix)]
+    head = "def compute(value): ...\n\nlimit = 3\n\n"
+    assert tokenizer().decode(before).decode().startswith(head + "value_0")
+
+
+def test_snippets_stay_with_their_window() -> None:
+    made = layout()
+    first = made.prompt(Gap(PREFIX, SUFFIX, snippets=OTHERS, path="a.py")).read
+    second = made.prompt(Gap(PREFIX + "x", SUFFIX, snippets=(Snippet("other = 1\n", "b.py"),), path="a.py")).read
+    assert second[: len(first)] == first
+
+
+def test_the_longest_prompt_with_other_files_fits_a_context() -> None:
+    text = "".join(f"value_{number} = compute(value_{number - 1}, {number})\n" for number in range(400))
+    others = tuple(Snippet(text[: 200 * count], "x/" * 59 + str(count)) for count in (1, 2, 3))
+    gap = Gap(text, text, snippets=others, path="y/" * 60)
+    made = FimLayout(
+        embedded.tokenizer(),
+        templates.markers(
+            {"<|fim_prefix|>": 1, "<|fim_suffix|>": 2, "<|fim_middle|>": 3, "<|endoftext|>": 0, "<|file_sep|>": 4}.get
+        ),
+    )
+    assert len(made.prompt(gap).read) <= FIM_PREFIX_TOKENS

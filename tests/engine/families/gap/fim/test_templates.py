@@ -17,6 +17,7 @@ def test_every_template_is_found_by_its_own_markers(base: str) -> None:
     assert (found.prefix, found.suffix) == (0, 1)
     assert found.middle == ((2,) if template.middle else ())
     assert len(found.ends) == len(template.ends)
+    assert found.file == (texts.index(template.file) if template.file else None)
 
 
 def test_a_tokenizer_without_markers_is_refused() -> None:
