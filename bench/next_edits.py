@@ -30,7 +30,7 @@ class Outcome:
 
 async def follow(edit: ScriptedEdit, worker: Worker) -> Outcome:
     """Makes the edit in an open document, and takes right offers one after the other."""
-    user = _User(edit.before, worker)
+    user = User(edit.before, worker)
     user.change(edit.edit)
     left, shown, right, first = edit, 0, 0, ""
     times: list[float] = []
@@ -53,7 +53,7 @@ async def follow(edit: ScriptedEdit, worker: Worker) -> Outcome:
     return Outcome(edit.kind, shown, right, first, tuple(times))
 
 
-class _User:
+class User:
     """One document in the server's own parts, without the protocol."""
 
     def __init__(self, text: str, worker: Worker) -> None:

@@ -26,14 +26,22 @@ SEEN = 4  # hunks that the user makes while the server looks; those before stand
 class History:
     """A file with some hunks made, those that the user makes now, and those that follow."""
 
-    name: str  # package and path
+    name: str  # package, release and path
     text: str
     made: tuple[Change, ...]  # one after the other, each in the text that the ones before have left
     following: tuple[Change, ...]  # in the text after all that were made
 
+    @property
+    def after(self) -> str:
+        text = self.text
+        for hunk in self.made:
+            text = applied(text, [hunk])
+        return text
+
 
 def histories() -> Iterator[list[History]]:
-    """Per file one for each hunk, the last one followed by none. Fetches the packages. Exits where that fails."""
+    """Per file one after each of its hunks; after the last one nothing follows. Fetches the packages. Exits where that
+    fails."""
     with LIST.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
     for row in rows:
@@ -46,17 +54,17 @@ def histories() -> Iterator[list[History]]:
 
 
 def _history(name: str, text: str, hunks: list[Change], count: int) -> History:
-    """After the first `count` hunks."""
-    first = max(0, count - SEEN)
-    by = 0
-    moved = []
+    """After the first `count` hunks, from top to bottom."""
+    first, grown = max(0, count - SEEN), [0]
     for hunk in hunks:
-        moved.append(Change(hunk.start + by, hunk.end + by, hunk.text))
-        by += len(hunk.text) - (hunk.end - hunk.start)
-    last = moved[count - 1].start - hunks[count - 1].start + len(hunks[count - 1].text)
-    last -= hunks[count - 1].end - hunks[count - 1].start
-    following = tuple(Change(hunk.start + last, hunk.end + last, hunk.text) for hunk in hunks[count:])
-    return History(name, applied(text, hunks[:first]), tuple(moved[first:count]), following)
+        grown.append(grown[-1] + len(hunk.text) - (hunk.end - hunk.start))
+    made = [_moved(hunk, by) for hunk, by in zip(hunks[first:count], grown[first:], strict=False)]
+    following = [_moved(hunk, grown[count]) for hunk in hunks[count:]]
+    return History(name, applied(text, hunks[:first]), tuple(made), tuple(following))
+
+
+def _moved(hunk: Change, by: int) -> Change:
+    return Change(hunk.start + by, hunk.end + by, hunk.text)
 
 
 def _hunks(older: str, newer: str) -> list[Change]:

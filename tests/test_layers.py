@@ -60,7 +60,8 @@ def test_only_syntax_knows_tree_sitter() -> None:
 
 
 def test_the_api_is_plain_data() -> None:
-    assert not any(is_of(name, "lacuna") or is_of(name, "torch") for name in imports(ROOT / "engine" / "api.py"))
+    for file in ("api.py", "diff_api.py"):
+        assert not any(is_of(name, "lacuna") or is_of(name, "torch") for name in imports(ROOT / "engine" / file))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

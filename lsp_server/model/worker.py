@@ -32,6 +32,7 @@ from lacuna.engine.api import (
     Surprise,
     anything,
 )
+from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, LineChange
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import auto_loading
@@ -75,6 +76,7 @@ class Worker:
         self.phase = Phase.GONE
         self.note = ""  # device, dtype and threads with the reason for them, or why there is no model
         self.can_rewrite = False  # whether the model follows instructions
+        self.can_continue_diffs = False
         self.extent: Extent = NEAR  # what it reads of a document
         self.finished = 0  # requests that were worked out
         self.stopped = 0  # requests that were begun, and left when the stop flag was seen
@@ -164,6 +166,15 @@ class Worker:
     async def patch(self, patch: Patch) -> Patched:
         """Fillings of all holes of a patch, the best first. Raises ModelError."""
         return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.patch(patch, stop=stop))
+
+    async def continue_diff(self, question: DiffQuestion, budget: float) -> tuple[LineChange, ...]:
+        """Changes of lines that follow from a user's. Only where `can_continue_diffs`. Raises ModelError."""
+
+        def continued(filler: Filler, stop: Event) -> tuple[LineChange, ...]:
+            assert isinstance(filler, ContinuesDiffs), "only where `can_continue_diffs`"
+            return filler.continue_diff(question, stop=stop, budget=budget)
+
+        return await self._asked(Urgency.NEXT_EDIT, continued)
 
     async def rewrite(self, request: RewriteRequest) -> str:
         """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
@@ -262,6 +273,7 @@ class Worker:
             loaded = self._load_model(self.choice)
         self._filler, self.model = loaded.filler, loaded.model
         self.can_rewrite, self.extent = isinstance(loaded.filler, Rewrites), loaded.filler.extent
+        self.can_continue_diffs = isinstance(loaded.filler, ContinuesDiffs) and loaded.filler.knows_diffs
         _log.info("%s is ready: %s", loaded.model, loaded.reason)
         return loaded.reason
 

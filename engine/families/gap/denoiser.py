@@ -184,6 +184,18 @@ class GapDenoiser:
         after = self._middle(self.base.log_probabilities(hidden))  # [rows, vocab]
         return [[start, *(after[row] for row in path)] for path in drafts.paths]
 
+    def log_probabilities_at(self, context: KvContext, draft: Sequence[int], starts: Sequence[int]) -> Tensor:
+        """The base's log probabilities [starts, vocab] of the draft's tokens at these places, behind the prefix.
+
+        Fewer than all as a head's rows are the most of a pass. The KV of the draft stay in the scratch slots.
+        """
+        own = torch.ones(len(draft), len(draft), dtype=torch.bool).tril_().to(self.base.device)
+        mask = torch.cat([own.new_ones(len(own), len(context.ids)), own], dim=1)  # [draft, prefix + draft]
+        positions = context.last + 1 + torch.arange(len(draft), device=self.base.device)
+        hidden = self.base.forward(self.base.embed(draft), positions, context.cache, context.ORIGIN, context.tail, mask)
+        behind = self.base.log_probabilities(hidden[[start - 1 for start in starts if start]])
+        return torch.cat([context.next_log_probabilities, behind]) if 0 in starts else behind
+
     def read(self, text: Sequence[int]) -> list[int]:
         """The tokens of a text as a context reads it whose suffix is not seen."""
         return list(text) if self.config.markers is None else self.config.markers.text(text)

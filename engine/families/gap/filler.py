@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event
 
-from lacuna.engine.api import NEAR, Fits, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, anything
+from lacuna.engine.api import (
+    NEAR,
+    Fits,
+    Frame,
+    Gap,
+    Infill,
+    Passage,
+    Patch,
+    Patched,
+    Surprise,
+    anything,
+)
+from lacuna.engine.diff_api import DiffQuestion, LineChange
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.edits import patcher, surprise_scorer
+from lacuna.engine.families.gap.edits import diff_continuation, patcher, surprise_scorer
+from lacuna.engine.families.gap.edits.diff_continuation import DiffContinuation
 from lacuna.engine.families.gap.edits.fim_patcher import FimPatcher
 from lacuna.engine.families.gap.edits.patcher import Patcher
 from lacuna.engine.families.gap.edits.surprise_scorer import Scorer
@@ -32,12 +45,15 @@ class GapFiller:
         self._sessions = PerDocument(lambda: Session(self.denoiser, self.tokenizer), SESSIONS)
         versions = TwoVersions(denoiser, tokenizer)
         markers = denoiser.config.markers
+        # SmolLM2, the base without them, was not looked at: it is too small.
+        self.knows_diffs = markers is not None
         self._patcher: Patcher | FimPatcher = (
             Patcher(denoiser, tokenizer, versions)
             if markers is None
             else FimPatcher(denoiser, tokenizer, versions, markers)
         )
         self._scorer = Scorer(denoiser, tokenizer, versions)
+        self._diffs: DiffContinuation | None = None  # two KV caches, which not everybody needs
 
     def infill(
         self,
@@ -75,6 +91,15 @@ class GapFiller:
         """Without a budget within `surprise_scorer.SECONDS`."""
         seconds = surprise_scorer.SECONDS if budget is None else budget
         return self._scorer.surprises(passage, self._checks.until(stop), seconds)
+
+    def continue_diff(
+        self, question: DiffQuestion, *, stop: Event | None = None, budget: float | None = None
+    ) -> tuple[LineChange, ...]:
+        """Without a budget within `diff_continuation.SECONDS`."""
+        if self._diffs is None:
+            self._diffs = DiffContinuation(self.denoiser, self.tokenizer)
+        seconds = diff_continuation.SECONDS if budget is None else budget
+        return self._diffs.changes(question, self._checks.until(stop), seconds)
 
     def close(self, document: str) -> None:
         """Its KV caches are freed."""

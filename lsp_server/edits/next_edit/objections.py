@@ -39,11 +39,33 @@ def _reveals(text: str, start: int, end: int, new: str) -> bool:
 
 def changes_only_comments(change: Change, language: str) -> bool:
     """Whether an edit left the code around it as it was."""
-    if isinstance(grammar(language), MissingGrammar):
-        return False
     first, last = _lines_near(change.after, change.start, change.end)
     last_before = last + len(change.before) - len(change.after)
-    return _code(language, change.before[first:last_before]) == _code(language, change.after[first:last])
+    return code_of(language, change.before[first:last_before]) == code_of(language, change.after[first:last])
+
+
+def changes_only_prose(text: str, start: int, end: int, new: str, language: str) -> bool:
+    """Whether to make `new` of a piece of a text changes comments and plain strings alone, those into which no value is
+    put."""
+    first, last = _lines_near(text, start, end)
+    before, after = text[first:start], text[end:last]
+    old = code_of(language, before + text[start:end] + after, strings=False)
+    return old == code_of(language, before + new + after, strings=False)
+
+
+def code_of(language: str, text: str, strings: bool = True) -> list[str]:
+    """The words and signs outside comments, and if not `strings` outside plain strings too; all of them where no
+    grammar knows which these are."""
+    if isinstance(grammar(language), MissingGrammar):
+        return _said(text)
+    found = spans(language, text, (Kind.COMMENT, Kind.STRING))
+    plain = [] if strings else [span for span in found[Kind.STRING] if "{" not in text[span[0] : span[1]]]
+    said, end = [], 0
+    for first, last in [*sorted([*found[Kind.COMMENT], *plain]), (len(text), len(text))]:
+        if first >= end:
+            said += _said(text[end:first])
+            end = last
+    return said
 
 
 def _lines_near(text: str, start: int, end: int) -> tuple[int, int]:
@@ -75,15 +97,4 @@ def _parses_worse(language: str, before: str, old: str, new: str, after: str) ->
 
 
 def _is_comment(language: str, before: str, old: str, new: str, after: str) -> bool:
-    return _code(language, before + old + after) == _code(language, before + new + after)
-
-
-def _code(language: str, text: str) -> list[str]:
-    """What is said outside comments."""
-    comments = spans(language, text, (Kind.COMMENT,))[Kind.COMMENT]
-    said, end = [], 0
-    for first, last in [*sorted(comments), (len(text), len(text))]:
-        if first >= end:
-            said += _said(text[end:first])
-            end = last
-    return said
+    return code_of(language, before + old + after) == code_of(language, before + new + after)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from lacuna.engine.api import Hole, Patch, Revision
 from lacuna.lsp_server.edits.next_edit.change import Change, change_of
+from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
@@ -35,19 +36,6 @@ class Thresholds:
     drop: float = 0.5  # by which a word must have become less likely
     drafted: float = 4.0  # gain and lift of what the edit speaks for
     noise: float = 16.0  # and of what nothing but the canvas speaks for
-
-
-@dataclass(frozen=True)
-class Found:
-    """An edit that follows: `text` replaces `start` to `end` of a plain text, which makes `new_line` of `line`."""
-
-    uri: str
-    start: int
-    end: int
-    text: str
-    line: str
-    new_line: str
-    gain: float  # nats
 
 
 @dataclass

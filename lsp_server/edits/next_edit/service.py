@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from lacuna.lsp_server.completion.latest_only import LatestOnly
+from lacuna.lsp_server.documents.exclude import short_path
 from lacuna.lsp_server.documents.plain_text import place_in, plain
 from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Position, Text
 from lacuna.lsp_server.edits.next_edit.change import alike
+from lacuna.lsp_server.edits.next_edit.diff_search import DiffSearch
+from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdit, RecentEdits
-from lacuna.lsp_server.edits.next_edit.search import Found, Search
+from lacuna.lsp_server.edits.next_edit.search import Search
 from lacuna.lsp_server.edits.next_edit.site import Other, Version, holds_secret
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.model.worker import Worker
@@ -25,6 +28,7 @@ IDLE_SECONDS = 0.1  # without an edit: typing on is not to be interrupted
 BUDGET_SECONDS = 3.0
 EDITS = 3  # that are looked at, the last one first; those that say the same count as one
 OTHERS = 2  # documents besides the edited one
+FURTHER = (Quiet.NO_PLACE, Quiet.AS_LIKELY, Quiet.NO_BETTER)  # after which the model may go on with the diff itself
 
 
 class NextEdits:
@@ -46,6 +50,7 @@ class NextEdits:
         """From now on look with this model."""
         self._worker = worker
         self._search = Search(worker, self._offers.was_dismissed)
+        self._diff_search = DiffSearch(worker, self._offers.was_dismissed)
 
     def notice(self) -> None:
         """Documents were opened, changed or closed."""
@@ -89,13 +94,22 @@ class NextEdits:
         deadline = time.monotonic() + BUDGET_SECONDS
         document, now = self._documents.get(uri), plain(text)
         around = text.offset(text.place(position, self._documents.encoding))
+        versions = list(islice(_versions(uri, now, document.language, recent), EDITS))
+        found = await self._followed(document, versions, around, deadline)
+        if found in FURTHER and self._worker.can_continue_diffs:
+            following = await self._diff_search.next(versions[0], short_path(uri), recent, deadline)
+            found = following if isinstance(following, Found) else found
+        return self._offer(found) if isinstance(found, Found) else found
+
+    async def _followed(
+        self, document: Document, versions: Sequence[Version], around: int, deadline: float
+    ) -> Found | Quiet:
+        """By what became less likely at places that a rule names."""
         quiet = Quiet.NO_EDIT
-        for version in islice(_versions(uri, now, document.language, recent), EDITS):
+        for version in versions:
             others = () if holds_secret(version) else self._others(document)
             found = await self._search.next(version, around, deadline, others)
-            if isinstance(found, Found):
-                return self._offer(found)
-            if found is Quiet.OUT_OF_TIME:
+            if isinstance(found, Found) or found is Quiet.OUT_OF_TIME:
                 return found
             if quiet is not Quiet.SECRET and (quiet is not Quiet.NO_BETTER or found is Quiet.SECRET):
                 quiet = found

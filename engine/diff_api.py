@@ -1,0 +1,53 @@
+"""The engine's interface for diffs that go on: what a user changed, and lines that may have to be changed too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """Lines that were changed together. Every line has its line end."""
+
+    line: int  # number of the first one, from 1
+    above: tuple[str, ...]  # unchanged, before the change
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DiffQuestion:
+    """What a user changed in a document, and lines that may have to be changed too. Every line has its line end."""
+
+    path: str
+    hunks: tuple[Hunk, ...]  # oldest first
+    line: int  # number of the first one that stands above
+    above: tuple[str, ...]
+    lines: tuple[str, ...]
+    related: tuple[int, ...] = ()  # those of `lines` on which words stand that the last hunk touches
+
+
+@dataclass(frozen=True)
+class LineChange:
+    """Lines that take the place of those from `start` to `end` of a question's."""
+
+    start: int
+    end: int
+    lines: tuple[str, ...]
+    gain: float  # log-odds against the lines as they are, nats
+    lift: float  # how much of that the user's hunks have made
+
+
+@runtime_checkable
+class ContinuesDiffs(Protocol):
+    """A filler whose model may know how a diff goes on is one of these too."""
+
+    knows_diffs: bool
+
+    def continue_diff(
+        self, question: DiffQuestion, *, stop: Event | None = None, budget: float | None = None
+    ) -> tuple[LineChange, ...]:
+        """Changes of a question's lines, the most preferred first; those that were found within `budget` seconds.
+        Raises Stopped."""

@@ -1,0 +1,213 @@
+"""Next edits as the continuation of a diff: which lines of a window a base would change too, and into what.
+
+A base that has read commits knows how a unified diff goes on. Behind the user's hunks the window stands as a hunk of
+its own, and at the beginning of each of its lines the base says whether the line stays, goes, or another one comes
+before it. Where a change is likely, and likelier than if the user had changed nothing, the line goes in any case, and
+the base writes what comes in its place; the change is then scored against the lines as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lacuna.engine.diff_api import DiffQuestion, LineChange
+from lacuna.engine.families.gap.decoding.decode_loop import decode
+from lacuna.engine.families.gap.decoding.drafter import Drafter
+from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
+from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
+from lacuna.engine.families.gap.decoding.search import Beam, Search
+from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
+from lacuna.engine.families.gap.denoiser import MAX_CANVAS, GapDenoiser
+from lacuna.engine.families.gap.edits import diff_text
+from lacuna.engine.families.gap.edits.diff_text import COMES, GOES, STAYS
+from lacuna.engine.families.gap.kv_context import TAIL_TOKENS, KvContext
+from lacuna.engine.request_trace import OutOfTime, RequestTrace
+from lacuna.engine.text.byte_bpe import Tokenizer
+from lacuna.engine.text.token_healing import Boundary
+
+SECONDS = 3.0  # for one window
+PICKS = 3  # lines of a window that are changed, to see what comes of it
+LEAST_ODDS = -3.0  # nats, of a line that is: log-odds that it changes, and half of what the user's hunks add to them
+RELATED = 2.0  # nats, added to these of a line that says what the last hunk touches
+MOST_LINES = 6  # that go, or come, at once
+MOST_TOKENS = 160  # of the lines of a window
+HEAD_TOKENS = 400  # of what stands before them
+GREEDY = Search(1, 1, best_first=False)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A line of the window, and whether it goes or another one comes before it."""
+
+    line: int
+    sign: str
+    odds: float
+
+
+class DiffContinuation:
+    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer) -> None:
+        self._denoiser, self._tokenizer = denoiser, tokenizer
+        self._made, self._unmade = denoiser.context(), denoiser.context()
+        self._signs = {sign: torch.tensor(tokenizer.spelling(sign.encode())) for sign in (STAYS, GOES, COMES)}
+
+    @torch.inference_mode()
+    def changes(self, question: DiffQuestion, check: Callable[[], None], seconds: float) -> tuple[LineChange, ...]:
+        """Changes of a window's lines, the most preferred first; those that were found within `seconds`. `check` runs
+        between all pieces of work and may raise."""
+        trace, found = RequestTrace(check, seconds=seconds), list[LineChange]()
+        window = _Window.of(question, self._tokenizer)
+        if window is None:
+            return ()
+        with suppress(OutOfTime):
+            for pick in self._picks(window, trace):
+                change = self._change(window, pick, trace)
+                if change is not None and change not in found:
+                    found.append(change)
+        return tuple(sorted(found, key=lambda change: -(change.gain + change.lift)))
+
+    def _picks(self, window: _Window, trace: RequestTrace) -> list[Pick]:
+        """The lines that are the most likely to change."""
+        made = self._odds(self._made, window.made, window, trace)
+        unmade = self._odds(self._unmade, window.unmade, window, trace)
+        related = set(window.related)
+        picks = [
+            Pick(line, sign, odds[sign] + max(0.0, odds[sign] - before[sign]) / 2 + RELATED * (line in related))
+            for line, (odds, before) in enumerate(zip(made, unmade, strict=True))
+            for sign in (GOES, COMES)
+        ]
+        return sorted((pick for pick in picks if pick.odds >= LEAST_ODDS), key=lambda pick: -pick.odds)[:PICKS]
+
+    def _odds(
+        self, context: KvContext, head: Sequence[int], window: _Window, trace: RequestTrace
+    ) -> list[dict[str, float]]:
+        """Per line, by sign, the log-odds that a line of the diff begins with it there, and not with a space."""
+        context.prefill_prefix(head, trace.check)
+        draft = [token for line in window.lines for token in line]
+        starts = [sum(map(len, window.lines[:at])) for at in range(len(window.lines))]
+        trace.count()
+        rows = self._denoiser.log_probabilities_at(context, draft, starts)
+        context.keep_draft_kv(draft, range(context.tail, context.tail + len(draft)))
+        return [self._by_sign(row) for row in rows]
+
+    def _by_sign(self, row: Tensor) -> dict[str, float]:
+        whole = {sign: float(row[ids].logsumexp(0)) for sign, ids in self._signs.items()}
+        return {sign: whole[sign] - whole[STAYS] for sign in (GOES, COMES)}
+
+    def _change(self, window: _Window, pick: Pick, trace: RequestTrace) -> LineChange | None:
+        """What becomes of a line; None where it stays as it is, or no end of it was found."""
+        head = [*window.made, *(token for line in window.lines[: pick.line] for token in line)]
+        end = pick.line + (self._going(head, window, pick.line, trace) if pick.sign == GOES else 0)
+        gone = window.text[pick.line : end]
+        ids = [*head, *(token for line in gone for token in self._tokenizer.encode(GOES + line))]
+        come = self._coming(ids, window.text[pick.line], at_least=pick.sign == COMES, trace=trace)
+        if come is None or come == list(gone):
+            return None
+        scored = self._scored(window, pick.line, end, come, trace)
+        return None if scored is None else LineChange(pick.line, end, tuple(come), *scored)
+
+    def _going(self, head: Sequence[int], window: _Window, first: int, trace: RequestTrace) -> int:
+        """How many lines go from one on: those that follow it as long as that is the likeliest."""
+        ids, end = list(head), first
+        while end < min(first + MOST_LINES, len(window.text)):
+            ids += self._tokenizer.encode(GOES + window.text[end])
+            end += 1
+            odds = self._next_odds(ids, trace)
+            if odds[GOES] < max(odds[COMES], 0.0):
+                break
+        return end - first
+
+    def _coming(self, ids: list[int], like: str, at_least: bool, trace: RequestTrace) -> list[str] | None:
+        """The lines that come, one after the other as long as another one is the likeliest; None where one does not
+        end, or comes again: a small base that has nothing to say repeats itself."""
+        come: list[str] = []
+        while len(come) < MOST_LINES:
+            odds = self._next_odds(ids, trace)
+            if odds[COMES] < max(odds[GOES], 0.0) and (come or not at_least):
+                break
+            line = self._line(like, trace)
+            if line is None or line in come:
+                return None
+            come.append(line)
+            ids = [*ids, *self._tokenizer.encode(COMES + line)]
+        return come
+
+    def _next_odds(self, ids: Sequence[int], trace: RequestTrace) -> dict[str, float]:
+        self._made.prefill_prefix(ids, trace.check)
+        return self._by_sign(self._made.next_log_probabilities[0])
+
+    def _line(self, like: str, trace: RequestTrace) -> str | None:
+        """A line that comes behind what was read last, with another one as a draft."""
+        context, end = self._made, self._denoiser.config.end_of_hole_token_id
+        first = Hypothesis(MAX_CANVAS, Boundary("", "", COMES.encode(), False), self._tokenizer, 1, end)
+        lookup = PromptLookup([context.ids, [*context.ids[-3:], *self._tokenizer.encode(COMES + like)]])
+        drafter = Drafter(context.ids, lookup, end, self._denoiser.can_propose)
+        fill = decode(self._denoiser, context, Beam(first, [end], GREEDY), drafter, trace.count, trace.step)[0]
+        return fill.spelled[1:].decode("utf-8", "ignore") + "\n" if fill.ended else None
+
+    def _scored(
+        self, window: _Window, first: int, end: int, come: Sequence[str], trace: RequestTrace
+    ) -> tuple[float, float] | None:
+        """Log-odds of a change against the lines as they are, and how much of that the user's hunks have made; None
+        where it is too long to be scored."""
+        encode, behind = self._tokenizer.encode, window.behind(end)
+        gone = [token for line in window.text[first:end] for token in encode(GOES + line)]
+        changed = [*gone, *(token for line in come for token in encode(COMES + line)), *behind]
+        same = [*(token for line in window.lines[first:end] for token in line), *behind]
+        if len(changed) + len(same) > TAIL_TOKENS:
+            return None
+        before = [token for line in window.lines[:first] for token in line]
+        gains = []
+        for context, head in ((self._made, window.made), (self._unmade, window.unmade)):
+            context.prefill_prefix([*head, *before], trace.check)
+            trace.count()
+            found = self._denoiser.score(context, DraftTree([changed[:-1], same[:-1]]))
+            likely, now = (
+                sum(float(row[token]) for row, token in zip(rows, ids, strict=True))
+                for rows, ids in zip(found, (changed, same), strict=True)
+            )
+            gains.append(likely - now)
+        return gains[0], gains[0] - gains[1]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The lines of a question in tokens: those of context lines of a diff."""
+
+    text: tuple[str, ...]
+    lines: tuple[list[int], ...]
+    related: tuple[int, ...]
+    made: list[int]  # what stands before them
+    unmade: list[int]
+    closed: list[int]  # what stands behind them
+
+    @staticmethod
+    def of(question: DiffQuestion, tokenizer: Tokenizer) -> _Window | None:
+        """With as many of the last hunks as fit; None where not even the last one does."""
+        encode = tokenizer.encode
+        lines, size = list[list[int]](), 0
+        for line in question.lines:
+            ids = encode(STAYS + line)
+            size += len(ids)
+            if size > MOST_TOKENS:
+                break
+            lines.append(ids)
+        for hunks in (question.hunks[first:] for first in range(len(question.hunks))):
+            some = replace(question, hunks=hunks)
+            made, unmade = (
+                [token for line in text for token in encode(line)]
+                for text in (diff_text.made(some), diff_text.unmade(some))
+            )
+            if max(len(made), len(unmade)) <= HEAD_TOKENS:
+                return _Window(
+                    question.lines[: len(lines)], tuple(lines), question.related, made, unmade, encode("@@ ")
+                )
+        return None
+
+    def behind(self, end: int) -> list[int]:
+        """The line that stays behind a change, or what is behind the last one."""
+        return self.lines[end] if end < len(self.lines) else self.closed

@@ -1,0 +1,107 @@
+"""Where a diff may go on: the user's edits as hunks, and windows of lines below them and around words they touch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lacuna.engine.diff_api import DiffQuestion, Hunk
+from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.next_edit.tokens import tokens
+
+HUNKS = 4  # of the user's, the last ones
+ABOVE = 3  # lines before a change
+LINES = 10  # of a window
+WINDOWS = 4
+RARE = 8  # lines that a word may stand on and still tell where an edit is followed
+LONGEST_LINE = 300  # characters: longer ones are data
+MOST_CHARS = 1200  # of an edit's lines
+
+
+@dataclass(frozen=True)
+class DiffWindow:
+    """Lines of a document that an edit may have to be followed in."""
+
+    question: DiffQuestion
+    start: int  # of the first line, in characters
+
+    def span(self, first: int, end: int) -> tuple[int, int]:
+        """Characters of the lines from one up to another."""
+        lines = self.question.lines
+        start = self.start + sum(map(len, lines[:first]))
+        return start, start + sum(map(len, lines[first:end]))
+
+
+def diff_windows(path: str, text: str, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
+    """The window below the last edit, then those around words that it touches, the nearest first. `recent` are the
+    document's edits, the last one first."""
+    lines = _lines(text)
+    hunks = tuple(hunk for edit in reversed(recent[:HUNKS]) if (hunk := _hunk(edit, text)) is not None)
+    if not hunks:
+        return
+    below = text.count("\n", 0, change.end) + 1
+    related = _related(lines, change)
+    spans = [(below, below + LINES), *_clusters([at for at in related if not below <= at < below + LINES], below)]
+    for first, end in spans[:WINDOWS]:
+        some = _without_data(lines[first:end])
+        if not some:
+            continue
+        above = tuple(lines[max(0, first - 2) : first]) if first != below else ()
+        told = tuple(at - first for at in related if first <= at < first + len(some))
+        question = DiffQuestion(path, hunks, first - len(above) + 1, above, tuple(some), told)
+        yield DiffWindow(question, sum(map(len, lines[:first])))
+
+
+def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
+    """The lines that an edit changed; None where there are too many, or none."""
+    start = text.rfind("\n", 0, edit.start) + 1
+    end = text.find("\n", edit.end)
+    end = len(text) if end < 0 else end + 1
+    old = text[start : edit.start] + edit.old + text[edit.end : end]
+    if max(len(old), end - start) > MOST_CHARS:
+        return None
+    removed, added = _lines(old), _lines(text[start:end])
+    while removed and added and removed[0] == added[0]:
+        start += len(added[0])
+        del removed[0], added[0]
+    while removed and added and removed[-1] == added[-1]:
+        del removed[-1], added[-1]
+    if not removed and not added:
+        return None
+    above = _lines(text[:start][-ABOVE * LONGEST_LINE :])[-ABOVE:]
+    return Hunk(text.count("\n", 0, start) - len(above) + 1, tuple(above), tuple(removed), tuple(added))
+
+
+def _lines(text: str) -> list[str]:
+    """Each with its line end, the last one too."""
+    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _related(lines: Sequence[str], change: Change) -> list[int]:
+    """The lines on which words stand that the edit touches, rare ones alone; not those of the edit."""
+    touched = {token.text for token in (*change.old, *change.new) if token.is_name or token.is_literal}
+    said = [{token.text for token in tokens(line)} & touched for line in lines]
+    count = Counter(word for words in said for word in words)
+    rare = {word for word in touched if count[word] <= RARE and len(word) > 1}
+    first = change.after.count("\n", 0, change.start)
+    last = change.after.count("\n", 0, change.end)
+    return [at for at, words in enumerate(said) if words & rare and not first <= at <= last]
+
+
+def _clusters(related: Sequence[int], around: int) -> list[tuple[int, int]]:
+    """Windows that hold these lines with one more on either side, the nearest to a line first."""
+    windows: list[tuple[int, int]] = []
+    for at in related:
+        if windows and at + 2 - windows[-1][0] <= LINES:
+            windows[-1] = (windows[-1][0], at + 2)
+        else:
+            windows.append((max(0, at - 1), at + 2))
+    return sorted(windows, key=lambda window: abs(window[0] - around))
+
+
+def _without_data(lines: Sequence[str]) -> list[str]:
+    """The lines up to one that is too long to be code."""
+    long = next((at for at, line in enumerate(lines) if len(line) > LONGEST_LINE), len(lines))
+    return list(lines[:long])

@@ -1,0 +1,112 @@
+"""Diffs that go on, on a tiny random model: scores against a decoder that reads each sequence anew, and bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import pytest
+import torch
+from tiny_model import write_tiny_fim_model
+
+from lacuna.engine.api import Stopped
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, Hunk
+from lacuna.engine.families.gap import loading
+from lacuna.engine.families.gap.edits import diff_text
+from lacuna.engine.families.gap.filler import GapFiller
+
+RUNTIME = Runtime("cpu", "float32", 1, "tests")
+HUNK = Hunk(1, ("a = 1\n",), ("b = 2\n",), ("c = 2\n",))
+QUESTION = DiffQuestion("a.py", (HUNK,), 7, ("\n",), ("d = b\n", "e = a\n", "f = b\n"), related=(0, 1, 2))
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["adapter", "base alone"])
+def filler(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GapFiller:
+    directory = write_tiny_fim_model(tmp_path_factory.mktemp("fim"), adapter=request.param)
+    return loading.load(str(directory), RUNTIME)
+
+
+def test_the_question_is_a_unified_diff() -> None:
+    made = "".join(diff_text.made(QUESTION))
+    assert made == (
+        "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n"
+        "@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+c = 2\n"
+        "@@ -7,4 +7,4 @@\n \n"
+    )
+    assert "".join(diff_text.unmade(QUESTION)) == made.replace("-b = 2\n+c", " c")
+
+
+def log_probability(filler: GapFiller, before: list[str], lines: list[str]) -> float:
+    """Of lines of a diff behind others, read in one pass without a cache that holds anything."""
+    encode, base = filler.tokenizer.encode, filler.denoiser.base
+    head = [token for line in before for token in encode(line)]
+    ids = [*head, *(token for line in lines for token in encode(line))]
+    mask = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
+    hidden = base.forward(base.embed(ids), torch.arange(len(ids)), base.cache(len(ids)), 0, 0, mask)
+    rows = base.log_probabilities(hidden)[len(head) - 1 : -1]
+    markers = filler.denoiser.config.markers
+    assert markers is not None
+    assert not {*markers.all} & {*ids}, "a marker's row would be another one's"
+    return float(rows[torch.arange(len(rows)), torch.tensor(ids[len(head) :])].sum())
+
+
+@torch.inference_mode()
+def test_gain_and_lift_are_the_bases_own_log_odds(filler: GapFiller) -> None:
+    found = filler.continue_diff(QUESTION, budget=60.0)
+    assert found, "a random model writes something"
+    for one in found:
+        before = [f" {line}" for line in QUESTION.lines[: one.start]]
+        behind = f" {QUESTION.lines[one.end]}" if one.end < len(QUESTION.lines) else "@@ "
+        same = [*(f" {line}" for line in QUESTION.lines[one.start : one.end]), behind]
+        gone = [f"-{line}" for line in QUESTION.lines[one.start : one.end]]
+        changed = [*gone, *(f"+{line}" for line in one.lines), behind]
+        gains = []
+        for head in (diff_text.made(QUESTION), diff_text.unmade(QUESTION)):
+            likely, now = (log_probability(filler, [*head, *before], lines) for lines in (changed, same))
+            gains.append(likely - now)
+        assert one.gain == pytest.approx(gains[0], abs=2e-3)
+        assert one.lift == pytest.approx(gains[0] - gains[1], abs=2e-3)
+    preferences = [one.gain + one.lift for one in found]
+    assert preferences == sorted(preferences, reverse=True)
+
+
+def test_the_same_question_has_the_same_answer(filler: GapFiller) -> None:
+    assert isinstance(filler, ContinuesDiffs) and filler.knows_diffs
+    first = filler.continue_diff(QUESTION, budget=60.0)
+    filler.continue_diff(replace(QUESTION, lines=("x\n",), related=(0,)), budget=60.0)
+    again = filler.continue_diff(QUESTION, budget=60.0)
+    assert [(one.start, one.end, one.lines) for one in again] == [(one.start, one.end, one.lines) for one in first]
+    assert [one.gain for one in again] == pytest.approx([one.gain for one in first], abs=1e-3)
+    assert all(line.endswith("\n") for one in first for line in one.lines)
+    assert all(0 <= one.start <= one.end <= len(QUESTION.lines) for one in first)
+
+
+def test_the_oldest_hunks_are_left_out_where_all_do_not_fit(filler: GapFiller) -> None:
+    many = replace(QUESTION, hunks=(*[replace(HUNK, added=("x = 1\n" * 9,))] * 40, HUNK))
+    assert filler.continue_diff(many, budget=60.0)
+    huge = replace(HUNK, added=tuple(f"x_{number} = {number}\n" for number in range(400)))
+    assert filler.continue_diff(replace(QUESTION, hunks=(huge,)), budget=60.0) == ()
+    assert filler.continue_diff(replace(QUESTION, hunks=()), budget=60.0) == ()
+
+
+def test_lines_beyond_the_window_are_not_asked_for(filler: GapFiller) -> None:
+    long = tuple(f"value_{number} = compute({number})\n" for number in range(100))
+    found = filler.continue_diff(replace(QUESTION, lines=long, related=tuple(range(100))), budget=60.0)
+    assert all(one.end < 50 for one in found)
+
+
+def test_it_stops_at_once_and_without_a_budget_finds_nothing(filler: GapFiller) -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        filler.continue_diff(QUESTION, stop=stop)
+    assert filler.continue_diff(QUESTION, budget=0.0) == ()
+    assert filler.continue_diff(QUESTION, budget=60.0), "what was stopped does no harm"
+
+
+def test_smollm2_was_not_taught_diffs(tmp_path: Path) -> None:
+    from tiny_model import write_tiny_model
+
+    assert not loading.load(str(write_tiny_model(tmp_path)), RUNTIME).knows_diffs

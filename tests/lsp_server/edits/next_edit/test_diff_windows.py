@@ -1,0 +1,178 @@
+"""From recent edits to hunks and windows, and from a changed line to an offer. No model."""
+
+from __future__ import annotations
+
+import pytest
+
+from lacuna.engine.diff_api import LineChange
+from lacuna.lsp_server.documents.text import Text
+from lacuna.lsp_server.edits.next_edit.change import Change, change_of
+from lacuna.lsp_server.edits.next_edit.diff_search import found, is_sure, speaks_against
+from lacuna.lsp_server.edits.next_edit.diff_windows import ABOVE, LINES, WINDOWS, DiffWindow, diff_windows
+from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose
+from lacuna.lsp_server.edits.next_edit.offers import Quiet
+from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits
+from lacuna.lsp_server.edits.next_edit.site import Version
+
+URI = "file:///registry.py"
+REGISTRY = """\
+import os
+
+
+class Registry:
+    def __init__(self):
+        self.handlers = []
+
+    def register(self, name, handler):
+        self.handlers.append((name, handler))
+
+    def names(self):
+        return sorted(self.handlers)
+"""
+
+
+class Edited:
+    """A document in which edits were made one after the other, and what is asked of it."""
+
+    def __init__(self, text: str, *replacements: tuple[str, str]) -> None:
+        recent = RecentEdits()
+        recent.notice(URI, Text(text))
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new, 1)
+            recent.notice(URI, Text(text))
+        self.text, self.recent = text, recent.of(URI)
+        change = change_of(self.recent[0], text)
+        assert change is not None
+        self.change: Change = change
+        self.version = Version(URI, text, "python", self.recent[0], tuple((e.start, e.end) for e in self.recent))
+
+    def windows(self) -> list[DiffWindow]:
+        return list(diff_windows("registry.py", self.text, self.recent, self.change))
+
+    def offered(self, start: int, end: int, *lines: str) -> tuple[Quiet | None, str]:
+        """What speaks against a change of the first window's lines, and the text with it."""
+        window, change = self.windows()[0], LineChange(start, end, lines, 9.0, 9.0)
+        one = found(self.version, window, change)
+        text = self.text[: one.start] + one.text + self.text[one.end :]
+        return speaks_against(self.version, self.change, window, change), text
+
+
+LIST_TO_DICT = Edited(REGISTRY, ("self.handlers = []", "self.handlers = {}"))
+
+
+def test_an_edit_is_a_hunk_of_its_lines_and_the_window_below_it_is_the_first() -> None:
+    question = LIST_TO_DICT.windows()[0].question
+    (hunk,) = question.hunks
+    assert (hunk.removed, hunk.added) == (("        self.handlers = []\n",), ("        self.handlers = {}\n",))
+    assert hunk.above == ("\n", "class Registry:\n", "    def __init__(self):\n") and len(hunk.above) == ABOVE
+    assert hunk.line == 3
+    lines = LIST_TO_DICT.text.splitlines(keepends=True)
+    assert (question.above, question.line, list(question.lines)) == ((), 7, lines[6:16])
+    assert question.related == (2, 5), "the lines that say `handlers`"
+
+
+def test_a_line_that_is_put_between_others_is_all_of_its_hunk() -> None:
+    added = Edited(REGISTRY, ("[]\n", "[]\n        self.names = []\n"))
+    (hunk,) = added.windows()[0].question.hunks
+    assert (hunk.removed, hunk.added) == ((), ("        self.names = []\n",))
+
+
+def test_hunks_are_told_in_the_order_they_were_made_in() -> None:
+    text = REGISTRY + "\n" * 3
+    edited = Edited(text, ("sorted(self.handlers)", "sorted(self.known)"), ("self.handlers = []", "self.known = []"))
+    hunks = edited.windows()[0].question.hunks
+    assert [hunk.added[0].strip() for hunk in hunks] == ["return sorted(self.known)", "self.known = []"]
+
+
+def test_other_windows_hold_rare_words_that_the_edit_touches() -> None:
+    far = REGISTRY + "\n# nothing\n" * 20 + "print(registry.handlers)\n" + "x = 1\n" * 30
+    windows = Edited(far, ("self.handlers = []", "self.handlers = {}")).windows()
+    assert len(windows) == 2
+    assert "print(registry.handlers)\n" in windows[1].question.lines
+    many = REGISTRY + "print(registry.handlers)\n" * 30
+    assert len(Edited(many, ("self.handlers = []", "self.handlers = {}")).windows()) == 1, "a word that is everywhere"
+
+
+@pytest.mark.parametrize("ending", ["", "\n"])
+def test_windows_are_bounded_and_say_where_their_lines_stand(ending: str) -> None:
+    text = REGISTRY + "".join(f"value_{at} = handlers_{at}\n" for at in range(100)) + "last = 1" + ending
+    edited = Edited(text, ("self.handlers = []", "self.handlers = {}"))
+    windows = edited.windows()
+    assert len(windows) <= WINDOWS
+    for window in windows:
+        assert 0 < len(window.question.lines) <= LINES
+        for at, line in enumerate(window.question.lines):
+            start, end = window.span(at, at + 1)
+            assert f"{edited.text}\n"[start:end] == line
+
+
+def test_a_line_that_is_data_ends_a_window() -> None:
+    edited = Edited(REGISTRY + "x = '" + "y" * 5000 + "'\n", ("sorted(self.handlers)", "sorted(self.known)"))
+    assert all(len(line) < 400 for window in edited.windows() for line in window.question.lines)
+
+
+def test_what_is_offered_replaces_lines() -> None:
+    against, text = LIST_TO_DICT.offered(2, 3, "        self.handlers[name] = handler\n")
+    assert against is None
+    assert text == REGISTRY.replace("= []", "= {}").replace(".append((name, handler))", "[name] = handler")
+
+
+def test_lines_at_both_ends_that_stay_are_no_part_of_the_offer() -> None:
+    window = LIST_TO_DICT.windows()[0]
+    both = ("    def register(self, name, handler):\n", "        self.handlers[name] = handler\n")
+    one = found(LIST_TO_DICT.version, window, LineChange(1, 3, both, 9.0, 9.0))
+    assert one.text == both[1]
+    assert LIST_TO_DICT.text[one.start : one.end] == "        self.handlers.append((name, handler))\n"
+
+
+def test_lines_that_come_before_another_one_are_told_from_it() -> None:
+    window = LIST_TO_DICT.windows()[0]
+    one = found(LIST_TO_DICT.version, window, LineChange(4, 4, ("    @property\n",), 9.0, 9.0))
+    assert (one.start, one.text) == (one.end, "    @property\n")
+    assert (one.line, one.new_line) == ("    def names(self):", "    @property\n    def names(self):")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "lines"),
+    [
+        (2, 3, ()),  # a line that goes for nothing
+        (2, 3, ("        self.handlers.append( (name, handler) )\n",)),  # the same
+        (2, 3, ("        self.handlers = {}\n",)),  # what the user has just written
+        (4, 4, ("    def register(self, name, handler):\n",)),  # what stands in the window
+        (2, 3, ("        self.handlers.append((name, handler)\n",)),  # an error more
+        (2, 3, ("        # self.handlers.append((name, handler))\n",)),  # only a comment left
+    ],
+)
+def test_what_should_not_be_offered(start: int, end: int, lines: tuple[str, ...]) -> None:
+    against, _ = LIST_TO_DICT.offered(start, end, *lines)
+    assert against is not None
+
+
+def test_a_document_without_a_last_line_end_gets_none() -> None:
+    edited = Edited(REGISTRY.rstrip("\n"), ("self.handlers = []", "self.handlers = {}"))
+    against, text = edited.offered(5, 6, "        return list(self.handlers)\n")
+    assert against is None
+    assert text.endswith("return list(self.handlers)")
+
+
+@pytest.mark.parametrize(
+    ("gain", "lift", "sure"),
+    [(4.0, 0.0, True), (0.0, 8.0, True), (0.0, 7.0, False), (3.0, 1.0, False), (-1, 20, False)],
+)
+def test_both_gain_and_lift_have_a_say(gain: float, lift: float, sure: bool) -> None:
+    assert is_sure(LineChange(0, 1, ("x\n",), gain, lift)) is sure
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "only"),
+    [
+        ('print("saved")', 'print("stored")', True),
+        ("x = 1  # one", "x = 1  # the first", True),
+        ('print(f"saved {path}")', 'print(f"saved {name}")', False),
+        ('print("saved")', 'log("saved")', False),
+    ],
+)
+def test_what_changes_nothing_but_prose(old: str, new: str, only: bool) -> None:
+    text = f"import os\n{old}\nprint(1)\n"
+    assert changes_only_prose(text, 10, 10 + len(old), new, "python") is only
