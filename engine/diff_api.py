@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from threading import Event
 from typing import Protocol, runtime_checkable
 
@@ -27,6 +28,8 @@ class DiffQuestion:
     above: tuple[str, ...]
     lines: tuple[str, ...]
     related: tuple[int, ...] = ()  # those of `lines` on which words stand that the last hunk touches
+    least_gain: float = 0.0  # nats; what has less is left out
+    enough: float = inf  # nats of gain and half of the lift; behind a change that has them none is looked for
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class LineChange:
     lines: tuple[str, ...]
     gain: float  # log-odds against the lines as they are, nats
     lift: float  # how much of that the user's hunks have made
+
+    @property
+    def preference(self) -> float:
+        """What it is ranked by. Where the base finds the lines as they are unlikely for themselves the gain says too
+        much, and where it finds any change unlikely the lift does: both have a say."""
+        return self.gain + self.lift / 2
 
 
 @runtime_checkable

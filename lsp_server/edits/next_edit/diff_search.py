@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from lacuna.engine.diff_api import LineChange
@@ -24,9 +25,7 @@ from lacuna.lsp_server.edits.next_edit.site import Version
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
 from lacuna.lsp_server.model.worker import Worker
 
-# Nats that a change must have; docs/LOG.md has what others would show. Where the base finds the lines as they are
-# unlikely for themselves the gain says too much, and where it finds any change unlikely the lift does: both have a say.
-LEAST_GAIN, SURE = 0.0, 4.0  # SURE: of gain and half of the lift
+SURE = 4.0  # nats by which a change must be preferred; docs/LOG.md has what others would show
 SAID = 3  # words and signs of a line that is not to come twice
 
 
@@ -51,17 +50,13 @@ class DiffSearch:
             if left <= 0:
                 return Quiet.OUT_OF_TIME
             quiet = Quiet.NO_BETTER
-            for offered in await self._worker.continue_diff(window.question, left):
-                if is_sure(offered) and not speaks_against(version, change, window, offered):
+            question = replace(window.question, enough=SURE)
+            for offered in await self._worker.continue_diff(question, left):
+                if offered.preference >= SURE and not speaks_against(version, change, window, offered):
                     one = found(version, window, offered)
                     if not self._refused(one.uri, one.line, one.new_line):
                         return one
         return quiet
-
-
-def is_sure(change: LineChange) -> bool:
-    """Whether a change is preferred by enough to the lines as they are."""
-    return change.gain >= LEAST_GAIN and change.gain + change.lift / 2 >= SURE
 
 
 def speaks_against(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Quiet | None:

@@ -11,7 +11,7 @@ from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
 
-HUNKS = 4  # of the user's, the last ones
+HUNKS = 3  # of the user's, the last ones
 ABOVE = 3  # lines before a change
 LINES = 10  # of a window
 WINDOWS = 4

@@ -2,8 +2,8 @@
 
 A base that has read commits knows how a unified diff goes on. Behind the user's hunks the window stands as a hunk of
 its own, and at the beginning of each of its lines the base says whether the line stays, goes, or another one comes
-before it. Where a change is likely, and likelier than if the user had changed nothing, the line goes in any case, and
-the base writes what comes in its place; the change is then scored against the lines as they are.
+before it. Where a change is likely the base writes it, and the change is scored against the lines as they are: with the
+user's hunks, and as if nothing had been changed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from lacuna.engine.text.token_healing import Boundary
 
 SECONDS = 3.0  # for one window
 PICKS = 3  # lines of a window that are changed, to see what comes of it
-LEAST_ODDS = -3.0  # nats, of a line that is: log-odds that it changes, and half of what the user's hunks add to them
-RELATED = 2.0  # nats, added to these of a line that says what the last hunk touches
+LEAST_ODDS = -3.0  # nats, that a line of these changes
+RELATED = 2.0  # nats, added to the odds of a line that says what the last hunk touches
 MOST_LINES = 6  # that go, or come, at once
 MOST_TOKENS = 160  # of the lines of a window
 HEAD_TOKENS = 400  # of what stands before them
@@ -68,33 +68,27 @@ class DiffContinuation:
                 change = self._change(window, pick, trace)
                 if change is not None and change not in found:
                     found.append(change)
-        return tuple(sorted(found, key=lambda change: -(change.gain + change.lift)))
+                if found and found[-1].preference >= question.enough:
+                    break
+        return tuple(sorted(found, key=lambda change: -change.preference))
 
     def _picks(self, window: _Window, trace: RequestTrace) -> list[Pick]:
         """The lines that are the most likely to change."""
-        made = self._odds(self._made, window.made, window, trace)
-        unmade = self._odds(self._unmade, window.unmade, window, trace)
-        related = set(window.related)
-        picks = [
-            Pick(line, sign, odds[sign] + max(0.0, odds[sign] - before[sign]) / 2 + RELATED * (line in related))
-            for line, (odds, before) in enumerate(zip(made, unmade, strict=True))
-            for sign in (GOES, COMES)
-        ]
-        return sorted((pick for pick in picks if pick.odds >= LEAST_ODDS), key=lambda pick: -pick.odds)[:PICKS]
-
-    def _odds(
-        self, context: KvContext, head: Sequence[int], window: _Window, trace: RequestTrace
-    ) -> list[dict[str, float]]:
-        """Per line, by sign, the log-odds that a line of the diff begins with it there, and not with a space."""
-        context.prefill_prefix(head, trace.check)
-        draft = [token for line in window.lines for token in line]
+        context, draft = self._made, [token for line in window.lines for token in line]
+        context.prefill_prefix(window.made, trace.check)
         starts = [sum(map(len, window.lines[:at])) for at in range(len(window.lines))]
         trace.count()
         rows = self._denoiser.log_probabilities_at(context, draft, starts)
         context.keep_draft_kv(draft, range(context.tail, context.tail + len(draft)))
-        return [self._by_sign(row) for row in rows]
+        picks = [
+            Pick(line, sign, odds + RELATED * (line in window.related))
+            for line, row in enumerate(rows)
+            for sign, odds in self._by_sign(row).items()
+        ]
+        return sorted((pick for pick in picks if pick.odds >= LEAST_ODDS), key=lambda pick: -pick.odds)[:PICKS]
 
     def _by_sign(self, row: Tensor) -> dict[str, float]:
+        """The log-odds that a line of the diff begins with a sign, and not with a space."""
         whole = {sign: float(row[ids].logsumexp(0)) for sign, ids in self._signs.items()}
         return {sign: whole[sign] - whole[STAYS] for sign in (GOES, COMES)}
 
@@ -153,7 +147,7 @@ class DiffContinuation:
         self, window: _Window, first: int, end: int, come: Sequence[str], trace: RequestTrace
     ) -> tuple[float, float] | None:
         """Log-odds of a change against the lines as they are, and how much of that the user's hunks have made; None
-        where it is too long to be scored."""
+        where it gains too little, or is too long to be scored."""
         encode, behind = self._tokenizer.encode, window.behind(end)
         gone = [token for line in window.text[first:end] for token in encode(GOES + line)]
         changed = [*gone, *(token for line in come for token in encode(COMES + line)), *behind]
@@ -161,17 +155,23 @@ class DiffContinuation:
         if len(changed) + len(same) > TAIL_TOKENS:
             return None
         before = [token for line in window.lines[:first] for token in line]
-        gains = []
-        for context, head in ((self._made, window.made), (self._unmade, window.unmade)):
-            context.prefill_prefix([*head, *before], trace.check)
-            trace.count()
-            found = self._denoiser.score(context, DraftTree([changed[:-1], same[:-1]]))
-            likely, now = (
-                sum(float(row[token]) for row, token in zip(rows, ids, strict=True))
-                for rows, ids in zip(found, (changed, same), strict=True)
-            )
-            gains.append(likely - now)
-        return gains[0], gains[0] - gains[1]
+        gain = self._gain(self._made, [*window.made, *before], changed, same, trace)
+        if gain < window.least_gain:
+            return None
+        return gain, gain - self._gain(self._unmade, [*window.unmade, *before], changed, same, trace)
+
+    def _gain(
+        self, context: KvContext, head: Sequence[int], changed: list[int], same: list[int], trace: RequestTrace
+    ) -> float:
+        """Log-odds of one continuation against another."""
+        context.prefill_prefix(head, trace.check)
+        trace.count()
+        found = self._denoiser.score(context, DraftTree([changed[:-1], same[:-1]]))
+        likely, now = (
+            sum(float(row[token]) for row, token in zip(rows, ids, strict=True))
+            for rows, ids in zip(found, (changed, same), strict=True)
+        )
+        return likely - now
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,7 @@ class _Window:
     text: tuple[str, ...]
     lines: tuple[list[int], ...]
     related: tuple[int, ...]
+    least_gain: float
     made: list[int]  # what stands before them
     unmade: list[int]
     closed: list[int]  # what stands behind them
@@ -204,7 +205,13 @@ class _Window:
             )
             if max(len(made), len(unmade)) <= HEAD_TOKENS:
                 return _Window(
-                    question.lines[: len(lines)], tuple(lines), question.related, made, unmade, encode("@@ ")
+                    question.lines[: len(lines)],
+                    tuple(lines),
+                    question.related,
+                    question.least_gain,
+                    made,
+                    unmade,
+                    encode("@@ "),
                 )
         return None
 

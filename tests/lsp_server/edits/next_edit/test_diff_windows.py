@@ -7,7 +7,7 @@ import pytest
 from lacuna.engine.diff_api import LineChange
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit.change import Change, change_of
-from lacuna.lsp_server.edits.next_edit.diff_search import found, is_sure, speaks_against
+from lacuna.lsp_server.edits.next_edit.diff_search import found, speaks_against
 from lacuna.lsp_server.edits.next_edit.diff_windows import ABOVE, LINES, WINDOWS, DiffWindow, diff_windows
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
@@ -154,14 +154,6 @@ def test_a_document_without_a_last_line_end_gets_none() -> None:
     against, text = edited.offered(5, 6, "        return list(self.handlers)\n")
     assert against is None
     assert text.endswith("return list(self.handlers)")
-
-
-@pytest.mark.parametrize(
-    ("gain", "lift", "sure"),
-    [(4.0, 0.0, True), (0.0, 8.0, True), (0.0, 7.0, False), (3.0, 1.0, False), (-1, 20, False)],
-)
-def test_both_gain_and_lift_have_a_say(gain: float, lift: float, sure: bool) -> None:
-    assert is_sure(LineChange(0, 1, ("x\n",), gain, lift)) is sure
 
 
 @pytest.mark.parametrize(

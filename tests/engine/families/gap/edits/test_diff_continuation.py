@@ -19,7 +19,8 @@ from lacuna.engine.families.gap.filler import GapFiller
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 HUNK = Hunk(1, ("a = 1\n",), ("b = 2\n",), ("c = 2\n",))
-QUESTION = DiffQuestion("a.py", (HUNK,), 7, ("\n",), ("d = b\n", "e = a\n", "f = b\n"), related=(0, 1, 2))
+LINES = ("import os\n", "for x in range(10):\n", "    print(b, x)\n", "    y = x * 2\n", "z = [b]\n")
+QUESTION = DiffQuestion("a.py", (HUNK,), 7, ("\n",), LINES, related=(0, 1, 2, 3, 4), least_gain=-1e9)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["adapter", "base alone"])
@@ -33,7 +34,7 @@ def test_the_question_is_a_unified_diff() -> None:
     assert made == (
         "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n"
         "@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+c = 2\n"
-        "@@ -7,4 +7,4 @@\n \n"
+        "@@ -7,6 +7,6 @@\n \n"
     )
     assert "".join(diff_text.unmade(QUESTION)) == made.replace("-b = 2\n+c", " c")
 
@@ -68,7 +69,7 @@ def test_gain_and_lift_are_the_bases_own_log_odds(filler: GapFiller) -> None:
             gains.append(likely - now)
         assert one.gain == pytest.approx(gains[0], abs=2e-3)
         assert one.lift == pytest.approx(gains[0] - gains[1], abs=2e-3)
-    preferences = [one.gain + one.lift for one in found]
+    preferences = [one.gain + one.lift / 2 for one in found]
     assert preferences == sorted(preferences, reverse=True)
 
 
@@ -81,6 +82,15 @@ def test_the_same_question_has_the_same_answer(filler: GapFiller) -> None:
     assert [one.gain for one in again] == pytest.approx([one.gain for one in first], abs=1e-3)
     assert all(line.endswith("\n") for one in first for line in one.lines)
     assert all(0 <= one.start <= one.end <= len(QUESTION.lines) for one in first)
+
+
+def test_it_ends_where_a_change_is_preferred_enough_and_leaves_out_what_gains_too_little(filler: GapFiller) -> None:
+    all_of_them = filler.continue_diff(QUESTION, budget=60.0)
+    assert len(filler.continue_diff(replace(QUESTION, enough=-1e9), budget=60.0)) == 1 <= len(all_of_them)
+    best = max(one.gain for one in all_of_them)
+    assert [one.gain for one in filler.continue_diff(replace(QUESTION, least_gain=best - 1e-3), budget=60.0)] == [
+        pytest.approx(best, abs=1e-3)
+    ]
 
 
 def test_the_oldest_hunks_are_left_out_where_all_do_not_fit(filler: GapFiller) -> None:
