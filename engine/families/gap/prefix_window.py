@@ -10,7 +10,7 @@ from lacuna.engine.api import Snippet
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 WINDOW = 512  # tokens a window may hold
-JUMP = 128  # tokens that a new window leaves free, to be typed into before the next jump
+JUMP = WINDOW // 4  # tokens that a new window leaves free, to be typed into before the next jump
 OPENING = 256  # characters by which a window is found again after edits above it
 SNIPPETS = 192  # tokens of snippets at the head of a window
 
@@ -18,8 +18,10 @@ SNIPPETS = 192  # tokens of snippets at the head of a window
 class PrefixWindow:
     """Remembers its own beginning as text, so it needs no line numbers and stands still while lines above it move."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, tokens: int = WINDOW) -> None:
+        """`tokens` that a window may hold; a new one leaves a quarter of them free."""
         self._tokenizer = tokenizer
+        self._tokens, self._jump = tokens, tokens // 4
         self._opening = ""
         self._head: tuple[Snippet, ...] = ()
         self._above, self._length = "", 0  # of the last prefix: what stood above the window, and characters in it
@@ -35,7 +37,7 @@ class PrefixWindow:
         start = self._found_again(prefix)
         if start < 0 or not self._fits(prefix[start:], is_whole=start == 0):
             self._head = self.choose(snippets)
-            start = self._line(prefix, WINDOW - JUMP - self._size(joined(self._head)))
+            start = self._line(prefix, self._tokens - self._jump - self._size(joined(self._head)))
             self._opening = prefix[start : start + OPENING]
         self._above, self._length = prefix[:start], len(prefix) - start
         return self._head, start
@@ -58,10 +60,10 @@ class PrefixWindow:
         """Whether a window has room for the text, and the text, unless it is all there is, is enough for one."""
         head = joined(self._head)
         size = self._size(head + text)
-        if size > WINDOW:
+        if size > self._tokens:
             return False
         # On its own the text has at least the tokens that it adds, so it is seldom encoded a second time.
-        return is_whole or size - self._size(head) >= JUMP or self._size(text) >= JUMP
+        return is_whole or size - self._size(head) >= self._jump or self._size(text) >= self._jump
 
     def choose(self, snippets: Sequence[Snippet]) -> tuple[Snippet, ...]:
         """The most useful, which are the last, while they fit."""
