@@ -42,9 +42,9 @@ def needed(model: str, runtime: Runtime) -> Memory:
         from lacuna.engine.families.diffusion_gemma import memory
 
         return memory.needed(directory, runtime)
-    from lacuna.engine.families.gap import loading
+    from lacuna.engine.families.gap import memory as gap_memory
 
-    return loading.needed(model, runtime)
+    return gap_memory.needed(model, runtime)
 
 
 def takes_adapter(model: str, adapter_name: str) -> bool:

@@ -20,7 +20,7 @@ class Memory:
     cache: int  # keys and values of all documents that are kept
     activations: int  # what else lives during a pass
     formats: tuple[str, ...] = ()  # in which weights stay packed, in words
-    products: str = ""  # how a GPU multiplies with packed weights, in words
+    products: str = ""  # how packed weights are multiplied with, in words
     smaller: str = ""  # what to do for weights that take less, in words
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -14,11 +13,7 @@ from lacuna.engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
 from lacuna.engine.families.diffusion_gemma.packed_experts import AT_ONCE
-from lacuna.engine.layers import packed_kernels, weight_files
-from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, GGUF_FORMATS, INT4_FORMAT
-from lacuna.engine.layers.dialects.stored_fields import CODECS
-from lacuna.engine.layers.dialects.translate import Plan, Planned
-from lacuna.engine.layers.quantized.codec import Codec
+from lacuna.engine.layers import packed_memory, weight_files
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
 
@@ -34,10 +29,9 @@ def needed(directory: Path, runtime: Runtime) -> Memory:
     one = estimate(config, size, min(PROMPT_TOKENS, config.max_position_embeddings))
     plan = checkpoint.planned(directory, config) if weight_files.exist(directory) else None
     if plan is not None:
-        weights = sum(_loaded(planned, runtime) for planned in plan.weights.values())
-        refused = _refused(plan, runtime)
-        decoded = max((_decoded(planned, refused, runtime) for planned in plan.weights.values()), default=0)
-        products = _in_words(refused, runtime)
+        weights = sum(packed_memory.loaded(planned, runtime) for planned in plan.weights.values())
+        decoded = packed_memory.decoded(plan, runtime, 1 if runtime.device == "cpu" else AT_ONCE)
+        products = packed_memory.in_words(plan, runtime)
         one = Memory(weights, one.cache, one.activations + decoded, tuple(plan.formats()), products)
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
     packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
@@ -63,42 +57,6 @@ def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> M
     # Logits and probabilities in float32 outweigh everything else that lives during a step.
     logits = config.canvas_length * config.vocab_size * 4
     return Memory(weights, cache * element_size, 3 * logits)
-
-
-def _refused(plan: Plan, runtime: Runtime) -> dict[type[Codec], str]:
-    """Every codec of a plan, and why kernels do not multiply with it: "" where they do."""
-    formats = {planned.layout.format for planned in plan.weights.values()} - {FLOAT_FORMAT}
-    kinds = sorted({CODECS[name] for name in formats}, key=lambda kind: kind.__name__)
-    return {kind: packed_kernels.refusal(kind, runtime.device, runtime.torch_dtype) for kind in kinds}
-
-
-def _in_words(refused: Mapping[type[Codec], str], runtime: Runtime) -> str:
-    """How a GPU multiplies with packed weights."""
-    if runtime.device == "cpu":
-        return ""
-    return "; ".join(
-        f"{packed_kernels.in_capitals(kind)} {packed_kernels.in_words(why)}" for kind, why in refused.items()
-    )
-
-
-def _loaded(planned: Planned, runtime: Runtime) -> int:
-    """Bytes of a weight: packed ones stay so, but torch's int4 product on CPU has a centre beside every scale."""
-    fields = planned.fields(runtime.torch_dtype)
-    by_torch = planned.layout.format == INT4_FORMAT and (runtime.device, runtime.dtype) == ("cpu", "bfloat16")
-    centres = prod(fields["scale"][0]) * 2 if by_torch else 0
-    return planned.nbytes(runtime.torch_dtype) + centres
-
-
-def _decoded(planned: Planned, refused: Mapping[type[Codec], str], runtime: Runtime) -> int:
-    """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product. GGUF's are
-    levels and numbers in float32 first. Kernels do not decode as a whole."""
-    if planned.layout.format == FLOAT_FORMAT or not refused[CODECS[planned.layout.format]]:
-        return 0
-    experts = planned.shape[0] if len(planned.shape) == 3 else 1
-    at_once = min(experts, 1 if runtime.device == "cpu" else AT_ONCE)
-    size = runtime.torch_dtype.itemsize
-    each = 8 + size if planned.layout.format in GGUF_FORMATS.values() else 3 * size
-    return each * prod(planned.shape[-2:]) * at_once
 
 
 def _slots(config: DiffusionGemmaConfig, layer: int, context: int) -> int:
