@@ -60,6 +60,17 @@ def takes_adapter(model: str, adapter_name: str) -> bool:
     return True
 
 
+def own_adapter(model: str) -> Path | None:
+    """The directory of the adapter that a model of this name, or in this directory, has; None where it has none. Raises
+    ModelMissing and LoadError."""
+    if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:
+        return None
+    from lacuna.engine.families.gap import loading, lora
+
+    directory = loading.adapter_directory(model)
+    return directory if directory is not None and (directory / lora.CONFIG).exists() else None
+
+
 def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     """The adapter that `load` takes; None for a model that needs none. Raises as `load`."""
     if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:

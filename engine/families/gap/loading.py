@@ -39,6 +39,7 @@ from lacuna.engine.untrusted.load_error import LoadError
 
 TOKENS = frozenset({EMBEDDING, HEAD})
 ADAPTERS = Path(__file__).parents[2] / "adapters"
+ADAPTER = "adapter"  # inside a model directory, where other engines do not take it for their own
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,12 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
 
 
 def adapter_directory(model: str) -> Path | None:
-    """Where a model's adapter is: with us for a model we know by name, else beside the model; None for a base in the
-    FIM layout that has none. Raises ModelMissing and LoadError."""
+    """Where a model's adapter is: with us for a model we know by name, else beside the model or in ADAPTER there; None
+    for a base in the FIM layout that has none. Raises ModelMissing and LoadError."""
     directory = ADAPTERS / model if model in model_store.NAMED_MODELS else model_store.find(model)
-    if (directory / lora.CONFIG).exists():
-        return directory
+    for place in (directory, directory / ADAPTER):
+        if (place / lora.CONFIG).exists():
+            return place
     config = read_config(model_store.find(model))
     return None if config.model_type == architectures.QWEN2 else directory
 

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import packed_checkpoints as packed
 import pytest
 import torch
+from packed_gap_model import GAP, WRITERS, loaded, log_probs
 from safetensors.torch import load_file, save_file
-from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine import load
-from lacuna.engine.api import Gap
 from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.engine.layers import int8_linear
 from lacuna.engine.layers.int8_linear import Int8Linear
 from lacuna.engine.untrusted.load_error import LoadError
 
-WRITERS: dict[str, Callable[[Path], Path]] = {"two reads": write_tiny_model, "FIM": write_tiny_fim_model}
 KINDS = ("fp8 per channel", "int4 g32", "int4 g64", "int4 g32, asymmetric", "nvfp4 of compressed-tensors", "mxfp4")
-GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python", max_tokens=4)
 
 
 def made(directory: Path, layout: str, kind: str = "int4 g32") -> Path:
@@ -34,22 +29,6 @@ def made(directory: Path, layout: str, kind: str = "int4 g32") -> Path:
         for name in ("tokenizer.json", "adapter_config.json", "adapter_model.safetensors"):
             shutil.copy(source / name, target / name)
     return directory
-
-
-def loaded(directory: Path, dtype: str = "float32") -> GapFiller:
-    filler = load.load(str(directory), Runtime("cpu", dtype, 1, "tests"))
-    assert isinstance(filler, GapFiller)
-    return filler
-
-
-@torch.inference_mode()
-def log_probs(filler: GapFiller, *, adapted: bool) -> torch.Tensor:
-    """Of twelve tokens read from the left by the base, or by the layers of the canvas pass."""
-    base, tokens = filler.denoiser.base, 12
-    ids, mask = list(range(40, 40 + tokens)), torch.ones(tokens, tokens, dtype=torch.bool).tril()
-    layers = filler.denoiser._canvas_layers if adapted else base.layers
-    hidden = base.forward(base.embed(ids), torch.arange(tokens), base.cache(tokens), 0, 0, mask, layers)
-    return base.log_probabilities(hidden)
 
 
 @pytest.mark.parametrize("layout", WRITERS)
