@@ -245,6 +245,17 @@ def test_the_command(tmp_path: Path) -> None:
     assert unknown.returncode == 2 and "int4, int4-experts, nvfp4, fp8" in unknown.stderr
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_int4_fills_gaps_on_a_cpu(tmp_path: Path, dtype: str) -> None:
+    """In bfloat16 by torch's int4 product, expert by expert."""
+    source, target = tiny.write(tmp_path / "source", **packed.SHAPE), tmp_path / "out"
+    quantize(source, target, Options("int4"), quiet)
+    runtime = Runtime("cpu", dtype, 1, "tests")
+    assert ("torch's int4 product" in engine.needed(str(target), runtime).products) == (dtype == "bfloat16")
+    gap = Gap("def f(x):\n    return ", "\n", "python", max_tokens=4)
+    assert engine.load(str(target), runtime).infill(gap)
+
+
 @pytest.mark.parametrize(
     ("recipe", "size"), [("int4", 16.03e9), ("int4-experts", 17.67e9), ("nvfp4", 16.03e9), ("fp8", 26.05e9)]
 )
