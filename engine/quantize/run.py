@@ -142,7 +142,8 @@ def _put(writer: Writer, job: Job, tensor: torch.Tensor, options: Options, error
     lost = math.sqrt(quantized.lost / quantized.whole) if quantized.whole else 0.0
     if lost > MOST_LOST[job.kind]:
         raise QuantizeError(
-            f"{job.module} would lose {lost:.1%} in {job.kind}, and {MOST_LOST[job.kind]:.0%} is the most"
+            f"{job.module} would lose {lost:.1%} in {job.kind}, and {MOST_LOST[job.kind]:.0%} is the most: choose "
+            f"another form than {options.recipe}"
         )
     found = _PART.search(job.module.replace(".moe.experts.", ".experts."))
     assert found is not None, f"{job.module} is in no layer"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +18,12 @@ from packed_gap_model import GAP, WRITERS, loaded, log_probs
 from safetensors.torch import load_file, save_file
 from test_quantize import dequantized, quiet, tensors
 
+from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.gap import lora
 from lacuna.engine.quantize.run import REPORT, Options, quantize
 from lacuna.engine.quantize.sources import QuantizeError
 from lacuna.engine.quantize.unfinished import LOCK, check_room
+from lacuna.engine.train import frozen
 from lacuna.engine.untrusted.load_error import LoadError
 
 KINDS = {"int4": torch.int32, "nvfp4": torch.uint8, "fp8": torch.float8_e4m3fn}
@@ -160,6 +165,38 @@ def test_what_cannot_be_quantized(source: Path, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"neither model\.safetensors nor"):
         quantize(source, tmp_path / "out", Options("int4"), quiet)
     assert not (tmp_path / "out.unfinished").exists()
+
+
+def test_no_adapter_is_trained_on_quantized_weights(source: Path, tmp_path: Path) -> None:
+    quantize(source, tmp_path / "out", Options("fp8"), quiet)
+    with pytest.raises(LoadError, match="is quantized, and adapters are trained on floats: take the original"):
+        frozen.load(str(tmp_path / "out"), Runtime("cpu", "float32", 0, "tests"))
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from lacuna.engine.quantize.run import Options, quantize
+def stop(done, total):
+    if done == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+quantize(Path(sys.argv[1]), Path(sys.argv[2]), Options("int4", shard_bytes=20_000), stop)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGKILL")
+def test_a_run_that_is_killed_leaves_nothing_that_loads_and_goes_on(source: Path, tmp_path: Path) -> None:
+    options = Options("int4", shard_bytes=20_000)
+    quantize(source, tmp_path / "whole", options, quiet)
+    for matrix in (1, 9, 20):
+        command = [sys.executable, "-c", STOPPED, str(source), str(tmp_path / "out"), str(matrix)]
+        assert subprocess.run(command).returncode == -signal.SIGKILL
+        assert not (tmp_path / "out").exists() and not (tmp_path / "out.unfinished" / "config.json").exists()
+    quantize(source, tmp_path / "out", options, quiet)
+    found, expected = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("out", "whole")
+    )
+    assert found == expected
 
 
 def test_the_command(source: Path, tmp_path: Path) -> None:
