@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lacuna.engine.api import Filler
+from lacuna.engine.device import memory
 from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.store import model_store
@@ -18,20 +19,45 @@ DIFFUSION_GEMMA = "diffusion_gemma"
 def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     """A model by name or directory, with another adapter than its own where one is named.
 
-    Raises ModelMissing, LoadError, and ValueError for an adapter that is not there.
+    Raises ModelMissing, LoadError, which says what to choose instead where memory is not enough, and ValueError for an
+    adapter that is not there.
     """
     directory = model_store.find(model)
-    if _model_type(directory) == DIFFUSION_GEMMA:
-        from lacuna.engine.families.diffusion_gemma import filler as diffusion_gemma
-        from lacuna.engine.families.diffusion_gemma import memory
+    free = memory.available(runtime)
+    try:
+        if _model_type(directory) == DIFFUSION_GEMMA:
+            if adapter_name:
+                raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
+            return _diffusion_gemma(model, directory, runtime, free)
+        from lacuna.engine.families.gap import loading, lora
 
-        if adapter_name:
-            raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
-        memory.check_room(directory, runtime)
-        return diffusion_gemma.load(directory, runtime)
-    from lacuna.engine.families.gap import loading, lora
+        return loading.load(model, runtime, lora.trained(adapter_name) if adapter_name else None)
+    except (RuntimeError, MemoryError) as error:
+        if not memory.is_out(error):
+            raise
+        instead = _instead(model, runtime, free)
+        raise LoadError(f"{directory} is more than {runtime.device} has memory for: {instead}") from error
 
-    return loading.load(model, runtime, lora.trained(adapter_name) if adapter_name else None)
+
+def _diffusion_gemma(model: str, directory: Path, runtime: Runtime, free: int) -> Filler:
+    """Weights that are more than the memory there is are not begun: else a GPU says so in terms of its allocator, and a
+    system ends the process."""
+    from lacuna.engine.families.diffusion_gemma import filler
+
+    weights = needed(model, runtime).weights
+    if weights > free:
+        raise LoadError(
+            f"{directory} has weights of {weights / 1e9:.1f} GB, and {runtime.device} has {free / 1e9:.1f} GB "
+            f"available: {_instead(model, runtime, free)}"
+        )
+    return filler.load(directory, runtime)
+
+
+def _instead(model: str, runtime: Runtime, free: int) -> str:
+    """What to choose where a model does not fit."""
+    from lacuna.engine.quantize import forms
+
+    return forms.advice(model, forms.forms(model, runtime, free), needed(model, runtime))
 
 
 def needed(model: str, runtime: Runtime) -> Memory:
@@ -39,12 +65,12 @@ def needed(model: str, runtime: Runtime) -> Memory:
     headers of the weights, and raises as `load`."""
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
-        from lacuna.engine.families.diffusion_gemma import memory
+        from lacuna.engine.families.diffusion_gemma import memory as of_diffusion_gemma
 
-        return memory.needed(directory, runtime)
-    from lacuna.engine.families.gap import loading
+        return of_diffusion_gemma.needed(directory, runtime)
+    from lacuna.engine.families.gap import memory as of_gap
 
-    return loading.needed(model, runtime)
+    return of_gap.needed(model, runtime)
 
 
 def takes_adapter(model: str, adapter_name: str) -> bool:
@@ -58,6 +84,17 @@ def takes_adapter(model: str, adapter_name: str) -> bool:
     except LoadError:
         return False
     return True
+
+
+def own_adapter(model: str) -> Path | None:
+    """The directory of the adapter that a model of this name, or in this directory, has; None where it has none. Raises
+    ModelMissing and LoadError."""
+    if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:
+        return None
+    from lacuna.engine.families.gap import loading, lora
+
+    directory = loading.adapter_directory(model)
+    return directory if directory is not None and (directory / lora.CONFIG).exists() else None
 
 
 def adapter_in_words(model: str, adapter_name: str = "") -> str | None:

@@ -75,11 +75,11 @@ def reference(
     return model
 
 
-def write(directory: Path) -> Path:
-    """A whole model directory, with a tokenizer."""
+def write(directory: Path, **changes: object) -> Path:
+    """A whole model directory, with a tokenizer; `changes` of its config."""
     directory.mkdir(parents=True, exist_ok=True)
     size = tiny_gemma_tokenizer.size(tiny_gemma_tokenizer.write(directory))
-    reference(0, 64, 0.3, vocab_size=size).save_pretrained(directory)
+    reference(0, 64, 0.3, vocab_size=size, **changes).save_pretrained(directory)
     settings = {"eos_token_id": [1, 5], "max_denoising_steps": 4}
     (directory / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return directory

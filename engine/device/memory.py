@@ -20,8 +20,7 @@ class Memory:
     cache: int  # keys and values of all documents that are kept
     activations: int  # what else lives during a pass
     formats: tuple[str, ...] = ()  # in which weights stay packed, in words
-    products: str = ""  # how a GPU multiplies with packed weights, in words
-    smaller: str = ""  # what to do for weights that take less, in words
+    products: str = ""  # how packed weights are multiplied with, in words
 
     @property
     def total(self) -> int:
@@ -41,6 +40,24 @@ def available(runtime: Runtime) -> int:
     machine = int(psutil.virtual_memory().available)  # an Apple GPU shares the machine's memory
     container = cgroup.limits().free_memory
     return machine if container is None else min(machine, container)
+
+
+def is_out(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left: torch's own of a GPU, or that of its allocators elsewhere."""
+    import torch
+
+    says = isinstance(error, RuntimeError) and re.search(r"out of memory|DefaultCPUAllocator", str(error)) is not None
+    return says or isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
+def explained(error: BaseException) -> str:
+    """An error in words; where memory ran out, with what to choose instead."""
+    if is_out(error):
+        return (
+            "there is not enough memory left: close other programs, or choose a smaller model, or weights in fewer "
+            "bits (`lacuna doctor --model` says which fit, `lacuna quantize` makes them)"
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def give_back() -> None:

@@ -25,8 +25,6 @@ class Int4Linear(Unfused):
     occupy 66 MB (203).
     """
 
-    rows = 1  # no padding: nothing is compiled per row count
-
     def __init__(self, grid: Grid) -> None:
         """`grid` is one that `is_exact`."""
         self.shape = (grid.levels.shape[0], grid.levels.shape[1] * GROUP)

@@ -32,8 +32,6 @@ class Int8Linear(Unfused):
     and 0.35, 8 rows 0.28 and 0.69, 32 rows 1.0 and 2.5, 64 rows 2.0 and 4.0; a quarter of the memory.
     """
 
-    rows = 1  # no padding: nothing is compiled per row count
-
     def __init__(self, weight: Tensor, planes: int = 1) -> None:
         """`planes`: 2 quantises what is left of an input once it is quantised, too, at twice the rows."""
         self.shape = tuple(weight.shape)

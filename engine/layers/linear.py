@@ -37,6 +37,9 @@ class Matrix(Protocol):
 class Unfused:
     """The ways on from a product that no kernel goes along with."""
 
+    shape: tuple[int, ...]
+    rows = 1  # no padding: nothing is compiled per row count
+
     def __call__(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 

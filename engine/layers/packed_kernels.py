@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lacuna.engine.kernels import availability
 from lacuna.engine.kernels.weights import Weights
+from lacuna.engine.layers.linear import Unfused
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.fp8 import Fp8
 from lacuna.engine.layers.quantized.int4 import Int4
@@ -47,7 +48,7 @@ def experts(gate_up: Tensor | Codec, down: Tensor | Codec, dtype: torch.dtype) -
     return lambda x, expert, share: mixture(x, expert, share, first, second)
 
 
-class KernelLinear:
+class KernelLinear(Unfused):
     """`y = x W^T` for x of shape [..., in]: W is decoded inside the product."""
 
     def __init__(self, weights: Weights) -> None:
@@ -55,6 +56,7 @@ class KernelLinear:
 
         self._multiply = multiply
         self._weights = weights
+        self.shape = (weights.outputs, weights.inner)
         parts = (weights.payload, weights.scale, weights.zero, weights.whole)
         self.nbytes = sum(part.nbytes for part in parts if part is not None)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lacuna.engine.layers import packed_kernels
-from lacuna.engine.layers.linear import Linear, product
+from lacuna.engine.layers.linear import Linear, Matrix, Unfused, product
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.int4 import GROUPS, Int4
 
@@ -19,47 +19,54 @@ Product = Callable[[Tensor], Tensor]
 OUTPUTS = 16  # torch's int4 product on CPU wants a multiple of them
 
 
-def linear(*weights: Weight, dtype: torch.dtype) -> Product:
+def linear(*weights: Weight, dtype: torch.dtype) -> Matrix:
     """x -> x W^T for x of shape [tokens, in] in `dtype`, and W of shape [out, in].
 
     The outputs of several matrices stand one beside the other. A codec stays as it is packed, but for torch's int4
     product on CPU, which takes the same bits in another order.
     """
-    floats = [weight for weight in weights if isinstance(weight, Tensor)]
-    if len(floats) == len(weights):
-        return Linear(floats[0] if len(floats) == 1 else torch.cat(floats))
-    parts = [_one(weight, dtype) for weight in weights]
-    return parts[0] if len(parts) == 1 else SideBySide(parts)
+    return joined([weight if isinstance(weight, Tensor) else _packed(weight, dtype) for weight in weights])
 
 
-def floats(weight: Weight) -> Tensor:
+def joined(parts: Sequence[Tensor | Matrix], pack: Callable[[Tensor], Matrix] = Linear) -> Matrix:
+    """A product with several matrices, as if their rows were one matrix; `pack` makes it of those in floats."""
+    floats = [part for part in parts if isinstance(part, Tensor)]
+    if len(floats) == len(parts):
+        return pack(floats[0] if len(floats) == 1 else torch.cat(floats))
+    matrices = [pack(part) if isinstance(part, Tensor) else part for part in parts]
+    return matrices[0] if len(matrices) == 1 else SideBySide(matrices)
+
+
+def floats(weight: Weight | Matrix) -> Tensor:
     """A weight that is no matrix, and that no dialect may pack."""
     assert isinstance(weight, Tensor), "the dialect is to refuse a codec here"
     return weight
 
 
-class SideBySide:
+class SideBySide(Unfused):
     """Products with several matrices, as if their rows were one matrix: each may have a codec of its own."""
 
-    def __init__(self, parts: Sequence[Product]) -> None:
+    def __init__(self, parts: Sequence[Matrix]) -> None:
         self._parts = parts
+        self.shape = (sum(part.shape[0] for part in parts), parts[0].shape[1])
 
     def __call__(self, x: Tensor) -> Tensor:
         return torch.cat([part(x) for part in self._parts], dim=-1)
 
 
-class DecodedLinear:
+class DecodedLinear(Unfused):
     """A matrix that is decoded for every product: the packed weights are all that is kept."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
+        self.shape = codec.shape
         self.nbytes = codec.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         return product(x, self._codec.decode(x.dtype).t())
 
 
-class Int4CpuLinear:
+class Int4CpuLinear(Unfused):
     """An int4 matrix in bfloat16 on CPU by torch's own product, which computes with the exact weights in float32.
 
     2816 -> 1408 in groups of 32, one core of an Intel Xeon (AMX): 1 token 0.2 ms, 16 tokens 1.4, 256 tokens 22.5;
@@ -73,6 +80,7 @@ class Int4CpuLinear:
         pairs = torch.stack([codec.scale.bfloat16(), _centre(codec).bfloat16()], dim=-1)  # [out, groups, 2]
         self._scales = pairs.transpose(0, 1).contiguous()
         self._group = codec.group
+        self.shape = codec.shape
         self.nbytes = self._levels.nbytes + self._scales.nbytes
 
     @staticmethod
@@ -91,12 +99,10 @@ class Int4CpuLinear:
         return torch.ops.aten._weight_int4pack_mm_for_cpu(x.contiguous(), self._levels, self._group, self._scales)
 
 
-def _one(weight: Weight, dtype: torch.dtype) -> Product:
-    if isinstance(weight, Tensor):
-        return Linear(weight)
-    if isinstance(weight, Int4) and Int4CpuLinear.is_exact(weight, dtype):
-        return Int4CpuLinear(weight)
-    return packed_kernels.linear(weight, dtype) or DecodedLinear(weight)
+def _packed(codec: Codec, dtype: torch.dtype) -> Matrix:
+    if isinstance(codec, Int4) and Int4CpuLinear.is_exact(codec, dtype):
+        return Int4CpuLinear(codec)
+    return packed_kernels.linear(codec, dtype) or DecodedLinear(codec)
 
 
 def _centre(codec: Int4) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from lacuna.engine.kernels import availability
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, Matrix, padded
+from lacuna.engine.layers.packed_linear import floats, joined
 from lacuna.engine.layers.rope import Rope
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
@@ -77,18 +78,21 @@ def layer_name(layer: int, name: str) -> str:
 class Layer:
     """One decoder layer's weights."""
 
-    def __init__(self, weights: Mapping[str, Tensor], pack: Callable[[Tensor], Matrix] = Linear) -> None:
-        """`weights` maps the checkpoint's names inside a layer to tensors; `pack` makes what is multiplied with."""
-        projections = [weights[f"self_attn.{name}_proj.weight"] for name in "qkv"]
-        biases = [weights[bias] for name in "qkv" if (bias := f"self_attn.{name}_proj.bias") in weights]
-        self.input_layernorm = weights["input_layernorm.weight"]
-        self.qkv_proj = pack(torch.cat(projections))  # [queries + keys + values, hidden]
+    def __init__(self, weights: Mapping[str, Tensor | Matrix], pack: Callable[[Tensor], Matrix] = Linear) -> None:
+        """`weights` maps the checkpoint's names inside a layer to tensors, of which `pack` makes what is multiplied
+        with, or to matrices in another form."""
+
+        def matrix(*names: str) -> Matrix:
+            return joined([weights[f"{name}_proj.weight"] for name in names], pack)
+
+        attention = [f"self_attn.{name}" for name in "qkv"]
+        biases = [floats(weights[bias]) for name in attention if (bias := f"{name}_proj.bias") in weights]
+        self.input_layernorm = floats(weights["input_layernorm.weight"])
+        self.qkv_proj = matrix(*attention)  # [queries + keys + values, hidden]
         self.qkv_bias = torch.cat(biases) if biases else None  # [queries + keys + values]
-        self.o_proj = pack(weights["self_attn.o_proj.weight"])
-        self.post_attention_layernorm = weights["post_attention_layernorm.weight"]
-        self.gate_proj = pack(weights["mlp.gate_proj.weight"])
-        self.up_proj = pack(weights["mlp.up_proj.weight"])
-        self.down_proj = pack(weights["mlp.down_proj.weight"])
+        self.o_proj = matrix("self_attn.o")
+        self.post_attention_layernorm = floats(weights["post_attention_layernorm.weight"])
+        self.gate_proj, self.up_proj, self.down_proj = matrix("mlp.gate"), matrix("mlp.up"), matrix("mlp.down")
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import torch
 from lacuna.engine.layers.dialects.translate import Plan
 from lacuna.engine.layers.safetensors_file import TYPES, Header
 from lacuna.engine.quantize.nvfp4 import BLOCK
-from lacuna.engine.quantize.quantizers import GROUP
+from lacuna.engine.quantize.quantizers import GROUP, Unquantizable
 from lacuna.engine.quantize.recipe import FP8, INT4, NVFP4, Recipe
 from lacuna.engine.store.safetensors_stream import Layout, size
 
 SHARD_BYTES = 4_000_000_000
+WHOLE = {INT4: GROUP, NVFP4: BLOCK, FP8: 1}  # weights of one row that share a scale
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class Job:
 
 
 def jobs(headers: Mapping[str, Header], plan: Plan, recipe: Recipe, text_only: bool) -> list[Job]:
-    """In the order in which the source's tensors have their names. What has no place in the plan is vision."""
+    """In the order in which the source's tensors have their names. What has no place in the plan is vision.
+
+    Raises Unquantizable for rows that the recipe cannot cut into whole groups.
+    """
     found: list[Job] = []
     for name in sorted(headers):
         header, place = headers[name], plan.places.get(name)
@@ -73,6 +77,10 @@ def jobs(headers: Mapping[str, Header], plan: Plan, recipe: Recipe, text_only: b
             found.append(Job(name, name.removesuffix(".weight"), kind, header.shape, dtype))
         else:
             found += _of_bank(name, kind, header.shape, dtype)
+        if kind and header.shape[-1] % WHOLE[kind]:
+            raise Unquantizable(
+                f"{name} has rows of {header.shape[-1]:,} weights, no whole groups of {WHOLE[kind]}: choose fp8"
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which weights become what, and what config.json says of it."""
+"""What becomes what: a quantizer for each kind of weights, and the claim that other engines read it by."""
 
 from __future__ import annotations
 
@@ -8,62 +8,80 @@ from dataclasses import dataclass
 from typing import Any
 
 INT4, NVFP4, FP8 = "int4", "nvfp4", "fp8"
-EXPERTS = re.compile(r".*\.experts\.(gate_up|down)_proj")
-DENSE = re.compile(r".*\.layers\.\d+\.(self_attn|mlp)\.\w+_proj\.weight")
-# Left as they are: a router's choice hangs on small differences, and what self-conditioning adds goes into every layer.
-LEFT = ["re:.*router.*", "re:.*self_conditioning.*", "re:.*vision_tower.*", "re:.*embed_vision.*", "lm_head"]
+EXPERTS_ALONE = "int4-experts"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Matrices that become the same."""
+
+    kind: str  # INT4, NVFP4 or FP8
+    weights: re.Pattern[str]  # whole names, as the model has them
+    target: str  # their modules, as compressed-tensors is told: a class, or an expression
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What experts, and what attention and the dense blocks become: INT4, NVFP4, FP8, or "" for what they are."""
-
-    experts: str
-    dense: str
+    groups: tuple[Group, ...]
+    ignore: tuple[str, ...]  # modules that targets would match and that stay as they are
 
     def of(self, weight: str) -> str:
-        """What a model's weight becomes."""
-        if EXPERTS.fullmatch(weight):
-            return self.experts
-        return self.dense if DENSE.fullmatch(weight) else ""
+        """What a model's weight becomes; "" for what it is."""
+        return next((group.kind for group in self.groups if group.weights.fullmatch(weight)), "")
 
     def config(self) -> dict[str, Any]:
         """The quantization_config of compressed-tensors."""
-        targets = {
-            "experts": (self.experts, r"re:.*experts.*(gate|up|down)_proj$"),
-            "dense": (self.dense, r"re:.*(self_attn|mlp)\..*_proj$"),
-        }
-        groups = [_group(kind, target) for kind, target in targets.values() if kind]
+        groups = [_claim(group) for group in self.groups]
         formats = {group["format"] for group in groups}
-        left = LEFT if self.dense else [r"re:.*self_attn.*", r"re:.*mlp\..*", *LEFT]
         return {
             "quant_method": "compressed-tensors",
             "format": formats.pop() if len(formats) == 1 else "mixed-precision",
             "quantization_status": "compressed",
             "config_groups": {f"group_{number}": group for number, group in enumerate(groups)},
-            "ignore": left,
+            "ignore": list(self.ignore),
             "kv_cache_scheme": None,
         }
 
 
-RECIPES: Mapping[str, Recipe] = {
-    INT4: Recipe(INT4, FP8),  # of the published model 16.0 GB without vision
-    "int4-experts": Recipe(INT4, ""),  # one format: for engines that read no mixed checkpoints; 17.7 GB
-    NVFP4: Recipe(NVFP4, FP8),  # 16.0 GB
-    FP8: Recipe(FP8, FP8),  # 26.1 GB
+_EXPERTS = re.compile(r".*\.experts\.(gate_up|down)_proj")
+_DENSE = re.compile(r".*\.layers\.\d+\.(self_attn|mlp)\.\w+_proj\.weight")
+# Left as they are: a router's choice hangs on small differences, and what self-conditioning adds goes into every layer.
+_LEFT = ("re:.*router.*", "re:.*self_conditioning.*", "re:.*vision_tower.*", "re:.*embed_vision.*", "lm_head")
+
+
+def _mixture(experts: str, dense: str) -> Recipe:
+    """Of a mixture of experts; `dense`, attention and the blocks beside the experts, may be "" for what it is."""
+    routed = Group(experts, _EXPERTS, r"re:.*experts.*(gate|up|down)_proj$")
+    if not dense:
+        return Recipe((routed,), (r"re:.*self_attn.*", r"re:.*mlp\..*", *_LEFT))
+    return Recipe((routed, Group(dense, _DENSE, r"re:.*(self_attn|mlp)\..*_proj$")), _LEFT)
+
+
+def _decoder(kind: str) -> Recipe:
+    """Of a decoder without experts: all projections of all layers. Tokens' matrices stay as they are."""
+    return Recipe((Group(kind, _DENSE, "Linear"),), ("lm_head",))
+
+
+DIFFUSION_GEMMA: Mapping[str, Recipe] = {
+    INT4: _mixture(INT4, FP8),  # of the published model 16.0 GB without vision
+    EXPERTS_ALONE: _mixture(INT4, ""),  # one format: for engines that read no mixed checkpoints; 17.7 GB
+    NVFP4: _mixture(NVFP4, FP8),  # 16.0 GB
+    FP8: _mixture(FP8, FP8),  # 26.1 GB
 }
+DECODER: Mapping[str, Recipe] = {kind: _decoder(kind) for kind in (INT4, NVFP4, FP8)}
+NAMES = tuple(DIFFUSION_GEMMA)
 
 
-def _group(kind: str, target: str) -> dict[str, Any]:
-    if kind == INT4:
+def _claim(group: Group) -> dict[str, Any]:
+    if group.kind == INT4:
         weights = {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 32}
-        return _said("pack-quantized", target, weights, None)
-    if kind == NVFP4:
+        return _said("pack-quantized", group.target, weights, None)
+    if group.kind == NVFP4:
         weights = {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}
-        return _said("nvfp4-pack-quantized", target, weights, None)
+        return _said("nvfp4-pack-quantized", group.target, weights, None)
     weights = {"num_bits": 8, "type": "float", "strategy": "channel"}
     activations = {"num_bits": 8, "type": "float", "strategy": "token", "symmetric": True, "dynamic": True}
-    return _said("float-quantized", target, weights, activations)
+    return _said("float-quantized", group.target, weights, activations)
 
 
 def _said(format: str, target: str, weights: dict[str, Any], activations: dict[str, Any] | None) -> dict[str, Any]:

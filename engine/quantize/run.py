@@ -15,24 +15,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from lacuna.engine.families.diffusion_gemma import checkpoint
-from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.families.gap import lora
+from lacuna.engine.families.gap.loading import ADAPTER
 from lacuna.engine.layers import weight_files
-from lacuna.engine.quantize import nvfp4, quantizers
+from lacuna.engine.quantize import nvfp4, quantizers, unfinished
 from lacuna.engine.quantize.jobs import SHARD_BYTES, Job, jobs, shards
 from lacuna.engine.quantize.quantizers import Quantized, Unquantizable
-from lacuna.engine.quantize.recipe import FP8, INT4, NVFP4, RECIPES
+from lacuna.engine.quantize.recipe import FP8, INT4, NVFP4
+from lacuna.engine.quantize.sources import QuantizeError, Source, planned
+from lacuna.engine.quantize.unfinished import write_json
 from lacuna.engine.store.safetensors_stream import Writer
-from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
 
-BEGUN, REPORT = "quantize.json", "quantization_report.json"
+REPORT = "quantization_report.json"
 COPIED = (".json", ".jinja", ".model", ".txt")
-NOT_COPIED = frozenset({"config.json", "hf_quant_config.json", "lacuna.json", weight_files.INDEX_FILE})
+NOT_COPIED = frozenset({"config.json", "hf_quant_config.json", "lacuna.json", lora.CONFIG, weight_files.INDEX_FILE})
 MOST_LOST = {
     INT4: 0.16,
     NVFP4: 0.16,
@@ -43,92 +43,75 @@ _PART = re.compile(r"(layers\.\d+\.(?:experts|self_attn|mlp))\.")
 Errors = dict[str, list[float]]  # what is lost, and what there was, by part of a layer
 
 
-class QuantizeError(Exception):
-    """A checkpoint that cannot be quantized, or not to there; the message says what to do."""
-
-
 @dataclass(frozen=True)
 class Options:
-    recipe: str  # one of RECIPES
+    recipe: str  # one of recipe.NAMES
     search: bool = True  # for the scales of INT4 that lose least
     text_only: bool = False  # without the vision tower
     shard_bytes: int = SHARD_BYTES
 
 
-def quantize(source: Path, target: Path, options: Options, report: Callable[[int, int], None]) -> dict[str, float]:
-    """The relative error of each part of each layer. `report` hears of matrices done, and of how many there are.
+def quantize(
+    directory: Path,
+    target: Path,
+    options: Options,
+    report: Callable[[int, int], None],
+    adapter: Path | None = None,
+) -> dict[str, float]:
+    """Quantizes a model directory into the directory `target`; returns the relative error of each part of each layer.
 
-    Raises QuantizeError, LoadError for a source that cannot be read, and OSError.
+    `report` hears of matrices done, and of how many there are. `adapter` is the directory of one to lay into the
+    target, for a base that is used with it. Raises QuantizeError, LoadError for a source that cannot be read, and
+    OSError.
     """
-    plan, config = _planned(source)
-    all_shards = shards(
-        jobs(weight_files.headers(source), plan, RECIPES[options.recipe], options.text_only), options.shard_bytes
-    )
-    unfinished = _begin(source, target, options, all_shards)
-    names = [f"model-{at + 1:05}-of-{len(all_shards):05}.safetensors" for at in range(len(all_shards))]
-    total, done, errors = sum(map(len, all_shards)), 0, list[Errors]()
-    for name, shard in zip(names, all_shards, strict=True):
-        if not (unfinished / name).exists():
-            _write(source, unfinished / name, shard, options, partial(_report, report, done, total))
-        errors.append(json.loads(_errors_file(unfinished / name).read_text(encoding="utf-8")))
+    work = unfinished.place(target)
+    source = Source.of(directory, options.recipe)
+    try:
+        todo = shards(
+            jobs(weight_files.headers(directory), source.plan, source.recipe, options.text_only), options.shard_bytes
+        )
+    except Unquantizable as error:
+        raise QuantizeError(str(error)) from error
+    files = {f"model-{at + 1:05}-of-{len(todo):05}.safetensors": shard for at, shard in enumerate(todo)}
+    missing = [shard for name, shard in files.items() if not (work / name).exists()]
+    unfinished.check_room(target, sum(job.nbytes for shard in missing for job in shard))
+    with unfinished.begun(work, directory, vars(options)):
+        relative = _all_written(source, work, files, options, report)
+        _finish(source, work, files, options, relative, adapter)
+    unfinished.finish(work, target, [_errors_file(Path(name)).name for name in files])
+    return relative
+
+
+def _all_written(
+    source: Source,
+    work: Path,
+    files: Mapping[str, Sequence[Job]],
+    options: Options,
+    report: Callable[[int, int], None],
+) -> dict[str, float]:
+    """Writes the shards that are not there. Returns what was lost, relative, by part of a layer."""
+    total, done, errors = sum(map(len, files.values())), 0, list[Errors]()
+    before = unfinished.stamps(source.directory)
+    for name, shard in files.items():
+        if not (work / name).exists():
+            _write(source.directory, work / name, shard, options, partial(_report, report, done, total))
+        if unfinished.stamps(source.directory) != before:
+            (work / name).unlink()
+            raise QuantizeError(f"{source.directory} has changed meanwhile: remove {work}, and begin again")
+        errors.append(json.loads(_errors_file(work / name).read_text(encoding="utf-8")))
         done += len(shard)
         report(done, total)
-    relative = _relative(errors)
-    _finish(source, unfinished, config, options, dict(zip(names, all_shards, strict=True)), relative)
-    unfinished.rename(target)
-    for file in [target / BEGUN, *(_errors_file(target / name) for name in names)]:
-        file.unlink(missing_ok=True)
-    return relative
+    return _relative(errors)
 
 
 def _report(report: Callable[[int, int], None], before: int, total: int, done: int) -> None:
     report(before + done, total)
 
 
-def _planned(source: Path) -> tuple[Any, Mapping[str, Any]]:
-    """The plan of a source in floats, and the content of its config.json."""
-    config = config_file.read(source / "config.json").values
-    if config.get("model_type") != "diffusion_gemma":
-        raise QuantizeError(
-            f"{source} holds a {str(config.get('model_type'))[:60]!r}: only DiffusionGemma is quantized"
-        )
-    plan = checkpoint.planned(source, DiffusionGemmaConfig.from_hf(config))
-    if plan.formats():
-        raise QuantizeError(f"{source} is quantized already ({', '.join(plan.formats())}): take the original weights")
-    return plan, config
-
-
-def _begin(source: Path, target: Path, options: Options, all_shards: Sequence[Sequence[Job]]) -> Path:
-    """The directory that shards are written to, new or of a run that was stopped."""
-    if os.path.lexists(target):
-        raise QuantizeError(f"{target} is there already: remove it, or choose another place")
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    files = {file.name: file.stat() for file in sorted(source.glob("*.safetensors"))}
-    said = {
-        "source": str(source.resolve()),
-        "files": {name: [found.st_size, found.st_mtime_ns] for name, found in files.items()},
-        "options": vars(options),
-    }
-    if not unfinished.exists():
-        _check_room(target.parent, sum(job.nbytes for shard in all_shards for job in shard))
-        unfinished.mkdir(parents=True)
-        _write_json(unfinished / BEGUN, said)
-    elif not (unfinished / BEGUN).is_file() or config_file.read(unfinished / BEGUN).values != said:
-        raise QuantizeError(f"{unfinished} was begun from other weights or with other options: remove it")
-    return unfinished
-
-
-def _check_room(directory: Path, wanted: int) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(directory).free
-    if wanted > free:
-        raise QuantizeError(f"{directory} has {free / 1e9:.1f} GB of room, and {wanted / 1e9:.1f} are needed")
-
-
 def _write(source: Path, file: Path, shard: Sequence[Job], options: Options, report: Callable[[int], None]) -> None:
     """A shard, and beside it what it lost; it has its name once both are whole."""
     errors: Errors = defaultdict(lambda: [0.0, 0.0])
-    halfway = file.with_suffix(".halfway")
+    halfway = file.with_suffix(unfinished.HALFWAY)
     with halfway.open("wb") as opened:
         writer = Writer(opened, {name: part for job in shard for name, part in job.layout.items()})
         wanted: dict[str, list[Job]] = defaultdict(list)
@@ -142,7 +125,7 @@ def _write(source: Path, file: Path, shard: Sequence[Job], options: Options, rep
                 report(done)
         writer.finish()
         os.fsync(opened.fileno())
-    _write_json(_errors_file(file), errors)
+    write_json(_errors_file(file), errors)
     halfway.rename(file)
 
 
@@ -159,7 +142,8 @@ def _put(writer: Writer, job: Job, tensor: torch.Tensor, options: Options, error
     lost = math.sqrt(quantized.lost / quantized.whole) if quantized.whole else 0.0
     if lost > MOST_LOST[job.kind]:
         raise QuantizeError(
-            f"{job.module} would lose {lost:.1%} in {job.kind}, and {MOST_LOST[job.kind]:.0%} is the most"
+            f"{job.module} would lose {lost:.1%} in {job.kind}, and {MOST_LOST[job.kind]:.0%} is the most: choose "
+            f"another form than {options.recipe}"
         )
     found = _PART.search(job.module.replace(".moe.experts.", ".experts."))
     assert found is not None, f"{job.module} is in no layer"
@@ -189,35 +173,32 @@ def _relative(errors: Sequence[Errors]) -> dict[str, float]:
 
 
 def _finish(
-    source: Path,
-    unfinished: Path,
-    config: Mapping[str, Any],
+    source: Source,
+    work: Path,
+    files: Mapping[str, Sequence[Job]],
     options: Options,
-    named: Mapping[str, Sequence[Job]],
     relative: Mapping[str, float],
+    adapter: Path | None,
 ) -> None:
     """Everything but the weights; the directory must then be one that loads."""
-    files = {name: file for file, shard in named.items() for job in shard for name in job.layout}
-    total = sum(job.nbytes for shard in named.values() for job in shard)
-    _write_json(unfinished / weight_files.INDEX_FILE, {"metadata": {"total_size": total}, "weight_map": files})
-    _write_json(unfinished / REPORT, {"options": vars(options), "bytes": total, "relative_error": dict(relative)})
-    for file in sorted(source.iterdir()):
+    index = {name: file for file, shard in files.items() for job in shard for name in job.layout}
+    total = sum(job.nbytes for shard in files.values() for job in shard)
+    write_json(work / weight_files.INDEX_FILE, {"metadata": {"total_size": total}, "weight_map": index})
+    write_json(work / REPORT, {"options": vars(options), "bytes": total, "relative_error": dict(relative)})
+    for file in sorted(source.directory.iterdir()):
         if file.is_file() and file.suffix in COPIED and file.name not in NOT_COPIED:
-            shutil.copyfile(file, unfinished / file.name)
-    claimed = dict(config) | {"quantization_config": RECIPES[options.recipe].config()}
-    _write_json(unfinished / "config.json", claimed)
+            shutil.copyfile(file, work / file.name)
+    if adapter is not None:
+        (work / ADAPTER).mkdir(exist_ok=True)
+        for name in (lora.CONFIG, lora.FILE):
+            shutil.copyfile(adapter / name, work / ADAPTER / name)
+    claimed = dict(source.config) | {"quantization_config": source.recipe.config()}
+    write_json(work / "config.json", claimed)
     try:
-        checkpoint.planned(unfinished, DiffusionGemmaConfig.from_hf(claimed))
+        planned(work, claimed)
     except LoadError as error:
         raise QuantizeError(f"what was written does not load: {error}") from error
 
 
 def _errors_file(shard: Path) -> Path:
     return shard.with_suffix(".errors.json")
-
-
-def _write_json(file: Path, content: Any) -> None:
-    """Whole or not at all."""
-    halfway = file.with_suffix(".halfway")
-    halfway.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(halfway, file)

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.layers import weight_files
+from lacuna.engine.layers.dialects import claims
 from lacuna.engine.layers.linear import Linear
 from lacuna.engine.models import architectures
 from lacuna.engine.models.decoder import EMBEDDING, FINAL_NORM, HEAD, Decoder, Layer, layer_name
 from lacuna.engine.store import model_store
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.untrusted import config_file
+from lacuna.engine.untrusted.load_error import LoadError
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def load(model: str, runtime: Runtime, reads: bool = True) -> Frozen:
     """
     directory: Path = model_store.find(model)
     config = architectures.read(config_file.read(directory / "config.json").values)
+    if claims.read(directory) is not None:
+        raise LoadError(f"{directory} is quantized, and adapters are trained on floats: take the original weights")
     tensors = {
         name: tensor.to(runtime.device, runtime.torch_dtype, copy=True)
         for name, tensor in weight_files.checked(directory, config.shapes())

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lacuna.engine.device import runtime
-from lacuna.engine.device.memory import peak_mb
+from lacuna.engine.device.memory import explained, peak_mb
 from lacuna.engine.device.other_programs import OtherPrograms
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.store import model_store, paths
 from lacuna.engine.text.languages import LANGUAGES
 from lacuna.engine.text.syntax import MissingGrammar, grammar
 from lacuna.lsp_server.cli.auto_report import AutoReport
+from lacuna.lsp_server.cli.memory_report import MemoryReport
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import keystrokes
 from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES
@@ -31,19 +32,6 @@ if TYPE_CHECKING:
     from lacuna.engine.api import Filler
 
 _SHOWN_FILLS = 2  # of the first keystroke in a document, and of the second
-
-
-@dataclass(frozen=True)
-class MemoryReport:
-    """Bytes on the device, looked at before the model was loaded."""
-
-    weights: int
-    cache: int
-    activations: int
-    needed: int  # all of these
-    available: int
-    formats: tuple[str, ...]  # in which weights stay packed
-    products: str  # how a GPU multiplies with those; "" where that is no question
 
 
 @dataclass(frozen=True)
@@ -134,7 +122,7 @@ def as_text(report: Report) -> str:
         ("store", report.store),
         *_model_lines(report),
         *(report.auto.lines() if report.auto else ()),
-        *_memory_lines(report),
+        *(report.memory.lines() if report.memory else ()),
         *_timing_lines(report),
         *(("note", reason) for reason in report.missing_grammars),
         *(("problem", problem) for problem in report.problems),
@@ -160,22 +148,6 @@ def _model_lines(report: Report) -> list[tuple[str, str]]:
     checked = "verified against its manifest" if report.model_verified else "not verified"
     lines = [("model", f"{report.model} from {report.model_source or report.model_directory}, {checked}")]
     return [*lines, ("adapter", report.adapter)] if report.adapter else lines
-
-
-def _memory_lines(report: Report) -> list[tuple[str, str]]:
-    memory = report.memory
-    if memory is None:
-        return []
-    parts = ((memory.weights, "weights"), (memory.cache, "cache"), (memory.activations, "activations"))
-    spelled = " + ".join(f"{_gigabytes(size)} {name}" for size, name in parts)
-    kept = [("weights", f"kept as they are packed: {', '.join(memory.formats)}")] if memory.formats else []
-    how = [("products", memory.products)] if memory.products else []
-    return [
-        *kept,
-        *how,
-        ("memory needed", f"{_gigabytes(memory.needed)} = {spelled}"),
-        ("memory available", _gigabytes(memory.available)),
-    ]
 
 
 def _timing_lines(report: Report) -> list[tuple[str, str]]:
@@ -244,8 +216,8 @@ def _filler(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> Filler
     except LoadError as error:
         problems.append(f"{choice.model} cannot be loaded: {error}")
         return None
-    except (OSError, ValueError, LookupError, RuntimeError) as error:
-        problems.append(f"{choice.model} cannot be loaded: {_named(error)}")
+    except (OSError, ValueError, LookupError, RuntimeError, MemoryError) as error:
+        problems.append(f"{choice.model} cannot be loaded: {explained(error)}")
         return None
 
 
@@ -257,22 +229,13 @@ def _adapter(choice: ModelChoice) -> str | None:
 
 def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | None:
     """What a model needs, and a problem where that is more than there is."""
-    from lacuna.engine import load
-    from lacuna.engine.device import memory
-
     try:
-        needed = load.needed(model, chosen)
+        found = MemoryReport.of(model, chosen)
     except (OSError, ValueError, LookupError) as error:
-        problems.append(f"{model} cannot be loaded: {_named(error)}")
+        problems.append(f"{model} cannot be loaded: {type(error).__name__}: {error}")
         return None
-    sizes = needed.weights, needed.cache, needed.activations, needed.total
-    found = MemoryReport(*sizes, memory.available(chosen), needed.formats, needed.products)
-    if found.needed > found.available:
-        problems.append(
-            f"{model} needs {_gigabytes(found.needed)} in {chosen.dtype}, and {chosen.device} has "
-            f"{_gigabytes(found.available)} available: {needed.smaller or 'close other programs'}, or choose another "
-            "model, dtype or device"
-        )
+    problem = found.problem(model, chosen)
+    problems.extend([problem] if problem else [])
     return found
 
 
@@ -282,18 +245,10 @@ def _timed_fills(model: str, filler: Filler, problems: list[str]) -> list[TimedF
     wanted = None if model in CANDIDATE_NAMES else _SHOWN_FILLS
     try:
         timed.extend(islice(keystrokes.timed(filler), wanted))
-    except RuntimeError as error:  # torch's: out of memory, or something that the device cannot compute
-        problems.append(f"{model} fails at its work, choose another device, dtype or model: {_named(error)}")
+    except (RuntimeError, MemoryError) as error:  # torch's: out of memory, or something that the device cannot compute
+        problems.append(f"{model} fails at its work, choose another device, dtype or model: {explained(error)}")
     return timed
 
 
 def _missing_grammars() -> tuple[str, ...]:
     return tuple(found.reason for found in map(grammar, LANGUAGES) if isinstance(found, MissingGrammar))
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"

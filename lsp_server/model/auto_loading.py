@@ -130,10 +130,12 @@ def _loaded(model: str, runtime: Runtime, adapter: str) -> Filler:
 
 
 def _speed(model: str, filler: Filler) -> Speed:
+    from lacuna.engine.device.memory import explained
+
     try:
         return keystrokes.speed(filler)
     except Exception as error:  # as above
-        raise CannotLoadError(f"the model {model} cannot answer: {type(error).__name__}: {error}") from error
+        raise CannotLoadError(f"the model {model} cannot answer: {explained(error)}") from error
 
 
 def _log_choice(choice: AutoChoice) -> None:

@@ -50,11 +50,13 @@ def load(choice: ModelChoice) -> Loaded:
 
 
 def _try_out(model: str, filler: Filler) -> None:
+    from lacuna.engine.device import memory
+
     try:
         filler.infill(TRIAL)
     except Exception as error:  # as above
         raise ModelError(
-            f"the model {model} cannot answer: {type(error).__name__}: {error}; choose another `model` or `adapter`"
+            f"the model {model} cannot answer: {memory.explained(error)}; choose another `model` or `adapter`"
         ) from error
     filler.close("")
 

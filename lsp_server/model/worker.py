@@ -288,7 +288,11 @@ class Worker:
 
 
 def _in_words(error: Exception) -> str:
-    """What went wrong. A message may quote the document, except torch's: out of memory, a device that went away."""
+    """What went wrong. A message may quote the document, except torch's: a device that went away."""
+    from lacuna.engine.device import memory
+
+    if memory.is_out(error):
+        return memory.explained(error)
     if isinstance(error, RuntimeError):
         return str(error)
     at = traceback.extract_tb(error.__traceback__)[-1]

@@ -45,17 +45,14 @@ def load(directory: Path, runtime: Runtime) -> DiffusionGemma:
 def planned(directory: Path, config: DiffusionGemmaConfig) -> Plan:
     """What the directory holds of the text path, by the headers. Raises WeightsError that names every wrong tensor,
     and LoadError for a quantization_config, or a GGUF file, that says something else or more than that."""
-    claimed = claims.read(directory)
     source = weight_files.source(directory)
-    if source != directory:
-        if claimed is not None:
-            claimed.fields.refuse(f"it says how weights are quantized, and they are those of {source.name}")
-        gguf_checkpoint.check(source, config)
-        return translate(source, config.shapes(), gguf_checkpoint.canonical, gguf_checkpoint.NOT_READ)
-    plan = translate(directory, config.shapes(), canonical, VISION)
+    if source == directory:
+        return claims.planned(directory, config.shapes(), canonical, VISION)
+    claimed = claims.read(directory)
     if claimed is not None:
-        claims.check(claimed, plan, canonical)
-    return plan
+        claimed.fields.refuse(f"it says how weights are quantized, and they are those of {source.name}")
+    gguf_checkpoint.check(source, config)
+    return translate(source, config.shapes(), gguf_checkpoint.canonical, gguf_checkpoint.NOT_READ)
 
 
 def canonical(name: str) -> str:

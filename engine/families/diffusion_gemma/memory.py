@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 
-from lacuna.engine.device.memory import Memory, available
+from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.cache import FIRST_CAPACITY, SPARE
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
 from lacuna.engine.families.diffusion_gemma.packed_experts import AT_ONCE
-from lacuna.engine.layers import packed_kernels, weight_files
-from lacuna.engine.layers.dialects.layouts import FLOAT_FORMAT, GGUF_FORMATS, INT4_FORMAT
-from lacuna.engine.layers.dialects.stored_fields import CODECS
-from lacuna.engine.layers.dialects.translate import Plan, Planned
-from lacuna.engine.layers.quantized.codec import Codec
+from lacuna.engine.layers import packed_memory, weight_files
 from lacuna.engine.untrusted import config_file
-from lacuna.engine.untrusted.load_error import LoadError
 
-SMALLER = "quantize it (`lacuna quantize` leaves a third), or take a checkpoint of it in INT4 or NVFP4"
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
 
 
@@ -30,75 +23,42 @@ def needed(directory: Path, runtime: Runtime) -> Memory:
     """For infilling with a checkpoint directory: its weights as its headers say, or as config.json does where there
     are none yet. Raises LoadError for what is not supported."""
     config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
-    size = runtime.torch_dtype.itemsize
-    one = estimate(config, size, min(PROMPT_TOKENS, config.max_position_embeddings))
     plan = checkpoint.planned(directory, config) if weight_files.exist(directory) else None
-    if plan is not None:
-        weights = sum(_loaded(planned, runtime) for planned in plan.weights.values())
-        refused = _refused(plan, runtime)
-        decoded = max((_decoded(planned, refused, runtime) for planned in plan.weights.values()), default=0)
-        products = _in_words(refused, runtime)
-        one = Memory(weights, one.cache, one.activations + decoded, tuple(plan.formats()), products)
+    rest = beside(config, runtime, min(PROMPT_TOKENS, config.max_position_embeddings), is_packed=False)
+    if plan is None:
+        weights = sum(prod(shape) for shape in config.shapes().values()) * runtime.torch_dtype.itemsize
+        return replace(rest, weights=weights + rest.weights)
+    weights = sum(packed_memory.loaded(planned, runtime) for planned in plan.weights.values())
+    decoded = packed_memory.decoded(plan, runtime, 1 if runtime.device == "cpu" else AT_ONCE)
+    return Memory(
+        weights + rest.weights,
+        rest.cache,
+        rest.activations + decoded,
+        tuple(plan.formats()),
+        packed_memory.in_words(plan, runtime),
+    )
+
+
+def beside(config: DiffusionGemmaConfig, runtime: Runtime, tokens: int, *, is_packed: bool) -> Memory:
+    """All but the weights as they are stored, for prompts of so many tokens; `is_packed` where experts may be decoded
+    at every use."""
+    size = runtime.torch_dtype.itemsize
+    one = estimate(config, size, tokens)
+    at_once = min(config.num_experts, 1 if runtime.device == "cpu" else AT_ONCE)
+    expert = 2 * config.moe_intermediate_size * config.hidden_size
+    decoded = 3 * size * expert * at_once if is_packed else 0
     # On CPU the head's matrix is packed for its product, and kept as it is to look tokens up.
     packed = config.vocab_size * config.hidden_size * size if runtime.device == "cpu" else 0
-    smaller = "" if one.formats else SMALLER
-    return replace(one, weights=one.weights + packed, cache=(PROMPTS + VERSIONS) * one.cache, smaller=smaller)
-
-
-def check_room(directory: Path, runtime: Runtime) -> None:
-    """Raises LoadError where the weights alone are more than there is memory for, before any of it is taken: else a
-    GPU says so in terms of its allocator, and a system ends the process."""
-    wanted, free = needed(directory, runtime), available(runtime)
-    if wanted.weights > free:
-        raise LoadError(
-            f"{directory} has weights of {wanted.weights / 1e9:.1f} GB, and {runtime.device} has {free / 1e9:.1f} GB "
-            f"available: {wanted.smaller or 'close other programs'}, or choose another model or device"
-        )
+    return Memory(packed, (PROMPTS + VERSIONS) * one.cache, one.activations + decoded)
 
 
 def estimate(config: DiffusionGemmaConfig, element_size: int, context: int) -> Memory:
-    """For `element_size` bytes a number and a text of `context` tokens."""
+    """For `element_size` bytes a number and a text of `context` tokens; the weights in floats."""
     weights = sum(prod(shape) for shape in config.shapes().values()) * element_size
     cache = sum(_slots(config, layer, context) * _slot_size(config, layer) for layer in range(config.num_hidden_layers))
     # Logits and probabilities in float32 outweigh everything else that lives during a step.
     logits = config.canvas_length * config.vocab_size * 4
     return Memory(weights, cache * element_size, 3 * logits)
-
-
-def _refused(plan: Plan, runtime: Runtime) -> dict[type[Codec], str]:
-    """Every codec of a plan, and why kernels do not multiply with it: "" where they do."""
-    formats = {planned.layout.format for planned in plan.weights.values()} - {FLOAT_FORMAT}
-    kinds = sorted({CODECS[name] for name in formats}, key=lambda kind: kind.__name__)
-    return {kind: packed_kernels.refusal(kind, runtime.device, runtime.torch_dtype) for kind in kinds}
-
-
-def _in_words(refused: Mapping[type[Codec], str], runtime: Runtime) -> str:
-    """How a GPU multiplies with packed weights."""
-    if runtime.device == "cpu":
-        return ""
-    return "; ".join(
-        f"{packed_kernels.in_capitals(kind)} {packed_kernels.in_words(why)}" for kind, why in refused.items()
-    )
-
-
-def _loaded(planned: Planned, runtime: Runtime) -> int:
-    """Bytes of a weight: packed ones stay so, but torch's int4 product on CPU has a centre beside every scale."""
-    fields = planned.fields(runtime.torch_dtype)
-    by_torch = planned.layout.format == INT4_FORMAT and (runtime.device, runtime.dtype) == ("cpu", "bfloat16")
-    centres = prod(fields["scale"][0]) * 2 if by_torch else 0
-    return planned.nbytes(runtime.torch_dtype) + centres
-
-
-def _decoded(planned: Planned, refused: Mapping[type[Codec], str], runtime: Runtime) -> int:
-    """Bytes that a packed weight takes while it is decoded: itself, its table's indices, and one product. GGUF's are
-    levels and numbers in float32 first. Kernels do not decode as a whole."""
-    if planned.layout.format == FLOAT_FORMAT or not refused[CODECS[planned.layout.format]]:
-        return 0
-    experts = planned.shape[0] if len(planned.shape) == 3 else 1
-    at_once = min(experts, 1 if runtime.device == "cpu" else AT_ONCE)
-    size = runtime.torch_dtype.itemsize
-    each = 8 + size if planned.layout.format in GGUF_FORMATS.values() else 3 * size
-    return each * prod(planned.shape[-2:]) * at_once
 
 
 def _slots(config: DiffusionGemmaConfig, layer: int, context: int) -> int:

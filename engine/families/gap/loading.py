@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.gap import lora
 from lacuna.engine.families.gap.denoiser import GapConfig, GapDenoiser
-from lacuna.engine.families.gap.edits import two_versions
-from lacuna.engine.families.gap.filler import SESSIONS, GapFiller
+from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.engine.families.gap.fim import templates
-from lacuna.engine.families.gap.kv_context import FIM_PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
-from lacuna.engine.families.gap.session import CONTEXTS
-from lacuna.engine.layers import int4_linear, int8_linear, weight_files
+from lacuna.engine.layers import int4_linear, int8_linear, packed_linear, weight_files
+from lacuna.engine.layers.dialects import claims
+from lacuna.engine.layers.dialects.reading import read
+from lacuna.engine.layers.dialects.translate import Plan
 from lacuna.engine.layers.int8_linear import Int8Linear
 from lacuna.engine.layers.linear import Linear, Matrix
+from lacuna.engine.layers.packed_linear import Weight, floats
 from lacuna.engine.models import architectures
 from lacuna.engine.models.decoder import (
     EMBEDDING,
@@ -37,7 +37,9 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
 
+TOKENS = frozenset({EMBEDDING, HEAD})
 ADAPTERS = Path(__file__).parents[2] / "adapters"
+ADAPTER = "adapter"  # inside a model directory, where other engines do not take it for their own
 
 
 @dataclass(frozen=True)
@@ -60,48 +62,31 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     config = read_config(directory)
     adapter_at = adapter_at or adapter_directory(model)
     adapted = lora.load(adapter_at, config, model) if adapter_at is not None else None
-    found = weight_files.checked(
-        directory, config.shapes()
-    )  # first: no tokenizer is larger than the matrix of its tokens
+    plan = planned(directory, config)  # first: no tokenizer is larger than the matrix of its tokens
     tokenizer = Tokenizer(directory / "tokenizer.json", config.vocab_size)
     gap = _gap(adapted, config, tokenizer)
-    forms = _forms(runtime, gap.markers is not None)
-    tensors = {name: _moved(tensor, runtime, forms) for name, tensor in found}
-    base_layers, canvas_layers = _layers(config, tensors, adapted, gap, forms)
-    lm_head = forms.head(tensors[EMBEDDING if config.is_tied else HEAD])
+    forms = forms_of(runtime, gap.markers is not None)
+    weights = _weights(directory, plan, runtime, forms)
+    base_layers, canvas_layers = _layers(config, weights, adapted, gap, forms, runtime)
+    embedding = floats(weights[EMBEDDING])
+    lm_head = forms.head(embedding if config.is_tied else floats(weights[HEAD]))
     if runtime.device == "cpu":
-        tensors[EMBEDDING] = _mapped_again(directory, EMBEDDING)  # of which rows are taken as they are stored
-    base = Decoder(config, base_layers, tensors[EMBEDDING], tensors[FINAL_NORM], lm_head)
+        embedding = _mapped_again(directory, EMBEDDING)  # of which rows are taken as they are stored
+    base = Decoder(config, base_layers, embedding, floats(weights[FINAL_NORM]), lm_head)
     # Copied, or it would keep the whole adapter mapped, 19 MB.
     mask = None if adapted is None else adapted.mask_embedding.to(runtime.device, runtime.torch_dtype, copy=True)
     return GapFiller(GapDenoiser(gap, base, canvas_layers, mask), tokenizer, runtime.threads)
 
 
 def adapter_directory(model: str) -> Path | None:
-    """Where a model's adapter is: with us for a model we know by name, else beside the model; None for a base in the
-    FIM layout that has none. Raises ModelMissing and LoadError."""
+    """Where a model's adapter is: with us for a model we know by name, else beside the model or in ADAPTER there; None
+    for a base in the FIM layout that has none. Raises ModelMissing and LoadError."""
     directory = ADAPTERS / model if model in model_store.NAMED_MODELS else model_store.find(model)
-    if (directory / lora.CONFIG).exists():
-        return directory
+    for place in (directory, directory / ADAPTER):
+        if (place / lora.CONFIG).exists():
+            return place
     config = read_config(model_store.find(model))
     return None if config.model_type == architectures.QWEN2 else directory
-
-
-def needed(model: str, runtime: Runtime) -> Memory:
-    """What `load` and the sessions will take at most: the base may fit into 4 bits a weight (int4_linear.py). Raises
-    ModelMissing, or ValueError for a config that can't be run."""
-    config, size = read_config(model_store.find(model)), runtime.torch_dtype.itemsize
-    is_fim = _is_fim(adapter_directory(model))
-    packed = 1 if _forms(runtime, is_fim) is INT8_FORMS else size
-    layers = config.num_hidden_layers * sum(map(prod, config.layer_shapes().values()))
-    layers *= 1 if is_fim else 2  # the base's, and those of the canvas pass
-    embedding = config.vocab_size * config.hidden_size
-    # On CPU it is there twice: packed for the head's product, and as it is stored to look tokens up.
-    heads = packed + (2 if runtime.device == "cpu" else 0 if config.is_tied else size)
-    slots = (CONTEXTS * SESSIONS + two_versions.CONTEXTS) * (SUFFIX_TOKENS + FIM_PREFIX_TOKENS + TAIL_TOKENS)
-    cache = 2 * slots * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
-    logits = TAIL_TOKENS * config.vocab_size * 4
-    return Memory(layers * packed + heads * embedding, cache * size, 2 * logits)  # logits and probabilities
 
 
 def read_config(directory: Path) -> DecoderConfig:
@@ -109,35 +94,65 @@ def read_config(directory: Path) -> DecoderConfig:
     return architectures.read(config_file.read(directory / "config.json").values)
 
 
-def _layers(
-    config: DecoderConfig, tensors: dict[str, Tensor], adapted: lora.Adapter | None, gap: GapConfig, forms: Forms
-) -> tuple[list[Layer], list[Layer]]:
-    """The base's layers and those of the canvas pass; in the FIM layout the same. Takes the tensors out."""
-    base_layers, canvas_layers = list[Layer](), list[Layer]()
-    for number in range(config.num_hidden_layers):
-        layer = {name: tensors.pop(layer_name(number, name)) for name in config.layer_shapes()}
-        if gap.markers is None:
-            assert adapted is not None, "prefix and suffix are read apart with an adapter alone"
-            base_layers.append(Layer(layer, forms.base))
-        canvas_layers.append(Layer(layer if adapted is None else adapted.merged(number, layer), forms.layers))
-    return base_layers or canvas_layers, canvas_layers
+def planned(directory: Path, config: DecoderConfig) -> Plan:
+    """What the directory holds, by the headers. Raises WeightsError that names every wrong tensor, and LoadError for a
+    quantization_config that says something else or more than that."""
+    return claims.planned(directory, config.shapes())
 
 
-def _forms(runtime: Runtime, is_fim: bool) -> Forms:
+def forms_of(runtime: Runtime, is_fim: bool) -> Forms:
     """SmolLM2-135M reads prefix and suffix apart, and stays in float32: in 8 bits 9 % of its best tokens are others, of
     those of Qwen2.5-Coder 0.5B 2.6 %, and its passes are hardly faster."""
     return INT8_FORMS if runtime.is_int8 and is_fim else STORED_FORMS
 
 
-def _moved(tensor: Tensor, runtime: Runtime, forms: Forms) -> Tensor:
+def _weights(directory: Path, plan: Plan, runtime: Runtime, forms: Forms) -> dict[str, Weight]:
+    """Every weight by its name. Packed ones stay so; the matrices of tokens are read as floats are, apart."""
+    if not plan.formats():
+        return {name: _moved(tensor, runtime, forms) for name, tensor in weight_files.stream(directory)}
+    tokens = {name: _moved(tensor, runtime, forms) for name, tensor in weight_files.stream(directory) if name in TOKENS}
+    rest = replace(plan, places={name: at for name, at in plan.places.items() if name not in TOKENS})
+    found = read(directory, rest, runtime.device, runtime.torch_dtype)
+    return tokens | {name: _moved(weight, runtime, forms) for name, weight in found}
+
+
+def _layers(
+    config: DecoderConfig,
+    weights: dict[str, Weight],
+    adapted: lora.Adapter | None,
+    gap: GapConfig,
+    forms: Forms,
+    runtime: Runtime,
+) -> tuple[list[Layer], list[Layer]]:
+    """The base's layers and those of the canvas pass; in the FIM layout the same. Takes the weights out."""
+    base_layers, canvas_layers = list[Layer](), list[Layer]()
+    for number in range(config.num_hidden_layers):
+        layer = {name: _ready(weights.pop(layer_name(number, name)), forms, runtime) for name in config.layer_shapes()}
+        if gap.markers is None:
+            assert adapted is not None, "prefix and suffix are read apart with an adapter alone"
+            base_layers.append(Layer(layer, forms.base))
+        canvas_layers.append(Layer(layer if adapted is None else adapted.merged(number, layer, runtime), forms.layers))
+    return base_layers or canvas_layers, canvas_layers
+
+
+def _ready(weight: Weight, forms: Forms, runtime: Runtime) -> Tensor | Matrix:
+    """A packed matrix is multiplied with as it is, but where all matrices become 8 bits: it does, too."""
+    if isinstance(weight, Tensor):
+        return weight
+    return (
+        weight.decode(torch.float32) if forms is INT8_FORMS else packed_linear.linear(weight, dtype=runtime.torch_dtype)
+    )
+
+
+def _moved(weight: Weight, runtime: Runtime, forms: Forms) -> Weight:
     """Norms and biases are copied, or in float32 they would keep the whole checkpoint mapped. Matrices that become 8
     bits stay as they are until then: one layer at a time is larger."""
-    if forms is INT8_FORMS and tensor.dim() > 1:
-        return tensor
-    return tensor.to(runtime.device, runtime.torch_dtype, copy=tensor.dim() == 1)
+    if not isinstance(weight, Tensor) or (forms is INT8_FORMS and weight.dim() > 1):
+        return weight
+    return weight.to(runtime.device, runtime.torch_dtype, copy=weight.dim() == 1)
 
 
-def _is_fim(adapter_at: Path | None) -> bool:
+def is_fim(adapter_at: Path | None) -> bool:
     return adapter_at is None or GapConfig.is_fim(lora.config_of(adapter_at))
 
 

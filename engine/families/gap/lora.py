@@ -1,5 +1,5 @@
-"""Adapters in PEFT's LoRA layout (arXiv 2106.09685), merged into a copy of the base's layers: one product instead of
-three."""
+"""Adapters in PEFT's LoRA layout (arXiv 2106.09685), merged into a copy of the base's layers, one product instead of
+three; beside those that stay packed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.gap.denoiser import GapConfig
 from lacuna.engine.layers import weight_files
+from lacuna.engine.layers.linear import Matrix
+from lacuna.engine.layers.low_rank import LowRank
 from lacuna.engine.models.decoder import DecoderConfig
 from lacuna.engine.store import named_path, paths
 from lacuna.engine.untrusted import config_file
@@ -36,17 +39,24 @@ class Adapter:
         """[hidden]"""
         return self.tensors["mask_embedding"]
 
-    def merged(self, layer: int, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One layer's weights with the adapter added: W + alpha / r * B A, computed in float32, in the base's dtype."""
-        scale = self.config["lora_alpha"] / self.config["r"]
+    def merged(self, layer: int, base: Mapping[str, Tensor | Matrix], runtime: Runtime) -> dict[str, Tensor | Matrix]:
+        """One layer's weights with the adapter added: W + alpha / r * B A. A tensor is added to in float32, and keeps
+        its dtype; a matrix in another form gets the factors beside it, for passes in the runtime's dtype."""
         adapted = dict(base)
         for name, weight in base.items():
             matrix = name.removesuffix(".weight")
             if matrix.split(".")[-1] in self.config["target_modules"]:
-                factors = (self.tensors[peft_name(f"{layer}.{matrix}", side)] for side in "AB")
-                lora_a, lora_b = (factor.to(weight.device, torch.float32) for factor in factors)
-                adapted[name] = torch.addmm(weight.float(), lora_b, lora_a, alpha=scale).to(weight.dtype)
+                lora_a, lora_b = self._factors(f"{layer}.{matrix}", runtime.device)
+                if isinstance(weight, Tensor):
+                    adapted[name] = torch.addmm(weight.float(), lora_b, lora_a).to(weight.dtype)
+                else:
+                    adapted[name] = LowRank(weight, lora_a.to(runtime.torch_dtype), lora_b.to(runtime.torch_dtype))
         return adapted
+
+    def _factors(self, place: str, device: str) -> tuple[Tensor, Tensor]:
+        """A [rank, in] and alpha / r * B [out, rank], in float32."""
+        lora_a, lora_b = (self.tensors[peft_name(place, side)].to(device, torch.float32) for side in "AB")
+        return lora_a, lora_b * (self.config["lora_alpha"] / self.config["r"])
 
 
 def load(directory: Path, base: DecoderConfig, model: str) -> Adapter:

@@ -20,7 +20,8 @@ from lacuna.engine.layers.dialects.layouts import (
     NVFP4_FORMAT,
     Layout,
 )
-from lacuna.engine.layers.dialects.translate import Plan
+from lacuna.engine.layers.dialects.names import Shape
+from lacuna.engine.layers.dialects.translate import Plan, translate
 from lacuna.engine.layers.quantized.mxfp4 import BLOCK as MXFP4_BLOCK
 from lacuna.engine.layers.quantized.nvfp4 import BLOCK as NVFP4_BLOCK
 from lacuna.engine.untrusted import config_file
@@ -68,6 +69,21 @@ def read(directory: Path) -> Claims | None:
     for weights in [claimed, *(groups.part(name).part("weights", {}) for name in groups.values)]:
         _check_group_size(weights, NVFP4_FORMAT)
     return Claims(claimed, MODELOPT, ())
+
+
+def planned(
+    directory: Path,
+    shapes: Mapping[str, Shape],
+    canonical: Callable[[str], str] = str,
+    not_read: tuple[str, ...] = (),
+) -> Plan:
+    """What a directory of safetensors holds of the weights with these names and shapes, as its config.json says it
+    does; `canonical` and `not_read` as in `translate`. Raises LoadError."""
+    claimed = read(directory)
+    plan = translate(directory, shapes, canonical, not_read)
+    if claimed is not None:
+        check(claimed, plan, canonical)
+    return plan
 
 
 def check(claims: Claims, plan: Plan, canonical: Callable[[str], str]) -> None:

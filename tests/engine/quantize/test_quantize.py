@@ -29,8 +29,9 @@ from lacuna.engine.layers.dialects.translate import Plan
 from lacuna.engine.layers.safetensors_file import Header
 from lacuna.engine.quantize.jobs import jobs, shards
 from lacuna.engine.quantize.quantizers import Quantized
-from lacuna.engine.quantize.recipe import RECIPES
-from lacuna.engine.quantize.run import REPORT, Options, QuantizeError, quantize
+from lacuna.engine.quantize.recipe import DIFFUSION_GEMMA
+from lacuna.engine.quantize.run import REPORT, Options, quantize
+from lacuna.engine.quantize.sources import QuantizeError
 from lacuna.engine.untrusted.load_error import LoadError
 
 RUNTIME = Runtime("cpu", "float32", 0, "tests")
@@ -199,8 +200,8 @@ def test_quantized_weights_are_not_quantized_again(source: Path, tmp_path: Path)
 
 
 def test_another_family_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
-    with pytest.raises(QuantizeError, match="'qwen2': only DiffusionGemma is quantized"):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(QuantizeError, match="'bert', and only llama, qwen2, diffusion_gemma are quantized"):
         quantize(tmp_path, tmp_path / "out", Options("int4"), quiet)
 
 
@@ -244,6 +245,17 @@ def test_the_command(tmp_path: Path) -> None:
     assert unknown.returncode == 2 and "int4, int4-experts, nvfp4, fp8" in unknown.stderr
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_int4_fills_gaps_on_a_cpu(tmp_path: Path, dtype: str) -> None:
+    """In bfloat16 by torch's int4 product, expert by expert."""
+    source, target = tiny.write(tmp_path / "source", **packed.SHAPE), tmp_path / "out"
+    quantize(source, target, Options("int4"), quiet)
+    runtime = Runtime("cpu", dtype, 1, "tests")
+    assert ("torch's int4 product" in engine.needed(str(target), runtime).products) == (dtype == "bfloat16")
+    gap = Gap("def f(x):\n    return ", "\n", "python", max_tokens=4)
+    assert engine.load(str(target), runtime).infill(gap)
+
+
 @pytest.mark.parametrize(
     ("recipe", "size"), [("int4", 16.03e9), ("int4-experts", 17.67e9), ("nvfp4", 16.03e9), ("fp8", 26.05e9)]
 )
@@ -251,7 +263,7 @@ def test_sizes_of_the_published_model(recipe: str, size: float) -> None:
     shapes = checkpoint.DiffusionGemmaConfig.from_hf(tiny.published_config()).shapes()
     headers = {name: Header(shape, "BF16") for name, shape in shapes.items()}
     plan = Plan({}, {name: Place(name, "weight") for name in shapes}, 0)
-    made = jobs(headers, plan, RECIPES[recipe], text_only=True)
+    made = jobs(headers, plan, DIFFUSION_GEMMA[recipe], text_only=True)
     assert abs(sum(job.nbytes for job in made) - size) < 0.01e9
     assert len([job for job in made if job.expert is not None]) == 30 * 128 * 3
     parts = shards(made)
