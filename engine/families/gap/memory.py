@@ -10,7 +10,7 @@ from typing import Any
 from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.gap import loading, lora
-from lacuna.engine.families.gap.edits import two_versions
+from lacuna.engine.families.gap.edits import diff_continuation, two_versions
 from lacuna.engine.families.gap.filler import SESSIONS
 from lacuna.engine.families.gap.kv_context import FIM_PREFIX_TOKENS, SUFFIX_TOKENS, TAIL_TOKENS
 from lacuna.engine.families.gap.session import CONTEXTS
@@ -54,7 +54,8 @@ def beside(config: DecoderConfig, runtime: Runtime, adapter_at: Path | None, *, 
     # On CPU it is there twice: packed for the head's product, and as it is stored to look tokens up.
     second = 2 if runtime.device == "cpu" else 0 if config.is_tied else size
     heads = (1 if is_int8(runtime, adapter_at) else size) + second
-    slots = (CONTEXTS * SESSIONS + two_versions.CONTEXTS) * (SUFFIX_TOKENS + FIM_PREFIX_TOKENS + TAIL_TOKENS)
+    contexts = CONTEXTS * SESSIONS + two_versions.CONTEXTS + diff_continuation.CONTEXTS
+    slots = contexts * (SUFFIX_TOKENS + FIM_PREFIX_TOKENS + TAIL_TOKENS)
     cache = 2 * slots * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * size
     logits = 2 * TAIL_TOKENS * config.vocab_size * 4  # and probabilities
     decoded = 3 * size * max(map(prod, config.layer_shapes().values())) if is_packed else 0

@@ -30,6 +30,7 @@ from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Boundary
 
+CONTEXTS = 2
 SECONDS = 3.0  # for one window
 PICKS = 3  # lines of a window that are changed, to see what comes of it
 LEAST_ODDS = -3.0  # nats, that a line of these changes
