@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from lacuna.engine.kernels import availability
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, Matrix, padded
 from lacuna.engine.layers.rope import Rope
+
+if TYPE_CHECKING:
+    from lacuna.engine.models.decoder_kernels import DecoderKernels
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
 # and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.
@@ -118,11 +122,12 @@ class Decoder:
         self._embed_tokens = embed_tokens
         self._norm = norm
         self._lm_head = lm_head
-        self._kernels = None
+        self.kernels: DecoderKernels | None = None
         if availability.are_available(self.device):
             from lacuna.engine.models import decoder_kernels
 
-            self._kernels = decoder_kernels
+            if decoder_kernels.fit(config, self.dtype):
+                self.kernels = decoder_kernels.DecoderKernels(config, self.rope, norm)
 
     def cache(self, capacity: int) -> KvCache:
         c = self.config
@@ -158,12 +163,11 @@ class Decoder:
         """
         assert start + x.shape[0] <= cache.capacity, f"slot {start + x.shape[0]} is beyond the cache's {cache.capacity}"
         config, layers = self.config, self.layers if layers is None else layers
+        if self.kernels is not None:
+            return self.kernels.forward(layers, x, positions, cache, first, start, mask)
         additive = torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill_(~mask, -torch.inf)
         folded = additive.repeat(config.num_attention_heads // config.num_key_value_heads, 1)  # [group * tokens, slots]
-        place = Place(self.rope.at(positions), cache, first, start, folded)
-        if self._kernels is not None:
-            return self._kernels.through(layers, x, self._norm, place, config)
-        return self._through(layers, x, place)
+        return self._through(layers, x, Place(self.rope.at(positions), cache, first, start, folded))
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
@@ -185,7 +189,7 @@ class Decoder:
             qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
             if layer.qkv_bias is not None:
                 qkv = qkv + layer.qkv_bias
-            mixed = attended(self._turned(qkv, number, place), number, place)
+            mixed = _attended(self._turned(qkv, number, place), number, place)
             x = layer.o_proj.plus(padded(mixed, rows), x)
             normed = self._rms_norm(x, layer.post_attention_layernorm)
             x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
@@ -200,7 +204,7 @@ class Decoder:
         return turned[:, :heads]
 
 
-def attended(queries: Tensor, layer: int, place: Place) -> Tensor:
+def _attended(queries: Tensor, layer: int, place: Place) -> Tensor:
     """[tokens, heads * head_dim] for queries [tokens, heads, head_dim], whose own keys and values are in the cache."""
     tokens, heads, width = queries.shape
     slots = slice(place.first, place.start + tokens)

@@ -59,6 +59,11 @@ class Experts:
         else:
             self._products = InDecodedGroups(gate_up_proj, down_proj)
 
+    @property
+    def host_waits(self) -> bool:
+        """Whether the host must know, in the middle of a pass, how many tokens each expert has."""
+        return self._by_kernels is None and not isinstance(self._products, InGroups)
+
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
         """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k]."""
         if self._by_kernels is not None:

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from lacuna.engine.families.diffusion_gemma.attention import Attention, Span
-from lacuna.engine.families.diffusion_gemma.cache import LayerCache
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.experts import Experts, Router
 from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp
 from lacuna.engine.families.diffusion_gemma.residual_stream import residual_stream
-from lacuna.engine.families.diffusion_gemma.rope import Rope
 from lacuna.engine.layers.packed_linear import Weight, floats
 
 
@@ -33,11 +31,14 @@ class Layer:
         self._router = Router(weights, config.top_k_experts)
         self._experts = Experts(weights["experts.gate_up_proj"], weights["experts.down_proj"], dtype)
 
-    def __call__(
-        self, x: Tensor, rope: Rope, span: Span, cache: LayerCache, scalar: Tensor, wanted: slice | Tensor = slice(None)
-    ) -> Tensor:
+    @property
+    def host_waits(self) -> bool:
+        """Whether a pass cannot be launched as a whole."""
+        return self._experts.host_waits
+
+    def __call__(self, x: Tensor, span: Span, scalar: Tensor, wanted: slice | Tensor = slice(None)) -> Tensor:
         """[batch, wanted, hidden] for x of shape [batch, tokens, hidden], whose keys and values go into the cache."""
-        attended = self._attention(self._stream.before_attention(x), rope, span, cache, wanted)
+        attended = self._attention(self._stream.before_attention(x), span, wanted)
         x = x[:, wanted]
         if x.shape[1] == 0:
             return x

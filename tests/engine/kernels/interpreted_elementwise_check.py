@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lacuna.engine.kernels import (
-    canvas_attention,
+    cache_attention,
     elementwise_check,
     gated,
     head_statistics,
@@ -36,7 +36,7 @@ def test_right_kernels_pass(dtype: torch.dtype) -> None:
         (gated, "silu_times", "gates"),
         (gated, "gelu_times", "gates"),
         (rope_to_cache, "rope_to_cache", "rotations into the cache"),
-        (canvas_attention, "canvas_attention", "attention"),
+        (cache_attention, "cache_attention", "attention"),
         (head_statistics, "statistics", "the head's statistics"),
         (head_statistics, "to_probabilities", "the head's statistics"),
     ],

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lacuna.engine.kernels import gated, layer_norms, norms, rope_to_cache
+from lacuna.engine.kernels.slots import Slots, table
 
 EPS = 1e-6
 TYPES = [torch.float32, torch.float16]
@@ -73,10 +74,11 @@ def test_queries_keys_and_values(
     norm = numbers(heads + pairs, width, dtype=dtype) if kind == "norm" else None
     bias = numbers(every * width, dtype=dtype) if kind == "bias" else None
     caches = [torch.zeros(2, rows, pairs, tokens + 5, width, dtype=dtype) for _ in range(2)]
-    rooms = [cache[:, :, :, 2 : 2 + tokens] for cache in caches]
-    found = rope_to_cache.rope_to_cache(qkv, cos_sin, *rooms[0], heads, norm, bias, EPS)
-    close(found, rope_to_cache.reference(qkv, cos_sin, *rooms[1], heads, norm, bias, EPS), 4)
-    close(caches[0], caches[1], 4)  # what is beside the room, too
+    for count in {tokens, 1}:  # what fills a pass up is turned, and not stored
+        places = [Slots(cache[0], cache[1], 1, 2, 2 + count) for cache in caches]
+        found = rope_to_cache.rope_to_cache(qkv, cos_sin, table(places[:1])[0], heads, pairs, norm, bias, EPS)
+        close(found, rope_to_cache.reference(qkv, cos_sin, places[1], heads, norm, bias, EPS), 4)
+        close(caches[0], caches[1], 4)  # what is beside the room, too
 
 
 @pytest.mark.parametrize("dtype", TYPES)
