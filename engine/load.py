@@ -22,7 +22,7 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     """
     directory = model_store.find(model)
     if _model_type(directory) == DIFFUSION_GEMMA:
-        from lacuna.engine.families.diffusion_gemma import filler as diffusion_gemma
+        from lacuna.engine.families.diffusion_gemma import loading as diffusion_gemma
         from lacuna.engine.families.diffusion_gemma import memory
 
         if adapter_name:

@@ -8,6 +8,7 @@ table among the inputs (`kernels/slots`).
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 WARM_UPS = 3  # before a capture, as torch asks
 MOST = 64  # graphs that are kept
@@ -44,6 +47,7 @@ class Graphs:
     def __len__(self) -> int:
         return len(self._kept)
 
+    @torch.inference_mode()
     def run(self, name: Hashable, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
         """What `function` computes of the inputs, which may be on the host. `name` stands for the function and all it
         refers to. The answer is the caller's own.
@@ -87,6 +91,15 @@ def _is_close(found: Tensor, expected: Tensor) -> bool:
     """To roundings: a product may be made by another kernel while it is captured."""
     difference = (found.double() - expected.double()).abs().max()
     return bool(difference <= TOLERANCE * expected.double().abs().max())
+
+
+def told(why_not: str) -> str:
+    """How passes are launched, in words, by what speaks against graphs; logged."""
+    if why_not:
+        logger.warning("without CUDA graphs: %s", why_not)
+        return f"kernel by kernel: {why_not}"
+    logger.info("with CUDA graphs")
+    return "as CUDA graphs"
 
 
 def as_it_is(run: Run) -> Run:

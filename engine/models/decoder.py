@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lacuna.engine.kernels import availability
+from lacuna.engine.layers import cuda_graphs
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, Matrix, padded
 from lacuna.engine.layers.rope import Rope
@@ -122,12 +124,25 @@ class Decoder:
         self._embed_tokens = embed_tokens
         self._norm = norm
         self._lm_head = lm_head
+        self.launches = ""  # how passes are launched, in words
         self.kernels: DecoderKernels | None = None
         if availability.are_available(self.device):
             from lacuna.engine.models import decoder_kernels
 
             if decoder_kernels.fit(config, self.dtype):
                 self.kernels = decoder_kernels.DecoderKernels(config, self.rope, norm)
+
+    def capture(self, cache: KvCache) -> None:
+        """On an NVIDIA GPU has passes launched as CUDA graphs, where nothing speaks against that; says it otherwise.
+        `cache` is nobody's. Raises torch.cuda.OutOfMemoryError."""
+        if self.device == "cuda":
+            why_not = "there are no kernels" if self.kernels is None else self.kernels.capture(self.layers, cache)
+            self.launches = cuda_graphs.told(why_not)
+
+    def warm_ups(self, layers: Sequence[Layer]) -> list[Callable[[], None]]:
+        """Passes through these layers, one of each shape that is captured, with the head behind them."""
+        counts = () if self.kernels is None else self.kernels.captured_rows
+        return [partial(self._warm_up, rows, layers) for rows in counts]
 
     def cache(self, capacity: int) -> KvCache:
         c = self.config
@@ -178,6 +193,12 @@ class Decoder:
         embedded model) does not keep the others."""
         logits = self._lm_head(padded(hidden, self._lm_head.rows))[: len(hidden)].split(list(runs))
         return [run.log_softmax(-1, dtype=torch.float32) for run in logits]
+
+    @torch.inference_mode()
+    def _warm_up(self, rows: int, layers: Sequence[Layer]) -> None:
+        mask = torch.ones(rows, rows, dtype=torch.bool, device=self.device)
+        positions = torch.arange(rows, device=self.device)
+        self.log_probabilities(self.forward(self.embed([0] * rows), positions, self.cache(rows), 0, 0, mask, layers))
 
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)

@@ -20,11 +20,12 @@ from lacuna.engine.kernels.norms import add_norm, rms_norm
 from lacuna.engine.kernels.rope_to_cache import rope_to_cache
 from lacuna.engine.kernels.slots import Slots
 from lacuna.engine.layers.buckets import bucket
-from lacuna.engine.layers.cuda_graphs import Graphs, fault
+from lacuna.engine.layers.cuda_graphs import CudaCapture, Graphs, fault
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.rope import Rope
 from lacuna.engine.models.decoder import DecoderConfig, Layer
 
+SLOTS = 1280  # that the rows of a captured pass see at most
 ROWS = (8, 16, 32, 64, 96, 128, 192, 384)  # of captured passes; 384 are the most that a context drafts
 
 
@@ -37,6 +38,13 @@ class DecoderKernels:
         self._rope = rope
         self._norm = norm
         self.graphs: Graphs | None = None  # by which passes are launched as a whole
+
+    def capture(self, layers: Sequence[Layer], cache: KvCache) -> str:
+        """Has passes launched as CUDA graphs; what speaks against that, in words, or "" where they now are."""
+        graphs = Graphs(self._norm.device.type, CudaCapture())
+        why_not = self.fault(graphs, layers, cache)
+        self.graphs = None if why_not else graphs
+        return why_not
 
     def forward(
         self,
@@ -51,13 +59,19 @@ class DecoderKernels:
         """As `Decoder.forward`, through these layers."""
         count, rows = len(x), bucket(len(x), ROWS)
         place = _place(layers, cache, first, start, start + count)
-        if self.graphs is None or rows is None:
+        if self.graphs is None or rows is None or mask.shape[1] > SLOTS:
             return self._through(layers, x, positions, mask.contiguous(), place.to(x.device))
         behind = rows - count  # of what fills up the pass nothing is stored, and nothing sees it
-        seen = functional.pad(mask, (0, cache.capacity - mask.shape[1], 0, behind))
+        seen = functional.pad(mask, (0, SLOTS - mask.shape[1], 0, behind))
         inputs = (functional.pad(x, (0, 0, 0, behind)), functional.pad(positions, (0, behind)), seen, place)
         return self.graphs.run(_name(layers), partial(self._through, layers), inputs)[:count]
 
+    @property
+    def captured_rows(self) -> Sequence[int]:
+        """Counts of rows, one of each captured shape."""
+        return () if self.graphs is None else ROWS
+
+    @torch.inference_mode()
     def fault(self, graphs: Graphs, layers: Sequence[Layer], cache: KvCache) -> str:
         """What speaks against passes as graphs, found out with random rows in a cache that is nobody's; "" where
         nothing does. Raises torch.cuda.OutOfMemoryError."""
@@ -65,7 +79,7 @@ class DecoderKernels:
         samples = []
         for start in (0, 9):
             x = torch.randn(rows, self._config.hidden_size, generator=numbers).to(device, self._norm.dtype)
-            mask = torch.rand(rows, cache.capacity, generator=numbers) < 0.5
+            mask = torch.rand(rows, SLOTS, generator=numbers) < 0.5
             mask[:, 0] = True
             place = _place(layers, cache, 0, start, start + rows)
             samples.append((x, torch.arange(rows, device=device), mask.to(device), place))

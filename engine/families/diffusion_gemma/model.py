@@ -18,6 +18,7 @@ from lacuna.engine.families.diffusion_gemma.layer import Layer
 from lacuna.engine.families.diffusion_gemma.rope import Rope
 from lacuna.engine.families.diffusion_gemma.self_conditioning import SelfConditioning
 from lacuna.engine.kernels import availability
+from lacuna.engine.layers import cuda_graphs
 from lacuna.engine.layers.linear import Linear, product
 
 if TYPE_CHECKING:
@@ -54,7 +55,22 @@ class DiffusionGemma:
         self._ropes = [ropes[sliding] for sliding in config.is_sliding]
         self._has_kernels = attends_by_kernels(config, self.device, self.dtype)
         self._host_waits = any(layer.host_waits for layer in layers)
-        self.captured: CapturedPasses | None = None  # passes that need not be launched anew, where there are any
+        self.captured: CapturedPasses | None = None  # passes that are launched as a whole, where there are any
+        self.launches = ""  # how passes are launched, in words
+
+    def capture(self) -> None:
+        """On an NVIDIA GPU has passes launched as CUDA graphs, where nothing speaks against that; says it otherwise.
+        Raises torch.cuda.OutOfMemoryError."""
+        if self.device != "cuda":
+            return
+        why_not = self.obstacle
+        if not why_not:
+            from lacuna.engine.families.diffusion_gemma.captured_passes import CapturedPasses
+
+            captured = CapturedPasses(self, cuda_graphs.Graphs(self.device, cuda_graphs.CudaCapture()))
+            why_not = captured.fault()
+            self.captured = None if why_not else captured
+        self.launches = cuda_graphs.told(why_not)
 
     @property
     def obstacle(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
+
+import torch
 
 from lacuna.engine.api import NEAR, Fits, Frame, Gap, Infill, Passage, Patch, Patched, Surprise, anything
 from lacuna.engine.families.gap.denoiser import GapDenoiser
@@ -53,6 +55,7 @@ class GapFiller:
         check = self._checks.until(stop)
         return self._sessions.of(document).infill(gap, num_candidates, check, on_frame, fits=fits)
 
+    @torch.inference_mode()
     def prefill(self, gap: Gap, *, document: str = "", stop: Event | None = None) -> None:
         """With the document's session."""
         self._sessions.of(document).prefill(gap, self._checks.until(stop))
@@ -75,6 +78,15 @@ class GapFiller:
         """Without a budget within `surprise_scorer.SECONDS`."""
         seconds = surprise_scorer.SECONDS if budget is None else budget
         return self._scorer.surprises(passage, self._checks.until(stop), seconds)
+
+    @property
+    def launches(self) -> str:
+        """Of the base's passes, and the denoiser's."""
+        return self.denoiser.base.launches
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """Of the denoiser."""
+        return self.denoiser.warm_ups()
 
     def close(self, document: str) -> None:
         """Its KV caches are freed."""

@@ -20,9 +20,10 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from lacuna.engine.api import Frame, Gap, RewriteRequest, Stopped
 from lacuna.engine.families.diffusion_gemma.chat import Chat
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
-from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
+from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller
 from lacuna.engine.families.diffusion_gemma.infill_layout import lengths
 from lacuna.engine.families.diffusion_gemma.layer import Layer
+from lacuna.engine.families.diffusion_gemma.loading import load
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt
 from lacuna.engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
