@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lacuna.engine.kernels import cache_attention, gated, head_statistics, layer_norms, norms, rope_to_cache
+from lacuna.engine.kernels import cache_attention, gated, head_statistics, layer_norms, norms, rope_to_cache, route
 from lacuna.engine.kernels.slots import Slots, table
 
 ROWS, WIDTH, HEADS, PAIRS, HEAD_DIM, SLOTS, VOCAB = 5, 96, 4, 2, 64, 70, 5000
+EXPERTS, TOP_K = 6, 3
 EPS, CAP, TEMPERATURE = 1e-6, 30.0, 0.7
 TOLERANCE = 2.0**-5  # of the largest number: four roundings to bfloat16 one after the other are 2**-6 at most
 
@@ -41,11 +42,22 @@ def _norms_are_right(numbers: Numbers) -> bool:
 def _layer_norms_are_right(numbers: Numbers) -> bool:
     x, one, two = (numbers(ROWS + more, WIDTH)[more:] for more in range(3))
     weights = (numbers(WIDTH), numbers(WIDTH) + 1, numbers(WIDTH) - 1)
-    found = layer_norms.after_attention(x, one, *weights, EPS)
-    scalar = numbers(1)
-    summed = layer_norms.after_feedforward(x, one, two, weights, scalar, EPS)
-    expected = layer_norms.after_feedforward_reference(x, one, two, weights, scalar, EPS)
-    return close(found, layer_norms.after_attention_reference(x, one, *weights, EPS)) and close([summed], [expected])
+    post, following, scalar = numbers(WIDTH) + 2, numbers(WIDTH) * 2, numbers(1)
+    routed = numbers(ROWS, 3, WIDTH)
+    found = layer_norms.after_attention(x, one, post, weights, EPS)
+    summed = layer_norms.after_feedforward(x, two, routed, weights, scalar, following, EPS)
+    expected = layer_norms.after_feedforward_reference(x, two, routed, weights, scalar, following, EPS)
+    return close(found, layer_norms.after_attention_reference(x, one, post, weights, EPS)) and close(summed, expected)
+
+
+def _routes_are_right(numbers: Numbers) -> bool:
+    """With scores that no rounding brings into another order."""
+    scores = torch.arange(ROWS * EXPERTS).mul(7).remainder(ROWS * EXPERTS).view(EXPERTS, ROWS) / 8 - 2
+    x, scale = numbers(1).new_ones(ROWS).diag(), numbers(EXPERTS)
+    matrix = scores.to(x.device, x.dtype)
+    expert, share = route.route(x, matrix, scale, TOP_K)
+    expected, shares = route.reference(x, matrix, scale, TOP_K)
+    return expert.equal(expected) and close([share], [shares])
 
 
 def _gates_are_right(numbers: Numbers) -> bool:
@@ -107,6 +119,7 @@ def close(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
 CHECKS: dict[str, Callable[[Numbers], bool]] = {
     "norms": _norms_are_right,
     "norms between the products of a layer": _layer_norms_are_right,
+    "routes to experts": _routes_are_right,
     "gates": _gates_are_right,
     "rotations into the cache": _rotations_are_right,
     "attention": _attention_is_right,

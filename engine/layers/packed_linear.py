@@ -12,6 +12,7 @@ from lacuna.engine.layers import packed_kernels
 from lacuna.engine.layers.linear import Linear, product
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.int4 import GROUPS, Int4
+from lacuna.engine.layers.quantized.joined import joined
 
 Weight = Tensor | Codec
 Product = Callable[[Tensor], Tensor]
@@ -22,12 +23,14 @@ OUTPUTS = 16  # torch's int4 product on CPU wants a multiple of them
 def linear(*weights: Weight, dtype: torch.dtype) -> Product:
     """x -> x W^T for x of shape [tokens, in] in `dtype`, and W of shape [out, in].
 
-    The outputs of several matrices stand one beside the other. A codec stays as it is packed, but for torch's int4
-    product on CPU, which takes the same bits in another order.
+    The outputs of several matrices stand one beside the other; kernels make one product of those that are packed alike.
+    A codec stays as it is packed, but for torch's int4 product on CPU, which takes the same bits in another order.
     """
     floats = [weight for weight in weights if isinstance(weight, Tensor)]
     if len(floats) == len(weights):
         return Linear(floats[0] if len(floats) == 1 else torch.cat(floats))
+    if len(weights) > 1 and not floats and (product := _at_once([w for w in weights if isinstance(w, Codec)], dtype)):
+        return product
     parts = [_one(weight, dtype) for weight in weights]
     return parts[0] if len(parts) == 1 else SideBySide(parts)
 
@@ -97,6 +100,14 @@ def _one(weight: Weight, dtype: torch.dtype) -> Product:
     if isinstance(weight, Int4) and Int4CpuLinear.is_exact(weight, dtype):
         return Int4CpuLinear(weight)
     return packed_kernels.linear(weight, dtype) or DecodedLinear(weight)
+
+
+def _at_once(codecs: Sequence[Codec], dtype: torch.dtype) -> Product | None:
+    """One product by a kernel, where it takes such weights and they can be joined."""
+    if any(packed_kernels.refusal(type(codec), codec.device.type, dtype) for codec in codecs):
+        return None
+    one = joined(codecs)
+    return None if one is None else packed_kernels.linear(one, dtype)
 
 
 def _centre(codec: Int4) -> Tensor:

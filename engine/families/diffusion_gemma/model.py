@@ -154,9 +154,15 @@ class DiffusionGemma:
 
     def _through(self, x: Tensor, spans: Sequence[Span], scalars: Sequence[Tensor], wanted: slice | Tensor) -> Tensor:
         """The layers and the norm behind them. The last one computes the `wanted` tokens alone."""
-        for layer, span, scalar in zip(self._layers, spans, scalars, strict=True):
-            x = layer(x, span, scalar, wanted if layer is self._layers[-1] else slice(None))
-        return functional.rms_norm(x, (x.shape[-1],), self._norm, self.config.rms_norm_eps)
+        normed = self._rms_norm(x, self._layers[0].before)
+        following = [*(layer.before for layer in self._layers[1:]), self._norm]
+        for layer, span, scalar, weight in zip(self._layers, spans, scalars, following, strict=True):
+            chosen = wanted if layer is self._layers[-1] else slice(None)
+            x, normed = layer(x, normed, span, scalar, weight, chosen)
+        return normed
+
+    def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)
 
 
 def attends_by_kernels(config: DiffusionGemmaConfig, device: str, dtype: torch.dtype) -> bool:

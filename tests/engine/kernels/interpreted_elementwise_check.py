@@ -16,6 +16,7 @@ from lacuna.engine.kernels import (
     layer_norms,
     norms,
     rope_to_cache,
+    route,
 )
 
 CPU = torch.device("cpu")
@@ -33,6 +34,7 @@ def test_right_kernels_pass(dtype: torch.dtype) -> None:
         (norms, "add_norm", "norms"),
         (layer_norms, "after_attention", "norms between the products of a layer"),
         (layer_norms, "after_feedforward", "norms between the products of a layer"),
+        (route, "route", "routes to experts"),
         (gated, "silu_times", "gates"),
         (gated, "gelu_times", "gates"),
         (rope_to_cache, "rope_to_cache", "rotations into the cache"),

@@ -12,7 +12,7 @@ pytest.importorskip("triton")
 
 import ahead_of_time
 
-from lacuna.engine.kernels import cache_attention, gated, head_statistics, layer_norms, norms, rope_to_cache
+from lacuna.engine.kernels import cache_attention, gated, head_statistics, layer_norms, norms, rope_to_cache, route
 
 STAGES = 2  # of loops: cache_attention's alone has one
 
@@ -24,6 +24,9 @@ BF16, SIZE = "*bf16", "i32"
 ROW: dict[str, Any] = {"x": BF16, "width": SIZE, "eps": "fp32", "BLOCK": 4096}
 TURN: dict[str, Any] = dict.fromkeys(("qkv", "cos", "sin", "queries"), BF16) | {"slots": "*i64"}
 TURN |= dict.fromkeys(("tokens", "heads", "every", "first_value"), SIZE)
+ROUTE: dict[str, Any] = dict.fromkeys(("x", "matrix", "per_expert_scale", "share"), BF16) | {"expert": "*i32"}
+ROUTE |= dict.fromkeys(("tokens", "hidden", "experts"), SIZE)
+ROUTE |= {"TOP_K": 8, "CHOICES": 8, "EXPERTS": 128, "ROWS": route.ROWS, "COLUMNS": route.COLUMNS}
 GATE: dict[str, Any] = {"gate": BF16, "up": BF16, "result": BF16, "SIZE": 1024}
 GATE |= dict.fromkeys(("inner", "gate_stride", "up_stride"), SIZE)
 ATTEND: dict[str, Any] = dict.fromkeys(("queries", "mixed"), BF16) | {"slots": "*i64", "scale": "fp32"}
@@ -61,14 +64,16 @@ KERNELS: list[tuple[Any, dict[str, Any], int]] = [
     (norms._add_norm_kernel, row("added", "weight", "total", "normed"), 8),
     (
         layer_norms._after_attention_kernel,
-        row("attended", "post", "dense", "routed", "sum_to", "normed_to", "dense_to", "routed_to"),
+        row("attended", "post", "chosen", "dense", "routed", "sum_to", "chosen_to", "dense_to", "routed_to"),
         8,
     ),
     (
         layer_norms._after_feedforward_kernel,
-        row("dense", "routed", "dense_weight", "routed_weight", "weight", "scalar", "result"),
+        row("dense", "routed", "dense_weight", "routed_weight", "weight", "scalar", "following", "result", "normed")
+        | {"CHOICES": 8},
         8,
     ),
+    (route._kernel, ROUTE, 4),
     (rope_to_cache._kernel, turn(256, BF16, None), 1),
     (rope_to_cache._kernel, turn(512, BF16, None), 2),
     (rope_to_cache._kernel, turn(64, None, BF16), 1),
