@@ -17,6 +17,8 @@ from lacuna.engine.families.diffusion_gemma.rope import Rope
 
 @dataclass(frozen=True)
 class TorchSpan:
+    """Of a pass behind the text that the cache holds."""
+
     cache: LayerCache
     start: int  # position of the first token
     rope: Rope

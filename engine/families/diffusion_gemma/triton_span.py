@@ -19,6 +19,8 @@ from lacuna.engine.kernels.slots import POSITION, Slots
 
 @dataclass(frozen=True)
 class TritonSpan:
+    """Of a pass behind whatever text the table of slots stands for when it is launched."""
+
     slots: Tensor  # a row of `place`
     is_shared: bool  # one cache row serves the whole batch
     cos_sin: tuple[Tensor, Tensor]  # rotations of the tokens' positions

@@ -8,6 +8,7 @@ import torch
 from lacuna.engine.kernels import availability
 from lacuna.engine.layers.cuda_graphs import Graphs, Run, as_it_is
 from lacuna.engine.layers.linear import Linear
+from lacuna.engine.models import decoder_kernels
 from lacuna.engine.models.decoder import Decoder, DecoderConfig, Layer
 
 
@@ -80,3 +81,16 @@ def test_graphs_are_checked() -> None:
         return lambda: first
 
     assert kernels.fault(Graphs("cpu", frozen), decoder.layers, cache) == "a replay differs from the pass itself"
+
+
+@torch.inference_mode()
+def test_what_was_prepared_is_captured_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_kernels, "ROWS", (2, 4))
+    decoder = decoders(False, 2)[1]
+    for piece in decoder.warm_ups(decoder.layers):
+        piece()
+    assert decoder.kernels is not None and decoder.kernels.graphs is not None
+    assert len(decoder.kernels.graphs) == 2
+    decoder.forward(decoder.embed([3]), torch.arange(1), decoder.cache(9), 0, 3, torch.ones(1, 4, dtype=torch.bool))
+    assert len(decoder.kernels.graphs) == 2
+    assert decoders(False, 2)[0].warm_ups(decoder.layers) == []

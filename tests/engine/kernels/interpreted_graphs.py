@@ -4,6 +4,7 @@ a request is what comes of passes as long as its texts. Only the launch as a gra
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import tiny_diffusion_gemma as tiny
@@ -106,6 +107,20 @@ def test_a_graph_outlives_the_cache_that_it_was_captured_with(model: DiffusionGe
     model.captured = None
     model.encode(text, plain)
     check_same(found, model.denoise(canvas, plain))
+
+
+@torch.inference_mode()
+def test_what_was_prepared_is_captured_no_more(
+    model: DiffusionGemma, graphs: Graphs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captured_passes, "USUAL", (96,))  # longer than this model's own
+    monkeypatch.setattr(model, "config", replace(model.config, canvas_length=4))
+    assert model.captured is not None
+    for piece in model.captured.warm_ups():
+        piece()
+    assert len(graphs) == 2 * 2 + 2, "readings of 2 and 6 tokens, and canvases of 4, of one row and of more"
+    generated(model)
+    assert len(graphs) == 6
 
 
 @torch.inference_mode()

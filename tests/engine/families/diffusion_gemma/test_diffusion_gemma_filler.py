@@ -160,7 +160,7 @@ def _breaking(model: DiffusionGemma, at: int | None) -> Iterator[None]:
     """Lets a call of a layer fail: the first for 0."""
     layers, calls = model._layers, count()
 
-    def called(layer: Layer, *given: object) -> torch.Tensor:
+    def called(layer: Layer, *given: object) -> tuple[torch.Tensor, torch.Tensor]:
         if next(calls) == at:
             raise _Broken
         return layer(*given)  # type: ignore[arg-type]
@@ -173,11 +173,11 @@ def _breaking(model: DiffusionGemma, at: int | None) -> Iterator[None]:
 
 
 class _Layer:
-    def __init__(self, layer: Layer, called: Callable[..., torch.Tensor]) -> None:
+    def __init__(self, layer: Layer, called: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> None:
         self._layer, self._called = layer, called
-        self.encoder_scalar = layer.encoder_scalar
+        self.encoder_scalar, self.before = layer.encoder_scalar, layer.before
 
-    def __call__(self, *given: object) -> torch.Tensor:
+    def __call__(self, *given: object) -> tuple[torch.Tensor, torch.Tensor]:
         return self._called(self._layer, *given)
 
 
