@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol, runtime_checkable
@@ -259,3 +259,16 @@ class Rewrites(Protocol):
         self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
         """A block as an instruction wants it; `on_text` is told how it stands after every step. Raises Stopped."""
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """A filler whose passes take longer the first time, on a GPU, is one of these too."""
+
+    @property
+    def launches(self) -> str:
+        """How passes are launched, and why not better, in words; "" where that is no question."""
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """Pieces of work, the most wanted first, after which no question waits for a kernel to be compiled or a pass to
+        be captured. Each may be run or left out. None where nothing is to be prepared."""

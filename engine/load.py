@@ -42,7 +42,7 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
 def _diffusion_gemma(model: str, directory: Path, runtime: Runtime, free: int) -> Filler:
     """Weights that are more than the memory there is are not begun: else a GPU says so in terms of its allocator, and a
     system ends the process."""
-    from lacuna.engine.families.diffusion_gemma import filler
+    from lacuna.engine.families.diffusion_gemma import loading
 
     weights = needed(model, runtime).weights
     if weights > free:
@@ -50,7 +50,7 @@ def _diffusion_gemma(model: str, directory: Path, runtime: Runtime, free: int) -
             f"{directory} has weights of {weights / 1e9:.1f} GB, and {runtime.device} has {free / 1e9:.1f} GB "
             f"available: {_instead(model, runtime, free)}"
         )
-    return filler.load(directory, runtime)
+    return loading.load(directory, runtime)
 
 
 def _instead(model: str, runtime: Runtime, free: int) -> str:

@@ -90,8 +90,14 @@ def test_triton_is_not_needed_to_start() -> None:
         for path in MODULES
         if not path.is_relative_to(ROOT / "engine" / "kernels") and _imports_kernels_first(path)
     }
-    assert tops == {"engine/layers/kernel_check.py", "engine/models/decoder_kernels.py"}
+    family = "engine/families/diffusion_gemma"
+    spans = f"{family}/triton_span.py"
+    assert tops == {"engine/layers/kernel_check.py", "engine/models/decoder_kernels.py", spans}
     assert users("lacuna.engine.models.decoder_kernels") == {"engine/models/decoder.py"}
+    assert users("lacuna.engine.families.diffusion_gemma.triton_span") == {
+        f"{family}/captured_passes.py",
+        f"{family}/model.py",
+    }
     assert users("lacuna.engine.layers.kernel_check") == {"engine/layers/packed_kernels.py"}
 
 

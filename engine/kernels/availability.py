@@ -50,11 +50,13 @@ def fault(device: str) -> str:
 
 def found_by(check: Callable[[], str]) -> str:
     """What a check of kernels on a device finds wrong, or why they do not run there, in words; "" where all is right.
-    `check` names what differs."""
+    `check` names what differs. Raises torch.cuda.OutOfMemoryError: with more room they may be right."""
     from triton.errors import TritonError
 
     try:
         name = check()
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, OSError, TritonError, subprocess.CalledProcessError) as error:
         first = str(error).strip().partition("\n")[0]
         return f"they do not run: {type(error).__name__}: {first[:200]}"

@@ -6,13 +6,16 @@ The tests' machines have an interpreter and a compiler; a card, its driver and a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lacuna.engine.kernels import canvas_attention, gated, head_statistics, layer_norms, norms, rope_to_cache
+from lacuna.engine.kernels import cache_attention, gated, head_statistics, layer_norms, norms, rope_to_cache, route
+from lacuna.engine.kernels.slots import Slots, table
 
 ROWS, WIDTH, HEADS, PAIRS, HEAD_DIM, SLOTS, VOCAB = 5, 96, 4, 2, 64, 70, 5000
+EXPERTS, TOP_K = 6, 3
 EPS, CAP, TEMPERATURE = 1e-6, 30.0, 0.7
 TOLERANCE = 2.0**-5  # of the largest number: four roundings to bfloat16 one after the other are 2**-6 at most
 
@@ -39,11 +42,22 @@ def _norms_are_right(numbers: Numbers) -> bool:
 def _layer_norms_are_right(numbers: Numbers) -> bool:
     x, one, two = (numbers(ROWS + more, WIDTH)[more:] for more in range(3))
     weights = (numbers(WIDTH), numbers(WIDTH) + 1, numbers(WIDTH) - 1)
-    found = layer_norms.after_attention(x, one, *weights, EPS)
-    scalar = numbers(1)
-    summed = layer_norms.after_feedforward(x, one, two, weights, scalar, EPS)
-    expected = layer_norms.after_feedforward_reference(x, one, two, weights, scalar, EPS)
-    return close(found, layer_norms.after_attention_reference(x, one, *weights, EPS)) and close([summed], [expected])
+    post, following, scalar = numbers(WIDTH) + 2, numbers(WIDTH) * 2, numbers(1)
+    routed = numbers(ROWS, 3, WIDTH)
+    found = layer_norms.after_attention(x, one, post, weights, EPS)
+    summed = layer_norms.after_feedforward(x, two, routed, weights, scalar, following, EPS)
+    expected = layer_norms.after_feedforward_reference(x, two, routed, weights, scalar, following, EPS)
+    return close(found, layer_norms.after_attention_reference(x, one, post, weights, EPS)) and close(summed, expected)
+
+
+def _routes_are_right(numbers: Numbers) -> bool:
+    """With scores that no rounding brings into another order."""
+    scores = torch.arange(ROWS * EXPERTS).mul(7).remainder(ROWS * EXPERTS).view(EXPERTS, ROWS) / 8 - 2
+    x, scale = numbers(1).new_ones(ROWS).diag(), numbers(EXPERTS)
+    matrix = scores.to(x.device, x.dtype)
+    expert, share = route.route(x, matrix, scale, TOP_K)
+    expected, shares = route.reference(x, matrix, scale, TOP_K)
+    return expert.equal(expected) and close([share], [shares])
 
 
 def _gates_are_right(numbers: Numbers) -> bool:
@@ -57,23 +71,31 @@ def _rotations_are_right(numbers: Numbers) -> bool:
     cos_sin = (angles.cos().to(qkv.dtype), angles.sin().to(qkv.dtype))
     norm, bias = numbers(HEADS + PAIRS, HEAD_DIM), numbers((HEADS + 2 * PAIRS) * HEAD_DIM)
     answers = []
-    for turn in (rope_to_cache.rope_to_cache, rope_to_cache.reference):
-        keys, values = qkv.new_zeros(2, 1, PAIRS, ROWS, HEAD_DIM)
-        queries = turn(qkv, cos_sin, keys, values, HEADS, norm=norm, eps=EPS)
-        answers.append([queries, keys.clone(), values.clone()])
-        answers[-1] += [turn(qkv, cos_sin, keys, values, HEADS, bias=bias), keys, values]
+    for is_kernel in (True, False):
+        found = []
+        for weights in ({"norm": norm, "eps": EPS}, {"bias": bias}):
+            keys, values = qkv.new_zeros(2, 1, PAIRS, SLOTS, HEAD_DIM)
+            slots = Slots(keys, values, 0, 3, 3 + ROWS - 1)
+            if is_kernel:
+                row = table([slots])[0].to(qkv.device)
+                queries = rope_to_cache.rope_to_cache(qkv, cos_sin, row, HEADS, PAIRS, **weights)
+            else:
+                queries = rope_to_cache.reference(qkv, cos_sin, slots, HEADS, **weights)
+            found += [queries, keys, values]
+        answers.append(found)
     return close(*answers)
 
 
 def _attention_is_right(numbers: Numbers) -> bool:
-    queries, keys, values = (
-        numbers(1, ROWS, HEADS, HEAD_DIM) * HEAD_DIM**-0.5,
-        numbers(1, PAIRS, SLOTS, HEAD_DIM),
-        numbers(1, PAIRS, SLOTS + 1, HEAD_DIM)[:, :, 1:].contiguous(),
-    )
-    seen = [(None, None), (SLOTS - ROWS, None), (SLOTS - ROWS, 9)]
-    found = [canvas_attention.canvas_attention(queries, keys, values, *some) for some in seen]
-    return close(found, [canvas_attention.reference(queries, keys, values, *some) for some in seen])
+    """Of a canvas, of what is read in order, and of a tree."""
+    queries = numbers(1, ROWS, HEADS, HEAD_DIM) * HEAD_DIM**-0.5
+    keys, values = numbers(1, PAIRS, SLOTS, HEAD_DIM), numbers(1, PAIRS, SLOTS + 1, HEAD_DIM)[:, :, 1:].contiguous()
+    slots = Slots(keys, values, 2, SLOTS - ROWS, SLOTS)
+    row = table([slots])[0].to(queries.device)
+    mask = numbers(ROWS, SLOTS) > 0
+    ways: list[dict[str, Any]] = [{}, {"is_causal": True}, {"is_causal": True, "window": 9}, {"mask": mask}]
+    found = [cache_attention.cache_attention(queries, row, PAIRS, 0.9, **way) for way in ways]
+    return close(found, [cache_attention.reference(queries, slots, 0.9, **way) for way in ways])
 
 
 def _head_is_right(numbers: Numbers) -> bool:
@@ -97,6 +119,7 @@ def close(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
 CHECKS: dict[str, Callable[[Numbers], bool]] = {
     "norms": _norms_are_right,
     "norms between the products of a layer": _layer_norms_are_right,
+    "routes to experts": _routes_are_right,
     "gates": _gates_are_right,
     "rotations into the cache": _rotations_are_right,
     "attention": _attention_is_right,

@@ -13,45 +13,44 @@ from torch import Tensor
 from torch.nn import functional
 
 from lacuna.engine.kernels.norms import rounded
+from lacuna.engine.kernels.slots import Slots, bounds, buffers
 
 
 def rope_to_cache(
     qkv: Tensor,
     cos_sin: tuple[Tensor, Tensor],
-    keys: Tensor,
-    values: Tensor,
+    slots: Tensor,
     heads: int,
+    pairs: int,
     norm: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 0.0,
 ) -> Tensor:
     """Turned queries [rows, tokens, heads, head_dim] of `qkv`, [rows, tokens, all heads, head_dim].
 
-    First stand the `heads` of queries, then those of keys, then those of values. Where there are none, the values are
-    the keys before they are turned. Keys and values go to `keys` and `values`, views of a cache of shape [rows,
-    kv_heads, tokens, head_dim], whose last dimension is dense. `cos_sin` are cosines and signed sines of the tokens'
-    positions, [tokens, 1, head_dim] each. With `norm`, [heads + kv_heads, head_dim], every head is divided by its rms,
-    and queries and keys are multiplied by it. `bias` has shape [all heads * head_dim].
+    First stand the `heads` of queries, then those of keys, one for each of the `pairs`, then those of values. Where
+    there are none, the values are the keys before they are turned. Keys and values go where `slots` says, a row of
+    `slots.table` on the device. `cos_sin` are cosines and signed sines of the tokens' positions, [tokens, 1, head_dim]
+    each. With `norm`, [heads + pairs, head_dim], every head is divided by its rms, and queries and keys are multiplied
+    by it. `bias` has shape [all heads * head_dim].
     """
-    _check(qkv, keys, values, heads)
     rows, tokens, every, width = qkv.shape
-    kv_heads = keys.shape[1]
+    assert every - heads in (pairs, 2 * pairs), f"{every} heads are not {heads} and those of {pairs} pairs"
+    assert width % 2 == 0, "a head has two halves"
     cos, sin = (table.reshape(tokens, width).contiguous() for table in cos_sin)
     queries = qkv.new_empty(rows, tokens, heads, width)
-    _kernel[rows * tokens, heads + kv_heads](
+    _kernel[rows * tokens, heads + pairs](
         qkv.contiguous(),
         norm,
         bias,
         cos,
         sin,
         queries,
-        keys,
-        values,
+        slots,
         tokens,
         heads,
         every,
-        every - kv_heads,
-        *keys.stride()[:3],
+        every - pairs,
         eps,
         WIDTH=width,
         BLOCK=triton.next_power_of_2(width),
@@ -63,33 +62,24 @@ def rope_to_cache(
 def reference(
     qkv: Tensor,
     cos_sin: tuple[Tensor, Tensor],
-    keys: Tensor,
-    values: Tensor,
+    slots: Slots,
     heads: int,
     norm: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 0.0,
 ) -> Tensor:
     """The same in torch."""
-    kv_heads, width = keys.shape[1], qkv.shape[-1]
+    pairs, width = slots.keys.shape[1], qkv.shape[-1]
     if bias is not None:
         qkv = qkv + bias.view(-1, width)
     if norm is not None:
         qkv = functional.rms_norm(qkv, (width,), None, eps)
-    turned = qkv[:, :, : heads + kv_heads] if norm is None else qkv[:, :, : heads + kv_heads] * norm
+    turned = qkv[:, :, : heads + pairs] if norm is None else qkv[:, :, : heads + pairs] * norm
     turned = torch.addcmul(turned * cos_sin[0], turned.roll(width // 2, -1), cos_sin[1])
-    keys.copy_(turned[:, :, heads:].transpose(1, 2))
-    values.copy_(qkv[:, :, -kv_heads:].transpose(1, 2))
+    count = slots.stop - slots.start
+    slots.keys[:, :, slots.start : slots.stop] = turned[:, :count, heads:].transpose(1, 2)
+    slots.values[:, :, slots.start : slots.stop] = qkv[:, :count, -pairs:].transpose(1, 2)
     return turned[:, :, :heads]
-
-
-def _check(qkv: Tensor, keys: Tensor, values: Tensor, heads: int) -> None:
-    rows, tokens, every, width = qkv.shape
-    kv_heads = keys.shape[1]
-    assert every - heads in (kv_heads, 2 * kv_heads), f"{every} heads are not {heads} and those of {kv_heads} pairs"
-    assert keys.shape == values.shape == (rows, kv_heads, tokens, width), "room for every key and value"
-    assert keys.stride() == values.stride() and keys.stride(3) == 1, "both caches are laid out alike"
-    assert width % 2 == 0 and keys.dtype == values.dtype == qkv.dtype, "halves of one type"
 
 
 @triton.jit
@@ -127,15 +117,11 @@ def _kernel(
     cos,
     sin,
     queries,
-    keys,
-    values,
+    slots,
     tokens,
     heads,
     every,
     first_value,
-    row_stride,
-    head_stride,
-    slot_stride,
     eps,
     WIDTH: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -146,10 +132,13 @@ def _kernel(
     if head < heads:
         tl.store(queries + (place * heads + head) * WIDTH + at, turned, mask=at < WIDTH)
     else:
-        slot = row * row_stride + (head - heads).to(tl.int64) * head_stride + token * slot_stride
-        tl.store(keys + slot + at, turned, mask=at < WIDTH)
+        keys, values, row_stride, head_stride = buffers(slots, qkv, WIDTH)
+        _, start, stop = bounds(slots)
+        slot = row * row_stride + (head - heads) * head_stride + (start + token) * WIDTH
+        inside = (at < WIDTH) & (start + token < stop)
+        tl.store(keys + slot + at, turned, mask=inside)
         source = first_value + head - heads
         value = _numbers(qkv, bias, (place * every + source) * WIDTH, source * WIDTH, at, WIDTH)
         if norm is not None:
             value *= 1.0 / tl.sqrt_rn(tl.sum(value * value, 0) / WIDTH + eps)
-        tl.store(values + slot + at, value.to(values.dtype.element_ty), mask=at < WIDTH)
+        tl.store(values + slot + at, value.to(qkv.dtype.element_ty), mask=inside)

@@ -12,6 +12,7 @@ from lacuna.engine.layers import packed_kernels
 from lacuna.engine.layers.linear import Linear, Matrix, Unfused, product
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.int4 import GROUPS, Int4
+from lacuna.engine.layers.quantized.joined import joined
 
 Weight = Tensor | Codec
 Product = Callable[[Tensor], Tensor]
@@ -22,13 +23,15 @@ OUTPUTS = 16  # torch's int4 product on CPU wants a multiple of them
 def linear(*weights: Weight, dtype: torch.dtype) -> Matrix:
     """x -> x W^T for x of shape [tokens, in] in `dtype`, and W of shape [out, in].
 
-    The outputs of several matrices stand one beside the other. A codec stays as it is packed, but for torch's int4
-    product on CPU, which takes the same bits in another order.
+    The outputs of several matrices stand one beside the other; kernels make one product of those that are packed alike.
+    A codec stays as it is packed, but for torch's int4 product on CPU, which takes the same bits in another order.
     """
-    return joined([weight if isinstance(weight, Tensor) else _packed(weight, dtype) for weight in weights])
+    if len(weights) > 1 and (product := _at_once(weights, dtype)):
+        return product
+    return side_by_side([weight if isinstance(weight, Tensor) else _packed(weight, dtype) for weight in weights])
 
 
-def joined(parts: Sequence[Tensor | Matrix], pack: Callable[[Tensor], Matrix] = Linear) -> Matrix:
+def side_by_side(parts: Sequence[Tensor | Matrix], pack: Callable[[Tensor], Matrix] = Linear) -> Matrix:
     """A product with several matrices, as if their rows were one matrix; `pack` makes it of those in floats."""
     floats = [part for part in parts if isinstance(part, Tensor)]
     if len(floats) == len(parts):
@@ -103,6 +106,17 @@ def _packed(codec: Codec, dtype: torch.dtype) -> Matrix:
     if isinstance(codec, Int4) and Int4CpuLinear.is_exact(codec, dtype):
         return Int4CpuLinear(codec)
     return packed_kernels.linear(codec, dtype) or DecodedLinear(codec)
+
+
+def _at_once(weights: Sequence[Weight], dtype: torch.dtype) -> Matrix | None:
+    """One product by a kernel, where all are packed, it takes them, and they can be joined."""
+    codecs = [weight for weight in weights if isinstance(weight, Codec)]
+    if len(codecs) < len(weights):
+        return None
+    if any(packed_kernels.refusal(type(codec), codec.device.type, dtype) for codec in codecs):
+        return None
+    one = joined(codecs)
+    return None if one is None else packed_kernels.linear(one, dtype)
 
 
 def _centre(codec: Int4) -> Tensor:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from lacuna.engine.kernels import availability
+from lacuna.engine.layers import cuda_graphs
 from lacuna.engine.layers.kv_cache import KvCache
 from lacuna.engine.layers.linear import Linear, Matrix, padded
-from lacuna.engine.layers.packed_linear import floats, joined
+from lacuna.engine.layers.packed_linear import floats, side_by_side
 from lacuna.engine.layers.rope import Rope
+
+if TYPE_CHECKING:
+    from lacuna.engine.models.decoder_kernels import DecoderKernels
 
 # Positions that rotations are kept for. A training window has 1,024 tokens, a context of the engine fewer, and a canvas
 # and a suffix stand behind them; some models know 131,072 positions, 64 MB of tables.
@@ -83,7 +89,7 @@ class Layer:
         with, or to matrices in another form."""
 
         def matrix(*names: str) -> Matrix:
-            return joined([weights[f"{name}_proj.weight"] for name in names], pack)
+            return side_by_side([weights[f"{name}_proj.weight"] for name in names], pack)
 
         attention = [f"self_attn.{name}" for name in "qkv"]
         biases = [floats(weights[bias]) for name in attention if (bias := f"{name}_proj.bias") in weights]
@@ -122,11 +128,25 @@ class Decoder:
         self._embed_tokens = embed_tokens
         self._norm = norm
         self._lm_head = lm_head
-        self._kernels = None
+        self.launches = ""  # how passes are launched, in words
+        self.kernels: DecoderKernels | None = None
         if availability.are_available(self.device):
             from lacuna.engine.models import decoder_kernels
 
-            self._kernels = decoder_kernels
+            if decoder_kernels.fit(config, self.dtype):
+                self.kernels = decoder_kernels.DecoderKernels(config, self.rope, norm)
+
+    def capture(self, cache: KvCache) -> None:
+        """On an NVIDIA GPU has passes launched as CUDA graphs, where nothing speaks against that; says it otherwise.
+        `cache` is nobody's. Raises torch.cuda.OutOfMemoryError."""
+        if self.device == "cuda":
+            why_not = "there are no kernels" if self.kernels is None else self.kernels.capture(self.layers, cache)
+            self.launches = cuda_graphs.told(why_not)
+
+    def warm_ups(self, layers: Sequence[Layer]) -> list[Callable[[], None]]:
+        """Passes through these layers, one of each shape that is captured, with the head behind them."""
+        counts = () if self.kernels is None else self.kernels.captured_rows
+        return [partial(self._warm_up, rows, layers) for rows in counts]
 
     def cache(self, capacity: int) -> KvCache:
         c = self.config
@@ -162,12 +182,11 @@ class Decoder:
         """
         assert start + x.shape[0] <= cache.capacity, f"slot {start + x.shape[0]} is beyond the cache's {cache.capacity}"
         config, layers = self.config, self.layers if layers is None else layers
+        if self.kernels is not None:
+            return self.kernels.forward(layers, x, positions, cache, first, start, mask)
         additive = torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill_(~mask, -torch.inf)
         folded = additive.repeat(config.num_attention_heads // config.num_key_value_heads, 1)  # [group * tokens, slots]
-        place = Place(self.rope.at(positions), cache, first, start, folded)
-        if self._kernels is not None:
-            return self._kernels.through(layers, x, self._norm, place, config)
-        return self._through(layers, x, place)
+        return self._through(layers, x, Place(self.rope.at(positions), cache, first, start, folded))
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
@@ -179,6 +198,12 @@ class Decoder:
         logits = self._lm_head(padded(hidden, self._lm_head.rows))[: len(hidden)].split(list(runs))
         return [run.log_softmax(-1, dtype=torch.float32) for run in logits]
 
+    @torch.inference_mode()
+    def _warm_up(self, rows: int, layers: Sequence[Layer]) -> None:
+        mask = torch.ones(rows, rows, dtype=torch.bool, device=self.device)
+        positions = torch.arange(rows, device=self.device)
+        self.log_probabilities(self.forward(self.embed([0] * rows), positions, self.cache(rows), 0, 0, mask, layers))
+
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)
 
@@ -189,7 +214,7 @@ class Decoder:
             qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
             if layer.qkv_bias is not None:
                 qkv = qkv + layer.qkv_bias
-            mixed = attended(self._turned(qkv, number, place), number, place)
+            mixed = _attended(self._turned(qkv, number, place), number, place)
             x = layer.o_proj.plus(padded(mixed, rows), x)
             normed = self._rms_norm(x, layer.post_attention_layernorm)
             x = layer.down_proj.plus(layer.up_proj.times(normed, layer.gate_proj.silu(normed)), x)
@@ -204,7 +229,7 @@ class Decoder:
         return turned[:, :heads]
 
 
-def attended(queries: Tensor, layer: int, place: Place) -> Tensor:
+def _attended(queries: Tensor, layer: int, place: Place) -> Tensor:
     """[tokens, heads * head_dim] for queries [tokens, heads, head_dim], whose own keys and values are in the cache."""
     tokens, heads, width = queries.shape
     slots = slice(place.first, place.start + tokens)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from lacuna.engine.layers import cuda_graphs
 from lacuna.engine.train.batch import Batch
-
-WARM_UPS = 3  # before a capture, as torch asks
 
 
 class Captured:
@@ -18,7 +17,7 @@ class Captured:
     def __init__(self, run: Callable[[Batch], Tensor], parameters: Sequence[Tensor]) -> None:
         self._run = run
         self._parameters = parameters
-        self._graph = torch.cuda.CUDAGraph()
+        self._graph: torch.cuda.CUDAGraph | None = None
         self._held: Batch | None = None
         self._result = torch.empty(0)
 
@@ -30,20 +29,14 @@ class Captured:
         for held, tensor in zip(self._held.tensors(), batch.tensors(), strict=True):
             assert held.shape == tensor.shape, "a captured pass has one shape"
             held.copy_(tensor)
+        assert self._graph is not None, "the first batch was captured"
         self._graph.replay()
         return self._result.clone()
 
     def _capture(self, held: Batch) -> None:
         kept = [parameter.grad.clone() for parameter in self._parameters if parameter.grad is not None]
         assert len(kept) == len(self._parameters), "gradients are there before the capture, or it would make its own"
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                self._run(held)
-        torch.cuda.current_stream().wait_stream(stream)
-        with torch.cuda.graph(self._graph):
-            self._result = self._run(held)
+        self._graph, self._result = cuda_graphs.captured(lambda: self._run(held))
         for parameter, gradient in zip(self._parameters, kept, strict=True):
             assert parameter.grad is not None
             parameter.grad.copy_(gradient)

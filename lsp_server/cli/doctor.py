@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lacuna.engine.api import WarmsUp
 from lacuna.engine.device import runtime
 from lacuna.engine.device.memory import explained, peak_mb
 from lacuna.engine.device.other_programs import OtherPrograms
@@ -51,6 +52,7 @@ class Report:
     adapter: str | None
     memory: MemoryReport | None
     load_ms: float | None
+    launches: str  # how passes are launched on a GPU
     fills: tuple[TimedFill, ...]
     speed: Speed | None  # of warm keystrokes; of the models alone that "auto" chooses from
     peak_memory_mb: float | None
@@ -100,6 +102,7 @@ def _examined(choice: ModelChoice, chosen: Runtime | None, known_problems: Seque
         adapter=_adapter(choice) if filler else None,
         memory=memory,
         load_ms=round(load_ms, 1) if filler else None,
+        launches=filler.launches if isinstance(filler, WarmsUp) else "",
         fills=tuple(fills[:_SHOWN_FILLS]),
         speed=keystrokes.speed_of(fills, others.share()) if len(fills) > _SHOWN_FILLS else None,
         peak_memory_mb=peak_mb(),
@@ -152,16 +155,14 @@ def _model_lines(report: Report) -> list[tuple[str, str]]:
 
 def _timing_lines(report: Report) -> list[tuple[str, str]]:
     lines = [("load", f"{report.load_ms:.0f} ms")] if report.load_ms is not None else []
+    lines += [("passes", report.launches)] if report.launches else []
     for name, fill in zip(("first keystroke", "second keystroke"), report.fills, strict=False):
         stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in fill.stages_ms.items())
         cost = f"{fill.ms:.0f} ms ({stages}), {fill.steps} steps, {fill.forwards} forwards"
         lines.append((name, f"{cost}: {fill.text!r}"))
     if report.speed is not None:
-        busy = (
-            f", while other programs took {report.speed.others_share:.0%} of the CPU"
-            if report.speed.is_disturbed
-            else ""
-        )
+        others = f", while other programs took {report.speed.others_share:.0%} of the CPU"
+        busy = others if report.speed.is_disturbed else ""
         lines.append(("warm keystrokes", f"{report.speed.p50_ms:.0f} ms in the median{busy}"))
     if report.peak_memory_mb is not None:
         lines.append(("peak memory", f"{report.peak_memory_mb:.0f} MB"))

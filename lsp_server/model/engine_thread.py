@@ -33,6 +33,7 @@ class Urgency(IntEnum):
     PREFETCH = 2
     NEXT_EDIT = 3
     ON_REQUEST = 4  # refills and rewrites: whoever asks for one expects to wait
+    WARM_UP = 5  # nobody has asked yet
 
 
 @dataclass(order=True)

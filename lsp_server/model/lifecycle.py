@@ -114,7 +114,8 @@ class ModelLifecycle:
         if worker.choice is None:
             self._say(Status(State.OFF, "switched off"))
         elif worker.phase is Phase.READY:
-            self._say(Status(State.READY, f"{worker.model}: {worker.note}"))
+            notes = [worker.note, *([worker.progress] if worker.progress else [])]
+            self._say(Status(State.READY, f"{worker.model}: {'; '.join(notes)}"))
         elif worker.phase is Phase.FAILED:
             self._say(Status(State.ERROR, worker.note))
         else:

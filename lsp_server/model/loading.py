@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lacuna.engine.api import Gap
@@ -83,3 +85,15 @@ def give_back() -> None:
     gc.collect()  # what of it is in cycles, too
     gc.freeze()  # other models are still there
     memory.give_back()
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong. A message may quote the document, except torch's: a device that went away."""
+    from lacuna.engine.device import memory
+
+    if memory.is_out(error):
+        return memory.explained(error)
+    if isinstance(error, RuntimeError):
+        return str(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(at.filename).name}, line {at.lineno}"

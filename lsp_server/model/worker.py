@@ -6,13 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,7 +35,8 @@ from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import auto_loading
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
-from lacuna.lsp_server.model.loading import LoadModel, ModelError, for_good, give_back
+from lacuna.lsp_server.model.loading import LoadModel, ModelError, for_good, give_back, in_words
+from lacuna.lsp_server.model.warm_up import WarmUp
 
 if TYPE_CHECKING:
     from lacuna.engine.api import Filler
@@ -84,6 +83,7 @@ class Worker:
         self._thread = thread
         self._load_model = load_model
         self._filler: Filler | None = None  # the thread's own
+        self._warm_up: WarmUp | None = None  # the filler's
         self._loading: Future[str] | None = None  # what was begun last
         self._failed_at = 0.0  # monotonic seconds
         self._listeners: list[Callable[[], None]] = []
@@ -92,6 +92,11 @@ class Worker:
     def is_ready(self) -> bool:
         """Whether there is a model to ask."""
         return self.phase is Phase.READY
+
+    @property
+    def progress(self) -> str:
+        """Of what is prepared while the model is ready already; "" where nothing is."""
+        return self._warm_up.progress if self._warm_up is not None else ""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call this, in the event loop, whenever the phase changes, until `ignore`."""
@@ -187,7 +192,7 @@ class Worker:
 
     def forget(self, document: str) -> None:
         """Free what is kept of a document."""
-        self._thread.submit(Urgency.MODEL, lambda _: self._forget(document))
+        self._thread.submit(Urgency.MODEL, lambda _: self._filler and self._filler.close(document))
 
     def _begin(self) -> None:
         with self.audience.addressed():
@@ -201,6 +206,8 @@ class Worker:
             return
         if error is None:
             self._become(Phase.READY, done.result())
+            if self._warm_up is not None:
+                self._warm_up.begin()
             return
         self._failed_at = time.monotonic()
         is_foreseen = isinstance(error, ModelError)
@@ -210,7 +217,12 @@ class Worker:
         self._become(Phase.FAILED, note)
 
     def _become(self, phase: Phase, note: str) -> None:
+        if self._warm_up is not None:
+            self._warm_up.end()
         self.phase, self.note = phase, note
+        self._tell()
+
+    def _tell(self) -> None:
         for listener in tuple(self._listeners):
             listener()
 
@@ -231,7 +243,7 @@ class Worker:
             raise
         except Exception as error:  # whatever a model's files bring about: the caller is told
             self._filler.close(document)  # what was read may be half of it
-            raise ModelError(f"the model failed: {_in_words(error)}; choose another `model` or `adapter`") from error
+            raise ModelError(f"the model failed: {in_words(error)}; choose another `model` or `adapter`") from error
 
     def _fill(
         self,
@@ -272,6 +284,7 @@ class Worker:
         with for_good():
             loaded = self._load_model(self.choice)
         self._filler, self.model = loaded.filler, loaded.model
+        self._warm_up = WarmUp(loaded.filler, self._thread, self._tell)
         self.can_rewrite, self.extent = isinstance(loaded.filler, Rewrites), loaded.filler.extent
         self.can_continue_diffs = isinstance(loaded.filler, ContinuesDiffs) and loaded.filler.knows_diffs
         _log.info("%s is ready: %s", loaded.model, loaded.reason)
@@ -279,21 +292,7 @@ class Worker:
 
     def _unload(self) -> None:
         if self._filler is not None:
-            self._filler = None
+            assert self._warm_up is not None, "it came with the filler"
+            self._warm_up.forget()
+            self._filler = self._warm_up = None
             give_back()
-
-    def _forget(self, document: str) -> None:
-        if self._filler is not None:
-            self._filler.close(document)
-
-
-def _in_words(error: Exception) -> str:
-    """What went wrong. A message may quote the document, except torch's: a device that went away."""
-    from lacuna.engine.device import memory
-
-    if memory.is_out(error):
-        return memory.explained(error)
-    if isinstance(error, RuntimeError):
-        return str(error)
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(at.filename).name}, line {at.lineno}"

@@ -102,6 +102,9 @@ def test_what_is_read_ahead_changes_no_fill(model: Path) -> None:
     ahead, plain = load.load(str(model), RUNTIME), load.load(str(model), RUNTIME)
     ahead.prefill(gap, document="a.py")
     assert ahead.infill(gap, document="a.py")[0].text == plain.infill(gap)[0].text
+    further = replace(gap, prefix=gap.prefix + "total + ")  # typed where it was filled before
+    ahead.prefill(further, document="a.py")
+    assert ahead.infill(further, document="a.py")[0].text == plain.infill(further)[0].text
     stop = Event()
     stop.set()
     with pytest.raises(Stopped):

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lacuna.engine.kernels import availability
 from lacuna.engine.layers.linear import product
 
 MANY = 32  # tokens: with so many a product is worth its call
@@ -21,15 +20,6 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     if queries.device.type == "cpu" and queries.shape[1] >= MANY:
         return _by_products(queries, keys, values, mask)
     return _masked(queries, keys, values, mask) if mask is not None else _folded(queries, keys, values)
-
-
-def needs_no_mask(width: int, device: str, dtype: torch.dtype) -> bool:
-    """Whether heads of this width are attended to by a kernel (`kernels/canvas_attention`), which makes do without."""
-    if not availability.are_available(device):
-        return False
-    from lacuna.engine.kernels import canvas_attention
-
-    return canvas_attention.fits(width, dtype)
 
 
 def _masked(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:

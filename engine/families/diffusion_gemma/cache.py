@@ -21,11 +21,11 @@ class LayerCache:
         self.keys = torch.zeros(batch, config.num_key_value_heads, 0, config.head_dim, dtype=dtype, device=device)
         self.values = torch.zeros_like(self.keys)
         self.origin = 0
-        self._window = config.window
+        self.window = config.window
 
     def first(self, position: int) -> int:
         """The first position that a token at `position` sees."""
-        return 0 if self._window is None else max(0, position - self._window + 1)
+        return 0 if self.window is None else max(0, position - self.window + 1)
 
     def write(self, row: slice, position: int, keys: Tensor, values: Tensor) -> None:
         """Puts keys and values of shape [rows, tokens, kv_heads, head_dim] at position and after it."""
@@ -45,8 +45,8 @@ class LayerCache:
         if needed <= self.keys.shape[2]:
             return
         drop = 0
-        if self._window is not None:
-            drop = max(0, text - self._window - SPARE - self.origin)
+        if self.window is not None:
+            drop = max(0, text - self.window - SPARE - self.origin)
         # Half as much again, so that a growing text is copied now and then, not with every token.
         capacity = max(3 * (needed - drop) // 2, FIRST_CAPACITY)
         # Both, or neither where memory is short.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from lacuna.engine.families.diffusion_gemma.mlp import GatedMlp, gated
 from lacuna.engine.families.diffusion_gemma.packed_experts import InDecodedGroups
+from lacuna.engine.kernels import availability
 from lacuna.engine.layers import packed_kernels
 from lacuna.engine.layers.packed_linear import Weight, floats, linear
 
@@ -21,18 +22,26 @@ class Router:
     """Chooses `top_k` experts per token and their weights."""
 
     def __init__(self, weights: Mapping[str, Weight], top_k: int) -> None:
-        scale = floats(weights["router.scale"])
-        self._scale = scale * scale.shape[0] ** -0.5
-        self._proj = linear(weights["router.proj.weight"], dtype=scale.dtype)
+        scale, matrix = floats(weights["router.scale"]), weights["router.proj.weight"]
+        self.scale = scale * scale.shape[0] ** -0.5  # of what it reads, [hidden]
         self._per_expert_scale = floats(weights["router.per_expert_scale"])
         self._top_k = top_k
+        self._at_once: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+        if isinstance(matrix, Tensor) and availability.are_available(matrix.device.type):
+            from lacuna.engine.kernels.route import route
 
-    def __call__(self, normed: Tensor) -> tuple[Tensor, Tensor]:
-        """Experts and their weights, both [tokens, top_k], for normed hidden states [tokens, hidden]."""
-        probabilities = self._proj(normed * self._scale).softmax(-1, dtype=torch.float32)
+            self._at_once = lambda x: route(x, matrix, self._per_expert_scale, top_k)
+        else:
+            self._proj = linear(matrix, dtype=scale.dtype)
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Experts and their weights, both [tokens, top_k], for normed hidden states times `scale`, [tokens, hidden]."""
+        if self._at_once is not None:
+            return self._at_once(x)
+        probabilities = self._proj(x).softmax(-1, dtype=torch.float32)
         share, expert = probabilities.topk(self._top_k)
         share = share / share.sum(-1, keepdim=True)
-        return expert, (share * self._per_expert_scale[expert]).to(normed.dtype)
+        return expert, (share * self._per_expert_scale[expert]).to(x.dtype)
 
 
 class Experts:
@@ -59,11 +68,19 @@ class Experts:
         else:
             self._products = InDecodedGroups(gate_up_proj, down_proj)
 
+    @property
+    def host_waits(self) -> bool:
+        """Whether the host must know, in the middle of a pass, how many tokens each expert has."""
+        return self._by_kernels is None and not isinstance(self._products, InGroups)
+
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
-        """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k]."""
+        """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k].
+
+        By kernels [tokens, top_k, hidden]: what comes next adds that up on the way.
+        """
         if self._by_kernels is not None:
             return self._by_kernels(x, expert, share)
-        pairs = expert.flatten()
+        pairs = expert.flatten().long()
         # Not bincount: on a GPU it waits for all that was asked for before.
         counts = pairs.new_zeros(self._count).scatter_add_(0, pairs, torch.ones_like(pairs))
         order = pairs.argsort(stable=True)  # (token, choice) pairs, one expert after the other

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import codecs
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from threading import Event
 
 import torch
@@ -27,8 +25,6 @@ from lacuna.engine.api import (
     Surprise,
     anything,
 )
-from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.beginnings import Beginnings
 from lacuna.engine.families.diffusion_gemma.block_diffusion import CanvasState, Pins, denoise
 from lacuna.engine.families.diffusion_gemma.entropy_bound import IMPOSSIBLE, EntropyBoundConfig, Noise
@@ -42,7 +38,6 @@ from lacuna.engine.families.diffusion_gemma.scorer import Scorer
 from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
 from lacuna.engine.families.shared.per_document import Checks, PerDocument
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
-from lacuna.engine.untrusted import config_file
 
 DENOISED_LENGTHS = 2  # lengths that are denoised to the end
 SCORED_SUFFIX = 12  # tokens of the suffix that a fill is scored with
@@ -115,9 +110,19 @@ class DiffusionGemmaInfiller:
         whole.sort(key=lambda entry: not fits(entry.fill[0]))
         return [self._answer(question, *entry.fill, entry.score, empty, trace) for entry in whole]
 
+    @torch.inference_mode()
     def prefill(self, gap: Gap, *, document: str = "", stop: Event | None = None) -> None:
         """The encoder's prompt; what stands behind a hole is on the canvas."""
         self._prompts.of(document).update(self._questioner.ask(gap).prompt, self._checks.until(stop))
+
+    @property
+    def launches(self) -> str:
+        """Of the model's passes."""
+        return self._model.launches
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """Of the model's captured passes."""
+        return [] if self._model.captured is None else self._model.captured.warm_ups()
 
     def close(self, document: str) -> None:
         """Its prompt's KV cache is freed."""
@@ -287,13 +292,3 @@ class DiffusionGemmaInfiller:
         """Where the first end token stands, or the last token ends."""
         ends = (*self._config.eos_token_ids, self._config.pad_token_id)
         return next((at for at, token in enumerate(tokens) if token in ends), len(tokens))
-
-
-def load(directory: Path, runtime: Runtime) -> DiffusionGemmaInfiller:
-    """From a checkpoint directory. Raises LoadError."""
-    model = checkpoint.load(directory, runtime)
-    generation = directory / "generation_config.json"
-    settings = config_file.read(generation).values if os.path.lexists(generation) else {}
-    sampler = EntropyBoundConfig.from_hf(settings, model.config.vocab_size)
-    tokenizer = GemmaTokenizer(directory / "tokenizer.json", model.config.vocab_size)
-    return DiffusionGemmaInfiller(model, tokenizer, sampler, runtime.threads)

@@ -18,10 +18,9 @@ class Rope:
         self._frequency = torch.cat([1.0 / config.rope_theta ** (pairs / config.head_dim), still])
         self._half = config.head_dim // 2
 
-    def at(self, start: int, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosines and signed sines for positions start .. start + count, each of shape [count, 1, head_dim]."""
-        positions = torch.arange(start, start + count, dtype=torch.float32, device=self._frequency.device)
-        angle = positions[:, None] * self._frequency  # [count, head_dim / 2]
+    def at(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines for positions of shape [tokens], each of shape [tokens, 1, head_dim]."""
+        angle = positions[:, None].float() * self._frequency  # [tokens, head_dim / 2]
         cos, sin = angle.cos(), angle.sin()
         # Signed, so that one roll by half a head replaces "split, negate, join".
         return torch.cat([cos, cos], -1).to(dtype)[:, None], torch.cat([-sin, sin], -1).to(dtype)[:, None]

@@ -3,7 +3,7 @@ computes the canvas between."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +129,11 @@ class GapDenoiser:
 
     def context(self) -> KvContext:
         return KvContext(self.base, self.config.sink, self.config.prefix_tokens)
+
+    def warm_ups(self) -> list[Callable[[], None]]:
+        """Passes of each shape that the base captures, the narrowest first."""
+        kinds = {id(layers): layers for layers in (self._canvas_layers, self.base.layers)}.values()
+        return [piece for at_once in zip(*map(self.base.warm_ups, kinds), strict=True) for piece in at_once]
 
     def place_suffix(self, context: KvContext, suffix: Sequence[int]) -> None:
         """Prefills the tokens behind a hole and places them there; in the FIM layout the context holds them."""

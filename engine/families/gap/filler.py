@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
+
+import torch
 
 from lacuna.engine.api import (
     NEAR,
@@ -69,6 +71,7 @@ class GapFiller:
         check = self._checks.until(stop)
         return self._sessions.of(document).infill(gap, num_candidates, check, on_frame, fits=fits)
 
+    @torch.inference_mode()
     def prefill(self, gap: Gap, *, document: str = "", stop: Event | None = None) -> None:
         """With the document's session."""
         self._sessions.of(document).prefill(gap, self._checks.until(stop))
@@ -100,6 +103,15 @@ class GapFiller:
             self._diffs = DiffContinuation(self.denoiser, self.tokenizer)
         seconds = diff_continuation.SECONDS if budget is None else budget
         return self._diffs.changes(question, self._checks.until(stop), seconds)
+
+    @property
+    def launches(self) -> str:
+        """Of the base's passes, and the denoiser's."""
+        return self.denoiser.base.launches
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """Of the denoiser."""
+        return self.denoiser.warm_ups()
 
     def close(self, document: str) -> None:
         """Its KV caches are freed."""

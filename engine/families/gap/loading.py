@@ -75,7 +75,9 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     base = Decoder(config, base_layers, embedding, floats(weights[FINAL_NORM]), lm_head)
     # Copied, or it would keep the whole adapter mapped, 19 MB.
     mask = None if adapted is None else adapted.mask_embedding.to(runtime.device, runtime.torch_dtype, copy=True)
-    return GapFiller(GapDenoiser(gap, base, canvas_layers, mask), tokenizer, runtime.threads)
+    denoiser = GapDenoiser(gap, base, canvas_layers, mask)
+    base.capture(denoiser.context().cache)
+    return GapFiller(denoiser, tokenizer, runtime.threads)
 
 
 def adapter_directory(model: str) -> Path | None:

@@ -50,16 +50,17 @@ class Codec(ABC):
 
     @property
     def nbytes(self) -> int:
-        return sum(part.nbytes for part in self._parts().values())
+        return sum(part.nbytes for part in self.parts().values())
 
     def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{name: part.to(device) for name, part in self._parts().items()})
+        return replace(self, **{name: part.to(device) for name, part in self.parts().items()})
 
     def __getitem__(self, experts: int | slice) -> Self:
         """One expert's matrix, or the bank of some experts; views, no copies."""
-        return replace(self, **{name: part[experts] for name, part in self._parts().items()})
+        return replace(self, **{name: part[experts] for name, part in self.parts().items()})
 
-    def _parts(self) -> dict[str, Tensor]:
+    def parts(self) -> dict[str, Tensor]:
+        """The tensors by field, those that are there."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: part for name, part in parts.items() if part is not None}
 

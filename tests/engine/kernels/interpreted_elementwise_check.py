@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from lacuna.engine.kernels import (
-    canvas_attention,
+    cache_attention,
     elementwise_check,
     gated,
     head_statistics,
     layer_norms,
     norms,
     rope_to_cache,
+    route,
 )
 
 CPU = torch.device("cpu")
@@ -33,10 +34,11 @@ def test_right_kernels_pass(dtype: torch.dtype) -> None:
         (norms, "add_norm", "norms"),
         (layer_norms, "after_attention", "norms between the products of a layer"),
         (layer_norms, "after_feedforward", "norms between the products of a layer"),
+        (route, "route", "routes to experts"),
         (gated, "silu_times", "gates"),
         (gated, "gelu_times", "gates"),
         (rope_to_cache, "rope_to_cache", "rotations into the cache"),
-        (canvas_attention, "canvas_attention", "attention"),
+        (cache_attention, "cache_attention", "attention"),
         (head_statistics, "statistics", "the head's statistics"),
         (head_statistics, "to_probabilities", "the head's statistics"),
     ],

@@ -38,7 +38,8 @@ def check(x: Tensor, expert: Tensor, gate_up: Tensor | Codec, down: Tensor | Cod
     found = experts(x, expert, share, seen(gate_up), seen(down))
     exact = x.double(), expert, share.double(), decoded(gate_up), decoded(down)
     assert found.dtype == x.dtype and bool(found.isfinite().all())
-    assert ((found.double() - reference(*exact)).abs() <= BOUNDS[x.dtype] * most(*exact) + 1e-6).all()
+    difference = found.double().sum(1) - reference(*exact).sum(1)
+    assert (difference.abs() <= BOUNDS[x.dtype] * most(*exact) + 1e-6).all()
 
 
 @pytest.mark.parametrize("routing", ROUTINGS)
@@ -87,7 +88,7 @@ def test_no_tokens() -> None:
         seen(torch.ones(3, 8, 64)),
         seen(torch.ones(3, 64, 4)),
     )
-    assert found.shape == (0, 64)
+    assert found.shape == (0, TOP_K, 64)
 
 
 def test_who_is_not_asked_is_not_heard() -> None:
@@ -105,7 +106,7 @@ def test_who_is_not_asked_is_not_heard() -> None:
         seen(gate_up),
         seen(sample("nvfp4", COUNT, 64, 48)),
     )
-    assert found[7].isnan().all() and found.isnan().sum() == 64
+    assert found[7].isnan().all() and found.isnan().sum() == TOP_K * 64
 
 
 class Asked(TorchDispatchMode):
@@ -133,4 +134,4 @@ def test_the_host_waits_for_nothing() -> None:
         again = experts(x, expert, share, gate_up, down)
     assert torch.equal(first, again)
     assert asked.names.isdisjoint({"_local_scalar_dense", "nonzero", "bincount", "repeat_interleave"}), asked.names
-    assert "sum" in asked.names
+    assert "new_empty" in asked.names

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lacuna.engine.kernels import gated, layer_norms, norms, rope_to_cache
+from lacuna.engine.kernels import gated, layer_norms, norms, rope_to_cache, route
+from lacuna.engine.kernels.slots import Slots, table
 
 EPS = 1e-6
 TYPES = [torch.float32, torch.float16]
@@ -47,14 +48,36 @@ def test_shapes_and_strides_of_any_kind() -> None:
 @pytest.mark.parametrize(("rows", "width"), SHAPES)
 def test_what_stands_between_the_products_of_a_layer(rows: int, width: int, dtype: torch.dtype) -> None:
     x, first, second = (numbers(rows, width, dtype=dtype, spread=spread) for spread in (2.0, 9.0, 0.1))
-    weights = [numbers(width, dtype=dtype) + number for number in range(3)]
-    found = layer_norms.after_attention(x, first, *weights, EPS)
-    for mine, other in zip(found, layer_norms.after_attention_reference(x, first, *weights, EPS), strict=True):
+    post, *weights = (numbers(width, dtype=dtype) + number for number in range(4))
+    three = (weights[0], weights[1], weights[2])
+    found = layer_norms.after_attention(x, first, post, three, EPS)
+    for mine, other in zip(found, layer_norms.after_attention_reference(x, first, post, three, EPS), strict=True):
         close(mine, other, 8)
     scalar = torch.tensor([0.7], dtype=dtype)
-    three = (weights[0], weights[1], weights[2])
-    mixed = layer_norms.after_feedforward(x, first, second, three, scalar, EPS)
-    close(mixed, layer_norms.after_feedforward_reference(x, first, second, three, scalar, EPS), 8)
+    for routed in (second, numbers(rows, 3, width, dtype=dtype, spread=0.1)):
+        found = layer_norms.after_feedforward(x, first, routed, three, scalar, post, EPS)
+        expected = layer_norms.after_feedforward_reference(x, first, routed, three, scalar, post, EPS)
+        for mine, other in zip(found, expected, strict=True):
+            close(mine, other, 16)
+
+
+# tokens, hidden, experts, top_k
+ROUTES = [(1, 3, 1, 1), (5, 70, 6, 2), (17, 128, 33, 5), (40, 64, 128, 8)]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("size", ROUTES)
+def test_routes_to_experts(size: tuple[int, int, int, int], dtype: torch.dtype) -> None:
+    """Against torch in float64, from scores that are rounded as the kernel's."""
+    tokens, hidden, experts, top_k = size
+    x, matrix = numbers(tokens, hidden, dtype=dtype), numbers(experts, hidden, dtype=dtype, spread=0.3)
+    scale = numbers(experts, dtype=dtype) + 2
+    expert, share = route.route(x, matrix, scale, top_k)
+    scores = (x.double() @ matrix.double().t()).to(dtype)
+    chosen = scores.double().gather(1, expert.long())
+    assert chosen.equal(scores.double().topk(top_k).values), "the highest, the first one first"
+    assert all(len(set(row)) == top_k for row in expert.tolist())
+    close(share, (chosen.softmax(-1) * scale.double()[expert]).to(dtype), 4)
 
 
 # rows, tokens, query heads, pairs, head_dim; whether there are values beside the keys
@@ -73,10 +96,11 @@ def test_queries_keys_and_values(
     norm = numbers(heads + pairs, width, dtype=dtype) if kind == "norm" else None
     bias = numbers(every * width, dtype=dtype) if kind == "bias" else None
     caches = [torch.zeros(2, rows, pairs, tokens + 5, width, dtype=dtype) for _ in range(2)]
-    rooms = [cache[:, :, :, 2 : 2 + tokens] for cache in caches]
-    found = rope_to_cache.rope_to_cache(qkv, cos_sin, *rooms[0], heads, norm, bias, EPS)
-    close(found, rope_to_cache.reference(qkv, cos_sin, *rooms[1], heads, norm, bias, EPS), 4)
-    close(caches[0], caches[1], 4)  # what is beside the room, too
+    for count in {tokens, 1}:  # what fills a pass up is turned, and not stored
+        places = [Slots(cache[0], cache[1], 1, 2, 2 + count) for cache in caches]
+        found = rope_to_cache.rope_to_cache(qkv, cos_sin, table(places[:1])[0], heads, pairs, norm, bias, EPS)
+        close(found, rope_to_cache.reference(qkv, cos_sin, places[1], heads, norm, bias, EPS), 4)
+        close(caches[0], caches[1], 4)  # what is beside the room, too
 
 
 @pytest.mark.parametrize("dtype", TYPES)

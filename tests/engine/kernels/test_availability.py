@@ -47,7 +47,19 @@ def test_kernels_that_do_not_run_are_not_used(monkeypatch: pytest.MonkeyPatch) -
     from lacuna.engine.kernels import elementwise_check
 
     def fails(device: torch.device, dtype: torch.dtype) -> str:
-        raise RuntimeError("no room on the device")
+        raise RuntimeError("no kernel image is available")
 
     monkeypatch.setattr(elementwise_check, "differs", fails)
-    assert availability.fault("cuda") == "they do not run: RuntimeError: no room on the device"
+    assert availability.fault("cuda") == "they do not run: RuntimeError: no kernel image is available"
+
+
+def test_a_full_device_says_nothing_of_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    from lacuna.engine.kernels import elementwise_check
+
+    def fails(device: torch.device, dtype: torch.dtype) -> str:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(elementwise_check, "differs", fails)
+    with pytest.raises(torch.OutOfMemoryError):
+        availability.fault("cuda")

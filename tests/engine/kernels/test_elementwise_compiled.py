@@ -12,9 +12,9 @@ pytest.importorskip("triton")
 
 import ahead_of_time
 
-from lacuna.engine.kernels import canvas_attention, gated, head_statistics, layer_norms, norms, rope_to_cache
+from lacuna.engine.kernels import cache_attention, gated, head_statistics, layer_norms, norms, rope_to_cache, route
 
-STAGES = 2  # of loops: canvas_attention's alone has one
+STAGES = 2  # of loops: cache_attention's alone has one
 
 HEAD: dict[str, Any] = {"logits": "*bf16", "vocab": "i32", "cap": "fp32", "temperature": "fp32", "TILE": 4096}
 PARTIAL: dict[str, Any] = {"numbers": "*fp32", "first": "*i32", "rows": "i32"}
@@ -22,13 +22,15 @@ ROWS: dict[str, Any] = {"uniform": "*fp32", "ids": "*i64", "found": "*fp32", "ti
 BF16, SIZE = "*bf16", "i32"
 # A row of DiffusionGemma's residual stream: 2,816 numbers.
 ROW: dict[str, Any] = {"x": BF16, "width": SIZE, "eps": "fp32", "BLOCK": 4096}
-TURN: dict[str, Any] = dict.fromkeys(("qkv", "cos", "sin", "queries", "keys", "values"), BF16)
-TURN |= dict.fromkeys(("tokens", "heads", "every", "first_value", "row_stride", "head_stride", "slot_stride"), SIZE)
+TURN: dict[str, Any] = dict.fromkeys(("qkv", "cos", "sin", "queries"), BF16) | {"slots": "*i64"}
+TURN |= dict.fromkeys(("tokens", "heads", "every", "first_value"), SIZE)
+ROUTE: dict[str, Any] = dict.fromkeys(("x", "matrix", "per_expert_scale", "share"), BF16) | {"expert": "*i32"}
+ROUTE |= dict.fromkeys(("tokens", "hidden", "experts"), SIZE)
+ROUTE |= {"TOP_K": 8, "CHOICES": 8, "EXPERTS": 128, "ROWS": route.ROWS, "COLUMNS": route.COLUMNS}
 GATE: dict[str, Any] = {"gate": BF16, "up": BF16, "result": BF16, "SIZE": 1024}
 GATE |= dict.fromkeys(("inner", "gate_stride", "up_stride"), SIZE)
-ATTEND: dict[str, Any] = dict.fromkeys(("queries", "keys", "values", "mixed"), BF16)
-ATTEND |= dict.fromkeys(("tokens", "slots", "heads", "group", "behind", "window"), SIZE)
-ATTEND |= dict.fromkeys(("row_stride", "head_stride", "slot_stride"), SIZE)
+ATTEND: dict[str, Any] = dict.fromkeys(("queries", "mixed"), BF16) | {"slots": "*i64", "scale": "fp32"}
+ATTEND |= dict.fromkeys(("tokens", "heads", "group", "mask_width", "window"), SIZE)
 
 
 def row(*names: str) -> dict[str, Any]:
@@ -39,10 +41,17 @@ def turn(width: int, norm: str | None, bias: str | None) -> dict[str, Any]:
     return TURN | {"norm": norm, "bias": bias, "eps": "fp32", "WIDTH": width, "BLOCK": width}
 
 
-def attend(width: int, is_causal: bool) -> tuple[Any, dict[str, Any], int]:
-    block, queries, slots, warps = canvas_attention.blocks(width, torch.bfloat16)
-    arguments = ATTEND | {"IS_CAUSAL": is_causal, "WIDTH": width, "BLOCK": block, "M": queries, "N": slots}
-    return canvas_attention._kernel, arguments, warps
+def attend(width: int, is_causal: bool, mask: str | None = None) -> tuple[Any, dict[str, Any], int]:
+    block, queries, slots, warps = cache_attention.blocks(width, torch.bfloat16)
+    arguments = ATTEND | {
+        "mask": mask,
+        "IS_CAUSAL": is_causal,
+        "WIDTH": width,
+        "BLOCK": block,
+        "M": queries,
+        "N": slots,
+    }
+    return cache_attention._kernel, arguments, warps
 
 
 # Kernel, its arguments, warps.
@@ -55,14 +64,16 @@ KERNELS: list[tuple[Any, dict[str, Any], int]] = [
     (norms._add_norm_kernel, row("added", "weight", "total", "normed"), 8),
     (
         layer_norms._after_attention_kernel,
-        row("attended", "post", "dense", "routed", "sum_to", "normed_to", "dense_to", "routed_to"),
+        row("attended", "post", "chosen", "dense", "routed", "sum_to", "chosen_to", "dense_to", "routed_to"),
         8,
     ),
     (
         layer_norms._after_feedforward_kernel,
-        row("dense", "routed", "dense_weight", "routed_weight", "weight", "scalar", "result"),
+        row("dense", "routed", "dense_weight", "routed_weight", "weight", "scalar", "following", "result", "normed")
+        | {"CHOICES": 8},
         8,
     ),
+    (route._kernel, ROUTE, 4),
     (rope_to_cache._kernel, turn(256, BF16, None), 1),
     (rope_to_cache._kernel, turn(512, BF16, None), 2),
     (rope_to_cache._kernel, turn(64, None, BF16), 1),
@@ -71,6 +82,8 @@ KERNELS: list[tuple[Any, dict[str, Any], int]] = [
     (gated._kernel, GATE | {"IS_GELU": True}, 4),
     attend(256, True),
     attend(512, False),
+    attend(64, False, "*u8"),
+    attend(128, False, "*u8"),
 ]
 
 

@@ -16,8 +16,9 @@ HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("interpreted_*.py"))
 # A process for some files at once: most of its time is torch's and Triton's start.
 GROUPS = {"products": ("align", "decode", "experts", "linear", "use")}
+GROUPS["passes"] = ("decoder", "diffusion_gemma", "graphs", "launches")
 GROUPS["between products"] = tuple(
-    name for path in FILES if (name := path.stem.removeprefix("interpreted_")) not in GROUPS["products"]
+    name for path in FILES if (name := path.stem.removeprefix("interpreted_")) not in sum(GROUPS.values(), ())
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from lacuna.engine.layers.packed_linear import DecodedLinear, Int4CpuLinear, Sid
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.fp8 import Fp8
 from lacuna.engine.layers.quantized.int4 import Int4
+from lacuna.engine.layers.quantized.joined import joined
 from lacuna.engine.layers.quantized.mxfp4 import Mxfp4
 from lacuna.engine.layers.quantized.nvfp4 import Nvfp4
 
@@ -104,3 +107,35 @@ def test_no_decoded_weights_are_kept() -> None:
     codec = int4(64, 128, 32)
     assert linear(codec, dtype=torch.float32).nbytes == codec.nbytes == 64 * 128 * 4.5 / 8
     assert linear(codec, dtype=torch.bfloat16).nbytes == 64 * 128 * 5 / 8  # a centre beside every scale
+
+
+@pytest.mark.parametrize(
+    "codecs",
+    [
+        [fp8(6, 32), fp8(2, 32), fp8(4, 32)],
+        [int4(6, 64, 32), int4(2, 64, 32)],
+        [int4(6, 64, 64, zero=3), int4(2, 64, 64, zero=-1)],
+        [nvfp4(8, 32), replace(nvfp4(4, 32), global_scale=torch.tensor([0.3])), nvfp4(4, 32)],
+        [replace(nvfp4(8, 32), global_scale=torch.tensor([0.3, 0.7])), nvfp4(6, 32)],
+    ],
+)
+def test_matrices_that_are_packed_alike_become_one(codecs: list[Codec]) -> None:
+    one = joined(codecs)
+    assert one is not None and one.decode(torch.float32).equal(
+        torch.cat([codec.decode(torch.float32) for codec in codecs])
+    )
+
+
+@pytest.mark.parametrize(
+    "codecs",
+    [
+        [fp8(6, 32), int4(6, 32, 32)],
+        [fp8(6, 32), fp8(6, 64)],
+        [int4(6, 64, 32), int4(6, 64, 64)],
+        [int4(6, 64, 32), int4(6, 64, 32, zero=1)],
+        [int4(6, 64, 32), int4(6, 64, 32, torch.float16)],
+        [mxfp4(6, 32), mxfp4(6, 32)],
+    ],
+)
+def test_others_stay_apart(codecs: list[Codec]) -> None:
+    assert joined(codecs) is None

@@ -20,9 +20,10 @@ from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
 from lacuna.engine.api import Frame, Gap, RewriteRequest, Snippet, Stopped
 from lacuna.engine.families.diffusion_gemma.chat import Chat
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig
-from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller, load
+from lacuna.engine.families.diffusion_gemma.filler import PATIENCE, DiffusionGemmaInfiller
 from lacuna.engine.families.diffusion_gemma.infill_layout import lengths
 from lacuna.engine.families.diffusion_gemma.layer import Layer
+from lacuna.engine.families.diffusion_gemma.loading import load
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma
 from lacuna.engine.families.diffusion_gemma.prompt import Prompt
 from lacuna.engine.families.diffusion_gemma.question import PREFIX_CHARACTERS, Questioner
@@ -159,7 +160,7 @@ def _breaking(model: DiffusionGemma, at: int | None) -> Iterator[None]:
     """Lets a call of a layer fail: the first for 0."""
     layers, calls = model._layers, count()
 
-    def called(layer: Layer, *given: object) -> torch.Tensor:
+    def called(layer: Layer, *given: object) -> tuple[torch.Tensor, torch.Tensor]:
         if next(calls) == at:
             raise _Broken
         return layer(*given)  # type: ignore[arg-type]
@@ -172,11 +173,11 @@ def _breaking(model: DiffusionGemma, at: int | None) -> Iterator[None]:
 
 
 class _Layer:
-    def __init__(self, layer: Layer, called: Callable[..., torch.Tensor]) -> None:
+    def __init__(self, layer: Layer, called: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> None:
         self._layer, self._called = layer, called
-        self.encoder_scalar = layer.encoder_scalar
+        self.encoder_scalar, self.before = layer.encoder_scalar, layer.before
 
-    def __call__(self, *given: object) -> torch.Tensor:
+    def __call__(self, *given: object) -> tuple[torch.Tensor, torch.Tensor]:
         return self._called(self._layer, *given)
 
 

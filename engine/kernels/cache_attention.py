@@ -1,4 +1,4 @@
-"""Attention over a cache without a mask in memory: a canvas sees every slot, what is read sees what is behind it.
+"""Attention over a cache: all that may be seen, what is behind each token, or what a tree of drafts says.
 
 Flash attention (arXiv 2205.14135, 2307.08691): softmax(q k^T) v over blocks of slots, with the running maximum and sum
 of every query. The query heads that share a key head are rows of one product, so that its keys are read once for all.
@@ -13,37 +13,45 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional
 
+from lacuna.engine.kernels.slots import Slots, bounds, buffers
 
-def canvas_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, behind: int | None = None, window: int | None = None
+EVERYTHING = 1 << 30  # a window that hides nothing
+
+
+def cache_attention(
+    queries: Tensor,
+    slots: Tensor,
+    pairs: int,
+    scale: float = 1.0,
+    is_causal: bool = False,
+    window: int | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
-    """[rows, tokens, heads * head_dim] for queries [rows, tokens, heads, head_dim]. Scores are not scaled.
+    """[rows, tokens, heads * head_dim] for queries [rows, tokens, heads, head_dim], with scores times `scale`.
 
-    Keys and values have shape [rows, kv_heads, slots, head_dim], and a dense last dimension. Without `behind` every
-    query sees every slot. With it, query i has its own key at slot `behind` + i and sees that and what is before it;
-    with a `window`, of these the last so many.
+    `slots` is a row of `slots.table` on the device: without more, every query sees all of its slots from the first on.
+    Where it `is_causal`, query i has its own key at slot start + i and sees that and what is before it; with a
+    `window`, of these the last so many. A `mask`, bool [tokens, at least as many as the slots], says by slot what each
+    query sees (tree attention); who sees nothing finds zeros.
     """
     rows, tokens, heads, width = queries.shape
-    pairs, slots = keys.shape[1:3]
-    assert keys.shape == values.shape == (rows, pairs, slots, width) and heads % pairs == 0, "one cache row for each"
-    assert keys.stride() == values.stride() and keys.stride(3) == 1, "both caches are laid out alike"
-    assert behind is None or behind + tokens <= slots, "every query has its own key"
+    assert heads % pairs == 0 and not (is_causal and mask is not None), "one way to say what is seen"
+    assert mask is None or (mask.shape[0] == tokens and mask.is_contiguous()), "a row for each query"
     queries = queries.contiguous()
     mixed = torch.empty_like(queries)
     block, block_m, block_n, warps = blocks(width, queries.dtype)
     _kernel[triton.cdiv(tokens * heads // pairs, block_m), pairs, rows](
         queries,
-        keys,
-        values,
+        slots,
+        mask if mask is None else mask.view(torch.uint8),
         mixed,
         tokens,
-        slots,
         heads,
         heads // pairs,
-        *keys.stride()[:3],
-        0 if behind is None else behind,
-        slots if window is None else window,
-        IS_CAUSAL=behind is not None,
+        0 if mask is None else mask.shape[1],
+        EVERYTHING if window is None else window,
+        scale,
+        IS_CAUSAL=is_causal,
         WIDTH=width,
         BLOCK=block,
         M=block_m,
@@ -55,16 +63,24 @@ def canvas_attention(
 
 
 def reference(
-    queries: Tensor, keys: Tensor, values: Tensor, behind: int | None = None, window: int | None = None
+    queries: Tensor,
+    slots: Slots,
+    scale: float = 1.0,
+    is_causal: bool = False,
+    window: int | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
-    """The same in torch, with a mask."""
-    mask = None
-    if behind is not None:
-        own = behind + torch.arange(queries.shape[1], device=queries.device)[:, None]
-        slot = torch.arange(keys.shape[2], device=queries.device)
-        mask = (slot <= own) & (slot > own - (keys.shape[2] if window is None else window))
+    """The same in torch, always with a mask."""
+    tokens, seen = queries.shape[1], slice(slots.first, slots.stop)
+    keys, values = slots.keys[:, :, seen], slots.values[:, :, seen]
+    slot = torch.arange(slots.first, slots.stop, device=queries.device)
+    if mask is None:
+        mask = torch.ones(tokens, len(slot), dtype=torch.bool, device=queries.device)
+    if is_causal:
+        own = slots.start + torch.arange(tokens, device=queries.device)[:, None]
+        mask = (slot <= own) & (slot > own - (EVERYTHING if window is None else window))
     mixed = functional.scaled_dot_product_attention(
-        queries.transpose(1, 2), keys, values, attn_mask=mask, scale=1.0, enable_gqa=True
+        queries.transpose(1, 2), keys, values, attn_mask=mask[:, : len(slot)], scale=scale, enable_gqa=True
     )
     return mixed.transpose(1, 2).flatten(2)
 
@@ -86,20 +102,19 @@ def blocks(width: int, dtype: torch.dtype) -> tuple[int, int, int, int]:
 
 
 @triton.jit
-def _bounds(slots, group, behind, window, IS_CAUSAL: tl.constexpr, M: tl.constexpr, N: tl.constexpr):
+def _read(first, start, stop, group, window, IS_CAUSAL: tl.constexpr, M: tl.constexpr):
     """The first slot that this program reads, and the one after the last: what none of its queries sees is left out."""
-    first, stop = 0, slots
     if IS_CAUSAL:
-        start = tl.program_id(0) * M
-        first = tl.maximum(behind + start // group - window + 1, 0) // N * N
-        stop = tl.minimum(behind + (start + M - 1) // group + 1, slots)
+        place = tl.program_id(0) * M
+        first = tl.maximum(start + place // group - window + 1, first)
+        stop = tl.minimum(start + (place + M - 1) // group + 1, stop)
     return first, stop
 
 
 @triton.jit
-def _seen(slot, own, slots, window, IS_CAUSAL: tl.constexpr):
+def _seen(slot, own, stop, window, IS_CAUSAL: tl.constexpr):
     """[queries, slots of a block], of queries whose own keys are at `own`."""
-    seen = slot[None, :] < slots
+    seen = slot[None, :] < stop
     if IS_CAUSAL:
         seen = seen & (slot[None, :] <= own[:, None]) & (slot[None, :] > own[:, None] - window)
     return seen
@@ -116,18 +131,15 @@ def _weighed(scores, top):
 @triton.jit
 def _kernel(
     queries,
-    keys,
-    values,
+    slots,
+    mask,
     mixed,
     tokens,
-    slots,
     heads,
     group,
-    row_stride,
-    head_stride,
-    slot_stride,
-    behind,
+    mask_width,
     window,
+    scale,
     IS_CAUSAL: tl.constexpr,
     WIDTH: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -140,20 +152,25 @@ def _kernel(
     address = ((row * tokens + token) * heads + pair * group + place % group) * WIDTH
     there = (token < tokens)[:, None] & (width < WIDTH)[None, :]
     query = tl.load(queries + address[:, None] + width[None, :], mask=there, other=0.0)
-    source = row * row_stride + pair.to(tl.int64) * head_stride
-    first, stop = _bounds(slots, group, behind, window, IS_CAUSAL, M, N)
+    keys, values, row_stride, head_stride = buffers(slots, queries, WIDTH)
+    source = row * row_stride + pair * head_stride
+    origin, own, end = bounds(slots)
+    first, stop = _read(origin, own, end, group, window, IS_CAUSAL, M)
     top, total = tl.full([M], -float("inf"), tl.float32), tl.zeros([M], tl.float32)
     found = tl.zeros([M, BLOCK], tl.float32)
     for start in range(first, stop, N):
         slot = start + tl.arange(0, N)
-        at = source + slot.to(tl.int64)[:, None] * slot_stride + width[None, :]
-        whole = (slot < slots)[:, None] & (width < WIDTH)[None, :]
+        at = source + slot.to(tl.int64)[:, None] * WIDTH + width[None, :]
+        whole = (slot < stop)[:, None] & (width < WIDTH)[None, :]
         key = tl.load(keys + at, mask=whole, other=0.0)
-        scores = tl.dot(query, tl.trans(key), input_precision="ieee")
-        scores = tl.where(_seen(slot, behind + token, slots, window, IS_CAUSAL), scores, -float("inf"))
-        weights, fade, top = _weighed(scores, top)
+        scores = tl.dot(query, tl.trans(key), input_precision="ieee") * scale
+        seen = _seen(slot, own + token, stop, window, IS_CAUSAL)
+        if mask is not None:
+            column = mask + token[:, None].to(tl.int64) * mask_width + (slot - origin)[None, :]
+            seen = seen & (tl.load(column, mask=seen & (token < tokens)[:, None], other=0) != 0)
+        weights, fade, top = _weighed(tl.where(seen, scores, -float("inf")), top)
         total = total * fade + tl.sum(weights, 1)
         value = tl.load(values + at, mask=whole, other=0.0)
         found = tl.dot(weights.to(value.dtype), value, found * fade[:, None], input_precision="ieee")
-    result = found / total[:, None]
+    result = found / tl.where(total == 0.0, 1.0, total)[:, None]
     tl.store(mixed + address[:, None] + width[None, :], result.to(mixed.dtype.element_ty), mask=there)
