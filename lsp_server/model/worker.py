@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from lacuna.engine.api import (
     NEAR,
@@ -174,12 +174,10 @@ class Worker:
 
     async def continue_diff(self, question: DiffQuestion, budget: float) -> tuple[LineChange, ...]:
         """Changes of lines that follow from a user's. Only where `can_continue_diffs`. Raises ModelError."""
-
-        def continued(filler: Filler, stop: Event) -> tuple[LineChange, ...]:
-            assert isinstance(filler, ContinuesDiffs), "only where `can_continue_diffs`"
-            return filler.continue_diff(question, stop=stop, budget=budget)
-
-        return await self._asked(Urgency.NEXT_EDIT, continued)
+        return await self._asked(
+            Urgency.NEXT_EDIT,
+            lambda filler, stop: cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=budget),
+        )
 
     async def rewrite(self, request: RewriteRequest) -> str:
         """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
@@ -192,7 +190,7 @@ class Worker:
 
     def forget(self, document: str) -> None:
         """Free what is kept of a document."""
-        self._thread.submit(Urgency.MODEL, lambda _: self._filler and self._filler.close(document))
+        self._thread.submit(Urgency.MODEL, lambda _: self._forget(document))
 
     def _begin(self) -> None:
         with self.audience.addressed():
@@ -296,3 +294,7 @@ class Worker:
             self._warm_up.forget()
             self._filler = self._warm_up = None
             give_back()
+
+    def _forget(self, document: str) -> None:
+        if self._filler is not None:
+            self._filler.close(document)
