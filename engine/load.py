@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 from lacuna.engine.api import Filler
@@ -23,28 +24,29 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     adapter that is not there.
     """
     directory = model_store.find(model)
-    free = memory.available(runtime)
     try:
         if _model_type(directory) == DIFFUSION_GEMMA:
             if adapter_name:
                 raise ValueError(f"{model} takes no adapter: unset {adapter_name!r}")
-            return _diffusion_gemma(model, directory, runtime, free)
+            return _diffusion_gemma(model, directory, runtime)
         from lacuna.engine.families.gap import loading, lora
 
         return loading.load(model, runtime, lora.trained(adapter_name) if adapter_name else None)
     except (RuntimeError, MemoryError) as error:
         if not memory.is_out(error):
             raise
-        instead = _instead(model, runtime, free)
+        traceback.clear_frames(error.__traceback__)  # which hold what was loaded
+        memory.give_back()
+        instead = _instead(model, runtime, memory.available(runtime))
         raise LoadError(f"{directory} is more than {runtime.device} has memory for: {instead}") from error
 
 
-def _diffusion_gemma(model: str, directory: Path, runtime: Runtime, free: int) -> Filler:
+def _diffusion_gemma(model: str, directory: Path, runtime: Runtime) -> Filler:
     """Weights that are more than the memory there is are not begun: else a GPU says so in terms of its allocator, and a
     system ends the process."""
     from lacuna.engine.families.diffusion_gemma import filler
 
-    weights = needed(model, runtime).weights
+    weights, free = needed(model, runtime).weights, memory.available(runtime)
     if weights > free:
         raise LoadError(
             f"{directory} has weights of {weights / 1e9:.1f} GB, and {runtime.device} has {free / 1e9:.1f} GB "
