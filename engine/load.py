@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 from lacuna.engine.api import Filler
@@ -34,6 +35,8 @@ def load(model: str, runtime: Runtime, adapter_name: str = "") -> Filler:
     except (RuntimeError, MemoryError) as error:
         if not memory.is_out(error):
             raise
+        traceback.clear_frames(error.__traceback__)  # which hold what was loaded
+        memory.give_back()
         instead = _instead(model, runtime, memory.available(runtime))
         raise LoadError(f"{directory} is more than {runtime.device} has memory for: {instead}") from error
 
@@ -43,7 +46,7 @@ def _diffusion_gemma(model: str, directory: Path, runtime: Runtime) -> Filler:
     system ends the process."""
     from lacuna.engine.families.diffusion_gemma import loading
 
-    free, weights = memory.available(runtime), needed(model, runtime).weights
+    weights, free = needed(model, runtime).weights, memory.available(runtime)
     if weights > free:
         raise LoadError(
             f"{directory} has weights of {weights / 1e9:.1f} GB, and {runtime.device} has {free / 1e9:.1f} GB "
