@@ -102,13 +102,10 @@ class DecoderKernels:
         self, qkv: Tensor, bias: Tensor | None, cos_sin: tuple[Tensor, Tensor], mask: Tensor, row: Tensor
     ) -> Tensor:
         """[rows, heads * head_dim]; keys and values go where the `row` of the table says."""
-        heads, pairs, width = (
-            self._config.num_attention_heads,
-            self._config.num_key_value_heads,
-            self._config.head_dim,
-        )
-        queries = rope_to_cache(qkv.view(1, len(qkv), -1, width), cos_sin, row, heads, pairs, bias=bias)
-        return attention.cache_attention(queries, row, pairs, width**-0.5, mask=mask)[0]
+        c = self._config
+        heads = qkv.view(1, len(qkv), -1, c.head_dim)
+        queries = rope_to_cache(heads, cos_sin, row, c.num_attention_heads, c.num_key_value_heads, bias=bias)
+        return attention.cache_attention(queries, row, c.num_key_value_heads, c.head_dim**-0.5, mask=mask)[0]
 
 
 def fit(config: DecoderConfig, dtype: torch.dtype) -> bool:

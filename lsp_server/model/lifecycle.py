@@ -42,6 +42,7 @@ class ModelLifecycle:
         self._models = models
         self._tell = tell
         self._told: Status | None = None
+        self._phase = self.worker.phase  # as it was last looked at
         self._asking = 0  # requests that are in `at_work`
         self._has_left = False
 
@@ -50,7 +51,8 @@ class ModelLifecycle:
         if choice != self.worker.choice and not self._has_left:
             self._release()
             self.worker = self._models.lease(choice)
-            self.worker.listen(self._tell_phase)
+            self.worker.listen(self._tell_change)
+            self._phase = self.worker.phase
             self._tell_phase()
 
     def unload(self) -> None:
@@ -102,12 +104,19 @@ class ModelLifecycle:
 
     def _release(self) -> None:
         worker, self.worker = self.worker, self._models.none
-        worker.ignore(self._tell_phase)
+        worker.ignore(self._tell_change)
         self._models.release(worker)
 
     def _tell_busy(self) -> None:
         if self.worker.is_ready:
             self._say(Status(State.BUSY, "looking for suggestions"))
+
+    def _tell_change(self) -> None:
+        """The worker's phase is another, or it has prepared more, which hides neither work nor an error."""
+        was, self._phase = self._phase, self.worker.phase
+        is_progress = was is self._phase is Phase.READY
+        if not is_progress or self._told is None or self._told.state is State.READY:
+            self._tell_phase()
 
     def _tell_phase(self) -> None:
         worker = self.worker

@@ -12,9 +12,10 @@ import pytest
 
 from lacuna.engine.api import NEAR
 from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.model import lifecycle
 from lacuna.lsp_server.model.engine_thread import Urgency
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
-from lacuna.lsp_server.model.loading import Loaded
+from lacuna.lsp_server.model.loading import Loaded, ModelError
 from lacuna.lsp_server.model.model_pool import Models
 
 CHOICE = ModelChoice("tiny", "cuda", "bfloat16", 0)
@@ -120,3 +121,23 @@ async def test_what_cannot_be_prepared_is_logged_and_the_model_stays(
         await client.until("tiny: it is quick")
     assert "not all kernels could be prepared: CUDA error: device-side assert" in caplog.text
     assert client.lifecycle.worker.is_ready and gpu.log == ["piece 0"]
+
+
+@pytest.mark.parametrize("error", [None, ModelError("out of memory")])
+async def test_progress_hides_neither_work_nor_an_error(
+    models: Models, gpu: Gpu, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    monkeypatch.setattr(lifecycle, "BUSY_SECONDS", 0.01)
+    client = Client(models)
+    await client.until("tiny: it is quick; preparing its kernels, 0 of 3")
+    with client.lifecycle.at_work():
+        await client.until("looking for suggestions")
+        for _ in range(3):
+            gpu.let.release()
+        async with asyncio.timeout(5.0):
+            while len(gpu.log) < 3 or client.lifecycle.worker.progress:
+                await asyncio.sleep(0.001)
+        assert client.told[-1].state is State.BUSY
+        if error is not None:
+            raise error
+    assert client.told[-1].message == ("tiny: it is quick" if error is None else "out of memory")
