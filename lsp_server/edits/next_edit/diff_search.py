@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -84,20 +85,20 @@ def _repeats(window: DiffWindow, offered: LineChange) -> bool:
 
 
 def found(version: Version, window: DiffWindow, offered: LineChange) -> Found:
-    """Lines that come before another one are told from it."""
+    """A change of a window's lines as an edit of the document. Lines that come before another one are told from it."""
     start, end = window.span(offered.start, offered.end)
     text, new = version.text, "".join(offered.lines)
     last = text.find("\n", end) + 1 or len(text)
     line, new_line = (text[start:end], new) if start < end else (text[start:last], new + text[start:last])
-    if not text.endswith("\n") and end >= len(text):
-        new = new.removesuffix("\n")
+    if end > len(text):  # the last line has no line end
+        end, new = len(text), new.removesuffix("\n")
     start, end, new = _trimmed(text, start, end, new)
     return Found(version.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"), offered.gain)
 
 
 def _trimmed(text: str, start: int, end: int, new: str) -> tuple[int, int, str]:
     """Without the lines at both ends that stay as they are."""
-    old, now = text[start:end].splitlines(keepends=True), new.splitlines(keepends=True)
+    old, now = (re.findall("[^\n]*\n|[^\n]+", piece) for piece in (text[start:end], new))
     while old and now and old[0] == now[0]:
         start += len(old[0])
         del old[0], now[0]

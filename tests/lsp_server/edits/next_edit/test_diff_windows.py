@@ -154,6 +154,8 @@ def test_a_document_without_a_last_line_end_gets_none() -> None:
     against, text = edited.offered(5, 6, "        return list(self.handlers)\n")
     assert against is None
     assert text.endswith("return list(self.handlers)")
+    one = found(edited.version, edited.windows()[0], LineChange(5, 6, ("        return 1\n",), 9.0, 9.0))
+    assert one.end == len(edited.text), "inside the document"
 
 
 @pytest.mark.parametrize(
