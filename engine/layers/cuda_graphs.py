@@ -131,8 +131,12 @@ def captured(run: Run, pool: Any = None) -> tuple[torch.cuda.CUDAGraph, Tensor]:
     with torch.cuda.stream(stream):
         for _ in range(WARM_UPS):
             run()
-    torch.cuda.current_stream().wait_stream(stream)
+    before = torch.cuda.current_stream()
+    before.wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
-        result = run()
+    try:
+        with torch.cuda.graph(graph, pool=pool):
+            result = run()
+    finally:  # where the capture fails torch leaves its stream the current one
+        torch.cuda.set_stream(before)
     return graph, result

@@ -16,6 +16,7 @@ from lacuna.engine.layers.packed_linear import Weight, floats, linear
 
 # oneDNN compiles a kernel per count of rows: with multiples of 8 a few serve all experts, and compute 12 % in vain.
 ROWS = 8
+GROUPED = (9, 10)  # compute capabilities for which torch has a grouped product
 
 
 class Router:
@@ -71,7 +72,9 @@ class Experts:
     @property
     def host_waits(self) -> bool:
         """Whether the host must know, in the middle of a pass, how many tokens each expert has."""
-        return self._by_kernels is None and not isinstance(self._products, InGroups)
+        if self._by_kernels is not None:
+            return False
+        return not isinstance(self._products, InGroups) or self._products.host_waits
 
     def __call__(self, x: Tensor, expert: Tensor, share: Tensor) -> Tensor:
         """[tokens, hidden] for x of that shape, `expert` and `share` of shape [tokens, top_k].
@@ -94,6 +97,9 @@ class InGroups:
 
     def __init__(self, gate_up_proj: Tensor, down_proj: Tensor) -> None:
         self._gate_up_proj, self._down_proj = gate_up_proj.transpose(1, 2), down_proj.transpose(1, 2)
+        # torch's grouped product reads the runs' ends on the host where it has no kernel of its own.
+        is_known = gate_up_proj.is_cuda and torch.cuda.get_device_capability(gate_up_proj.device)[0] in GROUPED
+        self.host_waits = not is_known
 
     def __call__(self, x: Tensor, tokens: Tensor, counts: Tensor) -> Tensor:
         """[pairs, hidden] for x of shape [tokens, hidden]: the first counts[0] of `tokens` are the first expert's."""

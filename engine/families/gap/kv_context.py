@@ -15,7 +15,7 @@ from lacuna.engine.models.decoder import Decoder, Layer
 CHUNK = 64  # tokens prefilled between two looks at the stop flag
 SUFFIX_TOKENS = 64
 PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole that were accepted into it
-FIM_PREFIX_TOKENS = PREFIX_TOKENS + 128  # in the FIM layout the suffix and the markers as well
+FIM_PREFIX_TOKENS = PREFIX_TOKENS + 192  # in the FIM layout the suffix, the markers and other files' paths as well
 TAIL_TOKENS = 384  # scratch slots: seven canvases of 32 tokens with their drafts, or what the reranker scores
 SUFFIXES_KEPT = 8
 

@@ -60,14 +60,20 @@ def change_of(edit: RecentEdit, after: str) -> Change | None:
 
 
 def alike(edit: RecentEdit, others: Iterable[RecentEdit], after: str) -> tuple[RecentEdit, ...]:
-    """Those of a document's other edits that put the same in the place of the same, at least in one place."""
-    done = _said(edit, after)
-    return tuple(other for other in others if other != edit and done & _said(other, after))
+    """Those of a document's other edits that do nothing but what an edit does, and at least one thing that tells."""
+    done = _done(edit, after)
+    return tuple(other for other in others if other != edit and _tells(said := _done(other, after)) and said <= done)
 
 
-def _said(edit: RecentEdit, after: str) -> set[tuple[str, str]]:
+def _done(edit: RecentEdit, after: str) -> set[tuple[str, str]]:
+    """What was put in the place of what."""
     change = change_of(edit, after)
     return {(one.old_text, one.new_text) for one in change.replacements} if change else set()
+
+
+def _tells(done: set[tuple[str, str]]) -> bool:
+    """Whether words were replaced or put in, and not signs alone."""
+    return any(any(sign.isalnum() for sign in old + new) for old, new in done)
 
 
 def _replacements(before: str, after: str, old: list[Token], new: list[Token]) -> list[TokenReplacement]:

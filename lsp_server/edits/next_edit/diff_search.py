@@ -7,27 +7,30 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from itertools import chain
 
 from lacuna.engine.diff_api import LineChange
-from lacuna.lsp_server.edits.next_edit.change import Change, change_of
+from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import (
-    changes_only_comments,
     changes_only_prose,
     code_of,
     objection,
 )
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.next_edit.search import change_of_code
 from lacuna.lsp_server.edits.next_edit.site import Version
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
 from lacuna.lsp_server.model.worker import Worker
 
 SURE = 4.0  # nats by which a change must be preferred; docs/LOG.md has what others would show
-SAID = 3  # words and signs of a line that is not to come twice
+SAID = 2  # words and signs of a line that is not to come twice
+NEAR = 2000  # characters around a place in which it would be the second one
+ALIKE = 0.25  # share of words and signs that a line which goes has in common with one that comes
 
 
 class DiffSearch:
@@ -42,8 +45,8 @@ class DiffSearch:
         """What follows in the version's document from its `recent` edits, the last one first, which the version is of;
         or why nothing is offered. Nothing is begun after `deadline`, a time.monotonic(). Raises
         ModelError."""
-        change = await asyncio.to_thread(change_of, version.edit, version.text)
-        if change is None or changes_only_comments(change, version.language):
+        change = await asyncio.to_thread(change_of_code, version)
+        if change is None:
             return Quiet.NO_EDIT
         quiet = Quiet.NO_PLACE
         for window in await asyncio.to_thread(list, diff_windows(path, version.text, recent, change)):
@@ -53,47 +56,76 @@ class DiffSearch:
             quiet = Quiet.NO_BETTER
             question = replace(window.question, enough=SURE)
             for offered in await self._worker.continue_diff(question, left):
-                if offered.preference >= SURE and not speaks_against(version, change, window, offered):
-                    one = found(version, window, offered)
-                    if not self._refused(one.uri, one.line, one.new_line):
-                        return one
+                one = await asyncio.to_thread(_offered, version, change, window, offered)
+                if one is not None and not self._refused(one.uri, one.line, one.new_line):
+                    return one
         return quiet
+
+
+def _offered(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Found | None:
+    """What is sure, and that nothing speaks against."""
+    if offered.preference < SURE or speaks_against(version, change, window, offered):
+        return None
+    return found(version, window, offered)
 
 
 def speaks_against(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Quiet | None:
     """Why a change of a window's lines should not be offered; None where it may be."""
-    start, end = window.span(offered.start, offered.end)
-    new = "".join(offered.lines)
-    if not offered.lines or loses_code(version.text, start, end, new, version.typed):
+    (start, end), text = window.span(offered.start, offered.end), version.text
+    gone, new = window.question.lines[offered.start : offered.end], "".join(offered.lines)
+    if _is_lost(gone, offered.lines) or loses_code(text, start, end, new, version.typed):
         return Quiet.LOSES_CODE
-    if not code_of(version.language, new) or _repeats(window, offered):
+    if not code_of(version.language, new) or _repeats(window, text, start, end, offered):
         return Quiet.NO_BETTER
-    if changes_only_prose(version.text, start, end, new, version.language):
+    if changes_only_prose(text, start, end, new, version.language):
         return Quiet.NO_BETTER
-    return objection(version.text, start, end, new, version.language, change)
+    hunks = window.question.hunks
+    known = "".join(chain.from_iterable((*hunk.above, *hunk.removed, *hunk.added) for hunk in hunks))
+    return objection(text, start, end, new, version.language, change, known)
 
 
-def _repeats(window: DiffWindow, offered: LineChange) -> bool:
-    """Whether a line comes that the user has just written, or that stands in the window already."""
-    question = window.question
-    there = [line for at, line in enumerate(question.lines) if not offered.start <= at < offered.end]
-    written = chain.from_iterable(hunk.added for hunk in question.hunks)
-    known = {line.strip() for line in (*there, *question.above, *written)}
-    gone = {line.strip() for line in question.lines[offered.start : offered.end]}
-    come = (line.strip() for line in offered.lines)
-    return any(line in known - gone and len(tokens(line)) >= SAID for line in come)
+def _is_lost(gone: Sequence[str], come: Sequence[str]) -> bool:
+    """Whether fewer lines come than go, or one goes like which none comes."""
+    before, after = ([words for line in lines if (words := _words(line))] for lines in (gone, come))
+    return len(after) < len(before) or not all(any(_is_alike(one, other) for other in after) for one in before)
+
+
+def _is_alike(one: list[str], other: list[str]) -> bool:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE
+
+
+def _words(line: str) -> list[str]:
+    return [token.text for token in tokens(line)]
+
+
+def _repeats(window: DiffWindow, text: str, start: int, end: int, offered: LineChange) -> bool:
+    """Whether a line comes that the user has just written, or that stands near already."""
+    near = text[max(0, start - NEAR) : start].split("\n")[1:] + text[end : end + NEAR].split("\n")[:-1]
+    written = chain.from_iterable(hunk.added for hunk in window.question.hunks)
+    known = {line.strip() for line in (*near, *written)}
+    gone = {line.strip() for line in window.question.lines[offered.start : offered.end]}
+    return any(line.strip() in known - gone and len(_words(line)) >= SAID for line in offered.lines)
 
 
 def found(version: Version, window: DiffWindow, offered: LineChange) -> Found:
     """A change of a window's lines as an edit of the document. Lines that come before another one are told from it."""
     start, end = window.span(offered.start, offered.end)
     text, new = version.text, "".join(offered.lines)
-    last = text.find("\n", end) + 1 or len(text)
-    line, new_line = (text[start:end], new) if start < end else (text[start:last], new + text[start:last])
+    line, new_line = text[start:end], new
+    if not line.strip():
+        behind = text[end : _line_end(text, end)]
+        line, new_line = line + behind, new + behind
     if end > len(text):  # the last line has no line end
         end, new = len(text), new.removesuffix("\n")
     start, end, new = _trimmed(text, start, end, new)
     return Found(version.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"), offered.gain)
+
+
+def _line_end(text: str, start: int) -> int:
+    """Where the first line ends that is not blank, from an offset on; all of the text where there is none."""
+    more = re.compile(r"\s*[^\n]*\n?").match(text, start)
+    assert more is not None, "it matches nothing, too"
+    return more.end()
 
 
 def _trimmed(text: str, start: int, end: int, new: str) -> tuple[int, int, str]:

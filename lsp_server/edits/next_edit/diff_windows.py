@@ -37,21 +37,22 @@ class DiffWindow:
 def diff_windows(path: str, text: str, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
     """The window below the last edit, then those around words that it touches, the nearest first. `recent` are the
     document's edits, the last one first."""
-    lines = _lines(text)
-    hunks = tuple(hunk for edit in reversed(recent[:HUNKS]) if (hunk := _hunk(edit, text)) is not None)
-    if not hunks:
+    lines, last = _lines(text), _hunk(recent[0], text)
+    if last is None:
         return
-    below = text.count("\n", 0, change.end) + 1
-    related = _related(lines, change)
-    spans = [(below, below + LINES), *_clusters([at for at in related if not below <= at < below + LINES], below)]
-    for first, end in spans[:WINDOWS]:
-        some = _without_data(lines[first:end])
+    older = [hunk for edit in reversed(recent[1:HUNKS]) if (hunk := _hunk(edit, text)) is not None]
+    first = last.line - 1 + len(last.above)  # of what the edit has left
+    below = first + len(last.added)
+    related = [at for at in _related(lines, change) if not first <= at < below]
+    clusters = _clusters([at for at in related if not below <= at < below + LINES], first, below)
+    for start, end in [(below, below + LINES), *clusters][:WINDOWS]:
+        some = _without_data(lines[start:end])
         if not some:
             continue
-        above = tuple(lines[max(0, first - 2) : first]) if first != below else ()
-        told = tuple(at - first for at in related if first <= at < first + len(some))
-        question = DiffQuestion(path, hunks, first - len(above) + 1, above, tuple(some), told)
-        yield DiffWindow(question, sum(map(len, lines[:first])))
+        above = tuple(lines[max(0, start - 2) : start]) if start != below else ()
+        told = tuple(at - start for at in related if start <= at < start + len(some))
+        question = DiffQuestion(path, (*older, last), start - len(above) + 1, above, tuple(some), told)
+        yield DiffWindow(question, sum(map(len, lines[:start])))
 
 
 def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
@@ -80,25 +81,25 @@ def _lines(text: str) -> list[str]:
 
 
 def _related(lines: Sequence[str], change: Change) -> list[int]:
-    """The lines on which words stand that the edit touches, rare ones alone; not those of the edit."""
+    """The lines on which words stand that the edit touches, rare ones alone."""
     touched = {token.text for token in (*change.old, *change.new) if token.is_name or token.is_literal}
     said = [{token.text for token in tokens(line)} & touched for line in lines]
     count = Counter(word for words in said for word in words)
     rare = {word for word in touched if count[word] <= RARE and len(word) > 1}
-    first = change.after.count("\n", 0, change.start)
-    last = change.after.count("\n", 0, change.end)
-    return [at for at, words in enumerate(said) if words & rare and not first <= at <= last]
+    return [at for at, words in enumerate(said) if words & rare]
 
 
-def _clusters(related: Sequence[int], around: int) -> list[tuple[int, int]]:
-    """Windows that hold these lines with one more on either side, the nearest to a line first."""
+def _clusters(related: Sequence[int], first: int, below: int) -> list[tuple[int, int]]:
+    """Windows that hold these lines with one more on either side, the nearest to an edit first. The edit's own lines,
+    from `first` to `below`, are in none."""
     windows: list[tuple[int, int]] = []
     for at in related:
-        if windows and at + 2 - windows[-1][0] <= LINES:
+        if windows and at + 2 - windows[-1][0] <= LINES and (windows[-1][1] <= first) == (at < first):
             windows[-1] = (windows[-1][0], at + 2)
         else:
             windows.append((max(0, at - 1), at + 2))
-    return sorted(windows, key=lambda window: abs(window[0] - around))
+    apart = ((start, min(end, first)) if start < first else (max(start, below), end) for start, end in windows)
+    return sorted(apart, key=lambda window: abs(window[0] - first))
 
 
 def _without_data(lines: Sequence[str]) -> list[str]:

@@ -14,9 +14,12 @@ _LINE = 300  # characters behind it, in which a secret may end
 _NEAR = 2000  # characters on either side that are parsed with it
 
 
-def objection(text: str, start: int, end: int, new: str, language: str, change: Change) -> Quiet | None:
-    """Why to make `new` of a piece of a document should not be offered after a change; None where it may be."""
-    if _reveals(text, start, end, new):
+def objection(
+    text: str, start: int, end: int, new: str, language: str, change: Change, known: str = ""
+) -> Quiet | None:
+    """Why to make `new` of a piece of a document should not be offered after a change; None where it may be. `known` is
+    what the model has read besides what stands around it."""
+    if _reveals(text, start, end, new, known):
         return Quiet.SECRET
     return Quiet.NO_BETTER if _is_no_better(text, start, end, new, language, change) else None
 
@@ -32,9 +35,9 @@ def _is_no_better(text: str, start: int, end: int, new: str, language: str, chan
     return _parses_worse(language, before, old, new, after) or _is_comment(language, before, old, new, after)
 
 
-def _reveals(text: str, start: int, end: int, new: str) -> bool:
+def _reveals(text: str, start: int, end: int, new: str, known: str) -> bool:
     before, after = text[max(start - _NEAR, 0) : start], text[end : end + _NEAR]
-    return reveals(before, new, after[:_LINE].partition("\n")[0], known=before + after)
+    return reveals(before, new, after[:_LINE].partition("\n")[0], known=f"{known}\n{before}{after}")
 
 
 def changes_only_comments(change: Change, language: str) -> bool:

@@ -80,7 +80,7 @@ class Search:
         self, version: Version, around: int, deadline: float, others: Sequence[Other], trace: _Trace
     ) -> Found | Quiet:
         # In other threads: to parse and scan a large document takes up to a second, in which keys would wait.
-        change = await asyncio.to_thread(_change_of_code, version)
+        change = await asyncio.to_thread(change_of_code, version)
         if change is None:
             return Quiet.NO_EDIT
         found_sites = sites(version, change, around, others, MAX_PLACES)
@@ -131,7 +131,7 @@ class Search:
         return preferred >= self._thresholds.noise and (speaks_of_it or any(not one.text for one in patch.holes))
 
 
-def _change_of_code(version: Version) -> Change | None:
+def change_of_code(version: Version) -> Change | None:
     """What an edit changed; None where nothing can follow from it."""
     change = change_of(version.edit, version.text)
     return None if change is None or changes_only_comments(change, version.language) else change

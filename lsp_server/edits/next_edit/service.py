@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.exclude import short_path
@@ -94,7 +93,7 @@ class NextEdits:
         deadline = time.monotonic() + BUDGET_SECONDS
         document, now = self._documents.get(uri), plain(text)
         around = text.offset(text.place(position, self._documents.encoding))
-        versions = list(islice(_versions(uri, now, document.language, recent), EDITS))
+        versions = await asyncio.to_thread(_versions, uri, now, document.language, recent)
         found = await self._followed(document, versions, around, deadline)
         if found in FURTHER and self._worker.can_continue_diffs:
             following = await self._diff_search.next(versions[0], short_path(uri), recent, deadline)
@@ -135,12 +134,13 @@ class NextEdits:
         return self._offers.make(found.uri, document.version, replacement, found.line, found.new_line)
 
 
-def _versions(uri: str, text: str, language: str, recent: Sequence[RecentEdit]) -> Iterator[Version]:
+def _versions(uri: str, text: str, language: str, recent: Sequence[RecentEdit]) -> list[Version]:
     """Per recent edit what stood before it, the last one first; edits that say the same count as one."""
     typed = tuple((edit.start, edit.end) for edit in recent if edit.start < edit.end)
-    done = set[RecentEdit]()
+    versions, done = list[Version](), set[RecentEdit]()
     for edit in recent:
-        if edit not in done:
+        if edit not in done and len(versions) < EDITS:
             same = alike(edit, recent, text)
             done.update(same)
-            yield Version(uri, text, language, edit, typed, same)
+            versions.append(Version(uri, text, language, edit, typed, same))
+    return versions

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
 from lacuna.engine.families.gap.decoding.search import Beam, Search
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import MAX_CANVAS, GapDenoiser
-from lacuna.engine.families.gap.edits import diff_text
+from lacuna.engine.families.gap.edits.diff_prompt import DiffPrompt
 from lacuna.engine.families.gap.edits.diff_text import COMES, GOES, STAYS
 from lacuna.engine.families.gap.kv_context import TAIL_TOKENS, KvContext
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
@@ -36,8 +36,6 @@ PICKS = 3  # lines of a window that are changed, to see what comes of it
 LEAST_ODDS = -3.0  # nats, that a line of these changes
 RELATED = 2.0  # nats, added to the odds of a line that says what the last hunk touches
 MOST_LINES = 6  # that go, or come, at once
-MOST_TOKENS = 160  # of the lines of a window
-HEAD_TOKENS = 400  # of what stands before them
 GREEDY = Search(1, 1, best_first=False)
 
 
@@ -61,8 +59,8 @@ class DiffContinuation:
         """Changes of a window's lines, the most preferred first; those that were found within `seconds`. `check` runs
         between all pieces of work and may raise."""
         trace, found = RequestTrace(check, seconds=seconds), list[LineChange]()
-        window = _Window.of(question, self._tokenizer)
-        if window is None:
+        window = DiffPrompt.of(question, self._tokenizer)
+        if window is None or not window.lines:
             return ()
         with suppress(OutOfTime):
             for pick in self._picks(window, trace):
@@ -73,7 +71,7 @@ class DiffContinuation:
                     break
         return tuple(sorted(found, key=lambda change: -change.preference))
 
-    def _picks(self, window: _Window, trace: RequestTrace) -> list[Pick]:
+    def _picks(self, window: DiffPrompt, trace: RequestTrace) -> list[Pick]:
         """The lines that are the most likely to change."""
         context, draft = self._made, [token for line in window.lines for token in line]
         context.prefill_prefix(window.made, trace.check)
@@ -93,19 +91,19 @@ class DiffContinuation:
         whole = {sign: float(row[ids].logsumexp(0)) for sign, ids in self._signs.items()}
         return {sign: whole[sign] - whole[STAYS] for sign in (GOES, COMES)}
 
-    def _change(self, window: _Window, pick: Pick, trace: RequestTrace) -> LineChange | None:
-        """What becomes of a line; None where it stays as it is, or no end of it was found."""
+    def _change(self, window: DiffPrompt, pick: Pick, trace: RequestTrace) -> LineChange | None:
+        """What becomes of a line; None where it stays as it is, is only taken away, or no end of it was found."""
         head = [*window.made, *(token for line in window.lines[: pick.line] for token in line)]
         end = pick.line + (self._going(head, window, pick.line, trace) if pick.sign == GOES else 0)
         gone = window.text[pick.line : end]
         ids = [*head, *(token for line in gone for token in self._tokenizer.encode(GOES + line))]
         come = self._coming(ids, window.text[pick.line], at_least=pick.sign == COMES, trace=trace)
-        if come is None or come == list(gone):
+        if not come or come == list(gone):
             return None
         scored = self._scored(window, pick.line, end, come, trace)
         return None if scored is None else LineChange(pick.line, end, tuple(come), *scored)
 
-    def _going(self, head: Sequence[int], window: _Window, first: int, trace: RequestTrace) -> int:
+    def _going(self, head: Sequence[int], window: DiffPrompt, first: int, trace: RequestTrace) -> int:
         """How many lines go from one on: those that follow it as long as that is the likeliest."""
         ids, end = list(head), first
         while end < min(first + MOST_LINES, len(window.text)):
@@ -145,7 +143,7 @@ class DiffContinuation:
         return fill.spelled[1:].decode("utf-8", "ignore") + "\n" if fill.ended else None
 
     def _scored(
-        self, window: _Window, first: int, end: int, come: Sequence[str], trace: RequestTrace
+        self, window: DiffPrompt, first: int, end: int, come: Sequence[str], trace: RequestTrace
     ) -> tuple[float, float] | None:
         """Log-odds of a change against the lines as they are, and how much of that the user's hunks have made; None
         where it gains too little, or is too long to be scored."""
@@ -173,49 +171,3 @@ class DiffContinuation:
             for rows, ids in zip(found, (changed, same), strict=True)
         )
         return likely - now
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The lines of a question in tokens: those of context lines of a diff."""
-
-    text: tuple[str, ...]
-    lines: tuple[list[int], ...]
-    related: tuple[int, ...]
-    least_gain: float
-    made: list[int]  # what stands before them
-    unmade: list[int]
-    closed: list[int]  # what stands behind them
-
-    @staticmethod
-    def of(question: DiffQuestion, tokenizer: Tokenizer) -> _Window | None:
-        """With as many of the last hunks as fit; None where not even the last one does."""
-        encode = tokenizer.encode
-        lines, size = list[list[int]](), 0
-        for line in question.lines:
-            ids = encode(STAYS + line)
-            size += len(ids)
-            if size > MOST_TOKENS:
-                break
-            lines.append(ids)
-        for hunks in (question.hunks[first:] for first in range(len(question.hunks))):
-            some = replace(question, hunks=hunks)
-            made, unmade = (
-                [token for line in text for token in encode(line)]
-                for text in (diff_text.made(some), diff_text.unmade(some))
-            )
-            if max(len(made), len(unmade)) <= HEAD_TOKENS:
-                return _Window(
-                    question.lines[: len(lines)],
-                    tuple(lines),
-                    question.related,
-                    question.least_gain,
-                    made,
-                    unmade,
-                    encode("@@ "),
-                )
-        return None
-
-    def behind(self, end: int) -> list[int]:
-        """The line that stays behind a change, or what is behind the last one."""
-        return self.lines[end] if end < len(self.lines) else self.closed

@@ -19,6 +19,7 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 
 LINES = 10  # above the cursor's, from which on the text is read as the middle
 SUFFIX_TOKENS = 96
+PATH_TOKENS = 12  # of a file, the last ones: names of hashes and in other scripts take a token a character
 SUFFIX_CHARACTERS = 600  # more than these tokens ever need
 CLOSERS, MOST_CLOSERS = ")]}\"'`", 4
 MIDDLE_CHARACTERS = 1600  # of T: from there on the split moves down
@@ -46,8 +47,11 @@ class FimLayout:
         where no other file is read, or for a base that was not taught so."""
         if not head or self._markers.file is None:
             return []
-        files = [f"{snippet.path}\n{snippet.text.rstrip()}\n" for snippet in head]
-        return [id for file in (*files, f"{path}\n") for id in (self._markers.file, *self._tokenizer.encode(file))]
+        ids = list[int]()
+        for name, text in (*((snippet.path, f"{snippet.text.rstrip()}\n") for snippet in head), (path, "")):
+            told = self._tokenizer.encode(name)[-PATH_TOKENS:]
+            ids += [self._markers.file, *told, *self._tokenizer.encode(f"\n{text}")]
+        return ids
 
     def _seen(self, text: str, suffix: str) -> str:
         """What S is made of: as before, where an editor has but put closers behind the cursor. Fills then write them

@@ -41,6 +41,17 @@ def test_edits_that_put_the_same_in_the_place_of_the_same_are_alike() -> None:
     assert alike(last, (last, other, first), text) == (first,)
 
 
+def test_an_edit_that_does_more_is_not_alike() -> None:
+    text, (last, first) = edited(("factor = 2", "scale = 3"), ("* factor", "* scale"))
+    assert alike(last, (last, first), text) == ()
+    assert alike(first, (last, first), text) == (last,)
+
+
+def test_signs_alone_make_no_edits_alike() -> None:
+    text, (last, first) = edited(("factor = 2", "factor = (2)"), ("return high - factor", "return (high - factor)"))
+    assert alike(last, (last, first), text) == ()
+
+
 def test_all_of_them_are_undone_for_what_stood_before() -> None:
     version = last_version(("factor = 2", "scale = 2"), ("value * factor", "value * scale"))
     assert version.old(0, len(version.text)) == BEFORE

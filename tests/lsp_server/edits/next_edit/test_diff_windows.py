@@ -78,6 +78,28 @@ def test_a_line_that_is_put_between_others_is_all_of_its_hunk() -> None:
     assert (hunk.removed, hunk.added) == ((), ("        self.names = []\n",))
 
 
+def test_the_line_below_one_that_was_typed_is_the_first_of_the_window() -> None:
+    """What stands alike before both lines makes the edit end inside the one below it."""
+    typed = Edited(REGISTRY, ("    def register", "    size = 3\n    def register"))
+    assert typed.recent[0].new(typed.text) == "size = 3\n    "
+    question = typed.windows()[0].question
+    assert question.lines[0] == "    def register(self, name, handler):\n"
+    assert question.hunks[0].added == ("    size = 3\n",)
+
+
+def test_no_window_holds_lines_of_the_edit() -> None:
+    text = "port = 1\nx = port\ny = port + 1\n" + "z = 0\n" * 20 + "print(port)\n"
+    edited = Edited(text, ("y = port + 1", "y = port + 2"))
+    assert len(edited.windows()) == 3
+    for window in edited.windows():
+        assert "y = port + 2\n" not in window.question.lines
+
+
+def test_nothing_is_asked_where_the_last_edit_is_too_large_to_be_told() -> None:
+    large = "".join(f"value_{at} = {at}\n" for at in range(100))
+    assert Edited(REGISTRY + "\n\n", ("handlers = []", "handlers = {}"), ("import os\n", large)).windows() == []
+
+
 def test_hunks_are_told_in_the_order_they_were_made_in() -> None:
     text = REGISTRY + "\n" * 3
     edited = Edited(text, ("sorted(self.handlers)", "sorted(self.known)"), ("self.handlers = []", "self.known = []"))
@@ -133,6 +155,20 @@ def test_lines_that_come_before_another_one_are_told_from_it() -> None:
     assert (one.line, one.new_line) == ("    def names(self):", "    @property\n    def names(self):")
 
 
+def test_a_line_before_a_blank_one_is_told_from_the_next_that_is_not() -> None:
+    one = found(LIST_TO_DICT.version, LIST_TO_DICT.windows()[0], LineChange(3, 3, ("        return self\n",), 9.0, 9.0))
+    assert one.line == "\n    def names(self):"
+    assert one.new_line == "        return self\n\n    def names(self):"
+
+
+def test_a_secret_that_the_user_takes_away_does_not_come_back() -> None:
+    secret = "hunter2-Xq9z" + "Lr4TvBq8"
+    text = f'import os\nDB_PASSWORD = "{secret}"\n\ndb = connect("db", "")\n'
+    edited = Edited(text, (f'"{secret}"', 'os.environ["DB_PASSWORD"]'))
+    against, _ = edited.offered(1, 2, f'db = connect("db", "{secret}", 1)\n')
+    assert against is Quiet.SECRET
+
+
 @pytest.mark.parametrize(
     ("start", "end", "lines"),
     [
@@ -142,6 +178,9 @@ def test_lines_that_come_before_another_one_are_told_from_it() -> None:
         (4, 4, ("    def register(self, name, handler):\n",)),  # what stands in the window
         (2, 3, ("        self.handlers.append((name, handler)\n",)),  # an error more
         (2, 3, ("        # self.handlers.append((name, handler))\n",)),  # only a comment left
+        (1, 3, ("    def register(self, name, handler): self.handlers[name] = handler\n",)),  # fewer lines
+        (2, 3, ("        pass\n",)),  # nothing of what stands there
+        (2, 2, ("    def names(self):\n",)),  # what stands two lines below
     ],
 )
 def test_what_should_not_be_offered(start: int, end: int, lines: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, Hunk
 from lacuna.engine.families.gap import loading
 from lacuna.engine.families.gap.edits import diff_text
+from lacuna.engine.families.gap.edits.diff_prompt import HEAD_TOKENS, MOST_TOKENS, DiffPrompt
 from lacuna.engine.families.gap.filler import GapFiller
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
@@ -94,11 +95,31 @@ def test_it_ends_where_a_change_is_preferred_enough_and_leaves_out_what_gains_to
 
 
 def test_the_oldest_hunks_are_left_out_where_all_do_not_fit(filler: GapFiller) -> None:
-    many = replace(QUESTION, hunks=(*[replace(HUNK, added=("x = 1\n" * 9,))] * 40, HUNK))
-    assert filler.continue_diff(many, budget=60.0)
+    small = [replace(HUNK, added=(f"x = {number}\n",)) for number in range(40)]
+    prompt = DiffPrompt.of(replace(QUESTION, hunks=tuple(small)), filler.tokenizer)
+    assert prompt is not None
+    assert max(len(prompt.made), len(prompt.unmade)) <= HEAD_TOKENS
+    told = filler.tokenizer.decode(prompt.made).decode()
+    assert "+x = 39\n" in told and "+x = 0\n" not in told
+    assert DiffPrompt.of(QUESTION, filler.tokenizer) is not None
+
+
+def test_what_is_too_long_is_not_asked(filler: GapFiller) -> None:
     huge = replace(HUNK, added=tuple(f"x_{number} = {number}\n" for number in range(400)))
     assert filler.continue_diff(replace(QUESTION, hunks=(huge,)), budget=60.0) == ()
     assert filler.continue_diff(replace(QUESTION, hunks=()), budget=60.0) == ()
+    data = ("x = '" + "0123456789" * 30 + "'\n", "y = 1\n")
+    assert filler.continue_diff(replace(QUESTION, lines=data), budget=60.0) == ()
+
+
+def test_what_stands_behind_lines_that_were_cut_off_is_told(filler: GapFiller) -> None:
+    long = tuple(f"value_{number} = compute({number})\n" for number in range(100))
+    prompt = DiffPrompt.of(replace(QUESTION, lines=long), filler.tokenizer)
+    assert prompt is not None
+    count = len(prompt.lines)
+    assert sum(map(len, prompt.lines)) <= MOST_TOKENS and prompt.text == long[:count]
+    assert filler.tokenizer.decode(prompt.behind(count)).decode() == f" {long[count]}"
+    assert f" -7,{count + 1} +7,{count + 1} " in filler.tokenizer.decode(prompt.made).decode()
 
 
 def test_lines_beyond_the_window_are_not_asked_for(filler: GapFiller) -> None:

@@ -13,7 +13,14 @@ from tiny_model import write_tiny_fim_model
 
 from lacuna.engine.api import Gap, Snippet
 from lacuna.engine.families.gap.fim import templates
-from lacuna.engine.families.gap.fim.layout import LINES, MIDDLE_CHARACTERS, SUFFIX_TOKENS, FimLayout, split
+from lacuna.engine.families.gap.fim.layout import (
+    LINES,
+    MIDDLE_CHARACTERS,
+    PATH_TOKENS,
+    SUFFIX_TOKENS,
+    FimLayout,
+    split,
+)
 from lacuna.engine.families.gap.kv_context import FIM_PREFIX_TOKENS
 from lacuna.engine.families.shared.common_prefix import common_prefix
 from lacuna.engine.text.byte_bpe import Tokenizer
@@ -120,22 +127,22 @@ def test_split_is_at_a_line_that_is_not_blank(text: str, expected: int) -> None:
     assert split(text, 1) == expected
 
 
-OTHERS = (Snippet("def compute(value): ...\n", "src/compute.py"), Snippet("limit = 3\n", "src/limits.py"))
+OTHERS = (Snippet("def compute(value): ...\n", "compute.py"), Snippet("limit = 3\n", "limits.py"))
 
 
 def test_other_files_stand_before_the_prompt_behind_file_markers() -> None:
     marks, encode = templates.markers(tokenizer().marker), tokenizer().encode
     alone = read(layout(), PREFIX)
-    prompt = layout().prompt(Gap(PREFIX, SUFFIX, snippets=OTHERS, path="src/main.py")).read
-    first, second = encode("src/compute.py\ndef compute(value): ...\n"), encode("src/limits.py\nlimit = 3\n")
+    prompt = layout().prompt(Gap(PREFIX, SUFFIX, snippets=OTHERS, path="main.py")).read
+    first, second = encode("compute.py\ndef compute(value): ...\n"), encode("limits.py\nlimit = 3\n")
     assert marks.file is not None
-    files = [marks.file, *first, marks.file, *second, marks.file, *encode("src/main.py\n")]
+    files = [marks.file, *first, marks.file, *second, marks.file, *encode("main.py\n")]
     assert prompt == [*files, *alone]
 
 
 def test_a_base_that_knows_no_files_reads_snippets_as_text() -> None:
     marks = replace(templates.markers(tokenizer().marker), file=None)
-    prompt = FimLayout(tokenizer(), marks).prompt(Gap(PREFIX, SUFFIX, snippets=OTHERS, path="src/main.py")).read
+    prompt = FimLayout(tokenizer(), marks).prompt(Gap(PREFIX, SUFFIX, snippets=OTHERS, path="main.py")).read
     before = prompt[1 : prompt.index(marks.suffix)]
     head = "def compute(value): ...\n\nlimit = 3\n\n"
     assert tokenizer().decode(before).decode().startswith(head + "value_0")
@@ -159,3 +166,10 @@ def test_the_longest_prompt_with_other_files_fits_a_context() -> None:
         ),
     )
     assert len(made.prompt(gap).read) <= FIM_PREFIX_TOKENS
+
+
+def test_of_a_long_path_the_end_is_told() -> None:
+    others = (Snippet("limit = 3\n", "sha256/" + "0123456789abcdef" * 4 + "/limits.py"),)
+    prompt = layout().prompt(Gap(PREFIX, SUFFIX, snippets=others, path="main.py")).read
+    told = tokenizer().decode(prompt[1 : 1 + PATH_TOKENS]).decode()
+    assert told.endswith("limits.py") and len(told) < 20
