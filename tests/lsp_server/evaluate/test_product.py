@@ -124,7 +124,7 @@ async def said(setup: Setup, at: EvaluationGap, trigger: Trigger) -> tuple[Shown
 @pytest.mark.parametrize("confidence", [0.0, 0.4])
 async def test_what_is_shown_is_what_the_server_answers(model: Path, tmp_path: Path, confidence: float) -> None:
     config = Config(model=str(model), dtype="float32", confidence=confidence, max_lines=4)
-    gaps = [*cut_gaps([SOURCE], 100)[:10], *MARKED]
+    gaps = [*cut_gaps([SOURCE], 100)[:30], *MARKED]
     with product(model, tmp_path / "answers.jsonl", Settings(config, automatic_candidates=1)) as asked:
         outcomes = [asked.outcome(one) for one in gaps]
     found = [(one.unasked.shown or one.unasked.reason, one.asked.shown or one.asked.reason) for one in outcomes]
