@@ -56,10 +56,10 @@ async def follow(edit: ScriptedEdit, worker: Worker) -> Outcome:
 class User:
     """One document in the server's own parts, without the protocol."""
 
-    def __init__(self, text: str, worker: Worker) -> None:
+    def __init__(self, text: str, worker: Worker, language: str = "python") -> None:
         self._documents = DocumentStore()
         self._next_edits = NextEdits(self._documents, worker, lambda uri: uri == URI, Offers())
-        self._document = self._documents.open(URI, "python", 0, text)
+        self._document = self._documents.open(URI, language, 0, text)
         self._next_edits.notice()
         self._cursor = 0
 

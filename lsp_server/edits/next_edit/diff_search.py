@@ -15,11 +15,7 @@ from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
-from lacuna.lsp_server.edits.next_edit.objections import (
-    changes_only_prose,
-    code_of,
-    objection,
-)
+from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose, code_of, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.search import change_of_code
@@ -43,8 +39,7 @@ class DiffSearch:
 
     async def next(self, version: Version, path: str, recent: Sequence[RecentEdit], deadline: float) -> Found | Quiet:
         """What follows in the version's document from its `recent` edits, the last one first, which the version is of;
-        or why nothing is offered. Nothing is begun after `deadline`, a time.monotonic(). Raises
-        ModelError."""
+        or why nothing is offered. Nothing is begun after `deadline`, a time.monotonic(). Raises ModelError."""
         change = await asyncio.to_thread(change_of_code, version)
         if change is None:
             return Quiet.NO_EDIT

@@ -96,8 +96,7 @@ class NextEdits:
         versions = await asyncio.to_thread(_versions, uri, now, document.language, recent)
         found = await self._followed(document, versions, around, deadline)
         if found in FURTHER and self._worker.can_continue_diffs:
-            following = await self._diff_search.next(versions[0], short_path(uri), recent, deadline)
-            found = following if isinstance(following, Found) else found
+            found = await self._diff_search.next(versions[0], short_path(uri), recent, deadline)
         return self._offer(found) if isinstance(found, Found) else found
 
     async def _followed(

@@ -15,7 +15,7 @@ HEAD_TOKENS = 360  # of what stands before them
 
 @dataclass(frozen=True)
 class DiffPrompt:
-    """The lines of a question in tokens: those of context lines of a diff."""
+    """The lines of a window, as the diff has lines that stay, and what stands before and behind them, in tokens."""
 
     text: tuple[str, ...]
     lines: tuple[list[int], ...]
