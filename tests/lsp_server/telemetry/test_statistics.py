@@ -28,7 +28,7 @@ from lacuna.lsp_server.telemetry.daily_counts import KEPT_DAYS, Count, DailyCoun
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record, Statistics
 
 URI = "untitled:test.py"
-TODAY = date.today().isoformat()
+DAY = date(2026, 2, 28)
 # A process that counts 40 times and writes each of them down by itself.
 COUNTING = """
 import asyncio, sys
@@ -41,6 +41,11 @@ async def run():
         counts.close()
 asyncio.run(run())
 """
+
+
+def total(path: Path) -> dict[str, int]:
+    """All days' counts in one: a test may begin before midnight and end after it."""
+    return dict(sum(read(path).values(), Counter[str]()))
 
 
 class Editor:
@@ -74,19 +79,28 @@ async def test_counts_are_written_and_added_to(tmp_path: Path) -> None:
         counts.add(Count.ACCEPTED)
         counts.close()
         counts.close()
-    assert read(path) == {TODAY: {"requests": 3, "accepted": 2}}
+    assert total(path) == {"requests": 3, "accepted": 2}
 
 
 def test_servers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "statistics.json"
     processes = [subprocess.Popen([sys.executable, "-c", COUNTING, str(path)]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
-    assert read(path) == {TODAY: {"requests": 240}}
+    assert total(path) == {"requests": 240}
+
+
+async def test_counts_belong_to_the_day_on_which_they_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, counts = tmp_path / "statistics.json", DailyCounts(tmp_path / "statistics.json")
+    for ago, number in ((1, 2), (0, 3)):
+        monkeypatch.setattr(daily_counts, "date", type("Today", (), {"today": lambda ago=ago: DAY - timedelta(ago)}))
+        counts.add(Count.SHOWN, number)
+    counts.close()
+    assert read(path) == {"2026-02-27": {"shown": 2}, "2026-02-28": {"shown": 3}}
 
 
 async def test_old_days_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "statistics.json"
-    first = date.today() - timedelta(days=KEPT_DAYS)
+    first = DAY - timedelta(days=KEPT_DAYS)
     days = {(first + timedelta(days=number)).isoformat(): {"requests": 1} for number in range(KEPT_DAYS)}
     path.write_text(json.dumps({"format": 1, "days": days}), encoding="utf-8")
     counts = DailyCounts(path)
@@ -94,7 +108,7 @@ async def test_old_days_are_dropped(tmp_path: Path) -> None:
     counts.close()
     kept = read(path)
     assert len(kept) == KEPT_DAYS
-    assert first.isoformat() not in kept and TODAY in kept
+    assert first.isoformat() not in kept and max(kept) > DAY.isoformat(), "the day of these counts is the newest"
 
 
 DAMAGED = [
@@ -119,7 +133,7 @@ async def test_a_file_that_cannot_be_read_is_kept_and_counting_goes_on(tmp_path:
     counts = DailyCounts(path)
     counts.add(Count.SHOWN)
     counts.close()
-    assert read(path) == {TODAY: {"shown": 1}}
+    assert total(path) == {"shown": 1}
     assert (tmp_path / "statistics.damaged.json").read_text(encoding="utf-8") == damaged
 
 
@@ -131,7 +145,7 @@ async def test_what_is_no_file_is_set_aside(tmp_path: Path, make: Callable[[Path
     counts = DailyCounts(path)
     counts.add(Count.SHOWN)
     await asyncio.wait_for(asyncio.to_thread(counts.close), 10.0)
-    assert read(path) == {TODAY: {"shown": 1}}
+    assert total(path) == {"shown": 1}
 
 
 async def test_links_are_not_written_through(tmp_path: Path) -> None:
@@ -155,7 +169,7 @@ async def test_what_is_counted_while_others_are_written_is_written_too(
         await asyncio.sleep(0.1)  # it is being written, and waits
         counts.add(Count.SHOWN)
     async with asyncio.timeout(10.0):
-        while read(path) != {TODAY: {"shown": 2}}:
+        while total(path) != {"shown": 2}:
             await asyncio.sleep(0.01)
 
 
@@ -169,7 +183,7 @@ async def test_closing_waits_for_what_is_being_written(tmp_path: Path, monkeypat
         await asyncio.sleep(0.1)
         assert not closing.done()
     await closing
-    assert read(path) == {TODAY: {"shown": 1}}
+    assert total(path) == {"shown": 1}
 
 
 async def test_a_place_that_cannot_be_written_to_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -191,7 +205,7 @@ async def test_switched_off_nothing_is_written(tmp_path: Path) -> None:
     counts.switch(on=True)
     counts.add(Count.REQUESTS)
     counts.close()
-    assert read(path) == {TODAY: {"requests": 1}}
+    assert total(path) == {"requests": 1}
 
 
 async def test_a_suggestion_is_shown_and_accepted_once(tmp_path: Path) -> None:
@@ -287,10 +301,12 @@ def test_the_command_prints_them(tmp_path: Path) -> None:
     nothing = lacuna("stats", LACUNA_STATE=str(tmp_path))
     assert nothing.returncode == 0 and "Nothing was counted yet" in nothing.stdout
     path = tmp_path / "statistics.json"
-    path.write_text(json.dumps({"format": 1, "days": {TODAY: {"requests": 12}}}), encoding="utf-8")
+    path.write_text(json.dumps({"format": 1, "days": {DAY.isoformat(): {"requests": 12}}}), encoding="utf-8")
     done = lacuna("stats", LACUNA_STATE=str(tmp_path))
     assert "requests" in done.stdout and "12" in done.stdout and str(path) in done.stdout
-    assert json.loads(lacuna("stats", "--json", LACUNA_STATE=str(tmp_path)).stdout) == {TODAY: {"requests": 12}}
+    assert json.loads(lacuna("stats", "--json", LACUNA_STATE=str(tmp_path)).stdout) == {
+        DAY.isoformat(): {"requests": 12}
+    }
     path.write_text("{", encoding="utf-8")
     broken = lacuna("stats", LACUNA_STATE=str(tmp_path))
     assert broken.returncode == 1
@@ -330,7 +346,7 @@ async def test_editors_report_and_the_file_has_no_text(embedded_model: Path, tmp
         "accepted_characters": len(text) - 2,
     }
     assert {name: report[name] for name in counted} == counted
-    assert read(tmp_path / "statistics.json") == {TODAY: counted}
+    assert total(tmp_path / "statistics.json") == counted
     everything = json.loads((tmp_path / "statistics.json").read_text(encoding="utf-8"))
     assert set(everything) == {"format", "days"}, "and nothing else"
 
