@@ -38,7 +38,7 @@ async def next_edits(files: list[HeldOut], count: int, worker: Worker) -> list[O
     """`count` edits of every kind, and as many that nothing should follow."""
     outcomes = []
     for kind in (*KINDS, QUIET):
-        chosen = trials(files, lambda file, kind=kind: _edits(file, kind), count)  # type: ignore[misc]
+        chosen = trials(files, lambda file, kind=kind: edits_of(file, kind), count)  # type: ignore[misc]
         for edit in tqdm(chosen, kind, leave=False):
             outcomes.append(await follow(edit, worker))
     return outcomes
@@ -100,7 +100,7 @@ def report_refills(refilled: Sequence[Refilled], console: Console) -> Figures:
     return figures
 
 
-def _edits(file: HeldOut, kind: str) -> list:  # type: ignore[type-arg]
+def edits_of(file: HeldOut, kind: str) -> list:  # type: ignore[type-arg]
     if file.language != "python":
         return []
     return [no_op(file.text, Random(f"{SEED} {file.path}"))] if kind == QUIET else scripted(kind, file.text)

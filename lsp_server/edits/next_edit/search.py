@@ -110,25 +110,21 @@ class Search:
         for revision in sorted(patched.revisions, key=lambda revision: not revision.from_candidate):
             if not self._is_sure(site, patch, revision):
                 continue
-            found = _found(site, patch, revision)
+            found = offered(site, patch, revision)
             if self._refused(found.uri, found.line, found.new_line):
                 return Quiet.NO_BETTER  # and no second best in its place
-            against = _against(site, found)
+            against = speaks_against(site, found)
             if against is None:
                 return found
             quiet = quiet if quiet is Quiet.SECRET else against
         return quiet
 
     def _is_sure(self, site: Site, patch: Patch, revision: Revision) -> bool:
-        """Whether rerank prefers it by enough, because of the edit.
-
-        Noise has to bring something that the edit brought, or fill an empty hole.
-        """
+        """Whether rerank prefers it by enough, because of the edit."""
         preferred = revision.gain + revision.lift
         if revision.from_candidate:
             return preferred >= self._thresholds.drafted
-        speaks_of_it = bool(site.change.come & {token.text for text in revision.texts for token in tokens(text)})
-        return preferred >= self._thresholds.noise and (speaks_of_it or any(not one.text for one in patch.holes))
+        return preferred >= self._thresholds.noise and speaks_of_edit(site, patch, revision)
 
 
 def change_of_code(version: Version) -> Change | None:
@@ -137,15 +133,23 @@ def change_of_code(version: Version) -> Change | None:
     return None if change is None or changes_only_comments(change, version.language) else change
 
 
-def _against(site: Site, found: Found) -> Quiet | None:
-    if loses_code(site.text, found.start, found.end, found.text, site.typed):
-        return Quiet.LOSES_CODE
-    return objection(site.text, found.start, found.end, found.text, site.version.language, site.change)
-
-
-def _found(site: Site, patch: Patch, revision: Revision) -> Found:
+def offered(site: Site, patch: Patch, revision: Revision) -> Found:
+    """A revision of a place's patch as an edit of its document."""
     texts = iter(revision.texts)
     text = "".join(next(texts) if isinstance(piece, Hole) else piece for piece in patch.pieces)
     start, end = len(patch.prefix), len(site.text) - len(patch.suffix)
     new_line = site.text[site.place.start : start] + text + site.text[end : site.place.end]
     return Found(site.uri, start, end, text, site.line, new_line, revision.gain)
+
+
+def speaks_against(site: Site, found: Found) -> Quiet | None:
+    """Why an edit of a place should not be offered; None where it may be."""
+    if loses_code(site.text, found.start, found.end, found.text, site.typed):
+        return Quiet.LOSES_CODE
+    return objection(site.text, found.start, found.end, found.text, site.version.language, site.change)
+
+
+def speaks_of_edit(site: Site, patch: Patch, revision: Revision) -> bool:
+    """Whether it brings something that the edit brought, or fills an empty hole."""
+    speaks = bool(site.change.come & {token.text for text in revision.texts for token in tokens(text)})
+    return speaks or any(not hole.text for hole in patch.holes)
