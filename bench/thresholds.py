@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
@@ -28,7 +28,7 @@ from rich.table import Table
 from scripted_edit import Change, ScriptedEdit, followed
 from tqdm import tqdm
 
-from lacuna.engine.api import Patch
+from lacuna.engine.api import Patch, Surprise
 from lacuna.engine.store import model_store, paths
 from lacuna.lsp_server.config import Config, ModelChoice
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
@@ -61,6 +61,9 @@ class Row:
     speaks: bool  # see `speaks_of_edit`
     gain: float
     lift: float
+    fall: float  # of the word there that became less likely most, nats
+    relations: list[str]
+    lines: int  # between the edit and the place
     right: bool
 
 
@@ -95,20 +98,25 @@ async def asked(edit: ScriptedEdit, number: int, worker: Worker) -> list[Row]:
             patch = site.patch([one for one in told if one.drop >= drop])
             if patch is not None:
                 if patch not in known:
-                    known[patch] = [row async for row in _revisions(edit, number, place, site, patch, worker)]
+                    known[patch] = [row async for row in _revisions(edit, number, place, site, patch, told, worker)]
                 rows += [Row(**{**asdict(row), "drop": drop}) for row in known[patch]]
     return rows
 
 
-async def _revisions(edit: ScriptedEdit, number: int, place: int, site: Site, patch: Patch, worker: Worker):  # type: ignore[no-untyped-def]
+async def _revisions(
+    edit: ScriptedEdit, number: int, place: int, site: Site, patch: Patch, told: Sequence[Surprise], worker: Worker
+) -> AsyncIterator[Row]:
     patched = await worker.patch(patch)
     for revision in sorted(patched.revisions, key=lambda revision: not revision.from_candidate):
         found = offered(site, patch, revision)
         if speaks_against(site, found) is None:
             right = followed(edit, [Change(found.start, found.end, found.text)]) is not None
             speaks = speaks_of_edit(site, patch, revision)
-            scores = (revision.gain, revision.lift)
-            yield Row(number, edit.kind, place, 0.0, revision.from_candidate, speaks, *scores, right)
+            relations = sorted(relation.name for relation in site.place.relations)
+            start, end = sorted((site.place.start, site.version.edit.start))
+            lines = site.text.count("\n", start, end)
+            scores = (revision.gain, revision.lift, max(one.drop for one in told))
+            yield Row(number, edit.kind, place, 0.0, revision.from_candidate, speaks, *scores, relations, lines, right)
 
 
 def _old(edit: ScriptedEdit) -> str:

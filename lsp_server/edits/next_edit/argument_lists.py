@@ -10,7 +10,7 @@ from itertools import pairwise
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.lexing.bracket_scan import scan
 
-MAX_CHARS = 400  # of a list
+MAX_CHARS = 1000  # of a list
 _LIST = re.compile(r"([^\W\d]\w*)\s*\(")
 _RECEIVER = re.compile(r"(self|cls|this|&?\s*mut self|&?self)\b")
 _TYPE_FIRST = ("c", "cpp", "csharp", "java")
@@ -56,11 +56,11 @@ class Filling:
 
 
 def list_changes(change: Change, language: str) -> Iterator[ListChange]:
-    """The lists of which an edit changed the number or the order of what is in them."""
+    """The lists of which an edit changed the number or the order of what is in them; they may begin lines above."""
     if not change.old or not change.new:
         return
-    olds = list(lists(change.before, change.old[0].start, change.old[-1].end, language))
-    news = list(lists(change.after, change.new[0].start, change.new[-1].end, language))
+    olds = _on_lines(change.before, change.old[0].start, change.old[-1].end, language)
+    news = _on_lines(change.after, change.new[0].start, change.new[-1].end, language)
     for old, new in zip(olds, news, strict=False):
         items, now = _texts(change.before, old), _texts(change.after, new)
         if old.name == new.name and items != now and (len(items) != len(now) or sorted(items) == sorted(now)):
@@ -76,6 +76,11 @@ def lists(text: str, start: int, end: int, language: str, name: str | None = Non
         if found is not None:
             line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
             yield ArgumentList(match[1], match.end(), found[0], found[1], bool(_DEFINING.search(line)))
+
+
+def _on_lines(text: str, start: int, end: int, language: str) -> list[ArgumentList]:
+    """The lists that reach into some lines."""
+    return [found for found in lists(text, max(0, start - MAX_CHARS), end, language) if found.end >= start]
 
 
 def followed(change: ListChange, text: str, other: ArgumentList) -> list[list[Filling]]:

@@ -24,7 +24,7 @@ def same_names(change: Change, text: str, functions: Sequence[_Span] | None) -> 
     """
     everywhere: list[Token] = []
     for one in change.replacements:
-        if not one.is_telling or _is_moved(one, change):
+        if not _is_known_again(one, change, functions or ()) or _is_moved(one, change):
             continue
         if functions is None and not _is_shared(one, change, text):
             continue
@@ -33,6 +33,14 @@ def same_names(change: Change, text: str, functions: Sequence[_Span] | None) -> 
         spans = _occurrences(one, text, everywhere, change)
         inside = (span for span in spans if _contains(scope, span) and not any(_contains(f, span) for f in others))
         yield [Filling(*span, one.new_text) for span in inside]
+
+
+def _is_known_again(one: TokenReplacement, change: Change, functions: Sequence[_Span]) -> bool:
+    """Whether the words mean the same wherever they stand; a name of one letter does in the function that binds it."""
+    if one.is_telling:
+        return True
+    is_letter = bool(one.new) and _is_name(one, change)
+    return is_letter and _around_binding(one, change, functions) is not None
 
 
 def _is_moved(one: TokenReplacement, change: Change) -> bool:
@@ -49,13 +57,18 @@ def _is_shared(one: TokenReplacement, change: Change, other: str) -> bool:
 
 def _scope(one: TokenReplacement, change: Change, functions: Sequence[_Span]) -> _Span:
     """The innermost function around an edit that binds the name which was replaced, else the whole document."""
-    if _is_name(one, change):
-        around = (span for span in functions if _contains(span, _place(one)))
-        for start, end in sorted(around, reverse=True):
-            # As it was before the edit, on whose right everything stands as far from the end as it did.
-            if _binds(change.before[start : end + len(change.before) - len(change.after)], one.old_text):
-                return start, end
-    return 0, max(len(change.before), len(change.after))
+    bound = _around_binding(one, change, functions) if _is_name(one, change) else None
+    return bound or (0, max(len(change.before), len(change.after)))
+
+
+def _around_binding(one: TokenReplacement, change: Change, functions: Sequence[_Span]) -> _Span | None:
+    """The innermost function around an edit that binds the name which was replaced."""
+    around = (span for span in functions if _contains(span, _place(one)))
+    for start, end in sorted(around, reverse=True):
+        # As it was before the edit, on whose right everything stands as far from the end as it did.
+        if _binds(change.before[start : end + len(change.before) - len(change.after)], one.old_text):
+            return start, end
+    return None
 
 
 def _with_their_own(one: TokenReplacement, change: Change, text: str, functions: Sequence[_Span]) -> list[_Span]:

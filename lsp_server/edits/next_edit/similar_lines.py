@@ -10,7 +10,7 @@ from lacuna.lsp_server.edits.next_edit.change import Change, TokenReplacement
 from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 SIMILAR = 0.6  # share of tokens that a line must have in common with the one that changed
-_LEAST_TOKENS = 4  # of a line that another one can be like
+_LEAST_TOKENS = 4  # of a line that another one can be like, or one less where both hold a name that is the same
 _LONGEST_LINE = 400  # characters
 
 
@@ -19,14 +19,18 @@ def similar_lines(change: Change, text: str) -> Iterator[list[Filling]]:
     old = [token.text for token in change.old]
     if any(one.is_telling for one in change.replacements):
         return  # words that are known again are looked for everywhere
-    if len(old) < _LEAST_TOKENS or "\n" in change.before[change.old[0].start : change.old[-1].end]:
+    names = {token.text for token in change.old if token.is_name} if len(old) < _LEAST_TOKENS else set()
+    if len(old) < _LEAST_TOKENS - bool(names) or "\n" in change.before[change.old[0].start : change.old[-1].end]:
         return
     matcher = SequenceMatcher(None, autojunk=False)
     matcher.set_seq2(old)
     start = 0
     for line in text.split("\n"):
-        if len(line) <= _LONGEST_LINE:
+        is_edited = start <= change.end and change.start <= start + len(line)
+        if len(line) <= _LONGEST_LINE and not is_edited:
             others = tokens(text, start, start + len(line))
+            if names and not names & {token.text for token in others}:
+                others = []
             matcher.set_seq1([token.text for token in others])
             if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= SIMILAR and matcher.ratio() >= SIMILAR:
                 yield _followed(change, text, matcher, others)

@@ -66,7 +66,7 @@ class FimPatcher:
         """What is left of a text when its healing prefix is taken off, which the context then holds, and the suffix."""
         kept = text[: token_healing.healing_start(text, self._tokenizer)]
         read = layout.read(kept, layout.split(kept), suffix, self._markers, self._tokenizer)
-        context.prefill_prefix(read, trace.check)
+        self._versions.prefill(context, read, trace.check)
         return kept
 
     def _written(

@@ -92,7 +92,7 @@ class Patcher:
 
     def _prefill(self, prefix: str, suffix: list[int], trace: RequestTrace) -> None:
         context = self._versions.present
-        context.prefill_prefix(self._tokenizer.encode(prefix), trace.check)
+        self._versions.prefill(context, self._tokenizer.encode(prefix), trace.check)
         trace.check()
         context.place_suffix(self._denoiser.suffixes.prefill(suffix), self._denoiser.config.suffix_distance)
 
@@ -122,7 +122,8 @@ class Patcher:
             return []
         text = self._versions.old_text(Before(patch.old_start, patch.old_snippets), present)
         kept = self._kept(text)
-        self._versions.old.prefill_prefix(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :], trace.check)
+        ids = self._tokenizer.encode(kept)[-PREFIX_TOKENS + 1 :]
+        self._versions.prefill(self._versions.old, ids, trace.check)
         fills = [joined([text[len(kept) :], *patch.texts[1:-1]], filling) for filling in tried]
         return self._scores(self._versions.old, fills, suffix, trace)
 

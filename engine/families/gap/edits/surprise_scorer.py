@@ -47,7 +47,7 @@ class Scorer:
         kept = prefix[: token_healing.healing_start(prefix, self._tokenizer)]
         healing_prefix = prefix[len(kept) :]
         read = self._denoiser.read(self._tokenizer.encode(kept)[-PREFIX_TOKENS + 2 :])
-        context.prefill_prefix(read, check)
+        self._versions.prefill(context, read, check)
         draft = self._tokenizer.encode(healing_prefix + text)[:PASSAGE_TOKENS]
         check()
         (rows,) = self._denoiser.score(context, DraftTree([draft]))

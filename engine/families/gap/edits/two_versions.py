@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lacuna.engine.api import Snippet
 from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.kv_context import KvContext
 from lacuna.engine.families.gap.prefix_window import SNIPPETS, WINDOW, PrefixWindow, joined
 from lacuna.engine.text.byte_bpe import Tokenizer
 
@@ -35,6 +37,15 @@ class TwoVersions:
         self._tokens = WINDOW if denoiser.config.markers is None else FIM_WINDOW
         self._window = PrefixWindow(tokenizer, self._tokens)
         self._snippets: tuple[str, ...] = ()
+
+    def prefill(self, context: KvContext, prefix: Sequence[int], check: Callable[[], None]) -> int:
+        """Makes `context`, one of the two, that of a prefix, and returns how many tokens were computed: what the other
+        one has of it, up to where the edit was made, is copied. `check` runs between chunks and may raise."""
+        other = self.present if context is self.old else self.old
+        shared = other.cached(prefix)
+        if shared > context.cached(prefix):
+            context.copy_from(other, shared)
+        return context.prefill_prefix(prefix, check)
 
     def text(self, present: Before) -> str:
         """The prompt of the present version."""

@@ -94,6 +94,39 @@ def test_the_nearest_comes_first() -> None:
     check("f(size)\n" + "\n" * 20 + "size = 1\ng(size)\n", "size = 1", "width = 1", ["g(width)", "f(width)"])
 
 
+def test_calls_come_before_functions_like_the_one_that_changed() -> None:
+    text = "def one(a):\n    pass\n\n\ndef two(a):\n    pass\n\n\none(1)\n"
+    check(text, "one(a)", "one(a, b)", ["one(1, b)", "def two(a, b):"])
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "expected"),
+    [
+        (
+            "def f(\n    a: dict[str, int],\n    b: int,\n):\n    pass\n\n\nf(x, y)\n",
+            "b: int,",
+            "b: int, c,",
+            "f(x, y, c)",
+        ),
+        ("def f(\n    a,\n    b,\n):\n    pass\n\n\nf(x, y)\n", "a,\n    b", "b,\n    a", "f(y, x)"),
+        ("def f(a):\n    pass\n\n\nf(\n    x\n)\n", "f(a)", "f(a, b)", "x, b"),
+    ],
+)
+def test_a_list_may_begin_lines_above(text: str, old: str, new: str, expected: str) -> None:
+    check(text, old, new, [expected])
+
+
+def test_a_name_of_one_letter_means_the_same_in_the_function_that_binds_it() -> None:
+    text = "def f(n):\n    return n + 1\n\n\ndef g(x):\n    return n\n"
+    check(text, "f(n)", "f(number)", ["return number + 1"])
+    check("n = 1\nprint(n)\n", "n = 1", "number = 1", [])
+
+
+def test_short_lines_are_alike_where_they_hold_the_same_name() -> None:
+    text = "if ready:\n    a()\nif done:\n    b()\nelif ready:\n    c()\n"
+    check(text, "if ready", "if not ready", ["elif not ready:"])
+
+
 def test_what_was_moved_was_not_renamed() -> None:
     check("swap(first, second)\nprint(first)\n", "first, second", "second, first", [])
 
