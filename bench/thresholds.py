@@ -44,7 +44,7 @@ from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.model.worker import Worker
 
 URI = "file:///held_out.py"
-DROPS = (0.25, 0.5, 1.0, 2.0)
+DROPS = (0.0, 0.25, 0.5, 1.0, 2.0)  # 0: every place is filled, whatever became less likely
 SUMS = (0.0, 2.0, 4.0, 6.0, 8.0)  # of gain and lift, nats
 NOISES = (8.0, 16.0, 1000.0)
 
@@ -92,11 +92,12 @@ async def asked(edit: ScriptedEdit, number: int, worker: Worker) -> list[Row]:
         return []
     rows: list[Row] = []
     for place, site in enumerate(sites(version, change, made.end, (), MAX_PLACES)):
-        told = await worker.surprises(site.passage(min(DROPS)))
+        told = await worker.surprises(site.passage(DROPS[1]))
         known: dict[Patch, list[Row]] = {}
         for drop in DROPS:
-            patch = site.patch([one for one in told if one.drop >= drop])
-            if patch is not None:
+            some = [one for one in told if one.drop >= drop] if drop else []
+            if not drop or site.is_told_of(some):
+                patch = site.patch(some)
                 if patch not in known:
                     known[patch] = [row async for row in _revisions(edit, number, place, site, patch, told, worker)]
                 rows += [Row(**{**asdict(row), "drop": drop}) for row in known[patch]]
@@ -115,7 +116,7 @@ async def _revisions(
             relations = sorted(relation.name for relation in site.place.relations)
             start, end = sorted((site.place.start, site.version.edit.start))
             lines = site.text.count("\n", start, end)
-            scores = (revision.gain, revision.lift, max(one.drop for one in told))
+            scores = (revision.gain, revision.lift, max((one.drop for one in told), default=0.0))
             yield Row(number, edit.kind, place, 0.0, revision.from_candidate, speaks, *scores, relations, lines, right)
 
 

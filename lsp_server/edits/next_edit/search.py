@@ -88,10 +88,10 @@ class Search:
             if trace.places and time.monotonic() > deadline:
                 return Quiet.OUT_OF_TIME
             trace.places += 1
-            patch = site.patch(await self._worker.surprises(site.passage(self._thresholds.drop)))
-            if patch is not None:
+            surprises = await self._worker.surprises(site.passage(self._thresholds.drop))
+            if site.is_told_of(surprises):
                 trace.patched += 1
-                found = await self._best(site, patch)
+                found = await self._best(site, site.patch(surprises, self._thresholds.drafted))
                 if isinstance(found, Found):
                     return found
                 trace.secrets += found is Quiet.SECRET

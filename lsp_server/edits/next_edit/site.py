@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -70,14 +71,14 @@ class Site:
         prefix, (old, new) = self.text[: self.place.start], self._surroundings
         return Passage(self.line, self._old_prefix, prefix, old, new, threshold)
 
-    def patch(self, surprises: Sequence[Surprise]) -> Patch | None:
-        """The holes that the edit makes here, and other words that became less likely, to be filled together.
+    def is_told_of(self, surprises: Sequence[Surprise]) -> bool:
+        """Whether the likelihood fell near what the edit speaks of."""
+        return any(_tells_of(span, hole) for span in self._told(surprises) for hole in self.place.holes)
 
-        None where the likelihood fell nowhere near what the edit speaks of.
-        """
-        told = [(one.start + self.place.start, one.end + self.place.start) for one in surprises]
-        if not any(_tells_of(span, hole) for span in told for hole in self.place.holes):
-            return None
+    def patch(self, surprises: Sequence[Surprise] = (), enough: float = math.inf) -> Patch:
+        """The holes that the edit makes here, and other words that became less likely, to be filled together. `enough`:
+        nats by which one of the edit's drafts must be preferred for nothing else to be looked for."""
+        told = self._told(surprises)
         holes = _holes(self.place.holes, told)
         pieces: list[str | Hole] = []
         for number, (start, end) in enumerate(holes):
@@ -93,7 +94,12 @@ class Site:
             length_slack=EMPTY_REACH if any(start == end for start, end in holes) else REACH,
             old_prefix=self._old_prefix + self.text[self.place.start : holes[0][0]],
             old_snippets=self._surroundings[0],
+            enough=enough,
         )
+
+    def _told(self, surprises: Sequence[Surprise]) -> list[_Span]:
+        """Where they stand in the document."""
+        return [(one.start + self.place.start, one.end + self.place.start) for one in surprises]
 
     def _draft(self, holes: list[_Span], draft: tuple[str, ...]) -> tuple[str, ...]:
         """A draft for the edit's holes with the other ones as they are."""

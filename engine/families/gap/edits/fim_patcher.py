@@ -16,7 +16,7 @@ from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
 from lacuna.engine.families.gap.decoding.search import Beam, Search
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.edits.patcher import CANDIDATES, DENOISING, SUFFIX_CHARACTERS, Texts, in_time, joined
+from lacuna.engine.families.gap.edits.patcher import CANDIDATES, SUFFIX_CHARACTERS, Texts, in_time, joined
 from lacuna.engine.families.gap.edits.two_versions import Before, TwoVersions
 from lacuna.engine.families.gap.fim import layout
 from lacuna.engine.families.gap.fim.templates import Markers
@@ -28,6 +28,9 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Boundary
 
 WRITTEN = 3  # fills of the stretch that are looked for
+# The split is where a place's first line begins: all above it was read when its words were scored.
+LINES_ABOVE = 0
+SUFFIX_TOKENS = 32
 AT_ONCE = 160  # tokens that are scored in one pass: their logits take 0.6 MB each
 
 
@@ -43,37 +46,52 @@ class FimPatcher:
         return in_time(partial(self._revisions, patch), RequestTrace(check, on_frame, seconds))
 
     def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
-        """Raises OutOfTime where not even the text as it is was scored."""
-        seconds, candidates = trace.seconds, patch.candidates[:CANDIDATES]
+        """Drafts are scored first: where one is preferred by enough, nothing is written. Raises OutOfTime where not
+        even they were scored."""
+        candidates, holes = patch.candidates[:CANDIDATES], tuple(hole.text for hole in patch.holes)
+        tried = list(dict.fromkeys([holes, *candidates]))
+        scores, old_scores = self._both_scores(patch, tried, trace)
+        found = ranked(tried, scores, old_scores, candidates)
+        if any(revision.gain + revision.lift >= patch.enough for revision in found):
+            return found
+        try:
+            written = [texts for texts in self._written(patch, holes, trace) if texts not in tried]
+            more, old_more = self._both_scores(patch, written, trace)
+        except OutOfTime:
+            return found
+        return ranked([*tried, *written], [*scores, *more], [*old_scores, *old_more], candidates)
+
+    def _both_scores(
+        self, patch: Patch, tried: Sequence[Texts], trace: RequestTrace
+    ) -> tuple[list[float | None], list[float | None]]:
+        """Per filling as it is now, and as it was before the edit; the same twice where the patch does not know
+        that."""
+        if not tried:
+            return [], []
         present = Before(patch.texts[0], patch.snippets)
-        text = self._versions.text(present)
-        suffix = self._tokenizer.encode(patch.texts[-1][:SUFFIX_CHARACTERS])[: layout.SUFFIX_TOKENS]
-        holes = tuple(hole.text for hole in patch.holes)
-        with trace.stage("prefill"):
-            kept = self._prefill(self._versions.present, text, suffix, trace)
-        trace.seconds = DENOISING * seconds
-        written: list[Texts] = []
-        with trace.stage("denoise"), suppress(OutOfTime):
-            written = self._written(patch, holes, text[len(kept) :], suffix, trace)
-        trace.seconds = seconds
-        tried = list(dict.fromkeys([holes, *candidates, *written]))
-        with trace.stage("rerank"):
-            scores = self._scores(self._versions.present, patch, text[len(kept) :], tried, trace)
-            old_scores = self._old_scores(patch, present, tried, suffix, trace) or scores
-        return ranked(tried, scores, old_scores, candidates)
+        suffix = self._suffix(patch)
+        scores = self._scores(self._versions.present, self._versions.text(present), suffix, patch, tried, trace)
+        if patch.old_start is None:
+            return scores, scores
+        old = self._versions.old_text(Before(patch.old_start, patch.old_snippets), present)
+        return scores, self._scores(self._versions.old, old, suffix, patch, tried, trace)
+
+    def _suffix(self, patch: Patch) -> list[int]:
+        return self._tokenizer.encode(patch.texts[-1][:SUFFIX_CHARACTERS])[:SUFFIX_TOKENS]
 
     def _prefill(self, context: KvContext, text: str, suffix: Sequence[int], trace: RequestTrace) -> str:
-        """What is left of a text when its healing prefix is taken off, which the context then holds, and the suffix."""
+        """The healing prefix of a text; the context then holds what is left of it, and the suffix."""
         kept = text[: token_healing.healing_start(text, self._tokenizer)]
-        read = layout.read(kept, layout.split(kept), suffix, self._markers, self._tokenizer)
-        self._versions.prefill(context, read, trace.check)
-        return kept
+        read = layout.read(kept, layout.split(kept, LINES_ABOVE), suffix, self._markers, self._tokenizer)
+        with trace.stage("prefill"):
+            self._versions.prefill(context, read, trace.check)
+        return text[len(kept) :]
 
-    def _written(
-        self, patch: Patch, holes: Texts, healing_prefix: str, suffix: Sequence[int], trace: RequestTrace
-    ) -> list[Texts]:
+    def _written(self, patch: Patch, holes: Texts, trace: RequestTrace) -> list[Texts]:
         """What the holes hold in stretches that were written anew, with the text as it is as a draft."""
-        context, end = self._versions.present, self._denoiser.config.end_of_hole_token_id
+        context, end, suffix = self._versions.present, self._denoiser.config.end_of_hole_token_id, self._suffix(patch)
+        text = self._versions.text(Before(patch.texts[0], patch.snippets))
+        healing_prefix = self._prefill(context, text, suffix, trace)
         boundary = Boundary("", "", healing_prefix.encode("utf-8", "replace"), False)
         now = self._tokenizer.encode(joined([healing_prefix, *patch.texts[1:-1]], holes))
         length = self._denoiser.config.canvas_length(len(now) + patch.length_slack * len(holes))
@@ -83,36 +101,31 @@ class FimPatcher:
         lookup = PromptLookup([suffix, context.ids, [*context.ids[-3:], *now]])
         drafter = Drafter(context.ids, lookup, end, self._denoiser.can_propose)
         beam = Beam(first, [end], Search(WRITTEN, WRITTEN, best_first=False))
-        fills = decode(self._denoiser, context, beam, drafter, trace.count, trace.step)
+        with trace.stage("denoise"):
+            fills = decode(self._denoiser, context, beam, drafter, trace.count, trace.step)
         return [texts for fill in fills if fill.ended and (texts := pinned(boundary.answer(fill.spelled), patch))]
 
-    def _old_scores(
-        self, patch: Patch, present: Before, tried: Sequence[Texts], suffix: Sequence[int], trace: RequestTrace
-    ) -> list[float | None]:
-        """The same as it was before the edit; none where the patch does not know that."""
-        if patch.old_start is None:
-            return []
-        text = self._versions.old_text(Before(patch.old_start, patch.old_snippets), present)
-        kept = self._prefill(self._versions.old, text, suffix, trace)
-        return self._scores(self._versions.old, patch, text[len(kept) :], tried, trace)
-
     def _scores(
-        self, context: KvContext, patch: Patch, healing_prefix: str, tried: Sequence[Texts], trace: RequestTrace
+        self,
+        context: KvContext,
+        text: str,
+        suffix: Sequence[int],
+        patch: Patch,
+        tried: Sequence[Texts],
+        trace: RequestTrace,
     ) -> list[float | None]:
         """log p(stretch and its end | both sides) per filling; None for one that is too long, or that there was no
-        time for."""
-        between = [healing_prefix, *patch.texts[1:-1]]
+        time for. `text` stands left of the stretch."""
+        between = [self._prefill(context, text, suffix, trace), *patch.texts[1:-1]]
         end = self._denoiser.config.end_of_hole_token_id
         whole = [[*self._tokenizer.encode(joined(between, texts)), end] for texts in tried]
         scores: list[float | None] = [None] * len(tried)
-        for some in _groups([len(ids) for ids in whole]):
-            try:
+        with trace.stage("rerank"), suppress(OutOfTime):
+            for some in _groups([len(ids) for ids in whole]):
                 trace.count()
-            except OutOfTime:
-                break
-            found = self._denoiser.score(context, DraftTree([whole[at][:-1] for at in some]))
-            for at, rows in zip(some, found, strict=True):
-                scores[at] = sum(float(row[token]) for row, token in zip(rows, whole[at], strict=True))
+                found = self._denoiser.score(context, DraftTree([whole[at][:-1] for at in some]))
+                for at, rows in zip(some, found, strict=True):
+                    scores[at] = sum(float(row[token]) for row, token in zip(rows, whole[at], strict=True))
         return scores
 
 

@@ -12,8 +12,9 @@ from lacuna.engine.families.gap.prefix_window import SNIPPETS, WINDOW, PrefixWin
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 CONTEXTS = 2
-FIM_WINDOW = 320  # tokens: at least 80 of what stands before a place, snippets and the free quarter left out
+FIM_WINDOW = 224  # tokens: at least 80 of what stands before a place, snippets and the free quarter left out
 SNIPPET_CHARACTERS = 400  # around the middle of a snippet; the lines outside are left out
+FIM_SNIPPET_CHARACTERS = 240
 SPARE = 32  # tokens by which an edit's surroundings may have been longer before it
 
 
@@ -34,7 +35,10 @@ class TwoVersions:
         self._tokenizer = tokenizer
         # Qwen2.5-Coder takes 3.7 times SmolLM2's arithmetic, and both versions are read: less than two thirds of a
         # window have to do.
-        self._tokens = WINDOW if denoiser.config.markers is None else FIM_WINDOW
+        is_fim = denoiser.config.markers is not None
+        self._tokens, self._characters = (
+            (FIM_WINDOW, FIM_SNIPPET_CHARACTERS) if is_fim else (WINDOW, SNIPPET_CHARACTERS)
+        )
         self._window = PrefixWindow(tokenizer, self._tokens)
         self._snippets: tuple[str, ...] = ()
 
@@ -75,7 +79,7 @@ class TwoVersions:
     def _outer_lines(self, snippet: str, count: int) -> tuple[int, int]:
         """How many lines of one of `count` snippets are left out, at its beginning and at its end: what does not fit
         the window is left out, and with it the edit."""
-        characters = SNIPPET_CHARACTERS
+        characters = self._characters
         while True:
             outside = max(0, (len(snippet) - characters) // 2)
             outer = snippet.count("\n", 0, outside), snippet.count("\n", len(snippet) - outside)

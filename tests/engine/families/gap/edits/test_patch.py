@@ -161,6 +161,7 @@ def test_only_a_model_that_follows_instructions_rewrites(filled: Filler) -> None
         filled.rewrite(request, stop=stop)
 
 
+PATIENCE = 60.0  # seconds, for a machine that does much else
 RENAMED = "import json\n\n\ndef load_config(file_name):\n    with open("
 AFTER = "\n\n\ndef main():\n    load_config('config.json')\n"
 
@@ -169,7 +170,9 @@ AFTER = "\n\n\ndef main():\n    load_config('config.json')\n"
 def test_two_names_that_no_longer_fit_are_renamed_together() -> None:
     pieces = (Hole("path"), ") as handle:\n        return json.load(", Hole("f"), ")")
     revisions = (
-        embedded().patch(Patch(RENAMED, pieces, AFTER, "python", candidates=(("file_name", "handle"),))).revisions
+        embedded()
+        .patch(Patch(RENAMED, pieces, AFTER, "python", candidates=(("file_name", "handle"),)), budget=PATIENCE)
+        .revisions
     )
     assert revisions[0].texts == ("file_name", "handle")
     assert revisions[0].gain > 2.0
@@ -180,7 +183,8 @@ def test_two_names_that_no_longer_fit_are_renamed_together() -> None:
 
 @pytest.mark.weights
 def test_noise_alone_finds_a_longer_name() -> None:
-    revisions = embedded().patch(Patch(RENAMED, (Hole("path"),), ") as f:\n" + AFTER, "python")).revisions
+    patch = Patch(RENAMED, (Hole("path"),), ") as f:\n" + AFTER, "python")
+    revisions = embedded().patch(patch, budget=PATIENCE).revisions
     assert revisions[0].texts == ("file_name",)
     assert not revisions[0].from_candidate
 
@@ -189,4 +193,4 @@ def test_noise_alone_finds_a_longer_name() -> None:
 def test_what_fits_is_preferred_to_what_does_not() -> None:
     prefix = RENAMED.replace("file_name", "path")
     patch = Patch(prefix, (Hole("path"),), ") as f:\n" + AFTER, "python", candidates=(("file_name",),))
-    assert all(revision.gain < 2.0 for revision in embedded().patch(patch).revisions)
+    assert all(revision.gain < 2.0 for revision in embedded().patch(patch, budget=PATIENCE).revisions)

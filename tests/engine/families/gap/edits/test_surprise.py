@@ -16,6 +16,7 @@ from lacuna.engine.api import Filler, Passage, Stopped
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.shared.surprise import ScoredToken, surprises
 
+PATIENCE = 60.0  # seconds, for a machine that does much else
 TEXT = "    total += item.price  # é\n"
 
 
@@ -102,14 +103,16 @@ BODY = "    with open(path) as f:\n        data = json.load(f)\n    return data\
 @pytest.mark.weights
 def test_a_renamed_parameter_makes_its_use_less_likely() -> None:
     old, new = HEAD.format(name="path"), HEAD.format(name="file_name")
-    found = embedded().surprises(Passage(BODY, old, new))
+    found = embedded().surprises(Passage(BODY, old, new), budget=PATIENCE)
     assert "path" in [BODY[word.start : word.end] for word in found]
     assert max(found, key=lambda word: word.drop).start == BODY.index("path")
-    assert embedded().surprises(Passage(BODY, new, old)) == (), "the other way the use becomes likelier"
+    back = embedded().surprises(Passage(BODY, new, old), budget=PATIENCE)
+    assert back == (), "the other way the use becomes likelier"
 
 
 @pytest.mark.weights
 def test_both_versions_are_read_from_the_same_line_on() -> None:
     """An edit far above the window changes what the prefix' characters count to, and nothing that is read."""
     lines = "".join(f"value_{number} = compute({number})\n" for number in range(200))
-    assert embedded().surprises(Passage("print(value_7)\n", "a = 1\n" + lines, "alpha_beta = 1\n" + lines)) == ()
+    passage = Passage("print(value_7)\n", "a = 1\n" + lines, "alpha_beta = 1\n" + lines)
+    assert embedded().surprises(passage, budget=PATIENCE) == ()
