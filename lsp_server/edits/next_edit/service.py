@@ -89,6 +89,8 @@ class NextEdits:
         recent = self._recent.of(uri)
         if not recent:
             return Quiet.NO_EDIT
+        if self._offers.are_unwanted(uri):
+            return Quiet.DISMISSED
         await asyncio.sleep(IDLE_SECONDS)
         deadline = time.monotonic() + BUDGET_SECONDS
         document, now = self._documents.get(uri), plain(text)
@@ -97,7 +99,7 @@ class NextEdits:
         found = await self._followed(document, versions, around, deadline)
         if found in FURTHER and self._worker.can_continue_diffs:
             found = await self._diff_search.next(versions[0], short_path(uri), recent, deadline)
-        return self._offer(found) if isinstance(found, Found) else found
+        return self._offer(uri, found) if isinstance(found, Found) else found
 
     async def _followed(
         self, document: Document, versions: Sequence[Version], around: int, deadline: float
@@ -123,14 +125,16 @@ class NextEdits:
         )
         return tuple(other for other, _ in zip(alike, range(OTHERS), strict=False))
 
-    def _offer(self, found: Found) -> Offer | Quiet:
+    def _offer(self, edited: str, found: Found) -> Offer | Quiet:
+        if self._offers.are_unwanted(edited):  # the one before was dismissed meanwhile
+            return Quiet.DISMISSED
         if not self._is_welcome(found.uri):  # it was closed meanwhile; a change would have ended the search
             return Quiet.STALE
         document = self._documents.get(found.uri)
         text = plain(document.text)
         start, end = place_in(text, found.start), place_in(text, found.end)
         replacement = Replacement(found.text.replace("\n", document.text.newline), start, end)
-        return self._offers.make(found.uri, document.version, replacement, found.line, found.new_line)
+        return self._offers.make(edited, found.uri, document.version, replacement, found.line, found.new_line)
 
 
 def _versions(uri: str, text: str, language: str, recent: Sequence[RecentEdit]) -> list[Version]:
