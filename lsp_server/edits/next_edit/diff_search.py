@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -21,6 +20,7 @@ from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.search import change_of_code
 from lacuna.lsp_server.edits.next_edit.site import Version
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
+from lacuna.lsp_server.model.engine_thread import TooLate
 from lacuna.lsp_server.model.worker import Worker
 
 SURE = 4.0  # nats by which a change must be preferred; docs/LOG.md has what others would show
@@ -39,22 +39,27 @@ class DiffSearch:
 
     async def next(self, version: Version, path: str, recent: Sequence[RecentEdit], deadline: float) -> Found | Quiet:
         """What follows in the version's document from its `recent` edits, the last one first, which the version is of;
-        or why nothing is offered. Nothing is begun after `deadline`, a time.monotonic(). Raises ModelError."""
+        or why nothing is offered. Nothing is worked on after `deadline`, a time.monotonic(). Raises ModelError."""
         change = await asyncio.to_thread(change_of_code, version)
         if change is None:
             return Quiet.NO_EDIT
-        quiet = Quiet.NO_PLACE
-        for window in await asyncio.to_thread(list, diff_windows(path, version.text, recent, change)):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return Quiet.OUT_OF_TIME
-            quiet = Quiet.NO_BETTER
-            question = replace(window.question, enough=SURE)
-            for offered in await self._worker.continue_diff(question, left):
-                one = await asyncio.to_thread(_offered, version, change, window, offered)
-                if one is not None and not self._refused(one.uri, one.line, one.new_line):
-                    return one
-        return quiet
+        windows = await asyncio.to_thread(list, diff_windows(path, version.text, recent, change))
+        try:
+            for window in windows:
+                found = await self._in(window, version, change, deadline)
+                if found is not None:
+                    return found
+        except TooLate:
+            return Quiet.OUT_OF_TIME
+        return Quiet.NO_BETTER if windows else Quiet.NO_PLACE
+
+    async def _in(self, window: DiffWindow, version: Version, change: Change, deadline: float) -> Found | None:
+        """The most preferred change of a window's lines that is sure, and that nothing speaks against."""
+        for offered in await self._worker.continue_diff(replace(window.question, enough=SURE), deadline):
+            one = await asyncio.to_thread(_offered, version, change, window, offered)
+            if one is not None and not self._refused(one.uri, one.line, one.new_line):
+                return one
+        return None
 
 
 def _offered(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Found | None:

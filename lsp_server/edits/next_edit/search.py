@@ -18,6 +18,7 @@ from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, 
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.site import Other, Site, Version, sites
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
+from lacuna.lsp_server.model.engine_thread import TooLate
 from lacuna.lsp_server.model.worker import Worker
 
 MAX_PLACES = 8  # per request: some 0.3 s each, and 1 to 3 s more where something is surprising
@@ -68,11 +69,14 @@ class Search:
     ) -> Found | Quiet:
         """The nearest edit that follows from a document's edit, or why there is none. `around` is the cursor.
 
-        After `deadline`, a time.monotonic(), no other place is looked at. Raises ModelError. May be cancelled between
-        any two questions to the engine.
+        After `deadline`, a time.monotonic(), no question is begun, nor begun again. Raises ModelError. May be cancelled
+        between any two questions to the engine.
         """
         trace = _Trace()
-        result = await self._searched(version, around, deadline, others, trace)
+        try:
+            result = await self._searched(version, around, deadline, others, trace)
+        except TooLate:
+            result = Quiet.OUT_OF_TIME
         _log.info("next edit %s -> %s", trace, result.value if isinstance(result, Quiet) else "found")
         return result
 
@@ -88,10 +92,10 @@ class Search:
             if trace.places and time.monotonic() > deadline:
                 return Quiet.OUT_OF_TIME
             trace.places += 1
-            patch = site.patch(await self._worker.surprises(site.passage(self._thresholds.drop)))
+            patch = site.patch(await self._worker.surprises(site.passage(self._thresholds.drop), deadline))
             if patch is not None:
                 trace.patched += 1
-                found = await self._best(site, patch)
+                found = await self._best(site, patch, deadline)
                 if isinstance(found, Found):
                     return found
                 trace.secrets += found is Quiet.SECRET
@@ -102,10 +106,10 @@ class Search:
             return Quiet.SECRET if trace.secrets else Quiet.LOSES_CODE
         return Quiet.NO_BETTER if trace.patched else Quiet.AS_LIKELY
 
-    async def _best(self, site: Site, patch: Patch) -> Found | Quiet:
+    async def _best(self, site: Site, patch: Patch, deadline: float) -> Found | Quiet:
         """The best revision that is better by enough, and that nothing speaks against."""
         quiet = Quiet.NO_BETTER
-        patched = await self._worker.patch(patch)
+        patched = await self._worker.patch(patch, deadline)
         # What the edit speaks for goes before what the canvas finds likelier still.
         for revision in sorted(patched.revisions, key=lambda revision: not revision.from_candidate):
             if not self._is_sure(site, patch, revision):

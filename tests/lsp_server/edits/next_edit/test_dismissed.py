@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from lacuna.engine.api import Passage, Patch, Patched, Revision, Surprise
@@ -30,14 +32,14 @@ class Sure(Worker):
         self.knows_rules = self.knows_lines = True
         self.asked = 0
 
-    async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
+    async def surprises(self, passage: Passage, deadline: float = math.inf) -> tuple[Surprise, ...]:
         self.asked += 1
         return (Surprise(0, len(passage.text), 9.0, -9.0),) if self.knows_rules else ()
 
-    async def patch(self, patch: Patch) -> Patched:
+    async def patch(self, patch: Patch, deadline: float = math.inf) -> Patched:
         return Patched(tuple(Revision(texts, 50.0, 50.0, True) for texts in patch.candidates), 1, 1)
 
-    async def continue_diff(self, question: DiffQuestion, budget: float) -> tuple[LineChange, ...]:
+    async def continue_diff(self, question: DiffQuestion, deadline: float) -> tuple[LineChange, ...]:
         self.asked += 1
         at = next((at for at, line in enumerate(question.lines) if line == "show(size + 1)\n"), None)
         return () if at is None or not self.knows_lines else (LineChange(at, at + 1, (f"{BY_DIFF}\n",), 50.0, 50.0),)
@@ -156,7 +158,7 @@ async def test_what_is_found_while_an_offer_is_dismissed_is_not_offered() -> Non
     user.rename()
     offer = await user.offered()
 
-    async def dismissing(passage: Passage) -> tuple[Surprise, ...]:
+    async def dismissing(passage: Passage, deadline: float) -> tuple[Surprise, ...]:
         user.edits.offers.dismiss(offer.id)
         return (Surprise(0, len(passage.text), 9.0, -9.0),)
 

@@ -62,10 +62,10 @@ def test_what_was_typed_lately_does_not_go() -> None:
 class Sure:
     """An engine that is sure that all of each hole should go."""
 
-    async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
+    async def surprises(self, passage: Passage, deadline: float) -> tuple[Surprise, ...]:
         return (Surprise(0, len(passage.text), 9.0, -9.0),)
 
-    async def patch(self, patch: Patch) -> Patched:
+    async def patch(self, patch: Patch, deadline: float) -> Patched:
         return Patched((Revision(("",) * len(patch.holes), 50.0, 50.0, True),), 1, 1)
 
 
