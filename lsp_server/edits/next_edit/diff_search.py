@@ -9,13 +9,14 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import chain
 
-from lacuna.engine.diff_api import LineChange
+from lacuna.engine.diff_api import DiffQuestion, LineChange
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose, code_of, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
+from lacuna.lsp_server.edits.next_edit.own_line import finishes, own_line
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.search import change_of_code
 from lacuna.lsp_server.edits.next_edit.site import Version
@@ -30,12 +31,23 @@ ALIKE = 0.25  # share of words and signs that a line which goes has in common wi
 
 
 class DiffSearch:
-    """Asks window after window, the one below the last edit first."""
+    """Asks window after window: the line that is still written, what is below the last edit, and what is related."""
 
     def __init__(self, worker: Worker, refused: Callable[[str, str, str], bool]) -> None:
         """`refused` says whether the user does not want one line (of a URI) made another."""
         self._worker = worker
         self._refused = refused
+
+    async def on_own_line(
+        self, version: Version, path: str, recent: Sequence[RecentEdit], cursor: int, deadline: float
+    ) -> Found | Quiet:
+        """What the cursor's line should be, where the last edit has left it unfinished; or why nothing is offered. The
+        rest as of `next`."""
+        change = await asyncio.to_thread(change_of_code, version)
+        if change is None:
+            return Quiet.NO_EDIT
+        window = await asyncio.to_thread(own_line, path, version, recent, cursor)
+        return await self._first([window] if window else [], version, change, deadline)
 
     async def next(self, version: Version, path: str, recent: Sequence[RecentEdit], deadline: float) -> Found | Quiet:
         """What follows in the version's document from its `recent` edits, the last one first, which the version is of;
@@ -44,6 +56,12 @@ class DiffSearch:
         if change is None:
             return Quiet.NO_EDIT
         windows = await asyncio.to_thread(list, diff_windows(path, version.text, recent, change))
+        return await self._first(windows, version, change, deadline)
+
+    async def _first(
+        self, windows: Sequence[DiffWindow], version: Version, change: Change, deadline: float
+    ) -> Found | Quiet:
+        """What is found in the first window that has something."""
         try:
             for window in windows:
                 found = await self._in(window, version, change, deadline)
@@ -79,9 +97,16 @@ def speaks_against(version: Version, change: Change, window: DiffWindow, offered
         return Quiet.NO_BETTER
     if changes_only_prose(text, start, end, new, version.language):
         return Quiet.NO_BETTER
-    hunks = window.question.hunks
-    known = "".join(chain.from_iterable((*hunk.above, *hunk.removed, *hunk.added) for hunk in hunks))
-    return objection(text, start, end, new, version.language, change, known)
+    unfinished = window.question.unfinished
+    if unfinished is not None and not finishes(version, window, unfinished, offered):
+        return Quiet.NO_BETTER
+    return objection(text, start, end, new, version.language, change, _read(window.question))
+
+
+def _read(question: DiffQuestion) -> str:
+    """What the model has read of edits."""
+    hunks = chain.from_iterable((*hunk.above, *hunk.removed, *hunk.added) for hunk in question.hunks)
+    return "".join([*hunks, *(question.unfinished.removed if question.unfinished else ())])
 
 
 def _is_lost(gone: Sequence[str], come: Sequence[str]) -> bool:

@@ -37,10 +37,10 @@ class DiffWindow:
 def diff_windows(path: str, text: str, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
     """The window below the last edit, then those around words that it touches, the nearest first. `recent` are the
     document's edits, the last one first."""
-    lines, last = _lines(text), _hunk(recent[0], text)
+    lines, last = lines_of(text), hunk_of(recent[0], text)
     if last is None:
         return
-    older = [hunk for edit in reversed(recent[1:HUNKS]) if (hunk := _hunk(edit, text)) is not None]
+    older = [hunk for edit in reversed(recent[1:HUNKS]) if (hunk := hunk_of(edit, text)) is not None]
     first = last.line - 1 + len(last.above)  # of what the edit has left
     below = first + len(last.added)
     related = [at for at in _related(lines, change) if not first <= at < below]
@@ -55,7 +55,7 @@ def diff_windows(path: str, text: str, recent: Sequence[RecentEdit], change: Cha
         yield DiffWindow(question, sum(map(len, lines[:start])))
 
 
-def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
+def hunk_of(edit: RecentEdit, text: str) -> Hunk | None:
     """The lines that an edit changed; None where there are too many, or none."""
     start = text.rfind("\n", 0, edit.start) + 1
     end = text.find("\n", edit.end)
@@ -63,7 +63,7 @@ def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
     old = text[start : edit.start] + edit.old + text[edit.end : end]
     if max(len(old), end - start) > MOST_CHARS:
         return None
-    removed, added = _lines(old), _lines(text[start:end])
+    removed, added = lines_of(old), lines_of(text[start:end])
     while removed and added and removed[0] == added[0]:
         start += len(added[0])
         del removed[0], added[0]
@@ -71,11 +71,11 @@ def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
         del removed[-1], added[-1]
     if not removed and not added:
         return None
-    above = _lines(text[:start][-ABOVE * LONGEST_LINE :])[-ABOVE:]
+    above = lines_of(text[:start][-ABOVE * LONGEST_LINE :])[-ABOVE:]
     return Hunk(text.count("\n", 0, start) - len(above) + 1, tuple(above), tuple(removed), tuple(added))
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """Each with its line end, the last one too."""
     return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
 

@@ -96,10 +96,27 @@ class NextEdits:
         document, now = self._documents.get(uri), plain(text)
         around = text.offset(text.place(position, self._documents.encoding))
         versions = await asyncio.to_thread(_versions, uri, now, document.language, recent)
+        found = await self._found(document, versions, recent, around, deadline)
+        return self._offer(uri, found) if isinstance(found, Found) else found
+
+    async def _found(
+        self,
+        document: Document,
+        versions: Sequence[Version],
+        recent: Sequence[RecentEdit],
+        around: int,
+        deadline: float,
+    ) -> Found | Quiet:
+        """On the line that the user is still writing, then by rules, then by how the diff goes on."""
+        last, path, diffs = versions[0], short_path(document.uri), self._diff_search
+        if self._worker.can_continue_diffs:
+            found = await diffs.on_own_line(last, path, recent, around, deadline)
+            if isinstance(found, Found):
+                return found
         found = await self._followed(document, versions, around, deadline)
         if found in FURTHER and self._worker.can_continue_diffs:
-            found = await self._diff_search.next(versions[0], short_path(uri), recent, deadline)
-        return self._offer(uri, found) if isinstance(found, Found) else found
+            found = await diffs.next(last, path, recent, deadline)
+        return found
 
     async def _followed(
         self, document: Document, versions: Sequence[Version], around: int, deadline: float
