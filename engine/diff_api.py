@@ -38,6 +38,7 @@ class DiffQuestion:
     related: tuple[int, ...] = ()  # those of `lines` on which words stand that the last hunk touches
     least_gain: float = 0.0  # nats; what has less is left out
     enough: float = inf  # nats of gain and half of the lift; behind a change that has them none is looked for
+    elsewhere: str = ""  # the path of the lines' document, where that is another one
     unfinished: Unfinished | None = None  # the first of `lines`, if it is one: then that alone is asked for
 
 

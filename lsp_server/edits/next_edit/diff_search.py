@@ -9,9 +9,9 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import chain
 
-from lacuna.engine.diff_api import DiffQuestion, LineChange
+from lacuna.engine.diff_api import LineChange
 from lacuna.lsp_server.edits.next_edit.change import Change
-from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows
+from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows, told_of
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose, code_of, objection
@@ -19,8 +19,9 @@ from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.own_line import finishes, own_line
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.search import change_of_code
-from lacuna.lsp_server.edits.next_edit.site import Version
+from lacuna.lsp_server.edits.next_edit.site import Other, Version
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
+from lacuna.lsp_server.edits.next_edit.windows_elsewhere import windows_elsewhere
 from lacuna.lsp_server.model.engine_thread import TooLate
 from lacuna.lsp_server.model.worker import Worker
 
@@ -55,8 +56,24 @@ class DiffSearch:
         change = await asyncio.to_thread(change_of_code, version)
         if change is None:
             return Quiet.NO_EDIT
-        windows = await asyncio.to_thread(list, diff_windows(path, version.text, recent, change))
+        windows = await asyncio.to_thread(list, diff_windows(path, version, recent, change))
         return await self._first(windows, version, change, deadline)
+
+    async def elsewhere(
+        self, version: Version, path: str, recent: Sequence[RecentEdit], others: Sequence[Other], deadline: float
+    ) -> Found | Quiet:
+        """What follows in other documents; or why nothing is offered. The rest as of `next`."""
+        change = await asyncio.to_thread(change_of_code, version)
+        if change is None:
+            return Quiet.NO_EDIT
+        quiet = Quiet.NO_PLACE
+        for other in others:
+            windows = await asyncio.to_thread(windows_elsewhere, path, version, recent, change, other)
+            found = await self._first(windows, version, change, deadline)
+            if isinstance(found, Found) or found is Quiet.OUT_OF_TIME:
+                return found
+            quiet = found if quiet is Quiet.NO_PLACE else quiet
+        return quiet
 
     async def _first(
         self, windows: Sequence[DiffWindow], version: Version, change: Change, deadline: float
@@ -74,39 +91,34 @@ class DiffSearch:
     async def _in(self, window: DiffWindow, version: Version, change: Change, deadline: float) -> Found | None:
         """The most preferred change of a window's lines that is sure, and that nothing speaks against."""
         for offered in await self._worker.continue_diff(replace(window.question, enough=SURE), deadline):
-            one = await asyncio.to_thread(_offered, version, change, window, offered)
+            one = await asyncio.to_thread(_offered, version.language, change, window, offered)
             if one is not None and not self._refused(one.uri, one.line, one.new_line):
                 return one
         return None
 
 
-def _offered(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Found | None:
+def _offered(language: str, change: Change, window: DiffWindow, offered: LineChange) -> Found | None:
     """What is sure, and that nothing speaks against."""
-    if offered.preference < SURE or speaks_against(version, change, window, offered):
+    if offered.preference < SURE or speaks_against(language, change, window, offered):
         return None
-    return found(version, window, offered)
+    return found(window, offered)
 
 
-def speaks_against(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Quiet | None:
+def speaks_against(language: str, change: Change, window: DiffWindow, offered: LineChange) -> Quiet | None:
     """Why a change of a window's lines should not be offered; None where it may be."""
-    (start, end), text = window.span(offered.start, offered.end), version.text
+    (start, end), text = window.span(offered.start, offered.end), window.text
     gone, new = window.question.lines[offered.start : offered.end], "".join(offered.lines)
-    if _is_lost(gone, offered.lines) or loses_code(text, start, end, new, version.typed):
+    if _is_lost(gone, offered.lines) or loses_code(text, start, end, new, window.typed):
         return Quiet.LOSES_CODE
-    if not code_of(version.language, new) or _repeats(window, text, start, end, offered):
+    if not code_of(language, new) or _repeats(window, text, start, end, offered):
         return Quiet.NO_BETTER
-    if changes_only_prose(text, start, end, new, version.language):
+    if changes_only_prose(text, start, end, new, language):
         return Quiet.NO_BETTER
     unfinished = window.question.unfinished
-    if unfinished is not None and not finishes(version, window, unfinished, offered):
+    if unfinished is not None and not finishes(language, window, unfinished, offered):
         return Quiet.NO_BETTER
-    return objection(text, start, end, new, version.language, change, _read(window.question))
-
-
-def _read(question: DiffQuestion) -> str:
-    """What the model has read of edits."""
-    hunks = chain.from_iterable((*hunk.above, *hunk.removed, *hunk.added) for hunk in question.hunks)
-    return "".join([*hunks, *(question.unfinished.removed if question.unfinished else ())])
+    removed = "".join(unfinished.removed) if unfinished is not None else ""
+    return objection(text, start, end, new, language, change, told_of(window.question.hunks) + removed)
 
 
 def _is_lost(gone: Sequence[str], come: Sequence[str]) -> bool:
@@ -132,10 +144,10 @@ def _repeats(window: DiffWindow, text: str, start: int, end: int, offered: LineC
     return any(line.strip() in known - gone and len(_words(line)) >= SAID for line in offered.lines)
 
 
-def found(version: Version, window: DiffWindow, offered: LineChange) -> Found:
+def found(window: DiffWindow, offered: LineChange) -> Found:
     """A change of a window's lines as an edit of the document. Lines that come before another one are told from it."""
     start, end = window.span(offered.start, offered.end)
-    text, new = version.text, "".join(offered.lines)
+    text, new = window.text, "".join(offered.lines)
     line, new_line = text[start:end], new
     if not line.strip():
         behind = text[end : _line_end(text, end)]
@@ -143,7 +155,7 @@ def found(version: Version, window: DiffWindow, offered: LineChange) -> Found:
     if end > len(text):  # the last line has no line end
         end, new = len(text), new.removesuffix("\n")
     start, end, new = _trimmed(text, start, end, new)
-    return Found(version.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"), offered.gain)
+    return Found(window.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"), offered.gain)
 
 
 def _line_end(text: str, start: int) -> int:

@@ -49,13 +49,13 @@ def own_line(path: str, version: Version, recent: Sequence[RecentEdit], cursor: 
         (f"{text[start:end]}\n", *below),
         unfinished=Unfinished(text[start:cursor], tuple(removed)),
     )
-    return DiffWindow(question, start)
+    return DiffWindow(question, start, version.uri, text, version.typed)
 
 
-def finishes(version: Version, window: DiffWindow, unfinished: Unfinished, offered: LineChange) -> bool:
+def finishes(language: str, window: DiffWindow, unfinished: Unfinished, offered: LineChange) -> bool:
     """Whether what becomes of the line has fewer errors, holds much of what stood right of the cursor, and is more than
     what inline completion would put in."""
-    (start, end), text = window.span(offered.start, offered.end), version.text
+    (start, end), text = window.span(offered.start, offered.end), window.text
     (now,), new = window.question.lines[offered.start : offered.end], "".join(offered.lines)
     assert new.startswith(unfinished.typed), "what is typed stays"
     old_rest, rest = now[len(unfinished.typed) :], new[len(unfinished.typed) :]
@@ -64,7 +64,7 @@ def finishes(version: Version, window: DiffWindow, unfinished: Unfinished, offer
         return False
     first, last = lines_near(text, start, end)
     before, after = text[first:start], text[end:last]
-    return errors(version.language, before + new + after) < errors(version.language, before + now + after)
+    return errors(language, before + new + after) < errors(language, before + now + after)
 
 
 def _is_unfinished(version: Version, start: int, end: int) -> bool:

@@ -40,7 +40,8 @@ def _unmade(hunk: Hunk) -> list[str]:
 def _opened(question: DiffQuestion, more: int = 0) -> list[str]:
     """The head of the last hunk, which brings so many lines more than it takes away, and what stands above in it."""
     count = len(question.above) + len(question.lines)
-    return [_range(question.line, count - more, count), *_with(STAYS, question.above)]
+    file = _head(question.elsewhere) if question.elsewhere else []
+    return [*file, _range(question.line, count - more, count), *_with(STAYS, question.above)]
 
 
 def _with(sign: str, lines: tuple[str, ...]) -> list[str]:

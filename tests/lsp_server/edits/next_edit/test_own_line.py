@@ -59,8 +59,8 @@ class Edited:
         window, change = self.window, change_of(self.recent[0], self.text)
         assert window is not None and change is not None
         offered = LineChange(0, 1, (line,), 9.0, 9.0)
-        one = found(self.version, window, offered)
-        return speaks_against(self.version, change, window, offered), (
+        one = found(window, offered)
+        return speaks_against(self.version.language, change, window, offered), (
             self.text[: one.start] + one.text + self.text[one.end :]
         )
 

@@ -40,6 +40,15 @@ def test_the_question_is_a_unified_diff() -> None:
     assert "".join(diff_text.unmade(QUESTION)) == made.replace("-b = 2\n+c", " c")
 
 
+def test_a_window_of_another_document_stands_under_its_path() -> None:
+    question = replace(QUESTION, elsewhere="b/c.py")
+    for text in (diff_text.made(question), diff_text.unmade(question)):
+        assert text[-5:] == [
+            "diff --git a/b/c.py b/b/c.py\n", "--- a/b/c.py\n", "+++ b/b/c.py\n", "@@ -7,6 +7,6 @@\n", " \n"
+        ]  # fmt: skip
+        assert text[0] == "diff --git a/a.py b/a.py\n"
+
+
 UNFINISHED = replace(
     QUESTION, lines=("    f(print(b)\n", "y = 1\n"), related=(), unfinished=Unfinished("    f(pri", ("    print(b)\n",))
 )
