@@ -8,7 +8,7 @@ user's hunks, and as if nothing had been changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -80,16 +80,23 @@ class DiffContinuation:
         return sorted((pick for pick in picks if pick.odds >= LEAST_ODDS), key=lambda pick: -pick.odds)[:PICKS]
 
     def _change(self, window: DiffPrompt, pick: Pick, trace: RequestTrace) -> LineChange | None:
-        """What becomes of a line; None where it stays as it is, is only taken away, or no end of it was found."""
+        """What becomes of a line; None where it stays as it is, is only taken away, no end of it was found, or it gains
+        too little."""
         head = [*window.made, *(token for line in window.lines[: pick.line] for token in line)]
         end = pick.line + (self._going(head, window, pick.line, trace) if pick.sign == GOES else 0)
-        gone = window.text[pick.line : end]
-        ids = [*head, *(token for line in gone for token in self._tokenizer.encode(GOES + line))]
-        come = self._coming(ids, window.text[pick.line], at_least=pick.sign == COMES, trace=trace)
-        if not come or come == list(gone):
+        gone = [token for line in window.text[pick.line : end] for token in self._tokenizer.encode(GOES + line)]
+        if pick.sign == GOES and not _comes(self._reader.odds_behind([*head, *gone], trace)):
             return None
-        scored = self._scored(window, pick.line, end, come, trace)
-        return None if scored is None else LineChange(pick.line, end, tuple(come), *scored)
+        written = self._coming(window, head, gone, slice(pick.line, end), trace)
+        if written is None:
+            return None
+        come, changed, gain = written
+        if tuple(come) == window.text[pick.line : end] or gain < window.least_gain:
+            return None
+        same = [token for line in window.lines[pick.line : end] for token in line]
+        before = [*window.unmade, *head[len(window.made) :]]
+        unmade = self._reader.compared(self._reader.unmade, before, changed, same, window.behind(end), trace)
+        return LineChange(pick.line, end, tuple(come), gain, gain - unmade.gain) if unmade else None
 
     def _going(self, head: Sequence[int], window: DiffPrompt, first: int, trace: RequestTrace) -> int:
         """How many lines go from one on: those that follow it as long as that is the likeliest."""
@@ -102,34 +109,28 @@ class DiffContinuation:
                 break
         return end - first
 
-    def _coming(self, ids: list[int], like: str, at_least: bool, trace: RequestTrace) -> list[str] | None:
-        """The lines that come, one after the other as long as another one is the likeliest; None where one does not
-        end, or comes again: a small base that has nothing to say repeats itself."""
-        come: list[str] = []
-        while len(come) < MOST_LINES:
-            odds = self._reader.odds_behind(ids, trace)
-            if odds[COMES] < max(odds[GOES], 0.0) and (come or not at_least):
-                break
-            line = self._reader.line(ids, like, trace)
+    def _coming(
+        self, window: DiffPrompt, head: list[int], gone: list[int], lines: slice, trace: RequestTrace
+    ) -> tuple[list[str], list[int], float] | None:
+        """The lines that come in the place of others, one after the other as long as another one is the likeliest; the
+        whole change in tokens, and its gain. None where one does not end, where one comes again (a small base that has
+        nothing to say repeats itself), and where they are too long to be scored."""
+        come, changed = list[str](), gone
+        same = [token for line in window.lines[lines] for token in line]
+        while True:
+            line = self._reader.line([*head, *changed], window.text[lines.start], trace)
             if line is None or line in come:
                 return None
             come.append(line)
-            ids = [*ids, *self._tokenizer.encode(COMES + line)]
-        return come
+            changed = [*changed, *self._tokenizer.encode(COMES + line)]
+            # One pass scores the change, and says whether another line comes.
+            made = self._reader.compared(self._reader.made, head, changed, same, window.behind(lines.stop), trace)
+            if made is None:
+                return None
+            if len(come) == MOST_LINES or not _comes(made.odds):
+                return come, changed, made.gain
 
-    def _scored(
-        self, window: DiffPrompt, first: int, end: int, come: Sequence[str], trace: RequestTrace
-    ) -> tuple[float, float] | None:
-        """Log-odds of a change against the lines as they are, and how much of that the user's hunks have made; None
-        where it gains too little, or is too long to be scored."""
-        encode, behind = self._tokenizer.encode, window.behind(end)
-        gone = [token for line in window.text[first:end] for token in encode(GOES + line)]
-        changed = [*gone, *(token for line in come for token in encode(COMES + line)), *behind]
-        same = [*(token for line in window.lines[first:end] for token in line), *behind]
-        before = [token for line in window.lines[:first] for token in line]
-        reader = self._reader
-        gain = reader.gain(reader.made, [*window.made, *before], changed, same, trace)
-        if gain is None or gain < window.least_gain:
-            return None
-        unmade = reader.gain(reader.unmade, [*window.unmade, *before], changed, same, trace)
-        return None if unmade is None else (gain, gain - unmade)
+
+def _comes(odds: Mapping[str, float]) -> bool:
+    """Whether the likeliest is that another line comes."""
+    return odds[COMES] >= max(odds[GOES], 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,6 +24,12 @@ from lacuna.engine.text.token_healing import Boundary, healing_start
 GREEDY = Search(1, 1, best_first=False)
 
 
+@dataclass(frozen=True)
+class Compared:
+    gain: float  # log-odds of a continuation against the other, nats
+    odds: dict[str, float]  # behind it, as of `odds_behind`
+
+
 class DiffReader:
     """Two diffs stay read: with the user's hunks, and as if nothing had been changed."""
 
@@ -40,9 +47,7 @@ class DiffReader:
         context.prefill_prefix(head, trace.check)
         starts = [sum(map(len, lines[:at])) for at in range(len(lines))]
         trace.count()
-        rows = self._denoiser.log_probabilities_at(context, draft, starts)
-        context.keep_draft_kv(draft, range(context.tail, context.tail + len(draft)))
-        return [self._by_sign(row) for row in rows]
+        return [self._by_sign(row) for row in self._denoiser.log_probabilities_at(context, draft, starts)]
 
     def odds_behind(self, ids: Sequence[int], trace: RequestTrace) -> dict[str, float]:
         """The same of the line behind all that is read."""
@@ -63,20 +68,28 @@ class DiffReader:
         fill = decode(self._denoiser, context, Beam(first, [end], GREEDY), drafter, trace.count, trace.step)[0]
         return typed + fill.spelled[fill.forced :].decode("utf-8", "ignore") + "\n" if fill.ended else None
 
-    def gain(
-        self, context: KvContext, head: Sequence[int], changed: list[int], same: list[int], trace: RequestTrace
-    ) -> float | None:
-        """Log-odds of one continuation against another; None where both are too long to be scored."""
-        if len(changed) + len(same) > TAIL_TOKENS:
+    def compared(
+        self,
+        context: KvContext,
+        head: Sequence[int],
+        changed: Sequence[int],
+        same: Sequence[int],
+        behind: Sequence[int],
+        trace: RequestTrace,
+    ) -> Compared | None:
+        """One continuation of a head against another, both with what is behind them; None where they are too long to be
+        scored."""
+        longer, shorter = [*changed, *behind], [*same, *behind]
+        if len(longer) + len(shorter) > TAIL_TOKENS:
             return None
         context.prefill_prefix(head, trace.check)
         trace.count()
-        found = self._denoiser.score(context, DraftTree([changed[:-1], same[:-1]]))
+        found = self._denoiser.score(context, DraftTree([longer[:-1], shorter[:-1]]), keep=True)
         likely, now = (
             sum(float(row[token]) for row, token in zip(rows, ids, strict=True))
-            for rows, ids in zip(found, (changed, same), strict=True)
+            for rows, ids in zip(found, (longer, shorter), strict=True)
         )
-        return likely - now
+        return Compared(likely - now, self._by_sign(found[0][len(changed)]))
 
     def _by_sign(self, row: Tensor) -> dict[str, float]:
         """The log-odds that a line of the diff begins with a sign, and not with a space."""

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from lacuna.engine.diff_api import LineChange, Unfinished
 from lacuna.engine.families.gap.edits.diff_prompt import DiffPrompt
-from lacuna.engine.families.gap.edits.diff_reader import DiffReader
+from lacuna.engine.families.gap.edits.diff_reader import Compared, DiffReader
 from lacuna.engine.families.gap.edits.diff_text import COMES, STAYS
+from lacuna.engine.families.gap.kv_context import KvContext
 from lacuna.engine.request_trace import RequestTrace
 from lacuna.engine.text.byte_bpe import Tokenizer
 
@@ -25,12 +26,14 @@ def finished(
     if line is None or line == now:
         return
 
-    def stands(sign: str, text: str) -> list[int]:
-        return [*tokenizer.encode(sign + text), *window.behind(1)]
+    def compared(context: KvContext, head: list[int], sign: str) -> Compared | None:
+        return reader.compared(
+            context, head, tokenizer.encode(sign + line), tokenizer.encode(sign + now), window.behind(1), trace
+        )
 
-    gain = reader.gain(reader.made, window.made, stands(COMES, line), stands(COMES, now), trace)
-    if gain is None or gain < window.least_gain:
+    made = compared(reader.made, window.made, COMES)
+    if made is None or made.gain < window.least_gain:
         return
-    unmade = reader.gain(reader.unmade, window.unmade, stands(STAYS, line), stands(STAYS, now), trace)
+    unmade = compared(reader.unmade, window.unmade, STAYS)
     if unmade is not None:
-        yield LineChange(0, 1, (line,), gain, gain - unmade)
+        yield LineChange(0, 1, (line,), made.gain, made.gain - unmade.gain)
