@@ -1,10 +1,11 @@
 """Next edits in small files of several languages, where one edit asks for another: what is offered first?
 
-    python bench/follow_ups.py [--model MODEL]
+    python bench/follow_ups.py [--model MODEL] [--files FILES]
 
 follow_ups.txt has the files, written for this: in each one edit is made, and what should follow is known; in the last
-three nothing should. An offer is right where every line that it brings is wanted, and every line that it takes away is
-not. Prints what is offered, and as the last line one JSON object.
+three nothing should. unfinished.txt has some in which the user has begun to write into a line, whose rest no longer
+fits; in the last three it does, or is another statement. An offer is right where every line that it brings is wanted,
+and every line that it takes away is not. Prints what is offered, and as the last line one JSON object.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Example:
     wanted: str  # the file at the end
 
     @staticmethod
-    def all() -> Iterator[Example]:
-        for file in _FILE.finditer(FILES.read_text(encoding="utf-8")):
+    def all(files: Path = FILES) -> Iterator[Example]:
+        for file in _FILE.finditer(files.read_text(encoding="utf-8")):
             before, wanted = (_at(file[3], 0), _at(file[3], 2))
             yield Example(file[2], file[1], before, tuple(_made(file[3])), wanted)
 
@@ -85,12 +86,12 @@ def _made(marked: str) -> Iterator[Change]:
         start += len(_stands(edit, 1))
 
 
-async def measure(model: str) -> dict[str, float]:
+async def measure(model: str, files: Path) -> dict[str, float]:
     settings, models = Config(), Models()
     worker = models.lease(ModelChoice(model, settings.device, settings.dtype, settings.threads))
     await worker.ready()
     shown, right, times = 0, 0, list[float]()
-    for example in Example.all():
+    for example in Example.all(files):
         user = User(example.before, worker, example.language)
         for change in example.made:
             user.change(change)
@@ -114,7 +115,9 @@ async def measure(model: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=model_store.EMBEDDED)
-    print(json.dumps(asyncio.run(measure(parser.parse_args().model))))
+    parser.add_argument("--files", type=Path, default=FILES)
+    chosen = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(chosen.model, chosen.files))))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
@@ -106,8 +105,7 @@ class Patch:
     # What stood left of the pieces before the edit, and what is read before that: with it, revisions have a lift.
     old_prefix: str | None = None
     old_snippets: tuple[str, ...] = ()
-    # Gain and lift, nats, of a candidate beside which nothing else is looked for, where candidates are scored first.
-    enough: float = math.inf
+    candidates_only: bool = False  # nothing is denoised
 
     def __post_init__(self) -> None:
         assert self.holes, "a patch has a hole"

@@ -19,6 +19,14 @@ class Hunk:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """A line that the user is writing: what becomes of it begins with what is `typed`."""
+
+    typed: str  # of the line, up to the cursor
+    removed: tuple[str, ...]  # the lines in whose place it stands; none where it is new
+
+
+@dataclass(frozen=True)
 class DiffQuestion:
     """What a user changed in a document, and lines that may have to be changed too. Every line has its line end."""
 
@@ -30,6 +38,8 @@ class DiffQuestion:
     related: tuple[int, ...] = ()  # those of `lines` on which words stand that the last hunk touches
     least_gain: float = 0.0  # nats; what has less is left out
     enough: float = inf  # nats of gain and half of the lift; behind a change that has them none is looked for
+    elsewhere: str = ""  # the path of the lines' document, where that is another one
+    unfinished: Unfinished | None = None  # the first of `lines`, if it is one: then that alone is asked for
 
 
 @dataclass(frozen=True)

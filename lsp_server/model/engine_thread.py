@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -25,6 +26,10 @@ PATIENCE_SECONDS = 30.0
 Result = TypeVar("Result")
 
 
+class TooLate(Exception):
+    """Work would have been begun, or begun again, after its deadline."""
+
+
 class Urgency(IntEnum):
     """Priority: the lowest goes first, of equals the oldest."""
 
@@ -41,6 +46,7 @@ class _Job:
     urgency: Urgency
     number: int
     work: Callable[[Event], Any] = field(compare=False)
+    deadline: float = field(default=math.inf, compare=False)  # after which it is not begun, nor begun again
     future: Future[Any] = field(default_factory=Future, compare=False)
     context: Context = field(default_factory=copy_context, compare=False)  # the log's, among others
     asked: float = field(default_factory=time.monotonic, compare=False)
@@ -67,10 +73,11 @@ class EngineThread:
         """Have `work` done, at most once, however it ends: it is given an event that nobody sets."""
         return self._add(_Job(urgency, next(self._numbers), lambda _: work(Event()))).future
 
-    async def run(self, urgency: Urgency, work: Callable[[Event], Result]) -> Result:
+    async def run(self, urgency: Urgency, work: Callable[[Event], Result], deadline: float = math.inf) -> Result:
         """What `work` returns. It is given an event, and raises Stopped soon after that is set: when this is cancelled,
-        or when something more urgent comes, after which `work` is called again."""
-        job = self._add(_Job(urgency, next(self._numbers), work))
+        or when something more urgent comes, after which `work` is called again. Raises TooLate instead of calling it
+        after `deadline`, a time.monotonic()."""
+        job = self._add(_Job(urgency, next(self._numbers), work, deadline))
         try:
             result: Result = await asyncio.wrap_future(job.future)
             return result
@@ -128,6 +135,8 @@ class EngineThread:
         try:
             if job.is_unwanted:  # since it was interrupted
                 raise Stopped
+            if time.monotonic() > job.deadline:
+                raise TooLate
             result = job.work(job.stop)
         except Stopped as stopped:
             if not self._put_back(job):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -46,6 +47,7 @@ NO_MODEL = "there is no model"
 
 OnFrame = Callable[[Frame], None]
 Result = TypeVar("Result")
+_Request = Callable[["Filler", Event], Result]
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +77,7 @@ class Worker:
         self.phase = Phase.GONE
         self.note = ""  # device, dtype and threads with the reason for them, or why there is no model
         self.can_rewrite = False  # whether the model follows instructions
-        self.can_continue_diffs = False
+        self.is_in_fim_layout = False
         self.extent: Extent = NEAR  # what it reads of a document
         self.finished = 0  # requests that were worked out
         self.stopped = 0  # requests that were begun, and left when the stop flag was seen
@@ -118,10 +120,8 @@ class Worker:
         self._become(Phase.LOADING, "")
 
     def retry(self) -> None:
-        """The model is wanted: if it could not be loaded, and that is some time ago, try again.
-
-        Nothing is said until it is there.
-        """
+        """The model is wanted: if it could not be loaded, and that is some time ago, try again. Nothing is said until
+        it is there."""
         is_loading = self._loading is not None and not self._loading.done()
         if self.phase is Phase.FAILED and not is_loading and time.monotonic() - self._failed_at >= RETRY_SECONDS:
             self._begin()
@@ -153,9 +153,7 @@ class Worker:
         """Fill a gap; what is read of `document` is kept. Cancelling this makes the engine stop before its next pass.
 
         `on_frame` is called in the engine's thread after every denoising step, and should return at once; `fits` there
-        too, whenever a fill is whole.
-
-        Raises ModelError, as all requests do where there is no model or it fails.
+        too, whenever a fill is whole. Raises ModelError, as all requests do where there is no model or it fails.
         """
         work = partial(self._fill, gap, document, num_candidates, time.perf_counter(), on_frame, fits)
         return await self._run(urgency, work)
@@ -164,29 +162,30 @@ class Worker:
         """Reads both sides of a gap of a document, for whoever types there soon. Raises ModelError."""
         await self._asked(Urgency.PREFETCH, lambda filler, stop: filler.prefill(gap, document=document, stop=stop))
 
-    async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
-        """The words of a passage that an edit elsewhere made less likely, from left to right. Raises ModelError."""
-        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.surprises(passage, stop=stop))
+    async def surprises(self, passage: Passage, deadline: float = math.inf) -> tuple[Surprise, ...]:
+        """The words of a passage that an edit elsewhere made less likely, from left to right. Raises ModelError, and
+        TooLate where it would be begun, or begun again, after `deadline`, a time.monotonic()."""
+        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.surprises(passage, stop=stop), deadline)
 
-    async def patch(self, patch: Patch) -> Patched:
-        """Fillings of all holes of a patch, the best first. Raises ModelError."""
-        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.patch(patch, stop=stop))
+    async def patch(self, patch: Patch, deadline: float = math.inf) -> Patched:
+        """Fillings of all holes of a patch, the best first. Raises what `surprises` does."""
+        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.patch(patch, stop=stop), deadline)
 
-    async def continue_diff(self, question: DiffQuestion, budget: float) -> tuple[LineChange, ...]:
-        """Changes of lines that follow from a user's. Only where `can_continue_diffs`. Raises ModelError."""
-        return await self._asked(
-            Urgency.NEXT_EDIT,
-            lambda filler, stop: cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=budget),
-        )
+    async def continue_diff(self, question: DiffQuestion, deadline: float) -> tuple[LineChange, ...]:
+        """Changes of lines that follow from a user's, those found until `deadline`, however often it is interrupted.
+        Only where `is_in_fim_layout`. Raises what `surprises` does."""
+
+        def continued(filler: Filler, stop: Event) -> tuple[LineChange, ...]:
+            left = deadline - time.monotonic()  # for this attempt
+            return cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=left)
+
+        return await self._asked(Urgency.NEXT_EDIT, continued, deadline)
 
     async def rewrite(self, request: RewriteRequest) -> str:
         """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
-
-        def rewritten(filler: Filler, stop: Event) -> str:
-            assert isinstance(filler, Rewrites), "only where `can_rewrite`"
-            return filler.rewrite(request, stop=stop)
-
-        return await self._asked(Urgency.ON_REQUEST, rewritten)
+        return await self._asked(
+            Urgency.ON_REQUEST, lambda filler, stop: cast("Rewrites", filler).rewrite(request, stop=stop)
+        )
 
     def forget(self, document: str) -> None:
         """Free what is kept of a document."""
@@ -224,15 +223,15 @@ class Worker:
         for listener in tuple(self._listeners):
             listener()
 
-    async def _asked(self, urgency: Urgency, request: Callable[[Filler, Event], Result]) -> Result:
-        return await self._run(urgency, lambda stop: self._answered(request, stop))
+    async def _asked(self, urgency: Urgency, request: _Request[Result], deadline: float = math.inf) -> Result:
+        return await self._run(urgency, lambda stop: self._answered(request, stop), deadline)
 
-    async def _run(self, urgency: Urgency, work: Callable[[Event], Result]) -> Result:
+    async def _run(self, urgency: Urgency, work: Callable[[Event], Result], deadline: float = math.inf) -> Result:
         if self.phase is Phase.GONE:
             raise ModelError(NO_MODEL)
-        return await self._thread.run(urgency, work)
+        return await self._thread.run(urgency, work, deadline)
 
-    def _answered(self, request: Callable[[Filler, Event], Result], stop: Event, document: str = "") -> Result:
+    def _answered(self, request: _Request[Result], stop: Event, document: str = "") -> Result:
         if self._filler is None:
             raise ModelError(NO_MODEL)
         try:
@@ -284,7 +283,7 @@ class Worker:
         self._filler, self.model = loaded.filler, loaded.model
         self._warm_up = WarmUp(loaded.filler, self._thread, self._tell)
         self.can_rewrite, self.extent = isinstance(loaded.filler, Rewrites), loaded.filler.extent
-        self.can_continue_diffs = isinstance(loaded.filler, ContinuesDiffs) and loaded.filler.knows_diffs
+        self.is_in_fim_layout = isinstance(loaded.filler, ContinuesDiffs) and loaded.filler.knows_diffs
         _log.info("%s is ready: %s", loaded.model, loaded.reason)
         return loaded.reason
 

@@ -171,11 +171,12 @@ class GapDenoiser:
         wanted = torch.tensor([row for span in spans for row in span], device=self.base.device)
         return list(self.base.log_probabilities(hidden[wanted]).split([len(span) for span in spans]))
 
-    def score(self, context: KvContext, drafts: DraftTree) -> list[list[Tensor]]:
+    def score(self, context: KvContext, drafts: DraftTree, *, keep: bool = False) -> list[list[Tensor]]:
         """Per draft, the base's log probabilities [vocab] before each of its tokens and after the last. In the FIM
         layout they are those of a middle, which may end.
 
-        One causal pass for all drafts. Their KV stay in the scratch slots, in the order of the tree's rows.
+        One causal pass for all drafts. Their KV stay in the scratch slots, in the order of the tree's rows; with `keep`
+        those of the first are taken over where it becomes part of the prefix next.
         """
         start = self._middle(context.next_log_probabilities.clone())[0]
         if not drafts.tokens:
@@ -186,19 +187,25 @@ class GapDenoiser:
         hidden = self.base.forward(
             self.base.embed(drafts.tokens), positions, context.cache, context.ORIGIN, context.tail, mask
         )
+        if keep:
+            path = drafts.paths[0]
+            tokens, slots = [drafts.tokens[row] for row in path], [context.tail + row for row in path]
+            context.keep_draft_kv(tokens, slots, hidden[path])
         after = self._middle(self.base.log_probabilities(hidden))  # [rows, vocab]
         return [[start, *(after[row] for row in path)] for path in drafts.paths]
 
     def log_probabilities_at(self, context: KvContext, draft: Sequence[int], starts: Sequence[int]) -> Tensor:
         """The base's log probabilities [starts, vocab] of the draft's tokens at these places, behind the prefix.
 
-        Fewer than all as a head's rows are the most of a pass. The KV of the draft stay in the scratch slots.
+        Fewer than all as a head's rows are the most of a pass. The KV of the draft stay in the scratch slots, and are
+        taken over where the draft becomes part of the prefix.
         """
         own = torch.ones(len(draft), len(draft), dtype=torch.bool).tril_().to(self.base.device)
         mask = torch.cat([own.new_ones(len(own), len(context.ids)), own], dim=1)  # [draft, prefix + draft]
         positions = context.last + 1 + torch.arange(len(draft), device=self.base.device)
         hidden = self.base.forward(self.base.embed(draft), positions, context.cache, context.ORIGIN, context.tail, mask)
         behind = self.base.log_probabilities(hidden[[start - 1 for start in starts if start]])
+        context.keep_draft_kv(draft, range(context.tail, context.tail + len(draft)), hidden)
         return torch.cat([context.next_log_probabilities, behind]) if 0 in starts else behind
 
     def read(self, text: Sequence[int]) -> list[int]:

@@ -30,6 +30,18 @@ class PrefilledSuffix:
     values: Tensor
 
 
+@dataclass(frozen=True)
+class Draft:
+    """Tokens that the base has verified after a prefix, their scratch slots, and its final states at them."""
+
+    tokens: Sequence[int]
+    slots: Sequence[int]
+    states: Tensor | None  # [tokens, hidden]
+
+
+NO_DRAFT = Draft((), (), None)
+
+
 class KvContext:
     """Slots of one cache: the suffix, right-aligned before ORIGIN; from ORIGIN on sink and prefix; then the tail.
 
@@ -46,13 +58,13 @@ class KvContext:
         self.cache = base.cache(SUFFIX_TOKENS + room + TAIL_TOKENS)
         self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
         self.suffix: PrefilledSuffix | None = None
-        # [1, hidden]: the base's final state at the last of the first `_hidden_at` tokens.
-        self._hidden = torch.empty(0)
-        self._hidden_at = 0  # 0 where no such state is known
+        # [room, hidden]: the base's final states at the tokens, where they are known: a prefix that gets shorter is not
+        # read again for what follows it.
+        self._states = torch.empty(room, 0)
+        self._is_known: list[bool] = []
         self._next: Tensor | None = None
         self._sink = sink
-        # Draft tokens that the base has verified after the prefix, and their slots.
-        self._draft_kv: tuple[Sequence[int], Sequence[int]] = ([], [])
+        self._draft = NO_DRAFT
 
     @property
     def last(self) -> int:
@@ -68,7 +80,8 @@ class KvContext:
     def next_log_probabilities(self) -> Tensor:
         """[1, vocab]: the base's for the token after the prefix."""
         if self._next is None:
-            self._next = self._base.log_probabilities(self._hidden)
+            assert self._is_known[-1], "the last token was read"
+            self._next = self._base.log_probabilities(self._states[self.last : self.last + 1])
         return self._next
 
     def cached(self, prefix: Sequence[int]) -> int:
@@ -77,11 +90,12 @@ class KvContext:
 
     def copy_from(self, source: KvContext, count: int) -> None:
         """Takes over the KV of another context's first `count` tokens."""
-        self.ids, self._hidden_at, self._draft_kv = [], 0, ([], [])  # until what they stand for is here
+        self._cut(0)  # until what they stand for is here
+        self._draft = NO_DRAFT
         slots = slice(self.ORIGIN, self.ORIGIN + count)
         self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
         self.cache.values[:, :, slots] = source.cache.values[:, :, slots]
-        self.ids = source.ids[:count]
+        self._append(source.ids[:count], source._states[:count], source._is_known[:count])
 
     def prefill_prefix(self, prefix: Sequence[int], check: Callable[[], None]) -> int:
         """Makes this the context of `prefix`, computing only what is new; returns how many tokens were computed.
@@ -91,9 +105,9 @@ class KvContext:
         wanted = [*self._sink, *prefix]
         assert len(wanted) <= self._room, f"a prefix of {len(wanted)} tokens is longer than {self._room}"
         start = self._reuse(wanted)
-        if start == len(wanted) and self._hidden_at != start:
-            start -= 1  # shortened, or stopped while it was: the last token is computed again, for its logits
-        del self.ids[start:]
+        if start == len(wanted) and not self._is_known[start - 1]:
+            start -= 1  # a draft's token: it is computed again, for its logits
+        self._cut(start)
         for at in range(start, len(wanted), CHUNK):
             check()
             self._prefill_chunk(wanted[at : at + CHUNK])
@@ -112,31 +126,49 @@ class KvContext:
         self.cache.keys[:, :, slots] = rope.rotate(suffix.keys, *cos_sin)
         self.cache.values[:, :, slots] = suffix.values
 
-    def keep_draft_kv(self, tokens: Sequence[int], slots: Sequence[int]) -> None:
-        """Remembers that these scratch slots hold the base's KV of these tokens, as they would follow the prefix."""
-        self._draft_kv = (tokens, slots)
+    def keep_draft_kv(self, tokens: Sequence[int], slots: Sequence[int], states: Tensor | None = None) -> None:
+        """Remembers that these scratch slots hold the base's KV of these tokens, as they would follow the prefix.
+        `states`: its final states at them, [tokens, hidden], where they are kept."""
+        self._draft = Draft(tokens, slots, states)
 
     def _reuse(self, wanted: list[int]) -> int:
         """How many of these tokens have their KV here, those of a draft that was accepted included."""
-        known, (tokens, slots) = common_prefix(self.ids, wanted), self._draft_kv
-        self._draft_kv = ([], [])
+        known, draft = common_prefix(self.ids, wanted), self._draft
+        self._draft = NO_DRAFT
         if known < len(self.ids):
-            self._hidden_at = 0  # what is left belonged to another text, and its last token's state is gone
             return known
-        # The last token is computed in any case, for its logits.
-        count = min(common_prefix(tokens, wanted[known:]), len(wanted) - known - 1)
-        if count > 0:
-            self.cache.move(slots[:count], self.tail)
-            self.ids += tokens[:count]
-        return known + max(0, count)
+        count = common_prefix(draft.tokens, wanted[known:])
+        if draft.states is None:  # then the last token is computed in any case, for its logits
+            count = max(0, min(count, len(wanted) - known - 1))
+        if count:
+            self.cache.move(draft.slots[:count], self.tail)
+            self._append(draft.tokens[:count], draft.states, [draft.states is not None] * count)
+        return known + count
 
     def _prefill_chunk(self, ids: list[int]) -> None:
         count, start = len(ids), len(self.ids)
         mask = causal(start + count, self._base.device)[start:]  # [tokens, prefix + tokens]
         positions = torch.arange(start, start + count, device=self._base.device)
         hidden = self._base.forward(self._base.embed(ids), positions, self.cache, self.ORIGIN, self.tail, mask)
+        self._append(ids, hidden, [True] * count)
+
+    def _append(self, ids: Sequence[int], states: Tensor | None, is_known: Sequence[bool]) -> None:
+        """Tokens whose KV are in their slots, and their states [tokens, hidden] where these are known."""
+        start, count = len(self.ids), len(ids)
+        if states is not None:
+            if self._states.shape[1] != states.shape[1]:
+                self._states = states.new_empty(self._room, states.shape[1])
+            self._states[start : start + count] = states[:count]
         self.ids += ids
-        self._hidden, self._next, self._hidden_at = hidden[-1:], None, len(self.ids)
+        self._is_known += is_known
+        self._next = None
+
+    def _cut(self, count: int) -> None:
+        """Only so many tokens are left."""
+        if count < len(self.ids):
+            self._next = None
+        del self.ids[count:]
+        del self._is_known[count:]
 
 
 class SuffixPrefiller:

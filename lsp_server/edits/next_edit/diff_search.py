@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -12,15 +11,18 @@ from itertools import chain
 
 from lacuna.engine.diff_api import LineChange
 from lacuna.lsp_server.edits.next_edit.change import Change
-from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows
+from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows, told_of
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose, code_of, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
+from lacuna.lsp_server.edits.next_edit.own_line import finishes, own_line
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.search import change_of_code
-from lacuna.lsp_server.edits.next_edit.site import Version
+from lacuna.lsp_server.edits.next_edit.site import Other, Version
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
+from lacuna.lsp_server.edits.next_edit.windows_elsewhere import windows_elsewhere
+from lacuna.lsp_server.model.engine_thread import TooLate
 from lacuna.lsp_server.model.worker import Worker
 
 SURE = 4.0  # nats by which a change must be preferred; docs/LOG.md has what others would show
@@ -30,53 +32,93 @@ ALIKE = 0.25  # share of words and signs that a line which goes has in common wi
 
 
 class DiffSearch:
-    """Asks window after window, the one below the last edit first."""
+    """Asks window after window: the line that is still written, what is below the last edit, and what is related."""
 
     def __init__(self, worker: Worker, refused: Callable[[str, str, str], bool]) -> None:
         """`refused` says whether the user does not want one line (of a URI) made another."""
         self._worker = worker
         self._refused = refused
 
+    async def on_own_line(
+        self, version: Version, path: str, recent: Sequence[RecentEdit], cursor: int, deadline: float
+    ) -> Found | Quiet:
+        """What the cursor's line should be, where the last edit has left it unfinished; or why nothing is offered. The
+        rest as of `next`."""
+        change = await asyncio.to_thread(change_of_code, version)
+        if change is None:
+            return Quiet.NO_EDIT
+        window = await asyncio.to_thread(own_line, path, version, recent, cursor)
+        return await self._first([window] if window else [], version, change, deadline)
+
     async def next(self, version: Version, path: str, recent: Sequence[RecentEdit], deadline: float) -> Found | Quiet:
         """What follows in the version's document from its `recent` edits, the last one first, which the version is of;
-        or why nothing is offered. Nothing is begun after `deadline`, a time.monotonic(). Raises ModelError."""
+        or why nothing is offered. Nothing is worked on after `deadline`, a time.monotonic(). Raises ModelError."""
+        change = await asyncio.to_thread(change_of_code, version)
+        if change is None:
+            return Quiet.NO_EDIT
+        windows = await asyncio.to_thread(list, diff_windows(path, version, recent, change))
+        return await self._first(windows, version, change, deadline)
+
+    async def elsewhere(
+        self, version: Version, path: str, recent: Sequence[RecentEdit], others: Sequence[Other], deadline: float
+    ) -> Found | Quiet:
+        """What follows in other documents; or why nothing is offered. The rest as of `next`."""
         change = await asyncio.to_thread(change_of_code, version)
         if change is None:
             return Quiet.NO_EDIT
         quiet = Quiet.NO_PLACE
-        for window in await asyncio.to_thread(list, diff_windows(path, version.text, recent, change)):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return Quiet.OUT_OF_TIME
-            quiet = Quiet.NO_BETTER
-            question = replace(window.question, enough=SURE)
-            for offered in await self._worker.continue_diff(question, left):
-                one = await asyncio.to_thread(_offered, version, change, window, offered)
-                if one is not None and not self._refused(one.uri, one.line, one.new_line):
-                    return one
+        for other in others:
+            windows = await asyncio.to_thread(windows_elsewhere, path, version, recent, change, other)
+            found = await self._first(windows, version, change, deadline)
+            if isinstance(found, Found) or found is Quiet.OUT_OF_TIME:
+                return found
+            quiet = found if quiet is Quiet.NO_PLACE else quiet
         return quiet
 
+    async def _first(
+        self, windows: Sequence[DiffWindow], version: Version, change: Change, deadline: float
+    ) -> Found | Quiet:
+        """What is found in the first window that has something."""
+        try:
+            for window in windows:
+                found = await self._in(window, version, change, deadline)
+                if found is not None:
+                    return found
+        except TooLate:
+            return Quiet.OUT_OF_TIME
+        return Quiet.NO_BETTER if windows else Quiet.NO_PLACE
 
-def _offered(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Found | None:
-    """What is sure, and that nothing speaks against."""
-    if offered.preference < SURE or speaks_against(version, change, window, offered):
+    async def _in(self, window: DiffWindow, version: Version, change: Change, deadline: float) -> Found | None:
+        """The most preferred change of a window's lines that is sure, and that nothing speaks against."""
+        for offered in await self._worker.continue_diff(replace(window.question, enough=SURE), deadline):
+            one = await asyncio.to_thread(_offered, version.language, change, window, offered)
+            if one is not None and not self._refused(one.uri, one.line, one.new_line):
+                return one
         return None
-    return found(version, window, offered)
 
 
-def speaks_against(version: Version, change: Change, window: DiffWindow, offered: LineChange) -> Quiet | None:
+def _offered(language: str, change: Change, window: DiffWindow, offered: LineChange) -> Found | None:
+    """What is sure, and that nothing speaks against."""
+    if offered.preference < SURE or speaks_against(language, change, window, offered):
+        return None
+    return found(window, offered)
+
+
+def speaks_against(language: str, change: Change, window: DiffWindow, offered: LineChange) -> Quiet | None:
     """Why a change of a window's lines should not be offered; None where it may be."""
-    (start, end), text = window.span(offered.start, offered.end), version.text
+    (start, end), text = window.span(offered.start, offered.end), window.text
     gone, new = window.question.lines[offered.start : offered.end], "".join(offered.lines)
-    if _is_lost(gone, offered.lines) or loses_code(text, start, end, new, version.typed):
+    if _is_lost(gone, offered.lines) or loses_code(text, start, end, new, window.typed):
         return Quiet.LOSES_CODE
-    if not code_of(version.language, new) or _repeats(window, text, start, end, offered):
+    if not code_of(language, new) or _repeats(window, text, start, end, offered):
         return Quiet.NO_BETTER
-    if changes_only_prose(text, start, end, new, version.language):
+    if changes_only_prose(text, start, end, new, language):
         return Quiet.NO_BETTER
-    hunks = window.question.hunks
-    known = "".join(chain.from_iterable((*hunk.above, *hunk.removed, *hunk.added) for hunk in hunks))
-    return objection(text, start, end, new, version.language, change, known)
+    unfinished = window.question.unfinished
+    if unfinished is not None and not finishes(language, window, unfinished, offered):
+        return Quiet.NO_BETTER
+    removed = "".join(unfinished.removed) if unfinished is not None else ""
+    return objection(text, start, end, new, language, change, told_of(window.question.hunks) + removed)
 
 
 def _is_lost(gone: Sequence[str], come: Sequence[str]) -> bool:
@@ -102,10 +144,10 @@ def _repeats(window: DiffWindow, text: str, start: int, end: int, offered: LineC
     return any(line.strip() in known - gone and len(_words(line)) >= SAID for line in offered.lines)
 
 
-def found(version: Version, window: DiffWindow, offered: LineChange) -> Found:
+def found(window: DiffWindow, offered: LineChange) -> Found:
     """A change of a window's lines as an edit of the document. Lines that come before another one are told from it."""
     start, end = window.span(offered.start, offered.end)
-    text, new = version.text, "".join(offered.lines)
+    text, new = window.text, "".join(offered.lines)
     line, new_line = text[start:end], new
     if not line.strip():
         behind = text[end : _line_end(text, end)]
@@ -113,7 +155,7 @@ def found(version: Version, window: DiffWindow, offered: LineChange) -> Found:
     if end > len(text):  # the last line has no line end
         end, new = len(text), new.removesuffix("\n")
     start, end, new = _trimmed(text, start, end, new)
-    return Found(version.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"), offered.gain)
+    return Found(window.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"), offered.gain)
 
 
 def _line_end(text: str, start: int) -> int:

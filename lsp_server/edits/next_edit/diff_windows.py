@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 
 from lacuna.engine.diff_api import DiffQuestion, Hunk
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.next_edit.site import Version
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
 
 HUNKS = 3  # of the user's, the last ones
@@ -26,6 +28,9 @@ class DiffWindow:
 
     question: DiffQuestion
     start: int  # of the first line, in characters
+    uri: str
+    text: str  # of the document
+    typed: tuple[tuple[int, int], ...] = ()  # where the user has edited it lately
 
     def span(self, first: int, end: int) -> tuple[int, int]:
         """Characters of the lines from one up to another."""
@@ -34,28 +39,41 @@ class DiffWindow:
         return start, start + sum(map(len, lines[first:end]))
 
 
-def diff_windows(path: str, text: str, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
+def diff_windows(path: str, version: Version, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
     """The window below the last edit, then those around words that it touches, the nearest first. `recent` are the
     document's edits, the last one first."""
-    lines, last = _lines(text), _hunk(recent[0], text)
-    if last is None:
+    text, hunks = version.text, hunks_of(recent, version.text)
+    if not hunks:
         return
-    older = [hunk for edit in reversed(recent[1:HUNKS]) if (hunk := _hunk(edit, text)) is not None]
+    lines, last = lines_of(text), hunks[-1]
     first = last.line - 1 + len(last.above)  # of what the edit has left
     below = first + len(last.added)
-    related = [at for at in _related(lines, change) if not first <= at < below]
-    clusters = _clusters([at for at in related if not below <= at < below + LINES], first, below)
-    for start, end in [(below, below + LINES), *clusters][:WINDOWS]:
-        some = _without_data(lines[start:end])
+    touched = {one.text for one in (*change.old, *change.new) if one.is_name or one.is_literal}
+    related = [at for at in related_lines(lines, touched) if not first <= at < below]
+    around = clusters([at for at in related if not below <= at < below + LINES], first, below)
+    for start, end in [(below, below + LINES), *around][:WINDOWS]:
+        some = without_data(lines[start:end])
         if not some:
             continue
         above = tuple(lines[max(0, start - 2) : start]) if start != below else ()
         told = tuple(at - start for at in related if start <= at < start + len(some))
-        question = DiffQuestion(path, (*older, last), start - len(above) + 1, above, tuple(some), told)
-        yield DiffWindow(question, sum(map(len, lines[:start])))
+        question = DiffQuestion(path, hunks, start - len(above) + 1, above, tuple(some), told)
+        yield DiffWindow(question, sum(map(len, lines[:start])), version.uri, text, version.typed)
 
 
-def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
+def told_of(hunks: Sequence[Hunk]) -> str:
+    """All that the model reads of edits."""
+    return "".join(chain.from_iterable((*hunk.above, *hunk.removed, *hunk.added) for hunk in hunks))
+
+
+def hunks_of(recent: Sequence[RecentEdit], text: str) -> tuple[Hunk, ...]:
+    """The last edits, oldest first; none where the last one is too large to be told."""
+    last = hunk_of(recent[0], text)
+    older = (hunk_of(edit, text) for edit in reversed(recent[1:HUNKS]))
+    return (*(hunk for hunk in older if hunk is not None), last) if last is not None else ()
+
+
+def hunk_of(edit: RecentEdit, text: str) -> Hunk | None:
     """The lines that an edit changed; None where there are too many, or none."""
     start = text.rfind("\n", 0, edit.start) + 1
     end = text.find("\n", edit.end)
@@ -63,7 +81,7 @@ def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
     old = text[start : edit.start] + edit.old + text[edit.end : end]
     if max(len(old), end - start) > MOST_CHARS:
         return None
-    removed, added = _lines(old), _lines(text[start:end])
+    removed, added = lines_of(old), lines_of(text[start:end])
     while removed and added and removed[0] == added[0]:
         start += len(added[0])
         del removed[0], added[0]
@@ -71,25 +89,24 @@ def _hunk(edit: RecentEdit, text: str) -> Hunk | None:
         del removed[-1], added[-1]
     if not removed and not added:
         return None
-    above = _lines(text[:start][-ABOVE * LONGEST_LINE :])[-ABOVE:]
+    above = lines_of(text[:start][-ABOVE * LONGEST_LINE :])[-ABOVE:]
     return Hunk(text.count("\n", 0, start) - len(above) + 1, tuple(above), tuple(removed), tuple(added))
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """Each with its line end, the last one too."""
     return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
 
 
-def _related(lines: Sequence[str], change: Change) -> list[int]:
-    """The lines on which words stand that the edit touches, rare ones alone."""
-    touched = {token.text for token in (*change.old, *change.new) if token.is_name or token.is_literal}
+def related_lines(lines: Sequence[str], touched: Set[str]) -> list[int]:
+    """The lines on which such words stand, rare ones alone."""
     said = [{token.text for token in tokens(line)} & touched for line in lines]
     count = Counter(word for words in said for word in words)
     rare = {word for word in touched if count[word] <= RARE and len(word) > 1}
     return [at for at, words in enumerate(said) if words & rare]
 
 
-def _clusters(related: Sequence[int], first: int, below: int) -> list[tuple[int, int]]:
+def clusters(related: Sequence[int], first: int, below: int) -> list[tuple[int, int]]:
     """Windows that hold these lines with one more on either side, the nearest to an edit first. The edit's own lines,
     from `first` to `below`, are in none."""
     windows: list[tuple[int, int]] = []
@@ -102,7 +119,7 @@ def _clusters(related: Sequence[int], first: int, below: int) -> list[tuple[int,
     return sorted(apart, key=lambda window: abs(window[0] - first))
 
 
-def _without_data(lines: Sequence[str]) -> list[str]:
+def without_data(lines: Sequence[str]) -> list[str]:
     """The lines up to one that is too long to be code."""
     long = next((at for at, line in enumerate(lines) if len(line) > LONGEST_LINE), len(lines))
     return list(lines[:long])

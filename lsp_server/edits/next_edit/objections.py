@@ -30,9 +30,11 @@ def _is_no_better(text: str, start: int, end: int, new: str, language: str, chan
         return True
     if isinstance(grammar(language), MissingGrammar):
         return False
-    first, last = _lines_near(text, start, end)
+    first, last = lines_near(text, start, end)
     before, after = text[first:start], text[end:last]
-    return _parses_worse(language, before, old, new, after) or _is_comment(language, before, old, new, after)
+    if errors(language, before + new + after) > errors(language, before + old + after):
+        return True
+    return _is_comment(language, before, old, new, after)
 
 
 def _reveals(text: str, start: int, end: int, new: str, known: str) -> bool:
@@ -42,7 +44,7 @@ def _reveals(text: str, start: int, end: int, new: str, known: str) -> bool:
 
 def changes_only_comments(change: Change, language: str) -> bool:
     """Whether an edit left the code around it as it was."""
-    first, last = _lines_near(change.after, change.start, change.end)
+    first, last = lines_near(change.after, change.start, change.end)
     last_before = last + len(change.before) - len(change.after)
     return code_of(language, change.before[first:last_before]) == code_of(language, change.after[first:last])
 
@@ -50,7 +52,7 @@ def changes_only_comments(change: Change, language: str) -> bool:
 def changes_only_prose(text: str, start: int, end: int, new: str, language: str) -> bool:
     """Whether to make `new` of a piece of a text changes comments and plain strings alone, those into which no value is
     put."""
-    first, last = _lines_near(text, start, end)
+    first, last = lines_near(text, start, end)
     before, after = text[first:start], text[end:last]
     old = code_of(language, before + text[start:end] + after, strings=False)
     return old == code_of(language, before + new + after, strings=False)
@@ -71,7 +73,13 @@ def code_of(language: str, text: str, strings: bool = True) -> list[str]:
     return said
 
 
-def _lines_near(text: str, start: int, end: int) -> tuple[int, int]:
+def errors(language: str, text: str) -> int:
+    """The errors that a language's grammar finds in a text."""
+    tree = parse(language, text)
+    return error_count(tree, 0, tree.root_node.end_byte)
+
+
+def lines_near(text: str, start: int, end: int) -> tuple[int, int]:
     """Where the lines begin and end that are near enough to a piece of a text to be parsed with it."""
     first, last = text.rfind("\n", 0, max(start - _NEAR, 0)) + 1, text.find("\n", end + _NEAR)
     return first, len(text) if last < 0 else last
@@ -89,14 +97,6 @@ def _undoes(old: str, new: str, change: Change) -> bool:
         if come - gone and gone - come and come - gone <= was - now and gone - come <= now - was:
             return True
     return False
-
-
-def _parses_worse(language: str, before: str, old: str, new: str, after: str) -> bool:
-    errors = []
-    for middle in (old, new):
-        tree = parse(language, before + middle + after)
-        errors.append(error_count(tree, 0, tree.root_node.end_byte))
-    return errors[1] > errors[0]
 
 
 def _is_comment(language: str, before: str, old: str, new: str, after: str) -> bool:

@@ -11,7 +11,7 @@ from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 _BINDS = r"(?<![.\w]){0}\s*(:[^=\n]+)?:?=(?!=)|\b(as|for|let|var|const|mut|val)\s+(\w+,\s*)*{0}\b"
 _PARAMETERS = re.compile(r"[^({]*\(([^)]*)\)")
-_DEFINES = r"\b(def|class|fn|func|fun|function|struct|enum|trait|interface|type|const|static|module|macro)\s+"
+DEFINES = r"\b(def|class|fn|func|fun|function|struct|enum|trait|interface|type|const|static|module|macro)\s+"
 
 _Span = tuple[int, int]
 
@@ -51,8 +51,8 @@ def _is_moved(one: TokenReplacement, change: Change) -> bool:
 def _is_shared(one: TokenReplacement, change: Change, other: str) -> bool:
     """Whether a definition got another name, which another document may use and does not define itself."""
     left = change.after[change.after.rfind("\n", 0, one.new[0].start) + 1 : one.new[0].start]
-    is_definition = re.search(_DEFINES + r"$", left) is not None
-    return is_definition and not re.search(_DEFINES + re.escape(one.old_text) + r"\b", other)
+    is_definition = re.search(DEFINES + r"$", left) is not None
+    return is_definition and not re.search(DEFINES + re.escape(one.old_text) + r"\b", other)
 
 
 def _scope(one: TokenReplacement, change: Change, functions: Sequence[_Span]) -> _Span:

@@ -89,15 +89,37 @@ class NextEdits:
         recent = self._recent.of(uri)
         if not recent:
             return Quiet.NO_EDIT
+        if self._offers.are_unwanted(uri):
+            return Quiet.DISMISSED
         await asyncio.sleep(IDLE_SECONDS)
         deadline = time.monotonic() + BUDGET_SECONDS
         document, now = self._documents.get(uri), plain(text)
         around = text.offset(text.place(position, self._documents.encoding))
         versions = await asyncio.to_thread(_versions, uri, now, document.language, recent)
+        found = await self._found(document, versions, recent, around, deadline)
+        return self._offer(uri, found) if isinstance(found, Found) else found
+
+    async def _found(
+        self,
+        document: Document,
+        versions: Sequence[Version],
+        recent: Sequence[RecentEdit],
+        around: int,
+        deadline: float,
+    ) -> Found | Quiet:
+        """On the line that the user is still writing, then by rules, then by how the diff goes on."""
+        last, path, diffs = versions[0], short_path(document.uri), self._diff_search
+        if self._worker.is_in_fim_layout:
+            found = await diffs.on_own_line(last, path, recent, around, deadline)
+            if isinstance(found, Found):
+                return found
         found = await self._followed(document, versions, around, deadline)
-        if found in FURTHER and self._worker.can_continue_diffs:
-            found = await self._diff_search.next(versions[0], short_path(uri), recent, deadline)
-        return self._offer(found) if isinstance(found, Found) else found
+        if found in FURTHER and self._worker.is_in_fim_layout:
+            found = await diffs.next(last, path, recent, deadline)
+            if found in FURTHER and (others := self._others(document, last)):
+                elsewhere = await diffs.elsewhere(last, path, recent, others, deadline)
+                found = found if elsewhere is Quiet.NO_PLACE else elsewhere
+        return found
 
     async def _followed(
         self, document: Document, versions: Sequence[Version], around: int, deadline: float
@@ -105,16 +127,17 @@ class NextEdits:
         """By what became less likely at places that a rule names."""
         quiet = Quiet.NO_EDIT
         for version in versions:
-            others = () if holds_secret(version) else self._others(document)
-            found = await self._search.next(version, around, deadline, others)
+            found = await self._search.next(version, around, deadline, self._others(document, version))
             if isinstance(found, Found) or found is Quiet.OUT_OF_TIME:
                 return found
             if quiet is not Quiet.SECRET and (quiet is not Quiet.NO_BETTER or found is Quiet.SECRET):
                 quiet = found
         return quiet
 
-    def _others(self, document: Document) -> tuple[Other, ...]:
-        """Other documents in the same language, the one used last first."""
+    def _others(self, document: Document, version: Version) -> tuple[Other, ...]:
+        """Other documents in the same language that may be told of an edit, the one used last first."""
+        if holds_secret(version):
+            return ()
         alike = (
             Other(other.uri, plain(other.text))
             for other in self._documents
@@ -123,14 +146,16 @@ class NextEdits:
         )
         return tuple(other for other, _ in zip(alike, range(OTHERS), strict=False))
 
-    def _offer(self, found: Found) -> Offer | Quiet:
+    def _offer(self, edited: str, found: Found) -> Offer | Quiet:
+        if self._offers.are_unwanted(edited):  # the one before was dismissed meanwhile
+            return Quiet.DISMISSED
         if not self._is_welcome(found.uri):  # it was closed meanwhile; a change would have ended the search
             return Quiet.STALE
         document = self._documents.get(found.uri)
         text = plain(document.text)
         start, end = place_in(text, found.start), place_in(text, found.end)
         replacement = Replacement(found.text.replace("\n", document.text.newline), start, end)
-        return self._offers.make(found.uri, document.version, replacement, found.line, found.new_line)
+        return self._offers.make(edited, found.uri, document.version, replacement, found.line, found.new_line)
 
 
 def _versions(uri: str, text: str, language: str, recent: Sequence[RecentEdit]) -> list[Version]:

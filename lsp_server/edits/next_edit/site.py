@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -75,9 +74,8 @@ class Site:
         """Whether the likelihood fell near what the edit speaks of."""
         return any(_tells_of(span, hole) for span in self._told(surprises) for hole in self.place.holes)
 
-    def patch(self, surprises: Sequence[Surprise] = (), enough: float = math.inf) -> Patch:
-        """The holes that the edit makes here, and other words that became less likely, to be filled together. `enough`:
-        nats by which one of the edit's drafts must be preferred for nothing else to be looked for."""
+    def patch(self, surprises: Sequence[Surprise] = (), drafts_only: bool = False) -> Patch:
+        """The holes that the edit makes here, and other words that became less likely, to be filled together."""
         told = self._told(surprises)
         holes = _holes(self.place.holes, told)
         pieces: list[str | Hole] = []
@@ -94,7 +92,7 @@ class Site:
             length_slack=EMPTY_REACH if any(start == end for start, end in holes) else REACH,
             old_prefix=self._old_prefix + self.text[self.place.start : holes[0][0]],
             old_snippets=self._surroundings[0],
-            enough=enough,
+            candidates_only=drafts_only,
         )
 
     def _told(self, surprises: Sequence[Surprise]) -> list[_Span]:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import math
 import re
 import threading
 import time
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_model import write_tiny_model
+from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine.api import Gap, Hole, Passage, Patch, RewriteRequest, Stopped
+from lacuna.engine.diff_api import DiffQuestion, Hunk, LineChange
+from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.lsp_server.config import ModelChoice
-from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
+from lacuna.lsp_server.model.engine_thread import EngineThread, TooLate, Urgency
 from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.model.worker import Worker
@@ -198,7 +201,7 @@ class Engine:
         self.at_it = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def ask(self, name: str, urgency: Urgency, passes: int = 1) -> asyncio.Task[str]:
+    def ask(self, name: str, urgency: Urgency, passes: int = 1, seconds: float = math.inf) -> asyncio.Task[str]:
         def work(stop: threading.Event) -> str:
             self.began.append(name)
             self._loop.call_soon_threadsafe(self.at_it.set)
@@ -209,7 +212,7 @@ class Engine:
             self.ended.append(name)
             return name
 
-        return asyncio.create_task(self.thread.run(urgency, work))
+        return asyncio.create_task(self.thread.run(urgency, work, time.monotonic() + seconds))
 
 
 @pytest.fixture
@@ -237,6 +240,18 @@ async def test_equals_and_what_is_less_urgent_interrupt_nothing(engine: Engine) 
     others = [engine.ask(urgency.name, urgency) for urgency in (Urgency.ON_REQUEST, Urgency.NEXT_EDIT)]
     await asyncio.gather(first, *others)
     assert engine.began == ["first", "NEXT_EDIT", "ON_REQUEST"]
+
+
+async def test_what_is_interrupted_is_not_begun_again_after_its_deadline(engine: Engine) -> None:
+    """And what has waited until then is not begun at all; what runs is not interrupted by a deadline."""
+    late = engine.ask("late", Urgency.NEXT_EDIT, passes=10_000, seconds=0.05)
+    waiting = engine.ask("waiting", Urgency.NEXT_EDIT, seconds=0.05)
+    await engine.at_it.wait()
+    await engine.ask("key", Urgency.KEYSTROKE, passes=10)
+    ends = await asyncio.gather(late, waiting, return_exceptions=True)
+    assert all(isinstance(end, TooLate) for end in ends)
+    assert engine.began == ["late", "key"]
+    assert await engine.ask("in time", Urgency.NEXT_EDIT, passes=10, seconds=0.05) == "in time"
 
 
 async def test_what_is_cancelled_after_an_interruption_does_not_come_back(engine: Engine) -> None:
@@ -268,6 +283,29 @@ async def test_an_engine_that_is_closed_answers_nobody(engine: Engine) -> None:
     late = engine.ask("late", Urgency.KEYSTROKE)
     ends = await asyncio.gather(running, waiting, late, return_exceptions=True)
     assert all(isinstance(end, Stopped | asyncio.CancelledError) for end in ends) and engine.began == ["running"]
+
+
+async def test_a_diff_that_is_interrupted_goes_on_with_what_is_left_of_its_time(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await loaded(models, choice(write_tiny_fim_model(tmp_path)))
+    filler, question = worker._filler, DiffQuestion("a.py", (Hunk(1, (), ("b\n",), ("c\n",)),), 3, (), ("b = 1\n",) * 9)
+    assert isinstance(filler, GapFiller)
+    whole, budgets, at_it = filler.continue_diff, list[float](), threading.Event()
+
+    def noted(question: DiffQuestion, *, stop: threading.Event, budget: float) -> tuple[LineChange, ...]:
+        budgets.append(budget)
+        at_it.set()
+        if len(budgets) == 1:
+            stop.wait()  # under way when the key comes
+        return whole(question, stop=stop, budget=budget)
+
+    monkeypatch.setattr(filler, "continue_diff", noted)
+    asked = asyncio.create_task(worker.continue_diff(question, time.monotonic() + 60.0))
+    await asyncio.to_thread(at_it.wait)
+    await worker.fill(GAP, document="a")
+    await asked
+    assert 60.0 >= budgets[0] > budgets[1] > 0.0 and len(budgets) == 2
 
 
 async def test_a_fill_goes_before_a_next_edits_question(models: Models, tiny: Path) -> None:

@@ -8,27 +8,20 @@ user's hunks, and as if nothing had been changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from lacuna.engine.diff_api import DiffQuestion, LineChange
-from lacuna.engine.families.gap.decoding.decode_loop import decode
-from lacuna.engine.families.gap.decoding.drafter import Drafter
-from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
-from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
-from lacuna.engine.families.gap.decoding.search import Beam, Search
-from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
-from lacuna.engine.families.gap.denoiser import MAX_CANVAS, GapDenoiser
+from lacuna.engine.families.gap.denoiser import GapDenoiser
+from lacuna.engine.families.gap.edits import unfinished_line
 from lacuna.engine.families.gap.edits.diff_prompt import DiffPrompt
-from lacuna.engine.families.gap.edits.diff_text import COMES, GOES, STAYS
-from lacuna.engine.families.gap.kv_context import TAIL_TOKENS, KvContext
+from lacuna.engine.families.gap.edits.diff_reader import DiffReader
+from lacuna.engine.families.gap.edits.diff_text import COMES, GOES
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.text.byte_bpe import Tokenizer
-from lacuna.engine.text.token_healing import Boundary
 
 CONTEXTS = 2
 SECONDS = 3.0  # for one window
@@ -36,7 +29,6 @@ PICKS = 3  # lines of a window that are changed, to see what comes of it
 LEAST_ODDS = -3.0  # nats, that a line of these changes
 RELATED = 2.0  # nats, added to the odds of a line that says what the last hunk touches
 MOST_LINES = 6  # that go, or come, at once
-GREEDY = Search(1, 1, best_first=False)
 
 
 @dataclass(frozen=True)
@@ -50,9 +42,8 @@ class Pick:
 
 class DiffContinuation:
     def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer) -> None:
-        self._denoiser, self._tokenizer = denoiser, tokenizer
-        self._made, self._unmade = denoiser.context(), denoiser.context()
-        self._signs = {sign: torch.tensor(tokenizer.spelling(sign.encode())) for sign in (STAYS, GOES, COMES)}
+        self._tokenizer = tokenizer
+        self._reader = DiffReader(denoiser, tokenizer)
 
     @torch.inference_mode()
     def changes(self, question: DiffQuestion, check: Callable[[], None], seconds: float) -> tuple[LineChange, ...]:
@@ -63,45 +54,49 @@ class DiffContinuation:
         if window is None or not window.lines:
             return ()
         with suppress(OutOfTime):
-            for pick in self._picks(window, trace):
-                change = self._change(window, pick, trace)
-                if change is not None and change not in found:
+            for change in self._changes(question, window, trace):
+                if change not in found:
                     found.append(change)
-                if found and found[-1].preference >= question.enough:
+                if found[-1].preference >= question.enough:
                     break
         return tuple(sorted(found, key=lambda change: -change.preference))
 
+    def _changes(self, question: DiffQuestion, window: DiffPrompt, trace: RequestTrace) -> Iterator[LineChange]:
+        if question.unfinished is not None:
+            yield from unfinished_line.finished(self._reader, self._tokenizer, question.unfinished, window, trace)
+            return
+        for pick in self._picks(window, trace):
+            change = self._change(window, pick, trace)
+            if change is not None:
+                yield change
+
     def _picks(self, window: DiffPrompt, trace: RequestTrace) -> list[Pick]:
         """The lines that are the most likely to change."""
-        context, draft = self._made, [token for line in window.lines for token in line]
-        context.prefill_prefix(window.made, trace.check)
-        starts = [sum(map(len, window.lines[:at])) for at in range(len(window.lines))]
-        trace.count()
-        rows = self._denoiser.log_probabilities_at(context, draft, starts)
-        context.keep_draft_kv(draft, range(context.tail, context.tail + len(draft)))
         picks = [
             Pick(line, sign, odds + RELATED * (line in window.related))
-            for line, row in enumerate(rows)
-            for sign, odds in self._by_sign(row).items()
+            for line, by_sign in enumerate(self._reader.odds_at(window.made, window.lines, trace))
+            for sign, odds in by_sign.items()
         ]
         return sorted((pick for pick in picks if pick.odds >= LEAST_ODDS), key=lambda pick: -pick.odds)[:PICKS]
 
-    def _by_sign(self, row: Tensor) -> dict[str, float]:
-        """The log-odds that a line of the diff begins with a sign, and not with a space."""
-        whole = {sign: float(row[ids].logsumexp(0)) for sign, ids in self._signs.items()}
-        return {sign: whole[sign] - whole[STAYS] for sign in (GOES, COMES)}
-
     def _change(self, window: DiffPrompt, pick: Pick, trace: RequestTrace) -> LineChange | None:
-        """What becomes of a line; None where it stays as it is, is only taken away, or no end of it was found."""
+        """What becomes of a line; None where it stays as it is, is only taken away, no end of it was found, or it gains
+        too little."""
         head = [*window.made, *(token for line in window.lines[: pick.line] for token in line)]
         end = pick.line + (self._going(head, window, pick.line, trace) if pick.sign == GOES else 0)
-        gone = window.text[pick.line : end]
-        ids = [*head, *(token for line in gone for token in self._tokenizer.encode(GOES + line))]
-        come = self._coming(ids, window.text[pick.line], at_least=pick.sign == COMES, trace=trace)
-        if not come or come == list(gone):
+        gone = [token for line in window.text[pick.line : end] for token in self._tokenizer.encode(GOES + line)]
+        if pick.sign == GOES and not _comes(self._reader.odds_behind([*head, *gone], trace)):
             return None
-        scored = self._scored(window, pick.line, end, come, trace)
-        return None if scored is None else LineChange(pick.line, end, tuple(come), *scored)
+        written = self._coming(window, head, gone, slice(pick.line, end), trace)
+        if written is None:
+            return None
+        come, changed, gain = written
+        if tuple(come) == window.text[pick.line : end] or gain < window.least_gain:
+            return None
+        same = [token for line in window.lines[pick.line : end] for token in line]
+        before = [*window.unmade, *head[len(window.made) :]]
+        unmade = self._reader.compared(self._reader.unmade, before, changed, same, window.behind(end), trace)
+        return LineChange(pick.line, end, tuple(come), gain, gain - unmade.gain) if unmade else None
 
     def _going(self, head: Sequence[int], window: DiffPrompt, first: int, trace: RequestTrace) -> int:
         """How many lines go from one on: those that follow it as long as that is the likeliest."""
@@ -109,65 +104,33 @@ class DiffContinuation:
         while end < min(first + MOST_LINES, len(window.text)):
             ids += self._tokenizer.encode(GOES + window.text[end])
             end += 1
-            odds = self._next_odds(ids, trace)
+            odds = self._reader.odds_behind(ids, trace)
             if odds[GOES] < max(odds[COMES], 0.0):
                 break
         return end - first
 
-    def _coming(self, ids: list[int], like: str, at_least: bool, trace: RequestTrace) -> list[str] | None:
-        """The lines that come, one after the other as long as another one is the likeliest; None where one does not
-        end, or comes again: a small base that has nothing to say repeats itself."""
-        come: list[str] = []
-        while len(come) < MOST_LINES:
-            odds = self._next_odds(ids, trace)
-            if odds[COMES] < max(odds[GOES], 0.0) and (come or not at_least):
-                break
-            line = self._line(like, trace)
+    def _coming(
+        self, window: DiffPrompt, head: list[int], gone: list[int], lines: slice, trace: RequestTrace
+    ) -> tuple[list[str], list[int], float] | None:
+        """The lines that come in the place of others, one after the other as long as another one is the likeliest; the
+        whole change in tokens, and its gain. None where one does not end, where one comes again (a small base that has
+        nothing to say repeats itself), and where they are too long to be scored."""
+        come, changed = list[str](), gone
+        same = [token for line in window.lines[lines] for token in line]
+        while True:
+            line = self._reader.line([*head, *changed], window.text[lines.start], trace)
             if line is None or line in come:
                 return None
             come.append(line)
-            ids = [*ids, *self._tokenizer.encode(COMES + line)]
-        return come
+            changed = [*changed, *self._tokenizer.encode(COMES + line)]
+            # One pass scores the change, and says whether another line comes.
+            made = self._reader.compared(self._reader.made, head, changed, same, window.behind(lines.stop), trace)
+            if made is None:
+                return None
+            if len(come) == MOST_LINES or not _comes(made.odds):
+                return come, changed, made.gain
 
-    def _next_odds(self, ids: Sequence[int], trace: RequestTrace) -> dict[str, float]:
-        self._made.prefill_prefix(ids, trace.check)
-        return self._by_sign(self._made.next_log_probabilities[0])
 
-    def _line(self, like: str, trace: RequestTrace) -> str | None:
-        """A line that comes behind what was read last, with another one as a draft."""
-        context, end = self._made, self._denoiser.config.end_of_hole_token_id
-        first = Hypothesis(MAX_CANVAS, Boundary("", "", COMES.encode(), False), self._tokenizer, 1, end)
-        lookup = PromptLookup([context.ids, [*context.ids[-3:], *self._tokenizer.encode(COMES + like)]])
-        drafter = Drafter(context.ids, lookup, end, self._denoiser.can_propose)
-        fill = decode(self._denoiser, context, Beam(first, [end], GREEDY), drafter, trace.count, trace.step)[0]
-        return fill.spelled[1:].decode("utf-8", "ignore") + "\n" if fill.ended else None
-
-    def _scored(
-        self, window: DiffPrompt, first: int, end: int, come: Sequence[str], trace: RequestTrace
-    ) -> tuple[float, float] | None:
-        """Log-odds of a change against the lines as they are, and how much of that the user's hunks have made; None
-        where it gains too little, or is too long to be scored."""
-        encode, behind = self._tokenizer.encode, window.behind(end)
-        gone = [token for line in window.text[first:end] for token in encode(GOES + line)]
-        changed = [*gone, *(token for line in come for token in encode(COMES + line)), *behind]
-        same = [*(token for line in window.lines[first:end] for token in line), *behind]
-        if len(changed) + len(same) > TAIL_TOKENS:
-            return None
-        before = [token for line in window.lines[:first] for token in line]
-        gain = self._gain(self._made, [*window.made, *before], changed, same, trace)
-        if gain < window.least_gain:
-            return None
-        return gain, gain - self._gain(self._unmade, [*window.unmade, *before], changed, same, trace)
-
-    def _gain(
-        self, context: KvContext, head: Sequence[int], changed: list[int], same: list[int], trace: RequestTrace
-    ) -> float:
-        """Log-odds of one continuation against another."""
-        context.prefill_prefix(head, trace.check)
-        trace.count()
-        found = self._denoiser.score(context, DraftTree([changed[:-1], same[:-1]]))
-        likely, now = (
-            sum(float(row[token]) for row, token in zip(rows, ids, strict=True))
-            for rows, ids in zip(found, (changed, same), strict=True)
-        )
-        return likely - now
+def _comes(odds: Mapping[str, float]) -> bool:
+    """Whether the likeliest is that another line comes."""
+    return odds[COMES] >= max(odds[GOES], 0.0)

@@ -38,7 +38,8 @@ class DiffPrompt:
             lines.append(ids)
         is_whole = len(lines) == len(question.lines)
         behind = "@@ " if is_whole else STAYS + question.lines[len(lines)]
-        for hunks in (question.hunks[first:] for first in range(len(question.hunks))):
+        told = len(question.hunks) + (question.unfinished is not None)  # which is a hunk of its own
+        for hunks in (question.hunks[first:] for first in range(told)):
             some = replace(question, hunks=hunks, lines=question.lines[: len(lines)])
             made, unmade = (
                 [token for line in text for token in encode(line)]

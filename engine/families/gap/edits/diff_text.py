@@ -10,7 +10,10 @@ STAYS, GOES, COMES = " ", "-", "+"  # how a line of a hunk begins
 def made(question: DiffQuestion) -> list[str]:
     """All that stands before the lines of a question, with the hunks as the user made them."""
     hunks = [line for hunk in question.hunks for line in _made(hunk)]
-    return [*_head(question.path), *hunks, *_opened(question)]
+    if question.unfinished is None:
+        return [*_head(question.path), *hunks, *_opened(question)]
+    removed = question.unfinished.removed
+    return [*_head(question.path), *hunks, *_opened(question, 1 - len(removed)), *_with(GOES, removed)]
 
 
 def unmade(question: DiffQuestion) -> list[str]:
@@ -34,10 +37,11 @@ def _unmade(hunk: Hunk) -> list[str]:
     return [_range(hunk.line, len(lines), len(lines)), *lines]
 
 
-def _opened(question: DiffQuestion) -> list[str]:
-    """The head of the last hunk, up to the first line that is asked for."""
+def _opened(question: DiffQuestion, more: int = 0) -> list[str]:
+    """The head of the last hunk, which brings so many lines more than it takes away, and what stands above in it."""
     count = len(question.above) + len(question.lines)
-    return [_range(question.line, count, count), *_with(STAYS, question.above)]
+    file = _head(question.elsewhere) if question.elsewhere else []
+    return [*file, _range(question.line, count - more, count), *_with(STAYS, question.above)]
 
 
 def _with(sign: str, lines: tuple[str, ...]) -> list[str]:

@@ -46,13 +46,12 @@ class FimPatcher:
         return in_time(partial(self._revisions, patch), RequestTrace(check, on_frame, seconds))
 
     def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
-        """Drafts are scored first: where one is preferred by enough, nothing is written. Raises OutOfTime where not
-        even they were scored."""
+        """Raises OutOfTime where not even the candidates were scored."""
         candidates, holes = patch.candidates[:CANDIDATES], tuple(hole.text for hole in patch.holes)
         tried = list(dict.fromkeys([holes, *candidates]))
         scores, old_scores = self._both_scores(patch, tried, trace)
         found = ranked(tried, scores, old_scores, candidates)
-        if any(revision.gain + revision.lift >= patch.enough for revision in found):
+        if patch.candidates_only:
             return found
         try:
             written = [texts for texts in self._written(patch, holes, trace) if texts not in tried]

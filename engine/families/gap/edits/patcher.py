@@ -60,7 +60,8 @@ class Patcher:
         holes = tuple(hole.text for hole in patch.holes)
         trace.seconds = DENOISING * seconds
         with trace.stage("denoise"):
-            hypotheses = self._hypotheses(holes, self._segments(kept, texts, holes), patch.length_slack)
+            segments = self._segments(kept, texts, holes)
+            hypotheses = [] if patch.candidates_only else self._hypotheses(holes, segments, patch.length_slack)
             with suppress(OutOfTime):
                 self._denoise(hypotheses, trace)
         trace.seconds = seconds

@@ -29,6 +29,7 @@ STEPS = st.lists(
         st.tuples(st.just("stop"), TEXTS),  # seen before the first chunk
         st.tuples(st.just("stop between chunks"), TEXTS),
         st.tuples(st.just("draft"), TEXTS),  # verified, and then accepted as far as the next text has it
+        st.tuples(st.just("draft with states"), TEXTS),  # the same, and nothing of it is computed again
         st.tuples(st.just("copy"), st.integers(1, 12)),  # on with another context, which takes over so many tokens
     ),
     min_size=1,
@@ -77,6 +78,8 @@ def test_after_any_sequence_a_cached_context_equals_a_fresh_one(steps: list[tupl
             _stopped(context, [*tokens, *[2] * 2 * CHUNK], 1)
         elif step == "draft":
             text = _accepted(context, text, tokens)
+        elif step == "draft with states":
+            text = _kept(context, text, tokens)
         else:
             source, context = context, denoiser().context()
             context.copy_from(source, min(count, len(source.ids)))
@@ -104,6 +107,13 @@ def _accepted(context: KvContext, text: list[int], draft: list[int]) -> list[int
     return [*text, *draft[: (len(draft) + 1) // 2], 4]
 
 
+def _kept(context: KvContext, text: list[int], draft: list[int]) -> list[int]:
+    """The text with the first half of a draft that was verified with its states."""
+    prefill(context, text)
+    denoiser().score(context, DraftTree([draft, [3, 3]]), keep=True)
+    return [*text, *draft[: (len(draft) + 1) // 2]]
+
+
 def _check(context: KvContext, text: list[int]) -> None:
     fresh = denoiser().context()
     prefill(fresh, text)
@@ -119,8 +129,21 @@ def test_what_is_cached_is_not_computed_again() -> None:
         context = denoiser().context()
         assert context.prefill_prefix([1, 2, 3], lambda: None) == 4  # the sink too
         assert context.prefill_prefix([1, 2, 3, 4, 5], lambda: None) == 2
-        assert context.prefill_prefix([1, 2], lambda: None) == 1, "for its logits"
+        assert context.prefill_prefix([1, 2], lambda: None) == 0, "its logits are known, too"
         assert context.cached([1, 2, 9]) == 3
         with pytest.raises(Stopped):
             prefill(context, [4] * (2 * CHUNK), chunks=1)
         assert len(context.ids) == CHUNK + 1
+
+
+@torch.inference_mode()
+def test_a_draft_that_is_kept_with_its_states_is_read_once() -> None:
+    context, fresh = denoiser().context(), denoiser().context()
+    prefill(context, [1, 2])
+    denoiser().score(context, DraftTree([[3, 4, 1], [3, 3]]), keep=True)
+    assert context.prefill_prefix([1, 2, 3, 4], lambda: None) == 0
+    prefill(fresh, [1, 2, 3, 4])
+    torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-4, rtol=0)
+    context.prefill_prefix([1, 2, 3], lambda: None)
+    denoiser().log_probabilities_at(context, [2, 2, 4], [0, 2])
+    assert context.prefill_prefix([1, 2, 3, 2, 2, 4, 1], lambda: None) == 1

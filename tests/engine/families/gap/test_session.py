@@ -123,7 +123,7 @@ def test_a_prefix_that_was_shortened_and_stopped_is_read_to_its_end_again() -> N
     context, fresh = embedded().denoiser.context(), embedded().denoiser.context()
     context.prefill_prefix([100, 200, 300], lambda: None)
     with pytest.raises(Stopped):
-        context.prefill_prefix([100, 200], stop)
+        context.prefill_prefix([100, 200, 400], stop)
     for each in (context, fresh):
         each.prefill_prefix([100], lambda: None)
     torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-3, rtol=0)

@@ -48,14 +48,14 @@ class Edited:
         self.version = Version(URI, text, "python", self.recent[0], tuple((e.start, e.end) for e in self.recent))
 
     def windows(self) -> list[DiffWindow]:
-        return list(diff_windows("registry.py", self.text, self.recent, self.change))
+        return list(diff_windows("registry.py", self.version, self.recent, self.change))
 
     def offered(self, start: int, end: int, *lines: str) -> tuple[Quiet | None, str]:
         """What speaks against a change of the first window's lines, and the text with it."""
         window, change = self.windows()[0], LineChange(start, end, lines, 9.0, 9.0)
-        one = found(self.version, window, change)
+        one = found(window, change)
         text = self.text[: one.start] + one.text + self.text[one.end :]
-        return speaks_against(self.version, self.change, window, change), text
+        return speaks_against("python", self.change, window, change), text
 
 
 LIST_TO_DICT = Edited(REGISTRY, ("self.handlers = []", "self.handlers = {}"))
@@ -143,20 +143,20 @@ def test_what_is_offered_replaces_lines() -> None:
 def test_lines_at_both_ends_that_stay_are_no_part_of_the_offer() -> None:
     window = LIST_TO_DICT.windows()[0]
     both = ("    def register(self, name, handler):\n", "        self.handlers[name] = handler\n")
-    one = found(LIST_TO_DICT.version, window, LineChange(1, 3, both, 9.0, 9.0))
+    one = found(window, LineChange(1, 3, both, 9.0, 9.0))
     assert one.text == both[1]
     assert LIST_TO_DICT.text[one.start : one.end] == "        self.handlers.append((name, handler))\n"
 
 
 def test_lines_that_come_before_another_one_are_told_from_it() -> None:
     window = LIST_TO_DICT.windows()[0]
-    one = found(LIST_TO_DICT.version, window, LineChange(4, 4, ("    @property\n",), 9.0, 9.0))
+    one = found(window, LineChange(4, 4, ("    @property\n",), 9.0, 9.0))
     assert (one.start, one.text) == (one.end, "    @property\n")
     assert (one.line, one.new_line) == ("    def names(self):", "    @property\n    def names(self):")
 
 
 def test_a_line_before_a_blank_one_is_told_from_the_next_that_is_not() -> None:
-    one = found(LIST_TO_DICT.version, LIST_TO_DICT.windows()[0], LineChange(3, 3, ("        return self\n",), 9.0, 9.0))
+    one = found(LIST_TO_DICT.windows()[0], LineChange(3, 3, ("        return self\n",), 9.0, 9.0))
     assert one.line == "\n    def names(self):"
     assert one.new_line == "        return self\n\n    def names(self):"
 
@@ -193,7 +193,7 @@ def test_a_document_without_a_last_line_end_gets_none() -> None:
     against, text = edited.offered(5, 6, "        return list(self.handlers)\n")
     assert against is None
     assert text.endswith("return list(self.handlers)")
-    one = found(edited.version, edited.windows()[0], LineChange(5, 6, ("        return 1\n",), 9.0, 9.0))
+    one = found(edited.windows()[0], LineChange(5, 6, ("        return 1\n",), 9.0, 9.0))
     assert one.end == len(edited.text), "inside the document"
 
 

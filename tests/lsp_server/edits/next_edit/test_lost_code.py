@@ -62,17 +62,21 @@ def test_what_was_typed_lately_does_not_go() -> None:
 class Sure:
     """An engine that is sure that all of each hole should go."""
 
-    async def surprises(self, passage: Passage) -> tuple[Surprise, ...]:
+    def __init__(self, is_in_fim_layout: bool) -> None:
+        self.is_in_fim_layout = is_in_fim_layout
+
+    async def surprises(self, passage: Passage, deadline: float) -> tuple[Surprise, ...]:
         return (Surprise(0, len(passage.text), 9.0, -9.0),)
 
-    async def patch(self, patch: Patch) -> Patched:
+    async def patch(self, patch: Patch, deadline: float) -> Patched:
         return Patched((Revision(("",) * len(patch.holes), 50.0, 50.0, True),), 1, 1)
 
 
-def test_search_says_why_it_offers_nothing() -> None:
+@pytest.mark.parametrize("is_in_fim_layout", [True, False])
+def test_search_says_why_it_offers_nothing(is_in_fim_layout: bool) -> None:
     before = CALLBACK.replace("load(url)", "load(url, done)")
     edit = difference(before, CALLBACK)
     assert edit is not None
     version = Version("file:///a.js", CALLBACK, "javascript", edit)
-    search = Search(Sure(), lambda uri, line, new: False)  # type: ignore[arg-type]
+    search = Search(Sure(is_in_fim_layout), lambda uri, line, new: False)  # type: ignore[arg-type]
     assert asyncio.run(search.next(version, 0)) is Quiet.LOSES_CODE

@@ -240,7 +240,7 @@ async def test_the_setting_and_the_status() -> None:
 
 def offers_with_one() -> Offers:
     offers = Offers()
-    offers.make("a.py", 1, Replacement("new", Place(0, 0), Place(0, 3)), "old", "new")
+    offers.make("a.py", "a.py", 1, Replacement("new", Place(0, 0), Place(0, 3)), "old", "new")
     return offers
 
 

@@ -12,7 +12,7 @@ from tiny_model import write_tiny_fim_model
 
 from lacuna.engine.api import Stopped
 from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, Hunk
+from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, Hunk, Unfinished
 from lacuna.engine.families.gap import loading
 from lacuna.engine.families.gap.edits import diff_text
 from lacuna.engine.families.gap.edits.diff_prompt import HEAD_TOKENS, MOST_TOKENS, DiffPrompt
@@ -38,6 +38,49 @@ def test_the_question_is_a_unified_diff() -> None:
         "@@ -7,6 +7,6 @@\n \n"
     )
     assert "".join(diff_text.unmade(QUESTION)) == made.replace("-b = 2\n+c", " c")
+
+
+def test_a_window_of_another_document_stands_under_its_path() -> None:
+    question = replace(QUESTION, elsewhere="b/c.py")
+    for text in (diff_text.made(question), diff_text.unmade(question)):
+        assert text[-5:] == [
+            "diff --git a/b/c.py b/b/c.py\n", "--- a/b/c.py\n", "+++ b/b/c.py\n", "@@ -7,6 +7,6 @@\n", " \n"
+        ]  # fmt: skip
+        assert text[0] == "diff --git a/a.py b/a.py\n"
+
+
+UNFINISHED = replace(
+    QUESTION, lines=("    f(print(b)\n", "y = 1\n"), related=(), unfinished=Unfinished("    f(pri", ("    print(b)\n",))
+)
+
+
+def test_a_line_that_is_still_written_comes_in_the_place_of_what_stood_there() -> None:
+    made, unmade = ("".join(text) for text in (diff_text.made(UNFINISHED), diff_text.unmade(UNFINISHED)))
+    assert made.endswith("@@ -7,3 +7,3 @@\n \n-    print(b)\n")
+    assert unmade.endswith(" c = 2\n@@ -7,3 +7,3 @@\n \n")
+    new = replace(UNFINISHED, unfinished=Unfinished("    f(", ()))
+    assert "".join(diff_text.made(new)).endswith("@@ -7,2 +7,3 @@\n \n"), "a new line"
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("typed", ["    f(pri", "    f(", "    f(print(", ""])
+@pytest.mark.parametrize("hunks", [(HUNK,), ()])
+def test_a_line_that_is_still_written_goes_on_as_it_was_typed(
+    filler: GapFiller, typed: str, hunks: tuple[Hunk, ...]
+) -> None:
+    question = replace(UNFINISHED, hunks=hunks, unfinished=Unfinished(typed, ("    print(b)\n",)))
+    found = filler.continue_diff(question, budget=60.0)
+    assert len(found) == 1, "a random model writes something, and that line alone is asked for"
+    [line] = found[0].lines
+    assert (found[0].start, found[0].end) == (0, 1)
+    assert line.startswith(typed) and line.count("\n") == 1 and line != question.lines[0]
+    gains = []
+    for head, sign in ((diff_text.made(question), "+"), (diff_text.unmade(question), " ")):
+        scores = (log_probability(filler, head, [f"{sign}{text}", " y = 1\n"]) for text in (line, question.lines[0]))
+        gains.append(next(scores) - next(scores))
+    assert found[0].gain == pytest.approx(gains[0], abs=2e-3)
+    assert found[0].lift == pytest.approx(gains[0] - gains[1], abs=2e-3)
+    assert filler.continue_diff(replace(question, least_gain=found[0].gain + 1.0), budget=60.0) == ()
 
 
 def log_probability(filler: GapFiller, before: list[str], lines: list[str]) -> float:

@@ -41,14 +41,6 @@ def test_revisions_are_ranked_against_the_text_as_it_is(filled: Filler) -> None:
     assert len({round(revision.score - revision.gain, 3) for revision in revisions}) == 1
 
 
-def test_where_a_candidate_is_enough_nothing_is_written(filled: Filler) -> None:
-    all_of_them, enough = filled.patch(PATCH), filled.patch(replace(PATCH, enough=-1000.0))
-    (candidate,) = [revision for revision in all_of_them.revisions if revision.from_candidate]
-    assert [revision.texts for revision in enough.revisions] == [("x", "y")]
-    assert enough.revisions[0].gain == pytest.approx(candidate.gain, abs=1e-3)
-    assert enough.steps == 0 < all_of_them.steps
-
-
 @torch.inference_mode()
 def test_a_score_is_the_decoders_own_of_the_stretch_and_its_end(directory: Path) -> None:
     """Read anew, token by token, in a context without drafts."""
