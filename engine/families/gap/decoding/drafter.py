@@ -36,18 +36,21 @@ class Drafts:
 class Drafter:
     """Drafts for the hypotheses of one hole."""
 
-    def __init__(self, before: Sequence[int], lookup: PromptLookup, end: int, can_propose: bool = True) -> None:
+    def __init__(
+        self, before: Sequence[int], lookup: PromptLookup, end: int, can_propose: bool = True, most: int = TOKENS
+    ) -> None:
         """`before` are the tokens left of the hole; `end` is the end-of-hole token, which is never verified: nothing
-        follows it. `can_propose`: the model was trained to predict masked positions."""
+        follows it. `can_propose`: the model was trained to predict masked positions. `most`: tokens of a hypothesis'
+        drafts."""
         self._before, self._lookup, self._end = list(before[-LONGEST:]), lookup, end
-        self._can_propose = can_propose
+        self._can_propose, self._most = can_propose, most
 
     def draft(self, hypothesis: Hypothesis) -> Drafts:
         """The likeliest nodes, best first, as many as are likely enough."""
         log_probs = dict[Node, float]()  # of the nodes of the tree
         ends = dict[Node, float]()  # probability that the fill is this node and no more
         waiting = [(-0.0, hypothesis.node)]  # a heap of (-log probability, node)
-        while waiting and len(log_probs) <= TOKENS:
+        while waiting and len(log_probs) <= self._most:
             negated, node = heappop(waiting)
             log_probs[node] = -negated
             children = {token: log_probs[node] + score for token, score in self._next(hypothesis, node).items()}

@@ -76,3 +76,13 @@ def test_decided_tokens_are_where_drafts_begin() -> None:
     made = hypothesis({A: 0.9}, {B: 0.9}, {C: 0.9})
     made.accept(0, A, 0.0, 0.0)
     assert drafts(made).nodes == [(A,), (A, B), (A, B, C)]
+
+
+def test_a_copy_that_is_likelier_is_drafted_further_up_to_so_many_tokens() -> None:
+    line = [(A, B, C, D)[at // 6] if at % 2 else 100 + at for at in range(24)]
+    source = [[9, *line]]
+    usual = Drafter((9,), PromptLookup(source), END).draft(hypothesis(length=30))
+    sure = dict.fromkeys((4, 3, 2, 1), 0.95)
+    longer = Drafter((9,), PromptLookup(source, sure), END, most=20).draft(hypothesis(length=30))
+    assert len(usual.nodes) < len(longer.nodes) == 21, "what is decided, and 20 tokens"
+    assert longer.nodes[-1] == tuple(line[:20])
