@@ -193,6 +193,8 @@ def _finish(
         for name in (lora.CONFIG, lora.FILE):
             shutil.copyfile(adapter / name, work / ADAPTER / name)
     claimed = dict(source.config) | {"quantization_config": source.recipe.config()}
+    if options.text_only and "vision_config" in claimed:
+        claimed["vision_config"] = None  # or vLLM 0.32.0 makes a vision tower of whatever its memory held
     write_json(work / "config.json", claimed)
     try:
         planned(work, claimed)
