@@ -128,9 +128,9 @@ def takes_adapter(model: str, adapter_name: str) -> bool:
 
 
 def own_adapter(model: str) -> Path | None:
-    """The directory of the adapter that a model of this name, or in this directory, has; None where it has none. Raises
-    ModelMissing and LoadError."""
-    if _model_type(model_store.find(model)) == DIFFUSION_GEMMA:
+    """The directory of the adapter that a model of this name, or in this directory, has; None where it has none, as
+    whatever is not of the gap family. Raises ModelMissing and LoadError."""
+    if _said(model_store.find(model)) not in GAP:
         return None
     from lacuna.engine.families.gap import loading, lora
 
@@ -148,8 +148,17 @@ def adapter_in_words(model: str, adapter_name: str = "") -> str | None:
     return None if directory is None else lora.in_words(directory)
 
 
+def is_known(directory: Path) -> bool:
+    """Whether a model directory is of a family that `load` knows. Raises LoadError for a config.json that is none."""
+    return _said(directory) in (*GAP, DIFFUSION_GEMMA)
+
+
+def _said(directory: Path) -> object:
+    return config_file.read(directory / "config.json").values.get("model_type")
+
+
 def _model_type(directory: Path) -> str:
-    found = config_file.read(directory / "config.json").values.get("model_type")
+    found = _said(directory)
     if found not in (*GAP, DIFFUSION_GEMMA):
         raise LoadError(
             f"config.json: model_type {str(found)[:60]!r} is not supported here, only {', '.join(GAP)} and "
