@@ -17,11 +17,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lacuna.engine.device import memory
+
 logger = logging.getLogger(__name__)
 
 WARM_UPS = 3  # before a capture, as torch asks
 MOST = 64  # graphs that are kept
 TOLERANCE = 2.0**-5  # of the largest number, as of kernels: some roundings to bfloat16
+AS_GRAPHS, BY_KERNEL = "as CUDA graphs", "kernel by kernel"
+FULL = "memory ran out while a pass was captured"
 
 Run = Callable[[], Tensor]
 Capture = Callable[[Run], Run]  # of a run, what runs it again
@@ -35,7 +39,10 @@ class _Captured:
 
 
 class Graphs:
-    """The passes of one model by shape; of many shapes those that were used last."""
+    """The passes of one model by shape; of many shapes those that were used last.
+
+    Where memory runs out for a capture, there are no more of them: what has no graph is run without one.
+    """
 
     def __init__(self, device: str, capture: Capture, most: int = MOST) -> None:
         """`capture` is a `CudaCapture`; `as_it_is` computes the same without a graph, on any device."""
@@ -43,28 +50,47 @@ class Graphs:
         self._capture = capture
         self._most = most
         self._kept: OrderedDict[Hashable, _Captured] = OrderedDict()
+        self.full = ""  # why nothing more is captured, in words
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    @property
+    def launches(self) -> str:
+        """How these passes are launched, in words."""
+        return f"{AS_GRAPHS}, {len(self)} of them; others {BY_KERNEL}: {self.full}" if self.full else AS_GRAPHS
 
     @torch.inference_mode()
     def run(self, name: Hashable, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
         """What `function` computes of the inputs, which may be on the host. `name` stands for the function and all it
         refers to. The answer is the caller's own.
 
-        Captures it first where inputs of these shapes are new. Raises what that raises: torch.cuda.OutOfMemoryError,
-        say, after which nothing is kept of it.
+        Captures it first where inputs of these shapes are new. Raises what that raises, but where memory runs out for
+        it, and what the function itself raises: torch.cuda.OutOfMemoryError, say.
         """
         key = (name, *((tensor.shape, tensor.dtype) for tensor in inputs))
+        if key not in self._kept and not self.full:
+            self._add(key, function, inputs)
         if key not in self._kept:
-            self._kept[key] = self._captured(function, inputs)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            return function(*(tensor.to(self._device) for tensor in inputs))
         self._kept.move_to_end(key)
         found = self._kept[key]
         for held, tensor in zip(found.held, inputs, strict=True):
             held.copy_(tensor)
         return found.run().clone()
+
+    def _add(self, key: Hashable, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> None:
+        try:
+            self._kept[key] = self._captured(function, inputs)
+        except (RuntimeError, MemoryError) as error:
+            if not _says_out_of_memory(error):
+                raise
+            self.full = FULL
+        if self.full:  # said here, as the error has held what the half-made graph took until now
+            memory.give_back()
+            logger.warning("no more CUDA graphs, there are %d: %s", len(self), self.full)
+        elif len(self._kept) > self._most:
+            self._kept.popitem(last=False)
 
     def _captured(self, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> _Captured:
         held = [tensor.to(self._device, copy=True) for tensor in inputs]
@@ -73,12 +99,15 @@ class Graphs:
 
 def fault(graphs: Graphs, name: Hashable, function: Callable[..., Tensor], samples: Sequence[Sequence[Tensor]]) -> str:
     """What speaks against captured passes, by some random inputs of one shape: an error of the capture, or a replay
-    that differs from the function itself. "" where nothing does. Raises torch.cuda.OutOfMemoryError."""
+    that differs from the function itself, or no room for a graph. "" where nothing does. Raises
+    torch.cuda.OutOfMemoryError where there is no room for the function itself."""
     try:
         for inputs in samples:
             found = graphs.run(name, function, inputs)
             if not _is_close(found, function(*(tensor.to(found.device) for tensor in inputs))):
                 return "a replay differs from the pass itself"
+            if graphs.full:
+                return graphs.full
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
@@ -97,9 +126,14 @@ def told(why_not: str) -> str:
     """How passes are launched, in words, by what speaks against graphs; logged."""
     if why_not:
         logger.warning("without CUDA graphs: %s", why_not)
-        return f"kernel by kernel: {why_not}"
+        return f"{BY_KERNEL}: {why_not}"
     logger.info("with CUDA graphs")
-    return "as CUDA graphs"
+    return AS_GRAPHS
+
+
+def _says_out_of_memory(error: BaseException) -> bool:
+    """Also of one that came of it: a capture may fail to end, where memory ran out in it."""
+    return memory.is_out(error) or (error.__context__ is not None and _says_out_of_memory(error.__context__))
 
 
 def as_it_is(run: Run) -> Run:

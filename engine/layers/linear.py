@@ -38,7 +38,9 @@ class Unfused:
     """The ways on from a product that no kernel goes along with."""
 
     shape: tuple[int, ...]
-    rows = 1  # no padding: nothing is compiled per row count
+    # No padding. Where oneDNN multiplies with decoded matrices, or a LoRA's factors, it compiles for a new count of
+    # rows too: 5 ms of a pass, of 800 and more that decoding takes. Rows of torch's int4 product cost more.
+    rows = 1
 
     def __call__(self, x: Tensor) -> Tensor:
         raise NotImplementedError

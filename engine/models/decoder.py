@@ -128,7 +128,7 @@ class Decoder:
         self._embed_tokens = embed_tokens
         self._norm = norm
         self._lm_head = lm_head
-        self.launches = ""  # how passes are launched, in words
+        self._launches = ""
         self.kernels: DecoderKernels | None = None
         if availability.are_available(self.device):
             from lacuna.engine.models import decoder_kernels
@@ -136,12 +136,18 @@ class Decoder:
             if decoder_kernels.fit(config, self.dtype):
                 self.kernels = decoder_kernels.DecoderKernels(config, self.rope, norm)
 
+    @property
+    def launches(self) -> str:
+        """How passes are launched on a GPU, in words."""
+        graphs = None if self.kernels is None else self.kernels.graphs
+        return self._launches if graphs is None else graphs.launches
+
     def capture(self, cache: KvCache) -> None:
         """On an NVIDIA GPU has passes launched as CUDA graphs, where nothing speaks against that; says it otherwise.
-        `cache` is nobody's. Raises torch.cuda.OutOfMemoryError."""
+        `cache` is nobody's. Raises torch.cuda.OutOfMemoryError where there is no room for a pass itself."""
         if self.device == "cuda":
             why_not = "there are no kernels" if self.kernels is None else self.kernels.capture(self.layers, cache)
-            self.launches = cuda_graphs.told(why_not)
+            self._launches = cuda_graphs.told(why_not)
 
     def warm_ups(self, layers: Sequence[Layer]) -> list[Callable[[], None]]:
         """Passes through these layers, one of each shape that is captured, with the head behind them."""

@@ -74,7 +74,7 @@ class DecoderKernels:
     @torch.inference_mode()
     def fault(self, graphs: Graphs, layers: Sequence[Layer], cache: KvCache) -> str:
         """What speaks against passes as graphs, found out with random rows in a cache that is nobody's; "" where
-        nothing does. Raises torch.cuda.OutOfMemoryError."""
+        nothing does. Raises torch.cuda.OutOfMemoryError where there is no room for a pass itself."""
         numbers, device, rows = torch.Generator().manual_seed(0), self._norm.device, ROWS[0]
         samples = []
         for start in (0, 9):

@@ -11,7 +11,7 @@ from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import INT8, Runtime
 from lacuna.engine.families.diffusion_gemma import memory as diffusion_gemma
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
-from lacuna.engine.families.gap import loading
+from lacuna.engine.families.gap import loading, lora
 from lacuna.engine.families.gap import memory as gap
 from lacuna.engine.layers.dialects.names import Place, Shape
 from lacuna.engine.layers.dialects.translate import Plan
@@ -46,17 +46,18 @@ class Form:
         return f"{self.name}: {self.weights / 1e9:.2f} GB of weights, {room}"
 
 
-def forms(model: str, runtime: Runtime, available: int) -> tuple[Form, ...]:
+def forms(model: str, runtime: Runtime, available: int, adapter_name: str = "") -> tuple[Form, ...]:
     """All forms of a model, the largest weights first, on a device with so many bytes available.
 
-    `model` is one by name or directory; of its files config.json is read. Raises ModelMissing and LoadError.
+    `model` is one by name or directory, with its own adapter where none is named; of its files config.json is read, and
+    the adapter's. Raises ModelMissing and LoadError, and ValueError for an adapter that is not there.
     """
     directory = model_store.find(model)
     fields = config_file.read(directory / "config.json").values
     if fields.get("model_type") == DIFFUSION_GEMMA:
         found = _of_diffusion_gemma(DiffusionGemmaConfig.from_hf(fields), runtime, available)
     else:
-        found = _of_decoder(model, directory, runtime, available)
+        found = _of_decoder(model, directory, runtime, available, adapter_name)
     return tuple(sorted(found, key=lambda form: -form.weights))
 
 
@@ -95,8 +96,9 @@ def _of_diffusion_gemma(config: DiffusionGemmaConfig, runtime: Runtime, availabl
     return found
 
 
-def _of_decoder(model: str, directory: Path, runtime: Runtime, available: int) -> list[Form]:
-    config, adapter_at = loading.read_config(directory), loading.adapter_directory(model)
+def _of_decoder(model: str, directory: Path, runtime: Runtime, available: int, adapter_name: str) -> list[Form]:
+    config = loading.read_config(directory)
+    adapter_at = lora.trained(adapter_name) if adapter_name else loading.adapter_directory(model)
     shapes = {name: shape for name, shape in config.shapes().items() if name not in loading.TOKENS}
     floats, packed = (gap.beside(config, runtime, adapter_at, is_packed=flag) for flag in (False, True))
     if gap.is_int8(runtime, adapter_at):

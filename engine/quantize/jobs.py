@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from lacuna.engine.quantize.recipe import FP8, INT4, NVFP4, Recipe
 from lacuna.engine.store.safetensors_stream import Layout, size
 
 SHARD_BYTES = 4_000_000_000
+_PART = re.compile(r"(layers\.\d+\.(?:experts|self_attn|mlp))\.")
 WHOLE = {INT4: GROUP, NVFP4: BLOCK, FP8: 1}  # weights of one row that share a scale
 
 
@@ -27,6 +29,7 @@ class Job:
     kind: str  # INT4, NVFP4, FP8, or "" for a copy
     shape: tuple[int, ...]
     dtype: torch.dtype
+    part: str = ""  # of a layer, that what it loses counts for: "layers.3.mlp"
     expert: int | None = None
     first_row: int = 0  # of that expert
 
@@ -74,9 +77,9 @@ def jobs(headers: Mapping[str, Header], plan: Plan, recipe: Recipe, text_only: b
         if place is None or not kind:
             found.append(Job(name, name, "", header.shape, dtype))
         elif place.expert is not None or len(header.shape) == 2:
-            found.append(Job(name, name.removesuffix(".weight"), kind, header.shape, dtype))
+            found.append(Job(name, name.removesuffix(".weight"), kind, header.shape, dtype, _part(place.weight)))
         else:
-            found += _of_bank(name, kind, header.shape, dtype)
+            found += _of_bank(name, kind, header.shape, dtype, _part(place.weight))
         if kind and header.shape[-1] % WHOLE[kind]:
             raise Unquantizable(
                 f"{name} has rows of {header.shape[-1]:,} weights, no whole groups of {WHOLE[kind]}: choose fp8"
@@ -97,7 +100,13 @@ def shards(all_jobs: Iterable[Job], most: int = SHARD_BYTES) -> list[Sequence[Jo
     return list(found)
 
 
-def _of_bank(name: str, kind: str, shape: tuple[int, ...], dtype: torch.dtype) -> list[Job]:
+def _part(weight: str) -> str:
+    found = _PART.search(weight)
+    assert found is not None, f"{weight} is in no layer"
+    return found[1]
+
+
+def _of_bank(name: str, kind: str, shape: tuple[int, ...], dtype: torch.dtype, part_of_layer: str) -> list[Job]:
     """One job for each expert's gate, up or down."""
     bank = name.removesuffix(".weight")
     parts = ("gate_proj", "up_proj") if bank.endswith("gate_up_proj") else ("down_proj",)
@@ -109,6 +118,7 @@ def _of_bank(name: str, kind: str, shape: tuple[int, ...], dtype: torch.dtype) -
             kind,
             (rows, shape[2]),
             dtype,
+            part_of_layer,
             expert,
             at * rows,
         )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lacuna.engine.quantize import masked
+
 INT4, NVFP4, FP8 = "int4", "nvfp4", "fp8"
 EXPERTS_ALONE = "int4-experts"
 
@@ -57,9 +59,10 @@ def _mixture(experts: str, dense: str) -> Recipe:
     return Recipe((routed, Group(dense, _DENSE, r"re:.*(self_attn|mlp)\..*_proj$")), _LEFT)
 
 
-def _decoder(kind: str) -> Recipe:
-    """Of a decoder without experts: all projections of all layers. Tokens' matrices stay as they are."""
-    return Recipe((Group(kind, _DENSE, "Linear"),), ("lm_head",))
+def _decoder(kind: str, head: str) -> Recipe:
+    """Of a decoder without experts: all projections of all layers. Tokens' matrices stay as they are; `head` is that
+    module's name in the files."""
+    return Recipe((Group(kind, _DENSE, "Linear"),), (head,))
 
 
 DIFFUSION_GEMMA: Mapping[str, Recipe] = {
@@ -68,7 +71,8 @@ DIFFUSION_GEMMA: Mapping[str, Recipe] = {
     NVFP4: _mixture(NVFP4, FP8),  # 16.0 GB
     FP8: _mixture(FP8, FP8),  # 26.1 GB
 }
-DECODER: Mapping[str, Recipe] = {kind: _decoder(kind) for kind in (INT4, NVFP4, FP8)}
+DECODER: Mapping[str, Recipe] = {kind: _decoder(kind, "lm_head") for kind in (INT4, NVFP4, FP8)}
+LLADA: Mapping[str, Recipe] = {kind: _decoder(kind, masked.LLADA_HEAD) for kind in DECODER}
 NAMES = tuple(DIFFUSION_GEMMA)
 
 

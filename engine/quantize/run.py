@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -32,13 +31,13 @@ from lacuna.engine.untrusted.load_error import LoadError
 
 REPORT = "quantization_report.json"
 COPIED = (".json", ".jinja", ".model", ".txt")
+CODE = ".py"  # of other engines, which config.json names; never executed here
 NOT_COPIED = frozenset({"config.json", "hf_quant_config.json", "lacuna.json", lora.CONFIG, weight_files.INDEX_FILE})
 MOST_LOST = {
     INT4: 0.16,
     NVFP4: 0.16,
     FP8: 0.05,
 }  # relative error of a matrix; gaussian weights lose 0.08, 0.08 and 0.026
-_PART = re.compile(r"(layers\.\d+\.(?:experts|self_attn|mlp))\.")
 
 Errors = dict[str, list[float]]  # what is lost, and what there was, by part of a layer
 
@@ -145,10 +144,8 @@ def _put(writer: Writer, job: Job, tensor: torch.Tensor, options: Options, error
             f"{job.module} would lose {lost:.1%} in {job.kind}, and {MOST_LOST[job.kind]:.0%} is the most: choose "
             f"another form than {options.recipe}"
         )
-    found = _PART.search(job.module.replace(".moe.experts.", ".experts."))
-    assert found is not None, f"{job.module} is in no layer"
-    errors[found[1]][0] += quantized.lost
-    errors[found[1]][1] += quantized.whole
+    errors[job.part][0] += quantized.lost
+    errors[job.part][1] += quantized.whole
 
 
 def _quantized(job: Job, tensor: torch.Tensor, search: bool) -> Quantized:
@@ -185,14 +182,17 @@ def _finish(
     total = sum(job.nbytes for shard in files.values() for job in shard)
     write_json(work / weight_files.INDEX_FILE, {"metadata": {"total_size": total}, "weight_map": index})
     write_json(work / REPORT, {"options": vars(options), "bytes": total, "relative_error": dict(relative)})
+    copied = (*COPIED, CODE) if "auto_map" in source.config else COPIED
     for file in sorted(source.directory.iterdir()):
-        if file.is_file() and file.suffix in COPIED and file.name not in NOT_COPIED:
+        if file.is_file() and file.suffix in copied and file.name not in NOT_COPIED:
             shutil.copyfile(file, work / file.name)
     if adapter is not None:
         (work / ADAPTER).mkdir(exist_ok=True)
         for name in (lora.CONFIG, lora.FILE):
             shutil.copyfile(adapter / name, work / ADAPTER / name)
     claimed = dict(source.config) | {"quantization_config": source.recipe.config()}
+    if options.text_only and "vision_config" in claimed:
+        claimed["vision_config"] = None  # or vLLM 0.32.0 makes a vision tower of whatever its memory held
     write_json(work / "config.json", claimed)
     try:
         planned(work, claimed)

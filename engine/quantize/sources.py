@@ -11,11 +11,19 @@ from lacuna.engine.families.diffusion_gemma import checkpoint
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.gap import loading
 from lacuna.engine.layers import weight_files
+from lacuna.engine.layers.dialects import claims
 from lacuna.engine.layers.dialects.translate import Plan
 from lacuna.engine.load import DIFFUSION_GEMMA, GAP
-from lacuna.engine.quantize import recipe
+from lacuna.engine.quantize import masked, recipe
 from lacuna.engine.quantize.recipe import Recipe
 from lacuna.engine.untrusted import config_file
+
+_RECIPES: Mapping[str, Mapping[str, Recipe]] = {
+    **dict.fromkeys(GAP, recipe.DECODER),
+    DIFFUSION_GEMMA: recipe.DIFFUSION_GEMMA,
+    masked.DREAM: recipe.DECODER,
+    masked.LLADA: recipe.LLADA,
+}
 
 
 class QuantizeError(Exception):
@@ -50,16 +58,16 @@ class Source:
 
 def planned(directory: Path, config: Mapping[str, Any]) -> Plan:
     """What a directory holds, by the headers and its config. Raises LoadError."""
-    if config["model_type"] == DIFFUSION_GEMMA:
+    kind = config["model_type"]
+    if kind == DIFFUSION_GEMMA:
         return checkpoint.planned(directory, DiffusionGemmaConfig.from_hf(config))
+    if kind in masked.MODELS:
+        return claims.planned(directory, masked.config(config).shapes(), masked.canonical(kind))
     return loading.planned(directory, loading.read_config(directory))
 
 
 def _recipes(directory: Path, config: Mapping[str, Any]) -> Mapping[str, Recipe]:
     kind = config.get("model_type")
-    if kind == DIFFUSION_GEMMA:
-        return recipe.DIFFUSION_GEMMA
-    if kind in GAP:
-        return recipe.DECODER
-    known = ", ".join((*GAP, DIFFUSION_GEMMA))
-    raise QuantizeError(f"{directory} holds a {str(kind)[:60]!r}, and only {known} are quantized")
+    if not isinstance(kind, str) or kind not in _RECIPES:
+        raise QuantizeError(f"{directory} holds a {str(kind)[:60]!r}, and only {', '.join(_RECIPES)} are quantized")
+    return _RECIPES[kind]

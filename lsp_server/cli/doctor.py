@@ -82,7 +82,7 @@ def _examined(choice: ModelChoice, chosen: Runtime | None, known_problems: Seque
     model, problems = choice.model, list(known_problems)
     directory = _directory(model, problems)
     source = _source(directory, problems) if directory else None
-    memory = _memory(model, chosen, problems) if chosen and directory else None
+    memory = _memory(choice, chosen, problems) if chosen and directory else None
     start = time.perf_counter()
     filler = _filler(choice, chosen, problems) if chosen and directory and not problems else None
     load_ms = (time.perf_counter() - start) * 1000
@@ -228,14 +228,14 @@ def _adapter(choice: ModelChoice) -> str | None:
     return load.adapter_in_words(choice.model, choice.adapter)
 
 
-def _memory(model: str, chosen: Runtime, problems: list[str]) -> MemoryReport | None:
+def _memory(choice: ModelChoice, chosen: Runtime, problems: list[str]) -> MemoryReport | None:
     """What a model needs, and a problem where that is more than there is."""
     try:
-        found = MemoryReport.of(model, chosen)
+        found = MemoryReport.of(choice.model, chosen, choice.adapter)
     except (OSError, ValueError, LookupError) as error:
-        problems.append(f"{model} cannot be loaded: {type(error).__name__}: {error}")
+        problems.append(f"{choice.model} cannot be loaded: {type(error).__name__}: {error}")
         return None
-    problem = found.problem(model, chosen)
+    problem = found.problem(choice.model, chosen)
     problems.extend([problem] if problem else [])
     return found
 

@@ -26,14 +26,15 @@ class MemoryReport:
     instead: str  # what to choose where it does not fit
 
     @classmethod
-    def of(cls, model: str, chosen: Runtime) -> MemoryReport:
-        """Raises OSError, ValueError and LookupError for a model that cannot be read."""
+    def of(cls, model: str, chosen: Runtime, adapter: str = "") -> MemoryReport:
+        """Of a model with its own adapter, or with that of a name. Raises OSError, ValueError and LookupError for what
+        cannot be read."""
         from lacuna.engine import load
         from lacuna.engine.device import memory
         from lacuna.engine.quantize.forms import advice, forms
 
-        needed, available = load.needed(model, chosen), memory.available(chosen)
-        found = forms(model, chosen, available)
+        needed, available = load.needed(model, chosen, adapter), memory.available(chosen)
+        found = forms(model, chosen, available, adapter)
         sizes = needed.weights, needed.cache, needed.activations, needed.total
         return cls(*sizes, available, needed.formats, needed.products, found, advice(model, found, needed))
 

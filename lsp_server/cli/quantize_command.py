@@ -16,7 +16,11 @@ SHOWN = 5  # parts of layers that lose most
 
 def quantize(
     model: Annotated[
-        str, typer.Argument(help="A model that was pulled, or its directory: DiffusionGemma, Qwen 2, Llama.")
+        str,
+        typer.Argument(
+            help="A model that was pulled, or its directory: DiffusionGemma, Qwen 2, Llama; Dream and LLaDA, for other "
+            "engines: Lacuna does not load these yet."
+        ),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The directory to make.")],
     to: Annotated[
@@ -52,10 +56,13 @@ def quantize(
         fail(str(error))
     except OSError as error:
         fail(f"{error}: what is done stays in {target}.unfinished, and the same command goes on there")
-    print(_summary(target, errors))
+    print(_summary(target, errors, load.is_known(target)))
 
 
-def _summary(target: Path, errors: dict[str, float]) -> str:
+def _summary(target: Path, errors: dict[str, float], is_for_us: bool) -> str:
     worst = sorted(errors, key=lambda part: -errors[part])[:SHOWN]
     lines = [f"{part}: relative error {errors[part]:.4f}" for part in worst]
-    return "\n".join([*lines, f"{target} is ready; quantization_report.json in it has the error of every layer"])
+    lines.append(f"{target} is ready; quantization_report.json in it has the error of every layer")
+    if not is_for_us:
+        lines.append("it is for other engines: Lacuna does not load such a model yet")
+    return "\n".join(lines)

@@ -16,7 +16,12 @@ from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine import load
 from lacuna.engine.api import Gap, Stopped
+from lacuna.engine.device import memory
 from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.quantize.forms import forms
+from lacuna.engine.quantize.run import Options, quantize
+from lacuna.engine.untrusted.load_error import LoadError
+from lacuna.lsp_server.cli.memory_report import MemoryReport
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "gap, two reads": write_tiny_model,
@@ -59,6 +64,70 @@ def test_an_unknown_family_is_refused_with_those_that_are_known(tmp_path: Path, 
     for work in (load.load, load.needed):
         with pytest.raises(ValueError, match="llama, qwen2 and diffusion_gemma"):
             work(str(tmp_path), RUNTIME)
+
+
+BOTH_WORKS = pytest.mark.parametrize("work", [load.load, load.needed], ids=["load", "needed"])
+NOT_THERE = "there is no adapter .*nowhere.*"
+
+
+@BOTH_WORKS
+@pytest.mark.parametrize("form", ["floats", "int4"])
+@pytest.mark.parametrize("write", [write_tiny_model, write_tiny_fim_model])
+def test_a_wrong_adapter_is_named_and_missing_memory_as_well(
+    tmp_path: Path,
+    write: Callable[[Path], Path],
+    form: str,
+    work: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is not there, by name; one whose weights are gone, beside the model or in OUT/adapter."""
+    directory = write(tmp_path / "model")
+    if form != "floats":
+        quantize(directory, tmp_path / "out", Options(form), lambda done, total: None, directory)
+        directory = tmp_path / "out"
+    nowhere = str(tmp_path / "nowhere")
+    too_large = r"; and without it .* has weights of .* GB, and cpu has .* GB available: choose a smaller model"
+    with pytest.raises(ValueError, match=NOT_THERE) as alone:
+        work(str(directory), RUNTIME, nowhere)
+    assert "GB" not in str(alone.value)
+    own = load.own_adapter(str(directory))
+    assert own is not None and own.name == ("model" if form == "floats" else "adapter")
+    (own / "adapter_model.safetensors").unlink()
+    with pytest.raises(LoadError, match=r"adapter_model\.safetensors") as gone:
+        work(str(directory), RUNTIME)
+    assert "GB" not in str(gone.value)
+    monkeypatch.setattr(memory, "available", lambda runtime: 1000)
+    for name, message in ((nowhere, NOT_THERE), ("", r"adapter_model\.safetensors.*")):
+        with pytest.raises(LoadError, match=message + too_large):
+            work(str(directory), RUNTIME, name)
+
+
+@BOTH_WORKS
+def test_a_model_that_takes_no_adapter_says_so_and_what_memory_it_lacks(
+    tmp_path: Path, work: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = str(tiny_diffusion_gemma.write(tmp_path))
+    with pytest.raises(ValueError, match=r"takes no adapter: unset 'mine'$"):
+        work(model, RUNTIME, "mine")
+    monkeypatch.setattr(memory, "available", lambda runtime: 1000)
+    with pytest.raises(LoadError, match=r"takes no adapter: unset 'mine'; and without it .* has weights of"):
+        work(model, RUNTIME, "mine")
+
+
+def test_missing_memory_is_not_told_as_a_missing_adapter(tmp_path: Path) -> None:
+    """Of a base that has none beside it, and is loaded with one from elsewhere: that one is counted."""
+    model, trained = write_tiny_model(tmp_path / "model"), tmp_path / "trained"
+    trained.mkdir()
+    for file in model.glob("adapter*"):
+        file.rename(trained / file.name)
+    with pytest.raises(LoadError, match=r"adapter_config\.json"):
+        load.needed(str(model), RUNTIME)
+    needed = load.needed(str(model), RUNTIME, str(trained))
+    named = forms(str(model), RUNTIME, 1000, str(trained))
+    assert max(form.weights for form in named) <= needed.weights + 1000, "but for a norm"
+    assert not any(form.fits for form in named)
+    report = MemoryReport.of(str(model), RUNTIME, str(trained))
+    assert report.needed == needed.total and report.forms
 
 
 def test_infill_jsonl(model: Path) -> None:

@@ -31,10 +31,15 @@ class CapturedPasses:
         self._model = model
         self._graphs = graphs
 
+    @property
+    def launches(self) -> str:
+        """How they are launched, in words."""
+        return self._graphs.launches
+
     @torch.inference_mode()
     def fault(self) -> str:
         """What speaks against them, found out with random tokens behind a short text and behind a longer one; "" where
-        nothing does. Raises torch.cuda.OutOfMemoryError."""
+        nothing does. Raises torch.cuda.OutOfMemoryError where there is no room for a pass itself."""
         vocabulary, hidden, device = self._model.config.vocab_size, self._model.config.hidden_size, self._model.device
         cache, numbers = self._model.cache(), torch.Generator().manual_seed(0)
         canvases, readings = [], []

@@ -56,11 +56,16 @@ class DiffusionGemma:
         self._has_kernels = attends_by_kernels(config, self.device, self.dtype)
         self._host_waits = any(layer.host_waits for layer in layers)
         self.captured: CapturedPasses | None = None  # passes that are launched as a whole, where there are any
-        self.launches = ""  # how passes are launched, in words
+        self._launches = ""
+
+    @property
+    def launches(self) -> str:
+        """How passes are launched on a GPU, in words."""
+        return self._launches if self.captured is None else self.captured.launches
 
     def capture(self) -> None:
         """On an NVIDIA GPU has passes launched as CUDA graphs, where nothing speaks against that; says it otherwise.
-        Raises torch.cuda.OutOfMemoryError."""
+        Raises torch.cuda.OutOfMemoryError where there is no room for a pass itself."""
         if self.device != "cuda":
             return
         why_not = self.obstacle
@@ -70,7 +75,7 @@ class DiffusionGemma:
             captured = CapturedPasses(self, cuda_graphs.Graphs(self.device, cuda_graphs.CudaCapture()))
             why_not = captured.fault()
             self.captured = None if why_not else captured
-        self.launches = cuda_graphs.told(why_not)
+        self._launches = cuda_graphs.told(why_not)
 
     @property
     def obstacle(self) -> str:

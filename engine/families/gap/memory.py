@@ -22,12 +22,13 @@ from lacuna.engine.store import model_store
 PROMPT_TOKENS = SUFFIX_TOKENS + FIM_PREFIX_TOKENS  # a context has room for them, read or not
 
 
-def needed(model: str, runtime: Runtime) -> Memory:
-    """What `load` and the sessions will take at most: the base may fit into 4 bits a weight (int4_linear.py). Raises
-    ModelMissing, or ValueError for a config or a checkpoint that can't be run."""
-    directory, adapter_at = model_store.find(model), loading.adapter_directory(model)
+def needed(model: str, runtime: Runtime, adapter_at: Path | None) -> Memory:
+    """What `load` with the adapter of a directory, or None, and the sessions will take at most: the base may fit into 4
+    bits a weight (int4_linear.py). Raises ModelMissing, or ValueError for a config or a checkpoint that can't be run.
+    """
+    directory = model_store.find(model)
     config = loading.read_config(directory)
-    plan = loading.planned(directory, config) if weight_files.exist(directory) else None
+    plan = _planned(directory, config)
     formats = tuple(plan.formats()) if plan is not None else ()
     rest = beside(config, runtime, adapter_at, is_packed=False)
     if plan is not None and formats and not is_int8(runtime, adapter_at):
@@ -35,11 +36,20 @@ def needed(model: str, runtime: Runtime) -> Memory:
         activations = rest.activations + packed_memory.decoded(plan, runtime)
         products = packed_memory.in_words(plan, runtime)
         return Memory(layers + rest.weights, rest.cache, activations, formats, products)
-    size = 1 if is_int8(runtime, adapter_at) else runtime.torch_dtype.itemsize
-    layers = config.num_hidden_layers * sum(map(prod, config.layer_shapes().values())) * size
+    layers = _unpacked(config, runtime, is_int8(runtime, adapter_at))
     layers *= 1 if loading.is_fim(adapter_at) else 2  # the base's, and those of the canvas pass
     products = f"in 8 bits, which {', '.join(formats)} becomes when it is loaded" if formats else ""
     return Memory(layers + rest.weights, rest.cache, rest.activations, products=products)
+
+
+def base_weights(model: str, runtime: Runtime) -> int:
+    """Bytes of a base's layers, at least, whichever adapter comes to them. Raises as `needed`."""
+    directory = model_store.find(model)
+    config = loading.read_config(directory)
+    plan = _planned(directory, config)
+    if plan is not None and plan.formats():
+        return _packed(plan, runtime)
+    return _unpacked(config, runtime, runtime.is_int8)
 
 
 def is_int8(runtime: Runtime, adapter_at: Path | None) -> bool:
@@ -73,6 +83,17 @@ def _factors(adapter_at: Path | None, config: DecoderConfig, runtime: Runtime) -
     ]
     ranks = config.num_hidden_layers * sum(adapter["r"] * sum(shape) for shape in matrices)
     return int(ranks * runtime.torch_dtype.itemsize)
+
+
+def _planned(directory: Path, config: DecoderConfig) -> Plan | None:
+    """None for a directory without weights."""
+    return loading.planned(directory, config) if weight_files.exist(directory) else None
+
+
+def _unpacked(config: DecoderConfig, runtime: Runtime, in_int8: bool) -> int:
+    """Bytes of all layers in floats, or in 8 bits."""
+    size = 1 if in_int8 else runtime.torch_dtype.itemsize
+    return config.num_hidden_layers * sum(map(prod, config.layer_shapes().values())) * size
 
 
 def _packed(plan: Plan, runtime: Runtime) -> int:

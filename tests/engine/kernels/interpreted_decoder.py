@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lacuna.engine.kernels import availability
-from lacuna.engine.layers.cuda_graphs import Graphs, Run, as_it_is
+from lacuna.engine.layers.cuda_graphs import FULL, Graphs, Run, as_it_is
 from lacuna.engine.layers.linear import Linear
 from lacuna.engine.models import decoder_kernels
 from lacuna.engine.models.decoder import Decoder, DecoderConfig, Layer
@@ -81,6 +81,28 @@ def test_graphs_are_checked() -> None:
         return lambda: first
 
     assert kernels.fault(Graphs("cpu", frozen), decoder.layers, cache) == "a replay differs from the pass itself"
+
+
+@torch.inference_mode()
+def test_without_room_for_a_graph() -> None:
+    """Passes run without one: those of the check, after which there are no graphs, and those of a question, after which
+    there are no more of them."""
+
+    def is_full(run: Run) -> Run:
+        raise torch.OutOfMemoryError("no room")
+
+    _, captured, plain = decoders(False, 2)
+    kernels, graphs = captured.kernels, Graphs("cpu", is_full)
+    assert kernels is not None
+    assert kernels.fault(Graphs("cpu", is_full), captured.layers, captured.cache(24)) == FULL
+    kernels.graphs = graphs
+    assert captured.launches == "as CUDA graphs"
+    x, mask = captured.embed([3, 1, 4]), torch.ones(3, 5, dtype=torch.bool).tril(2)
+    found, expected = (
+        decoder.forward(x, torch.arange(3), decoder.cache(9), 0, 2, mask) for decoder in (captured, plain)
+    )
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert captured.launches == f"as CUDA graphs, 0 of them; others kernel by kernel: {FULL}"
 
 
 @torch.inference_mode()

@@ -201,7 +201,7 @@ def test_quantized_weights_are_not_quantized_again(source: Path, tmp_path: Path)
 
 def test_another_family_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(QuantizeError, match="'bert', and only llama, qwen2, diffusion_gemma are quantized"):
+    with pytest.raises(QuantizeError, match="'bert', and only llama, qwen2, diffusion_gemma, Dream, llada are "):
         quantize(tmp_path, tmp_path / "out", Options("int4"), quiet)
 
 
