@@ -144,8 +144,9 @@ def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
 def test_the_estimate_is_near_what_is_taken() -> None:
     """Torch and Python themselves, 300 MB or so, are not the model's."""
     report = json.loads(lacuna("doctor", "--json", "--model", model_store.EMBEDDED, "--device", "cpu").stdout)
-    # More is estimated than two fills take: caches of as many documents as are kept.
-    assert 0.6 < report["memory"]["needed"] / 1e6 / (report["peak_memory_mb"] - 300) < 2.2
+    # Two fills take the caches of one document, not of as many as are kept. The base may be kept in 4 bits.
+    estimated = report["memory"]["needed"] - report["memory"]["cache"]
+    assert 0.6 < estimated / 1e6 / (report["peak_memory_mb"] - 300) < 2.2
 
 
 @pytest.mark.usefixtures("embedded_model")
