@@ -157,7 +157,8 @@ class KvContext:
         start, count = len(self.ids), len(ids)
         if states is not None:
             if self._states.shape[1] != states.shape[1]:
-                self._states = states.new_empty(self._room, states.shape[1])
+                with torch.inference_mode(False):  # else it could be written in that mode alone, unlike the cache
+                    self._states = states.new_empty(self._room, states.shape[1])
             self._states[start : start + count] = states[:count]
         self.ids += ids
         self._is_known += is_known

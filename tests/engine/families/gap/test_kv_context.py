@@ -136,6 +136,17 @@ def test_what_is_cached_is_not_computed_again() -> None:
         assert len(context.ids) == CHUNK + 1
 
 
+def test_a_context_is_read_on_in_either_mode() -> None:
+    context, fresh = denoiser().context(), denoiser().context()
+    with torch.inference_mode():
+        prefill(context, [1, 2])
+    with torch.no_grad():
+        prefill(context, [1, 2, 3, 4])
+        prefill(context, [1, 2, 3])
+        prefill(fresh, [1, 2, 3])
+    torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-4, rtol=0)
+
+
 @torch.inference_mode()
 def test_a_draft_that_is_kept_with_its_states_is_read_once() -> None:
     context, fresh = denoiser().context(), denoiser().context()
