@@ -32,6 +32,7 @@ from lacuna.engine.api import Patch, Surprise
 from lacuna.engine.store import model_store, paths
 from lacuna.lsp_server.config import Config, ModelChoice
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.next_edit.related_places import Relation
 from lacuna.lsp_server.edits.next_edit.search import (
     MAX_PLACES,
     change_of_code,
@@ -45,6 +46,7 @@ from lacuna.lsp_server.model.worker import Worker
 
 URI = "file:///held_out.py"
 DROPS = (0.0, 0.25, 0.5, 1.0, 2.0)  # 0: every place is filled, whatever became less likely
+SIMILAR = (0.0, 0.5, 1.0, 2.0)  # what is asked of lines that are only similar, besides
 SUMS = (0.0, 2.0, 4.0, 6.0, 8.0)  # of gain and lift, nats
 NOISES = (8.0, 16.0, 1000.0)
 
@@ -61,7 +63,7 @@ class Row:
     speaks: bool  # see `speaks_of_edit`
     gain: float
     lift: float
-    fall: float  # of the word there that became less likely most, nats
+    fall: float  # of the word near a hole that became less likely most, nats
     relations: list[str]
     lines: int  # between the edit and the place
     right: bool
@@ -73,8 +75,11 @@ class Rule:
     drafted: float
     noise: float
     share: float = 1.0  # of the lift that counts
+    similar: float = 0.0  # nats by which a word must have become less likely on a line that is only similar
 
     def lets(self, row: Row) -> bool:
+        if row.relations == [Relation.SIMILAR_LINE.name] and row.fall < self.similar:
+            return False
         preferred = row.gain + self.share * row.lift
         return preferred >= (self.drafted if row.drafted else self.noise) and (row.drafted or row.speaks)
 
@@ -116,7 +121,11 @@ async def _revisions(
             relations = sorted(relation.name for relation in site.place.relations)
             start, end = sorted((site.place.start, site.version.edit.start))
             lines = site.text.count("\n", start, end)
-            scores = (revision.gain, revision.lift, max((one.drop for one in told), default=0.0))
+            scores = (
+                revision.gain,
+                revision.lift,
+                max((one.drop for one in told if site.is_told_of([one])), default=0.0),
+            )
             yield Row(number, edit.kind, place, 0.0, revision.from_candidate, speaks, *scores, relations, lines, right)
 
 
@@ -127,7 +136,9 @@ def _old(edit: ScriptedEdit) -> str:
 def report(rows: Sequence[Row], count: int, console: Console) -> None:
     """`count` edits were made that something follows from."""
     by_trial = [list(group) for _, group in groupby(rows, key=lambda row: row.trial)]
-    table = Table("drop", "gain + lift", "of noise", "shown", "right", "right first", *(f"{kind}" for kind in KINDS))
+    table = Table(
+        "drop", "similar", "gain + lift", "of noise", "shown", "right", "right first", *(f"{kind}" for kind in KINDS)
+    )
     for rule in rules():
         shown = [row for trial in by_trial if (row := rule.shown(trial)) is not None]
         right = sum(row.right for row in shown)
@@ -136,7 +147,16 @@ def report(rows: Sequence[Row], count: int, console: Console) -> None:
         sums = f"{rule.drafted:g}" if rule.share == 1 else f"{rule.drafted:g}, half of the lift"
         precision, covered = right / max(1, len(shown)), right / count
         noise = f"{rule.noise:g}" if rule.noise < max(NOISES) else "-"
-        table.add_row(f"{rule.drop:g}", sums, noise, str(len(shown)), f"{precision:.0%}", f"{covered:.0%}", *of_kind)
+        table.add_row(
+            f"{rule.drop:g}",
+            f"{rule.similar or rule.drop:g}",
+            sums,
+            noise,
+            str(len(shown)),
+            f"{precision:.0%}",
+            f"{covered:.0%}",
+            *of_kind,
+        )
     console.print(table)
 
 
@@ -145,6 +165,7 @@ def rules() -> Iterator[Rule]:
         yield from (Rule(drop, least, 16.0) for least in SUMS)
     yield from (Rule(0.5, least, 16.0, share=0.5) for least in SUMS)
     yield from (Rule(0.5, 4.0, noise) for noise in NOISES)
+    yield from (Rule(0.0, least, max(NOISES), similar=similar) for similar in SIMILAR for least in SUMS)
 
 
 async def measure(limit: int, model: str, kept: Path | None) -> None:

@@ -37,6 +37,11 @@ class RelatedPlace:
     drafts: tuple[tuple[str, ...], ...]  # ways to fill them, one text per hole
     relations: frozenset[Relation] = frozenset()
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it holds a name of the edit, and is not just a line like the one that changed."""
+        return self.relations != {Relation.SIMILAR_LINE}
+
 
 def related_places(change: Change, text: str, language: str, around: int, own: bool = True) -> list[RelatedPlace]:
     """Places in a text, those that hold a name of the edit first, and of them the nearest to an offset. `own`: it is
@@ -60,7 +65,7 @@ def related_places(change: Change, text: str, language: str, around: int, own: b
     ]
 
     def rank(place: RelatedPlace) -> tuple[bool, int]:
-        return place.relations == {Relation.SIMILAR_LINE}, min(abs(place.start - around), abs(place.end - around))
+        return not place.is_named, min(abs(place.start - around), abs(place.end - around))
 
     return sorted(places, key=rank)
 

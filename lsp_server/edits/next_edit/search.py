@@ -34,15 +34,14 @@ class Thresholds:
     little: they are added.
     """
 
-    drop: float = 0.5  # by which a word must have become less likely; 0 where that is not asked
+    named: float = 0.5  # by which a word must have become less likely where a name of the edit stands; 0: not asked
+    similar: float = 0.5  # and on lines that are only like the one that changed
     drafted: float = 4.0  # gain and lift of what the edit speaks for
     noise: float = 16.0  # and of what nothing but the canvas speaks for; inf where that is not looked for
 
 
-# In the FIM layout a draft's gain and lift, which are of both sides, say more than what became less likely, and take as
-# long: 79 instead of 72 % of 75 first offers right, 97 instead of 95 % of what is shown. Of 141 revisions that the
-# canvas alone spoke for none was right.
-IN_FIM_LAYOUT = Thresholds(drop=0.0, noise=math.inf)
+# There a draft's gain and lift, which are of both sides, say enough where a name stands.
+IN_FIM_LAYOUT = Thresholds(named=0.0, similar=1.0, noise=math.inf)
 
 
 @dataclass
@@ -115,8 +114,9 @@ class Search:
     async def _at(self, site: Site, deadline: float) -> Found | Quiet:
         """What should stand at one place; AS_LIKELY where nothing became less likely."""
         surprises: Sequence[Surprise] = ()
-        if self._thresholds.drop:
-            surprises = await self._worker.surprises(site.passage(self._thresholds.drop), deadline)
+        drop = self._thresholds.named if site.place.is_named else self._thresholds.similar
+        if drop:
+            surprises = await self._worker.surprises(site.passage(drop), deadline)
             if not site.is_told_of(surprises):
                 return Quiet.AS_LIKELY
         return await self._best(site, site.patch(surprises, drafts_only=self._thresholds.noise == math.inf), deadline)

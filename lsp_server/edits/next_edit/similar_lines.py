@@ -17,8 +17,8 @@ _LONGEST_LINE = 400  # characters
 def similar_lines(change: Change, text: str) -> Iterator[list[Filling]]:
     """Lines like the one that was changed, as it was before: a twin branch, the next case."""
     old = [token.text for token in change.old]
-    if any(one.is_telling for one in change.replacements):
-        return  # words that are known again are looked for everywhere
+    if any(one.is_telling or "\n" in one.new_text for one in change.replacements):
+        return  # words that are known again are looked for everywhere, and whole new lines are no twin's
     names = {token.text for token in change.old if token.is_name} if len(old) < _LEAST_TOKENS else set()
     if len(old) < _LEAST_TOKENS - bool(names) or "\n" in change.before[change.old[0].start : change.old[-1].end]:
         return

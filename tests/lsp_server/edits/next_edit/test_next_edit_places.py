@@ -127,6 +127,11 @@ def test_short_lines_are_alike_where_they_hold_the_same_name() -> None:
     check(text, "if ready", "if not ready", ["elif not ready:"])
 
 
+def test_new_lines_before_a_line_are_not_put_before_lines_like_it() -> None:
+    text = "def f(a):\n    return call(a)\n\n\ndef g(a):\n    return call(a)\n"
+    check(text, "    return call(a)", "    if not a:\n        return None\n    return call(a)", [])
+
+
 def test_what_was_moved_was_not_renamed() -> None:
     check("swap(first, second)\nprint(first)\n", "first, second", "second, first", [])
 

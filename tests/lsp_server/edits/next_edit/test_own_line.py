@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lacuna.engine.api import Patch, Patched
+from lacuna.engine.api import Passage, Patch, Patched, Surprise
 from lacuna.engine.diff_api import DiffQuestion, LineChange, Unfinished
 from lacuna.lsp_server.config import DEFAULTS
 from lacuna.lsp_server.documents.store import DocumentStore
@@ -163,6 +163,9 @@ class Asked(Worker):
         self.phase, self.is_in_fim_layout = Phase.READY, True
         self.asked: list[str] = []
         self.line = '    logger.info("copied to %s", target)\n'
+
+    async def surprises(self, passage: Passage, deadline: float = math.inf) -> tuple[Surprise, ...]:
+        return ()
 
     async def patch(self, patch: Patch, deadline: float = math.inf) -> Patched:
         self.asked.append("place")
