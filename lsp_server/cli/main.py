@@ -263,7 +263,7 @@ def _load(model: str, device: str, dtype: str, threads: int) -> Filler:
 
 
 def _provide(model: str) -> None:
-    """Pulls a model that is not there; of "auto" what a first start pulls."""
+    """Pulls a model that is not there; of "auto" the default."""
     from lacuna.lsp_server.model import auto_loading
 
     name = auto_loading.expected(model)

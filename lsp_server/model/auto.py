@@ -59,7 +59,7 @@ class Offer:
 
 def choose(pulled: Mapping[str, Pulled], available: int | None = None) -> AutoChoice:
     """The best candidate of those that are pulled which nothing speaks against; else the smallest that takes the
-    adapter. What a first start pulls, where none is pulled.
+    adapter. What a pull without a name brings, where none is pulled.
 
     `available`: bytes of memory that a model can take; None where that is not known.
     """
@@ -126,7 +126,7 @@ def _why(candidate: Candidate, pulled: Mapping[str, Pulled]) -> str:
 def _last_resort(pulled: Mapping[str, Pulled], passed: list[PassedOver]) -> AutoChoice:
     if not pulled:
         others = tuple(other for other in passed if other.model != DEFAULT_PULL)
-        return AutoChoice(DEFAULT_PULL, "nothing is pulled, and this is what a first start pulls", others, False)
+        return AutoChoice(DEFAULT_PULL, "nothing is pulled, and this is what `lacuna pull` brings", others, False)
     taken = [name for name, known in pulled.items() if known.takes_adapter] or list(pulled)
     last = [other for other in passed if other.model in taken][-1]
     which = "the only one" if len(taken) == 1 else "the smallest"
