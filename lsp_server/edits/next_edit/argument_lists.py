@@ -15,7 +15,13 @@ _LIST = re.compile(r"([^\W\d]\w*)\s*\(")
 _RECEIVER = re.compile(r"(self|cls|this|&?\s*mut self|&?self)\b")
 _TYPE_FIRST = ("c", "cpp", "csharp", "java")
 _NAME = re.compile(r"[^\W\d]\w*")
+_NAMED = re.compile(r"\w+\s*=(?!=)|\*\*")  # an argument of Python behind which all are named
 _DEFINING = re.compile(r"\b(def|fn|func|function|sub|void|int|static|public|private|fun)\s+(\w+\s+)*$")
+# Words that stand before parentheses and call nothing.
+_NO_NAMES = frozenset({
+    "and", "assert", "await", "case", "catch", "elif", "else", "except", "for", "foreach", "if", "in", "is", "lambda",
+    "not", "or", "raise", "return", "switch", "throw", "unless", "until", "while", "with", "yield",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def list_changes(change: Change, language: str) -> Iterator[ListChange]:
 def lists(text: str, start: int, end: int, language: str, name: str | None = None) -> Iterator[ArgumentList]:
     """The argument lists that begin in a piece of a text, of one name or of all."""
     for match in _LIST.finditer(text, start, end):
-        if name is not None and match[1] != name:
+        if match[1] in _NO_NAMES or (name is not None and match[1] != name):
             continue
         found = _list_at(text, match.end(), language)
         if found is not None:
@@ -92,26 +98,40 @@ def followed(change: ListChange, text: str, other: ArgumentList) -> list[list[Fi
     if len(old) != len(items) - offset:
         return []
     items = items[offset:]
-    if sorted(old) == sorted(new):
-        return [_reordered(old, new, text, items)]
-    if len(new) == len(old) + 1:
-        return _added(change, old, new, other, items)
-    return _removed(old, new, items) if len(new) == len(old) - 1 else []
-
-
-def _reordered(old: Sequence[str], new: Sequence[str], text: str, items: Sequence[Span]) -> list[Filling]:
-    order = [old.index(one) for one in new]
     texts = [text[one.start : one.end] for one in items]
+    named = next((at for at, one in enumerate(texts) if _is_named(one, change)), len(items))
+    if sorted(old) == sorted(new):
+        return [_reordered(old, new, texts, items)] if list(old[named:]) == list(new[named:]) else []
+    if len(new) == len(old) + 1:
+        return _added(change, old, new, other, items, named)
+    if len(new) == len(old) - 1:
+        return _removed(old, new, texts, items, named)
+    return []
+
+
+def _is_named(item: str, change: ListChange) -> bool:
+    """Whether an argument is found by its name and not by its place, as all behind it are."""
+    return change.language == "python" and _NAMED.match(item) is not None
+
+
+def _reordered(old: Sequence[str], new: Sequence[str], texts: Sequence[str], items: Sequence[Span]) -> list[Filling]:
+    order = [old.index(one) for one in new]
     return [Filling(one.start, one.end, texts[order[at]]) for at, one in enumerate(items) if order[at] != at]
 
 
 def _added(
-    change: ListChange, old: Sequence[str], new: Sequence[str], other: ArgumentList, items: Sequence[Span]
+    change: ListChange, old: Sequence[str], new: Sequence[str], other: ArgumentList, items: Sequence[Span], named: int
 ) -> list[list[Filling]]:
+    """`named`: how many of the items stand before those that are found by their names."""
     at = next((at for at, one in enumerate(old) if new[at] != one), len(old))
     if list(new[:at]) != list(old[:at]) or list(new[at + 1 :]) != list(old[at:]):
         return []
-    ways = _ways(change, change.new[at + len(change.new) - len(new)], other)
+    is_by_name = at > named or any(one.startswith("*") for one in old[:at])
+    ways = [
+        way
+        for way in _ways(change, change.new[at + len(change.new) - len(new)], other)
+        if not is_by_name or change.language != "python" or other.is_definition or _is_named(way, change)
+    ]
     if at < len(items):
         return [[Filling(items[at].start, items[at].start, f"{way}, ")] for way in ways]
     end = other.items[-1].end if other.items else other.start
@@ -132,9 +152,13 @@ def _ways(change: ListChange, added: str, other: ArgumentList) -> list[str]:
     return [name, f"{name}={name}"] if change.language == "python" and change.in_definition else [name]
 
 
-def _removed(old: Sequence[str], new: Sequence[str], items: Sequence[Span]) -> list[list[Filling]]:
+def _removed(
+    old: Sequence[str], new: Sequence[str], texts: Sequence[str], items: Sequence[Span], named: int
+) -> list[list[Filling]]:
     at = next((at for at, one in enumerate(new) if old[at] != one), len(new))
     if list(old[:at]) != list(new[:at]) or list(old[at + 1 :]) != list(new[at:]):
+        return []
+    if at >= named and _NAME.findall(texts[at])[:1] != _NAME.findall(old[at])[:1]:
         return []
     if at + 1 < len(items):
         return [[Filling(items[at].start, items[at + 1].start, "")]]
