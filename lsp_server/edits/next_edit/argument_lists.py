@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +11,8 @@ from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.lexing.bracket_scan import scan
 
 MAX_CHARS = 1000  # of a list
+SHORT = 100  # characters, in which most lists end
+MOST = 200  # lists of one name, the nearest: to read one takes up to 4 ms
 _LIST = re.compile(r"([^\W\d]\w*)\s*\(")
 _RECEIVER = re.compile(r"(self|cls|this|&?\s*mut self|&?self)\b")
 _TYPE_FIRST = ("c", "cpp", "csharp", "java")
@@ -73,20 +75,26 @@ def list_changes(change: Change, language: str) -> Iterator[ListChange]:
             yield ListChange(old.name, items, now, new.is_definition, language)
 
 
-def lists(text: str, start: int, end: int, language: str, name: str | None = None) -> Iterator[ArgumentList]:
-    """The argument lists that begin in a piece of a text, of one name or of all."""
-    for match in _LIST.finditer(text, start, end):
-        if match[1] in _NO_NAMES or (name is not None and match[1] != name):
-            continue
-        found = _list_at(text, match.end(), language)
-        if found is not None:
-            line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
-            yield ArgumentList(match[1], match.end(), found[0], found[1], bool(_DEFINING.search(line)))
+def lists_of(name: str, text: str, language: str, around: int) -> Iterator[ArgumentList]:
+    """The argument lists of a name that are the nearest to an offset, from left to right."""
+    found = [match for match in _LIST.finditer(text) if match[1] == name]
+    nearest = sorted(found, key=lambda match: abs(match.start() - around))[:MOST]
+    return _read(text, sorted(nearest, key=lambda match: match.start()), language)
 
 
 def _on_lines(text: str, start: int, end: int, language: str) -> list[ArgumentList]:
     """The lists that reach into some lines."""
-    return [found for found in lists(text, max(0, start - MAX_CHARS), end, language) if found.end >= start]
+    found = _LIST.finditer(text, max(0, start - MAX_CHARS), end)
+    return [one for one in _read(text, found, language) if one.end >= start]
+
+
+def _read(text: str, found: Iterable[re.Match[str]], language: str) -> Iterator[ArgumentList]:
+    """The lists that begin at matches of _LIST."""
+    for match in found:
+        read = None if match[1] in _NO_NAMES else _list_at(text, match.end(), language)
+        if read is not None:
+            line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            yield ArgumentList(match[1], match.end(), read[0], read[1], bool(_DEFINING.search(line)))
 
 
 def followed(change: ListChange, text: str, other: ArgumentList) -> list[list[Filling]]:
@@ -168,12 +176,10 @@ def _removed(
 
 def _list_at(text: str, start: int, language: str) -> tuple[int, tuple[Span, ...]] | None:
     """The end of a list that begins at `start`, and its items; None where it has no end nearby."""
-    piece = text[start : start + MAX_CHARS]
-    read = scan(piece, language)
-    closers = [at for at in read.extra if piece[at] == ")"]
-    if not closers or closers[0] != read.extra[0]:
+    length = _length(text, start, language)
+    if length is None:
         return None
-    inside = piece[: closers[0]]
+    inside = text[start : start + length]
     edges = [0, *(at + 1 for at in _commas(inside, language)), len(inside) + 1]
     items = []
     for left, right in pairwise(edges):
@@ -181,13 +187,26 @@ def _list_at(text: str, start: int, language: str) -> tuple[int, tuple[Span, ...
         if item.strip():
             first = start + left + len(item) - len(item.lstrip())
             items.append(Span(first, first + len(item.strip())))
-    return start + closers[0], tuple(items)
+    return start + length, tuple(items)
 
 
-def _commas(inside: str, language: str) -> list[int]:
+def _length(text: str, start: int, language: str) -> int | None:
+    """The characters of a list up to the parenthesis that closes it; None where none does."""
+    for size in (SHORT, MAX_CHARS):
+        piece = text[start : start + size]
+        closers = scan(piece, language).extra
+        if closers:
+            return closers[0] if piece[closers[0]] == ")" else None
+    return None
+
+
+def _commas(inside: str, language: str) -> Iterator[int]:
     """Where the commas are that stand in no inner brackets or strings."""
-    found = [match.start() for match in re.finditer(",", inside)]
-    return [at for at in found if not scan(inside[:at], language).stack]
+    read, last = None, 0
+    for match in re.finditer(",", inside):
+        read, last = scan(inside[last : match.start()], language, read), match.start()
+        if not read.stack:
+            yield match.start()
 
 
 def _texts(text: str, some: ArgumentList) -> tuple[str, ...]:

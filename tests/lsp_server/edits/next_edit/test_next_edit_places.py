@@ -15,6 +15,7 @@ from lacuna.engine.text.syntax import spans
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit import objections
+from lacuna.lsp_server.edits.next_edit.argument_lists import MOST
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.recent_edits import PAUSE_SECONDS, RecentEdits, difference
@@ -181,6 +182,18 @@ def test_short_lines_are_alike_where_they_hold_the_same_name() -> None:
 
 def test_what_was_moved_was_not_renamed() -> None:
     check("swap(first, second)\nprint(first)\n", "first, second", "second, first", [])
+
+
+def test_of_many_calls_the_nearest_are_looked_at() -> None:
+    calls = "".join(f"f({number})\n" for number in range(MOST))
+    text = f"{calls}def f(a):\n    pass\n\n\n{calls}"
+    now = after(text, "f(a)", "f(a, b)")
+    edit = difference(text, now)
+    change = edit and change_of(edit, now)
+    assert edit is not None and change is not None
+    found = related_places(change, now, "python", edit.start)
+    assert len(found) == MOST - 1, "one is the edited one"
+    assert max(abs(place.start - edit.start) for place in found) < MOST * len("f(100)\n") / 2 + len("    pass\n") * 3
 
 
 def test_a_receiver_that_changed_places_says_nothing_of_calls() -> None:
