@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,11 +11,19 @@ from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.lexing.bracket_scan import scan
 
 MAX_CHARS = 1000  # of a list
+SHORT = 100  # characters, in which most lists end
+MOST = 200  # lists of one name, the nearest: to read one takes up to 4 ms
 _LIST = re.compile(r"([^\W\d]\w*)\s*\(")
 _RECEIVER = re.compile(r"(self|cls|this|&?\s*mut self|&?self)\b")
 _TYPE_FIRST = ("c", "cpp", "csharp", "java")
 _NAME = re.compile(r"[^\W\d]\w*")
+_NAMED = re.compile(r"\w+\s*=(?!=)|\*\*")  # an argument of Python behind which all are named
 _DEFINING = re.compile(r"\b(def|fn|func|function|sub|void|int|static|public|private|fun)\s+(\w+\s+)*$")
+# Words that stand before parentheses and call nothing.
+_NO_NAMES = frozenset({
+    "and", "assert", "await", "case", "catch", "elif", "else", "except", "for", "foreach", "if", "in", "is", "lambda",
+    "not", "or", "raise", "return", "switch", "throw", "unless", "until", "while", "with", "yield",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,20 +75,26 @@ def list_changes(change: Change, language: str) -> Iterator[ListChange]:
             yield ListChange(old.name, items, now, new.is_definition, language)
 
 
-def lists(text: str, start: int, end: int, language: str, name: str | None = None) -> Iterator[ArgumentList]:
-    """The argument lists that begin in a piece of a text, of one name or of all."""
-    for match in _LIST.finditer(text, start, end):
-        if name is not None and match[1] != name:
-            continue
-        found = _list_at(text, match.end(), language)
-        if found is not None:
-            line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
-            yield ArgumentList(match[1], match.end(), found[0], found[1], bool(_DEFINING.search(line)))
+def lists_of(name: str, text: str, language: str, around: int) -> Iterator[ArgumentList]:
+    """The argument lists of a name that are the nearest to an offset, from left to right."""
+    found = [match for match in _LIST.finditer(text) if match[1] == name]
+    nearest = sorted(found, key=lambda match: abs(match.start() - around))[:MOST]
+    return _read(text, sorted(nearest, key=lambda match: match.start()), language)
 
 
 def _on_lines(text: str, start: int, end: int, language: str) -> list[ArgumentList]:
     """The lists that reach into some lines."""
-    return [found for found in lists(text, max(0, start - MAX_CHARS), end, language) if found.end >= start]
+    found = _LIST.finditer(text, max(0, start - MAX_CHARS), end)
+    return [one for one in _read(text, found, language) if one.end >= start]
+
+
+def _read(text: str, found: Iterable[re.Match[str]], language: str) -> Iterator[ArgumentList]:
+    """The lists that begin at matches of _LIST."""
+    for match in found:
+        read = None if match[1] in _NO_NAMES else _list_at(text, match.end(), language)
+        if read is not None:
+            line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            yield ArgumentList(match[1], match.end(), read[0], read[1], bool(_DEFINING.search(line)))
 
 
 def followed(change: ListChange, text: str, other: ArgumentList) -> list[list[Filling]]:
@@ -92,26 +106,40 @@ def followed(change: ListChange, text: str, other: ArgumentList) -> list[list[Fi
     if len(old) != len(items) - offset:
         return []
     items = items[offset:]
-    if sorted(old) == sorted(new):
-        return [_reordered(old, new, text, items)]
-    if len(new) == len(old) + 1:
-        return _added(change, old, new, other, items)
-    return _removed(old, new, items) if len(new) == len(old) - 1 else []
-
-
-def _reordered(old: Sequence[str], new: Sequence[str], text: str, items: Sequence[Span]) -> list[Filling]:
-    order = [old.index(one) for one in new]
     texts = [text[one.start : one.end] for one in items]
+    named = next((at for at, one in enumerate(texts) if _is_named(one, change)), len(items))
+    if sorted(old) == sorted(new):
+        return [_reordered(old, new, texts, items)] if list(old[named:]) == list(new[named:]) else []
+    if len(new) == len(old) + 1:
+        return _added(change, old, new, other, items, named)
+    if len(new) == len(old) - 1:
+        return _removed(old, new, texts, items, named)
+    return []
+
+
+def _is_named(item: str, change: ListChange) -> bool:
+    """Whether an argument is found by its name and not by its place, as all behind it are."""
+    return change.language == "python" and _NAMED.match(item) is not None
+
+
+def _reordered(old: Sequence[str], new: Sequence[str], texts: Sequence[str], items: Sequence[Span]) -> list[Filling]:
+    order = [old.index(one) for one in new]
     return [Filling(one.start, one.end, texts[order[at]]) for at, one in enumerate(items) if order[at] != at]
 
 
 def _added(
-    change: ListChange, old: Sequence[str], new: Sequence[str], other: ArgumentList, items: Sequence[Span]
+    change: ListChange, old: Sequence[str], new: Sequence[str], other: ArgumentList, items: Sequence[Span], named: int
 ) -> list[list[Filling]]:
+    """`named`: how many of the items stand before those that are found by their names."""
     at = next((at for at, one in enumerate(old) if new[at] != one), len(old))
     if list(new[:at]) != list(old[:at]) or list(new[at + 1 :]) != list(old[at:]):
         return []
-    ways = _ways(change, change.new[at + len(change.new) - len(new)], other)
+    is_by_name = at > named or any(one.startswith("*") for one in old[:at])
+    ways = [
+        way
+        for way in _ways(change, change.new[at + len(change.new) - len(new)], other)
+        if not is_by_name or change.language != "python" or other.is_definition or _is_named(way, change)
+    ]
     if at < len(items):
         return [[Filling(items[at].start, items[at].start, f"{way}, ")] for way in ways]
     end = other.items[-1].end if other.items else other.start
@@ -132,9 +160,13 @@ def _ways(change: ListChange, added: str, other: ArgumentList) -> list[str]:
     return [name, f"{name}={name}"] if change.language == "python" and change.in_definition else [name]
 
 
-def _removed(old: Sequence[str], new: Sequence[str], items: Sequence[Span]) -> list[list[Filling]]:
+def _removed(
+    old: Sequence[str], new: Sequence[str], texts: Sequence[str], items: Sequence[Span], named: int
+) -> list[list[Filling]]:
     at = next((at for at, one in enumerate(new) if old[at] != one), len(new))
     if list(old[:at]) != list(new[:at]) or list(old[at + 1 :]) != list(new[at:]):
+        return []
+    if at >= named and _NAME.findall(texts[at])[:1] != _NAME.findall(old[at])[:1]:
         return []
     if at + 1 < len(items):
         return [[Filling(items[at].start, items[at + 1].start, "")]]
@@ -144,12 +176,10 @@ def _removed(old: Sequence[str], new: Sequence[str], items: Sequence[Span]) -> l
 
 def _list_at(text: str, start: int, language: str) -> tuple[int, tuple[Span, ...]] | None:
     """The end of a list that begins at `start`, and its items; None where it has no end nearby."""
-    piece = text[start : start + MAX_CHARS]
-    read = scan(piece, language)
-    closers = [at for at in read.extra if piece[at] == ")"]
-    if not closers or closers[0] != read.extra[0]:
+    length = _length(text, start, language)
+    if length is None:
         return None
-    inside = piece[: closers[0]]
+    inside = text[start : start + length]
     edges = [0, *(at + 1 for at in _commas(inside, language)), len(inside) + 1]
     items = []
     for left, right in pairwise(edges):
@@ -157,13 +187,26 @@ def _list_at(text: str, start: int, language: str) -> tuple[int, tuple[Span, ...
         if item.strip():
             first = start + left + len(item) - len(item.lstrip())
             items.append(Span(first, first + len(item.strip())))
-    return start + closers[0], tuple(items)
+    return start + length, tuple(items)
 
 
-def _commas(inside: str, language: str) -> list[int]:
+def _length(text: str, start: int, language: str) -> int | None:
+    """The characters of a list up to the parenthesis that closes it; None where none does."""
+    for size in (SHORT, MAX_CHARS):
+        piece = text[start : start + size]
+        closers = scan(piece, language).extra
+        if closers:
+            return closers[0] if piece[closers[0]] == ")" else None
+    return None
+
+
+def _commas(inside: str, language: str) -> Iterator[int]:
     """Where the commas are that stand in no inner brackets or strings."""
-    found = [match.start() for match in re.finditer(",", inside)]
-    return [at for at in found if not scan(inside[:at], language).stack]
+    read, last = None, 0
+    for match in re.finditer(",", inside):
+        read, last = scan(inside[last : match.start()], language, read), match.start()
+        if not read.stack:
+            yield match.start()
 
 
 def _texts(text: str, some: ArgumentList) -> tuple[str, ...]:

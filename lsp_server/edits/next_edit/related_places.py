@@ -9,7 +9,7 @@ from enum import Enum
 
 from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import spans
-from lacuna.lsp_server.edits.next_edit.argument_lists import Filling, followed, list_changes, lists
+from lacuna.lsp_server.edits.next_edit.argument_lists import Filling, followed, list_changes, lists_of
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.same_names import same_names
 from lacuna.lsp_server.edits.next_edit.similar_lines import similar_lines
@@ -53,7 +53,7 @@ def related_places(change: Change, text: str, language: str, around: int, own: b
     quiet = _Quiet(text, language, change if own else None)
     by_line: dict[_Span, list[list[Filling]]] = defaultdict(list)
     relations: dict[_Span, set[Relation]] = defaultdict(set)
-    for relation, way in _ways(change, text, language, own, quiet):
+    for relation, way in _ways(change, text, language, around, own, quiet):
         if way and not any(quiet.holds(one.start, one.end) for one in way):
             lines = _lines(text, way[0].start, way[-1].end)
             by_line[lines].append(way)
@@ -71,7 +71,7 @@ def related_places(change: Change, text: str, language: str, around: int, own: b
 
 
 def _ways(
-    change: Change, text: str, language: str, own: bool, quiet: _Quiet
+    change: Change, text: str, language: str, around: int, own: bool, quiet: _Quiet
 ) -> Iterator[tuple[Relation, list[Filling]]]:
     """What could be changed together, each on a few lines."""
     for fillings in same_names(change, text, quiet.functions if own else None):
@@ -82,7 +82,7 @@ def _ways(
         yield from ((Relation.SAME_NAME, way) for way in by_line.values())
     for changed in list_changes(change, language):
         if own or changed.in_definition:
-            for other in lists(text, 0, len(text), language, changed.name):
+            for other in lists_of(changed.name, text, language, around):
                 yield from ((Relation.LIST, way) for way in followed(changed, text, other))
     if own:
         yield from ((Relation.SIMILAR_LINE, way) for way in similar_lines(change, text))

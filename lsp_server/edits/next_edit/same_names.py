@@ -62,11 +62,13 @@ def _scope(one: TokenReplacement, change: Change, functions: Sequence[_Span]) ->
 
 
 def _around_binding(one: TokenReplacement, change: Change, functions: Sequence[_Span]) -> _Span | None:
-    """The innermost function around an edit that binds the name which was replaced."""
+    """The innermost function around an edit that binds the name which was replaced, or did until the user began to
+    replace it: then it binds the new one."""
     around = (span for span in functions if _contains(span, _place(one)))
     for start, end in sorted(around, reverse=True):
         # As it was before the edit, on whose right everything stands as far from the end as it did.
-        if _binds(change.before[start : end + len(change.before) - len(change.after)], one.old_text):
+        before = change.before[start : end + len(change.before) - len(change.after)]
+        if _binds(before, one.old_text) or _binds(before, one.new_text):
             return start, end
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
@@ -12,22 +13,25 @@ from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 SIMILAR = 0.6  # share of tokens that a line must have in common with the one that changed
 _LEAST_TOKENS = 4  # of a line that another one can be like, or one less where both hold a name that is the same
 _LONGEST_LINE = 400  # characters
+_DEFINES = re.compile(r"\b(def|fn|func|function|fun)\b")
 
 
 def similar_lines(change: Change, text: str) -> Iterator[list[Filling]]:
-    """Lines like the one that was changed, as it was before: a twin branch, the next case."""
+    """Lines like the one that was changed, as it was before: a twin branch, the next case. A call is none of the
+    function's first line, and a line that was put in is no change of the one beside it."""
     old = [token.text for token in change.old]
-    if any(one.is_telling or "\n" in one.new_text for one in change.replacements):
-        return  # words that are known again are looked for everywhere, and whole new lines are no twin's
+    if any(one.is_telling or _is_of_lines(change, one) for one in change.replacements):
+        return  # words that are known again are looked for everywhere
     names = {token.text for token in change.old if token.is_name} if len(old) < _LEAST_TOKENS else set()
     if len(old) < _LEAST_TOKENS - bool(names) or "\n" in change.before[change.old[0].start : change.old[-1].end]:
         return
+    defines = _defines(change.before[change.old[0].start : change.old[-1].end])
     matcher = SequenceMatcher(None, autojunk=False)
     matcher.set_seq2(old)
     start = 0
     for line in text.split("\n"):
         is_edited = start <= change.end and change.start <= start + len(line)
-        if len(line) <= _LONGEST_LINE and not is_edited:
+        if len(line) <= _LONGEST_LINE and not is_edited and _defines(line) == defines:
             others = tokens(text, start, start + len(line))
             if names and not names & {token.text for token in others}:
                 others = []
@@ -35,6 +39,15 @@ def similar_lines(change: Change, text: str) -> Iterator[list[Filling]]:
             if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= SIMILAR and matcher.ratio() >= SIMILAR:
                 yield _followed(change, text, matcher, others)
         start += len(line) + 1
+
+
+def _is_of_lines(change: Change, one: TokenReplacement) -> bool:
+    """Whether whole lines came, and not words of one."""
+    return "\n" in (one.new_text if one.old else _spaced(change, one))
+
+
+def _defines(line: str) -> bool:
+    return _DEFINES.search(line) is not None
 
 
 def _followed(change: Change, text: str, matcher: SequenceMatcher[str], others: list[Token]) -> list[Filling]:

@@ -15,10 +15,11 @@ from lacuna.engine.text.syntax import spans
 from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit import objections
+from lacuna.lsp_server.edits.next_edit.argument_lists import MOST
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.recent_edits import PAUSE_SECONDS, RecentEdits, difference
-from lacuna.lsp_server.edits.next_edit.related_places import related_places
+from lacuna.lsp_server.edits.next_edit.related_places import Relation, related_places
 
 URI = "untitled:a.py"
 MEAN = """\
@@ -86,6 +87,13 @@ def test_other_documents_follow_definitions_alone(line: str, new: str, other: st
     assert len(related_places(change, other, "python", 0, own=False)) == count
 
 
+def test_what_a_function_bound_until_the_user_began_to_rename_it() -> None:
+    text = "def f(width):\n    a = size\n    return size\n\n\ndef g():\n    return size\n"
+    check(text, "a = size", "a = width", ["return width"])
+    letter = "def f(rows):\n    s = 0\n    total += s\n    return s\n"
+    check(letter.replace("s = 0", "total = 0"), "total += s", "total += total", ["return total"])
+
+
 def test_several_on_a_line_are_one_place() -> None:
     check("size = 1\nprint(size + size)\n", "size = 1", "width = 1", ["print(width + width)"])
 
@@ -122,6 +130,51 @@ def test_a_name_of_one_letter_means_the_same_in_the_function_that_binds_it() -> 
     check("n = 1\nprint(n)\n", "n = 1", "number = 1", [])
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("python", "if a in (1, 2):\n    go()\nif b in (3, 4):\n    stop()\n", set()),
+        ("c", "while (1, 2) {\n}\nwhile (3, 4) {\n}\n", set()),
+        ("rust", "A::new(1, 2);\nB::new(3, 4);\n", {Relation.LIST}),
+    ],
+)
+def test_words_that_call_nothing_have_no_list(language: str, text: str, expected: set[Relation]) -> None:
+    now = after(text, "1, 2", "1, 2, 5")
+    edit = difference(text, now)
+    change = edit and change_of(edit, now)
+    assert edit is not None and change is not None
+    found = {relation for place in related_places(change, now, language, edit.start) for relation in place.relations}
+    assert found - {Relation.SIMILAR_LINE} == expected
+
+
+@pytest.mark.parametrize(
+    ("signature", "new", "call", "expected"),
+    [
+        ("a, b", "a, b, c", "f(b=1, a=2)", ["f(b=1, a=2, c=c)"]),
+        ("a, *rest, b", "a, *rest, c, b", "f(1, 2, b=3)", ["f(1, 2, c=c, b=3)"]),
+        ("a, b", "a, c, b", "f(1, b=2)", ["f(1, c, b=2)"]),
+        ("a, b", "a, b, c", "f(1, b == 2)", ["f(1, b == 2, c)"]),
+        ("a, b", "b, a", "f(a=1, b=2)", []),
+        ("a, b", "a", "f(b=1, a=2)", []),
+        ("a, b", "a", "f(a=1, b=2)", ["f(a=1)"]),
+        ("a, b", "a", "f(1, b=2)", ["f(1)"]),
+    ],
+)
+def test_arguments_that_are_found_by_their_names(signature: str, new: str, call: str, expected: list[str]) -> None:
+    check(f"def f({signature}):\n    pass\n\n\n{call}\n", f"def f({signature})", f"def f({new})", expected)
+
+
+def test_a_call_is_not_like_the_function_s_first_line() -> None:
+    text = "def send(message, *, retries=3):\n    pass\n\n\nsend('bye', retries=5)\n"
+    check(text, "*, retries", "*, topic, retries", [])
+
+
+def test_a_line_that_was_put_in_is_no_change_of_the_one_beside_it() -> None:
+    text = "def f(a):\n    a.delete(1)\n    if a:\n        a.delete(2)\n"
+    check(text, "    a.delete(1)", "    log(1)\n    a.delete(1)", [])
+    check(text, "a.delete(1)", "a.delete(1, True)", ["a.delete(2, True)"])
+
+
 def test_short_lines_are_alike_where_they_hold_the_same_name() -> None:
     text = "if ready:\n    a()\nif done:\n    b()\nelif ready:\n    c()\n"
     check(text, "if ready", "if not ready", ["elif not ready:"])
@@ -134,6 +187,18 @@ def test_new_lines_before_a_line_are_not_put_before_lines_like_it() -> None:
 
 def test_what_was_moved_was_not_renamed() -> None:
     check("swap(first, second)\nprint(first)\n", "first, second", "second, first", [])
+
+
+def test_of_many_calls_the_nearest_are_looked_at() -> None:
+    calls = "".join(f"f({number})\n" for number in range(MOST))
+    text = f"{calls}def f(a):\n    pass\n\n\n{calls}"
+    now = after(text, "f(a)", "f(a, b)")
+    edit = difference(text, now)
+    change = edit and change_of(edit, now)
+    assert edit is not None and change is not None
+    found = related_places(change, now, "python", edit.start)
+    assert len(found) == MOST - 1, "one is the edited one"
+    assert max(abs(place.start - edit.start) for place in found) < MOST * len("f(100)\n") / 2 + len("    pass\n") * 3
 
 
 def test_a_receiver_that_changed_places_says_nothing_of_calls() -> None:
