@@ -25,6 +25,7 @@ from lacuna.lsp_server.edits.next_edit.tokens import tokens
 
 BELOW = 2  # lines that are told
 KEPT = 1 / 3  # of the words right of the cursor: where fewer are left, they were another statement
+_MAY_GO = re.compile(r"\w+(?=\s*[(\"'])")  # what is called, and a string's prefix
 _CLOSERS = frozenset(")]}>\"'`; ")  # what editors put behind the cursor
 
 
@@ -53,14 +54,16 @@ def own_line(path: str, version: Version, recent: Sequence[RecentEdit], cursor: 
 
 
 def finishes(language: str, window: DiffWindow, unfinished: Unfinished, offered: LineChange) -> bool:
-    """Whether what becomes of the line has fewer errors, holds much of what stood right of the cursor, and is more than
-    what inline completion would put in."""
+    """Whether what becomes of the line has fewer errors, holds what stood right of the cursor but for some names of
+    calls, and is more than what inline completion would put in."""
     (start, end), text = window.span(offered.start, offered.end), window.text
     (now,), new = window.question.lines[offered.start : offered.end], "".join(offered.lines)
     assert new.startswith(unfinished.typed), "what is typed stays"
     old_rest, rest = now[len(unfinished.typed) :], new[len(unfinished.typed) :]
-    words = set(re.findall(r"\w+", old_rest))
-    if rest.endswith(old_rest) or len(words & set(re.findall(r"\w+", rest))) < KEPT * len(words):
+    words, kept = set(re.findall(r"\w+", old_rest)), set(re.findall(r"\w+", rest))
+    if rest.endswith(old_rest) or len(words & kept) < KEPT * len(words):
+        return False
+    if not words - kept <= set(_MAY_GO.findall(old_rest)):
         return False
     first, last = lines_near(text, start, end)
     before, after = text[first:start], text[end:last]

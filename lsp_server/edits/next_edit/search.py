@@ -37,11 +37,12 @@ class Thresholds:
     named: float = 0.5  # by which a word must have become less likely where a name of the edit stands; 0: not asked
     similar: float = 0.5  # and on lines that are only like the one that changed
     drafted: float = 4.0  # gain and lift of what the edit speaks for
+    least_gain: float = -math.inf  # of that; a lift of 10 says little where the text as it is stays likelier by e^6
     noise: float = 16.0  # and of what nothing but the canvas speaks for; inf where that is not looked for
 
 
 # There a draft's gain and lift, which are of both sides, say enough where a name stands.
-IN_FIM_LAYOUT = Thresholds(named=0.0, similar=1.0, noise=math.inf)
+IN_FIM_LAYOUT = Thresholds(named=0.0, similar=1.0, least_gain=-5.0, noise=math.inf)
 
 
 @dataclass
@@ -142,7 +143,7 @@ class Search:
         """Whether rerank prefers it by enough, because of the edit."""
         preferred = revision.gain + revision.lift
         if revision.from_candidate:
-            return preferred >= self._thresholds.drafted
+            return preferred >= self._thresholds.drafted and revision.gain >= self._thresholds.least_gain
         return preferred >= self._thresholds.noise and speaks_of_edit(site, patch, revision)
 
 

@@ -140,6 +140,19 @@ def test_what_may_become_of_it(line: str, is_offered: bool) -> None:
     assert (against is None) is is_offered
 
 
+@pytest.mark.parametrize(
+    ("text", "edit", "line", "is_offered"),
+    [
+        ("print(item.name)\n", ("item", "str(|item"), "print(str(item))\n", False),
+        ("print(item.name)\n", ("item", "max(0, |item"), "print(max(0, item.name))\n", True),
+        ("title = 'all items'\n", ("'all", "'the '|all"), "title = 'the ' + items[0]\n", False),
+        ("names = list(map(upper, words))\n", ("list", "[|list"), "names = [upper(word) for word in words]\n", True),
+    ],
+)
+def test_of_the_rest_names_of_calls_may_go(text: str, edit: tuple[str, str], line: str, is_offered: bool) -> None:
+    assert (Edited(text, edit).offered(line)[0] is None) is is_offered
+
+
 def test_what_only_has_to_be_put_in_is_left_to_inline_completion() -> None:
     edited = Edited("values = [width, height]\n", ("height]", "min(|height]"))
     assert edited.window is not None
