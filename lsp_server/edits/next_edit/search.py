@@ -38,11 +38,12 @@ class Thresholds:
     similar: float = 0.5  # and on lines that are only like the one that changed
     drafted: float = 4.0  # gain and lift of what the edit speaks for
     least_gain: float = -math.inf  # of that; a lift of 10 says little where the text as it is stays likelier by e^6
+    least_lift: float = -math.inf  # and of that: what would have been as likely without the edit follows from nothing
     noise: float = 16.0  # and of what nothing but the canvas speaks for; inf where that is not looked for
 
 
 # There a draft's gain and lift, which are of both sides, say enough where a name stands.
-IN_FIM_LAYOUT = Thresholds(named=0.0, similar=1.0, least_gain=-5.0, noise=math.inf)
+IN_FIM_LAYOUT = Thresholds(named=0.0, similar=1.0, least_gain=-5.0, least_lift=2.0, noise=math.inf)
 
 
 @dataclass
@@ -141,10 +142,11 @@ class Search:
 
     def _is_sure(self, site: Site, patch: Patch, revision: Revision) -> bool:
         """Whether rerank prefers it by enough, because of the edit."""
-        preferred = revision.gain + revision.lift
+        preferred, asked = revision.gain + revision.lift, self._thresholds
         if revision.from_candidate:
-            return preferred >= self._thresholds.drafted and revision.gain >= self._thresholds.least_gain
-        return preferred >= self._thresholds.noise and speaks_of_edit(site, patch, revision)
+            is_likely = revision.gain >= asked.least_gain and revision.lift >= asked.least_lift
+            return is_likely and preferred >= asked.drafted
+        return preferred >= asked.noise and speaks_of_edit(site, patch, revision)
 
 
 def change_of_code(version: Version) -> Change | None:

@@ -116,7 +116,7 @@ class NextEdits:
         found = await self._followed(document, versions, around, deadline)
         if found in FURTHER and self._worker.is_in_fim_layout:
             found = await diffs.next(last, path, recent, deadline)
-            if found in FURTHER and (others := self._others(document, last)):
+            if found in FURTHER and (others := await self._others(document, last)):
                 elsewhere = await diffs.elsewhere(last, path, recent, others, deadline)
                 found = found if elsewhere is Quiet.NO_PLACE else elsewhere
         return found
@@ -127,16 +127,17 @@ class NextEdits:
         """By what became less likely at places that a rule names."""
         quiet = Quiet.NO_EDIT
         for version in versions:
-            found = await self._search.next(version, around, deadline, self._others(document, version))
+            others = await self._others(document, version)
+            found = await self._search.next(version, around, deadline, others)
             if isinstance(found, Found) or found is Quiet.OUT_OF_TIME:
                 return found
             if quiet is not Quiet.SECRET and (quiet is not Quiet.NO_BETTER or found is Quiet.SECRET):
                 quiet = found
         return quiet
 
-    def _others(self, document: Document, version: Version) -> tuple[Other, ...]:
+    async def _others(self, document: Document, version: Version) -> tuple[Other, ...]:
         """Other documents in the same language that may be told of an edit, the one used last first."""
-        if holds_secret(version):
+        if await asyncio.to_thread(holds_secret, version):
             return ()
         alike = (
             Other(other.uri, plain(other.text))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from lacuna.engine.api import Hole, Passage, Patch, Surprise
-from lacuna.engine.untrusted.secrets import has_secret
+from lacuna.engine.untrusted.secrets import has_secret, has_token
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.related_places import RelatedPlace, related_places
@@ -130,9 +130,11 @@ class Site:
 
 
 def holds_secret(version: Version) -> bool:
-    """Whether what tells of an edit, before it or after it, holds a secret: then no other document may hear of it."""
+    """Whether what tells of an edit, before it or after it, may hold a secret or a part of one: then no other document
+    may hear of it. Of a key in the document all lines are parts, whichever are told."""
     old, new = _around(version)
-    return has_secret(old) or has_secret(new)
+    texts = version.text, version.edit.undone(version.text)
+    return has_secret(old) or has_secret(new) or any(map(has_token, texts))
 
 
 def sites(version: Version, change: Change, around: int, others: Sequence[Other], most: int) -> Iterator[Site]:

@@ -35,7 +35,7 @@ class Sure(Worker):
     async def patch(self, patch: Patch, deadline: float = math.inf) -> Patched:
         self.asked += 1
         sure = 50.0 if self.knows_rules else -50.0
-        return Patched(tuple(Revision(texts, sure, sure, True) for texts in patch.candidates), 1, 1)
+        return Patched(tuple(Revision(texts, sure, sure, True, lift=sure) for texts in patch.candidates), 1, 1)
 
     async def continue_diff(self, question: DiffQuestion, deadline: float) -> tuple[LineChange, ...]:
         self.asked += 1

@@ -69,7 +69,7 @@ class Sure:
         return (Surprise(0, len(passage.text), 9.0, -9.0),)
 
     async def patch(self, patch: Patch, deadline: float) -> Patched:
-        return Patched((Revision(("",) * len(patch.holes), 50.0, 50.0, True),), 1, 1)
+        return Patched((Revision(("",) * len(patch.holes), 50.0, 50.0, True, lift=50.0),), 1, 1)
 
 
 @pytest.mark.parametrize("is_in_fim_layout", [True, False])

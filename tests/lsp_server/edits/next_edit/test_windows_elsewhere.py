@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +16,8 @@ from lacuna.lsp_server.edits.next_edit import service
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.diff_windows import LINES, DiffWindow
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Quiet
-from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits
-from lacuna.lsp_server.edits.next_edit.site import Other, Version
+from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits, difference
+from lacuna.lsp_server.edits.next_edit.site import Other, Version, holds_secret
 from lacuna.lsp_server.edits.next_edit.windows_elsewhere import WINDOWS, windows_elsewhere
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.model.engine_thread import EngineThread
@@ -110,6 +111,24 @@ def test_an_edit_near_a_secret_or_an_older_one_that_brought_it_is_told_to_no_oth
     assert windows(READER, (BOOK[-5:], f'{BOOK[-5:]}SECRET_KEY = "{KEY}"\n'), YEAR) == [], "far away"
     assert windows(READER, ('SECRET_KEY = "', 'KEY_2 = "'), YEAR, text=f'SECRET_KEY = "{KEY}"\n{BOOK}') == []
     assert windows(READER, ("sorted(books)", "set(books)"), YEAR)
+
+
+def test_no_other_document_hears_of_an_edit_near_a_part_of_a_key() -> None:
+    """Of a long one nothing that is told need say so."""
+    lines = "".join(f"{'MIIEowIBAAKCAQEA' * 4}\n" for _ in range(20))
+    key = f'KEY = """-----BEGIN RSA {"PRIVATE"} KEY-----\n{lines}-----END RSA {"PRIVATE"} KEY-----"""\n'
+    before = f"{key}\n\ndef use(a):\n    return a\n"
+    after = before.replace("use(a)", "use(a, b)")
+    edit = difference(before, after)
+    assert edit is not None
+    assert holds_secret(Version("file:///a.py", after, "python", edit))
+    plain_text = after.removeprefix(key)
+    moved = replace(edit, start=edit.start - len(key), end=edit.end - len(key))
+    assert not holds_secret(Version("file:///a.py", plain_text, "python", moved))
+    taken = difference(after, plain_text)
+    assert taken is not None and holds_secret(Version("file:///a.py", plain_text, "python", taken)), (
+        "what has gone, too"
+    )
 
 
 class Asked(Worker):
