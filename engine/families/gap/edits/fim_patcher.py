@@ -1,19 +1,13 @@
-"""Patches in the FIM layout: the stretch from the first hole to the last is written anew, and counts where it still
-holds what is pinned between them; the decoder then scores all of it against the text as it is."""
+"""Patches in the FIM layout: the decoder scores the candidates against the text as it is. Nothing else is looked for:
+of 175 fillings that nothing but the model spoke for none was right (docs/LOG.md)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from lacuna.engine.api import Frame, Patch, Patched, Revision
-from lacuna.engine.families.gap.decoding.decode_loop import decode
-from lacuna.engine.families.gap.decoding.drafter import Drafter
-from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
-from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
-from lacuna.engine.families.gap.decoding.search import Beam, Search
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits.patcher import CANDIDATES, SUFFIX_CHARACTERS, Texts, in_time, joined
@@ -25,10 +19,8 @@ from lacuna.engine.families.shared.patch_ranking import ranked
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.text import token_healing
 from lacuna.engine.text.byte_bpe import Tokenizer
-from lacuna.engine.text.token_healing import Boundary
 
-WRITTEN = 3  # fills of the stretch that are looked for
-# The split is where a place's first line begins: all above it was read when its words were scored.
+# The split is where a place's first line begins: what stands above it is read for its neighbours too.
 LINES_ABOVE = 0
 SUFFIX_TOKENS = 32
 AT_ONCE = 160  # tokens that are scored in one pass: their logits take 0.6 MB each
@@ -46,37 +38,23 @@ class FimPatcher:
         return in_time(partial(self._revisions, patch), RequestTrace(check, on_frame, seconds))
 
     def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
-        """Raises OutOfTime where not even the candidates were scored."""
+        """Raises OutOfTime where there was no time to read both versions."""
         candidates, holes = patch.candidates[:CANDIDATES], tuple(hole.text for hole in patch.holes)
         tried = list(dict.fromkeys([holes, *candidates]))
-        scores, old_scores = self._both_scores(patch, tried, trace)
-        found = ranked(tried, scores, old_scores, candidates)
-        if patch.candidates_only:
-            return found
-        try:
-            written = [texts for texts in self._written(patch, holes, trace) if texts not in tried]
-            more, old_more = self._both_scores(patch, written, trace)
-        except OutOfTime:
-            return found
-        return ranked([*tried, *written], [*scores, *more], [*old_scores, *old_more], candidates)
+        return ranked(tried, *self._both_scores(patch, tried, trace), candidates)
 
     def _both_scores(
         self, patch: Patch, tried: Sequence[Texts], trace: RequestTrace
     ) -> tuple[list[float | None], list[float | None]]:
         """Per filling as it is now, and as it was before the edit; the same twice where the patch does not know
         that."""
-        if not tried:
-            return [], []
         present = Before(patch.texts[0], patch.snippets)
-        suffix = self._suffix(patch)
+        suffix = self._tokenizer.encode(patch.texts[-1][:SUFFIX_CHARACTERS])[:SUFFIX_TOKENS]
         scores = self._scores(self._versions.present, self._versions.text(present), suffix, patch, tried, trace)
         if patch.old_start is None:
             return scores, scores
         old = self._versions.old_text(Before(patch.old_start, patch.old_snippets), present)
         return scores, self._scores(self._versions.old, old, suffix, patch, tried, trace)
-
-    def _suffix(self, patch: Patch) -> list[int]:
-        return self._tokenizer.encode(patch.texts[-1][:SUFFIX_CHARACTERS])[:SUFFIX_TOKENS]
 
     def _prefill(self, context: KvContext, text: str, suffix: Sequence[int], trace: RequestTrace) -> str:
         """The healing prefix of a text; the context then holds what is left of it, and the suffix."""
@@ -85,24 +63,6 @@ class FimPatcher:
         with trace.stage("prefill"):
             self._versions.prefill(context, read, trace.check)
         return text[len(kept) :]
-
-    def _written(self, patch: Patch, holes: Texts, trace: RequestTrace) -> list[Texts]:
-        """What the holes hold in stretches that were written anew, with the text as it is as a draft."""
-        context, end, suffix = self._versions.present, self._denoiser.config.end_of_hole_token_id, self._suffix(patch)
-        text = self._versions.text(Before(patch.texts[0], patch.snippets))
-        healing_prefix = self._prefill(context, text, suffix, trace)
-        boundary = Boundary("", "", healing_prefix.encode("utf-8", "replace"), False)
-        now = self._tokenizer.encode(joined([healing_prefix, *patch.texts[1:-1]], holes))
-        length = self._denoiser.config.canvas_length(len(now) + patch.length_slack * len(holes))
-        if len(now) >= length:
-            return []  # no canvas holds it
-        first = Hypothesis(length, boundary, self._tokenizer, 0, end)
-        lookup = PromptLookup([suffix, context.ids, [*context.ids[-3:], *now]])
-        drafter = Drafter(context.ids, lookup, end, self._denoiser.can_propose)
-        beam = Beam(first, [end], Search(WRITTEN, WRITTEN, best_first=False))
-        with trace.stage("denoise"):
-            fills = decode(self._denoiser, context, beam, drafter, trace.count, trace.step)
-        return [texts for fill in fills if fill.ended and (texts := pinned(boundary.answer(fill.spelled), patch))]
 
     def _scores(
         self,
@@ -138,9 +98,3 @@ def _groups(sizes: Sequence[int]) -> list[list[int]]:
             groups.append([])
         groups[-1].append(at)
     return [group for group in groups if group]
-
-
-def pinned(text: str, patch: Patch) -> Texts | None:
-    """What stands in the holes of a stretch, the shortest texts first; None where it does not hold what is pinned."""
-    found = re.fullmatch("(.*?)".join(["", *map(re.escape, patch.texts[1:-1]), ""]), text, re.DOTALL)
-    return None if found is None else tuple(found.groups())
