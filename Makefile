@@ -12,7 +12,7 @@ TRAIN_ARGS ?=
 EVAL_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock pull demo test check map fuzz e2e-setup e2e lint lint-editors format type bench bench-edits corpus train eval
+.PHONY: help setup lock pull demo test check map fuzz compiles e2e-setup e2e lint lint-editors format type bench bench-edits corpus train eval
 .PHONY: clean
 
 help: ## Show this list
@@ -55,6 +55,10 @@ test: pull-for-tests ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
 
 fuzz: pull-for-tests ## Run all random sequences, memory runs and hostile inputs
 	$(BIN)/python -m pytest -m "slow or not slow" tests/fuzz tests/hostile $(PYTEST_ARGS)
+
+compiles: $(STAMP) ## Compile the kernels for six generations of GPUs, in all sizes and codecs; needs none, and minutes
+	$(BIN)/python -m pytest -m "slow or not slow" tests/engine/kernels/test_kernels_compiled.py \
+	    tests/engine/kernels/test_elementwise_compiled.py $(PYTEST_ARGS)
 
 e2e-setup: pull-for-tests ## Fetch VS Code (code-server, Chromium) and Neovim for the tests in the real editors, once, into the user's cache
 	$(BIN)/python tests/e2e/setup_nvim.py

@@ -28,7 +28,7 @@ from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, 
 from transformers.cache_utils import DynamicCache  # noqa: E402
 
 from lacuna.engine.families.diffusion_gemma import checkpoint  # noqa: E402
-from lacuna.engine.families.diffusion_gemma.block_diffusion import generate  # noqa: E402
+from lacuna.engine.families.diffusion_gemma.block_diffusion import Pins, denoise, generate  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig as OurConfig  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.entropy_bound import EntropyBoundConfig, Noise  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma  # noqa: E402
@@ -73,6 +73,13 @@ class Ours:
         self.encode(ids)
         for _ in generate(self._model, self._cache, SAMPLER, Noise(0, self.config.vocab_size, self._model.device)):
             pass
+
+    def fill(self, hole: int, length: int) -> None:
+        """A hole of so many tokens on a canvas of `length` behind what was read, in all steps; the host gets them."""
+        noise = Noise(0, self.config.vocab_size, self._model.device)
+        pins = Pins(torch.arange(hole, device=self._model.device))
+        *_, last = denoise(self._model, self._cache, noise.ids(1, length), SAMPLER, noise, pins)
+        last.best[0, :hole].tolist()
 
     def keystroke(self, ids: torch.Tensor) -> None:
         """Everything but the last token was read before."""

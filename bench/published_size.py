@@ -1,36 +1,50 @@
-"""DiffusionGemma at its published size on a GPU: ours and transformers' over the same random weights, in bfloat16.
+"""DiffusionGemma at its published size on a GPU, with random weights in bfloat16, FP8, INT4 and NVFP4.
 
-Ours with passes as CUDA graphs too, where they are captured here; the line above the table says why, if they are not.
+Beside bfloat16 stands transformers over the same weights. Ours has passes as CUDA graphs too, where they are captured
+here; a line above the rows of a form says why, if they are not.
 
-    python bench/published_size.py [--rounds N]
+    python bench/published_size.py [--forms bf16 fp8 int4 nvfp4] [--rounds N]
 
-52 GB of weights, held once. Random weights say nothing of fills: a generation takes a fixed number of steps. A step
-cannot be faster than its weights are read (256 tokens reach all experts), so beside times stands the share of the
-bandwidth that a copy on this GPU has. Prints a table, and one line of JSON last.
+16 to 51 GB of weights, one form at a time; without --forms those that fit. Random weights say nothing of fills: a
+generation takes a fixed number of steps. Beside a step's time stands its floor (step_floor.py), at the bandwidth that a
+copy has on this device, and the share of it that is reached. The fill is of 12 tokens on a canvas of 32, in 6 steps,
+behind text that was read. Prints a table, and one line of JSON last.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-from lacuna.engine.device.runtime import choose, prepare_environment
+from lacuna.engine.device.runtime import Runtime, choose, prepare_environment
 
 prepare_environment()
 
+import step_floor  # noqa: E402
 import torch  # noqa: E402
 from diffusion_gemma import CANVAS, PROMPT, SAMPLER, Ours, Peer, seconds, trace  # noqa: E402
+from published_forms import FORMS, random_weights  # noqa: E402
+from torch import Tensor  # noqa: E402
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig  # noqa: E402
 
-from lacuna.engine.families.diffusion_gemma import checkpoint  # noqa: E402
+from lacuna.engine.device.memory import available  # noqa: E402
+from lacuna.engine.families.diffusion_gemma import checkpoint, memory  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig as OurConfig  # noqa: E402
 from lacuna.engine.families.diffusion_gemma.model import DiffusionGemma  # noqa: E402
+from lacuna.engine.families.diffusion_gemma.published import CHECKPOINTS  # noqa: E402
+from lacuna.engine.layers.dialects.translate import Plan  # noqa: E402
 
 Times = dict[tuple[str, str], float]
+
+FLOATS = "bf16"
+HOLE, HOLE_CANVAS = 12, 32  # tokens of a short fill, positions of its canvas
+STEPS = {"step": CANVAS, "step_96": 96, "step_32": 32}  # positions
+SPARE = 2 * 10**9  # bytes of a device that are left: for transformers' passes, and graphs
 
 # What the published config.json says of the text path; the rest are transformers' defaults.
 PUBLISHED: dict[str, Any] = {
@@ -53,19 +67,29 @@ PUBLISHED: dict[str, Any] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, help="default: all that fit")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--layers", type=int, default=PUBLISHED["num_hidden_layers"], help="fewer, to try it out")
+    parser.add_argument("--experts", type=int, default=PUBLISHED["num_experts"], help="likewise")
     options = parser.parse_args()
     runtime = choose(options.device, "bfloat16")
-    with torch.inference_mode():
-        reference = _reference(options.device, options.layers)
-        config = OurConfig.from_hf(reference.config.to_dict())
-        tensors = reference.state_dict()
-        model = checkpoint.assemble(config, ((name, tensors[name]) for name in config.shapes()), runtime)
-        read = sum(tensors[name].nbytes for name in config.shapes())
-        engines: list[Peer | Ours] = [Peer(reference), Ours(model), *_captured(model)]
-        _report(_measure(engines, config.vocab_size, options), read, options.device)
+    card = torch.cuda.get_device_name() if options.device == "cuda" else options.device
+    bandwidth, peak = _bandwidth(options.device), step_floor.peak_of(card)
+    _free(options.device)
+    known = f"{peak / 1e12:.0f} TFLOP/s" if peak else "FLOP/s not known: floors are by bytes alone"
+    print(f"{card}, a copy moves {bandwidth / 1e9:,.0f} GB/s, {known}", flush=True)
+    published = _config(options.layers, options.experts)
+    config = OurConfig.from_hf(published.to_dict())
+    result: dict[str, object] = {"device": card, "bandwidth_gb_s": round(bandwidth / 1e9, 1)}
+    for form in options.forms or _fitting(config, runtime):
+        plan = CHECKPOINTS[form].plan(config)
+        with torch.inference_mode():
+            best = _best(_engines(form, published, plan, runtime), config.vocab_size, options)
+        floors = {name: _floor(config, plan, tokens, bandwidth, peak) for name, tokens in STEPS.items()}
+        result |= _report(form, best, _nbytes(plan), floors)
+        _free(options.device)
+    print(json.dumps(result))
 
 
 class Captured(Ours):
@@ -88,15 +112,42 @@ class Captured(Ours):
 
 def _captured(model: DiffusionGemma) -> list[Captured]:
     model.capture()
-    print(f"passes are launched {model.launches or 'kernel by kernel'}")
+    print(f"passes are launched {model.launches or 'kernel by kernel'}", flush=True)
     return [Captured(model)] if model.captured is not None else []
 
 
-def _reference(device: str, layers: int) -> DiffusionGemmaForBlockDiffusion:
+def _config(layers: int, experts: int) -> DiffusionGemmaConfig:
     vision = {"model_type": "gemma4_vision", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "position_embedding_size": 16}
-    text = DiffusionGemmaTextConfig(**(PUBLISHED | {"num_hidden_layers": layers}))
-    config = DiffusionGemmaConfig(text_config=text, vision_config=vision | heads, canvas_length=CANVAS)
+    text = DiffusionGemmaTextConfig(**(PUBLISHED | {"num_hidden_layers": layers, "num_experts": experts}))
+    return DiffusionGemmaConfig(text_config=text, vision_config=vision | heads, canvas_length=CANVAS)
+
+
+def _fitting(config: OurConfig, runtime: Runtime) -> list[str]:
+    """The forms that there is memory for; a line for each of the others."""
+    free, found = available(runtime) - SPARE, []
+    for form in FORMS:
+        needed = memory.of_plan(config, CHECKPOINTS[form].plan(config), runtime, PROMPT).total
+        if needed <= free:
+            found.append(form)
+        else:
+            print(f"{form}: left out, needs {needed / 1e9:.1f} GB of the {free / 1e9:.1f} that are free")
+    return found
+
+
+def _engines(form: str, published: DiffusionGemmaConfig, plan: Plan, runtime: Runtime) -> list[Peer | Ours]:
+    """All that compute with the weights of a form."""
+    peers: list[Peer | Ours] = []
+    config, weights = OurConfig.from_hf(published.to_dict()), random_weights(plan, runtime.device)
+    if form == FLOATS:
+        reference = _reference(published, runtime.device)
+        tensors = reference.state_dict()
+        peers, weights = [Peer(reference)], ((name, tensors[name]) for name in plan.weights)
+    model = checkpoint.assemble(config, weights, runtime)
+    return [*peers, Ours(model), *_captured(model)]
+
+
+def _reference(config: DiffusionGemmaConfig, device: str) -> DiffusionGemmaForBlockDiffusion:
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(device):
@@ -105,7 +156,7 @@ def _reference(device: str, layers: int) -> DiffusionGemmaForBlockDiffusion:
     return model
 
 
-def _measure(engines: Sequence[Peer | Ours], vocabulary: int, options: argparse.Namespace) -> Times:
+def _best(engines: Sequence[Peer | Ours], vocabulary: int, options: argparse.Namespace) -> Times:
     """Best seconds by engine and piece of work, in turns."""
     device = options.device
     ids = torch.randint(4, vocabulary, (1, PROMPT), device=device)
@@ -113,33 +164,54 @@ def _measure(engines: Sequence[Peer | Ours], vocabulary: int, options: argparse.
     logits = torch.randn(1, CANVAS, vocabulary, device=device)
     best: Times = {}
     for _ in range(options.rounds):
-        for name, job in trace(ids, canvas, logits).items():
+        for name, job in _jobs(ids, canvas, logits).items():
             for engine in engines:
+                if name == "fill" and isinstance(engine, Peer):  # it pins nothing
+                    continue
                 with engine.measured() if isinstance(engine, Captured) else nullcontext():
                     taken = seconds(partial(job, engine))
                 best[engine.name, name] = min(best.get((engine.name, name), 1e9), taken)
     return best
 
 
-def _report(best: Times, read: int, device: str) -> None:
-    bandwidth = _bandwidth(device)
-    card = torch.cuda.get_device_name() if device == "cuda" else device
-    print(f"{card}, bfloat16, {read / 1e9:.1f} GB of weights, a copy moves {bandwidth / 1e12:.2f} TB/s")
-    result: dict[str, object] = {"device": card, "weights_gb": round(read / 1e9, 1)}
+def _jobs(ids: Tensor, canvas: Tensor, logits: Tensor) -> dict[str, Callable[[Any], object]]:
+    return {**trace(ids, canvas, logits), "fill": lambda engine: engine.fill(HOLE, HOLE_CANVAS)}
+
+
+def _floor(config: OurConfig, plan: Plan, tokens: int, bandwidth: float, peak: float | None) -> float:
+    return step_floor.floor(step_floor.step(config, plan.weights, tokens, PROMPT).values(), bandwidth, peak)
+
+
+def _report(form: str, best: Times, nbytes: int, floors: Mapping[str, float]) -> dict[str, object]:
+    print(f"{form}, {nbytes / 1e9:.1f} GB of weights; floors of a step: {_milliseconds(floors)}")
+    result: dict[str, object] = {f"{form}_weights_gb": round(nbytes / 1e9, 1)}
+    result |= {f"{form}_floor_{name}_ms": round(1e3 * least, 3) for name, least in floors.items()}
     for name in dict.fromkeys(who for who, _ in best):
-        times = {what: 1e3 * least for (who, what), least in best.items() if who == name}
-        share = read / (times["step"] / 1e3) / bandwidth
-        steps = SAMPLER.max_denoising_steps
-        rate = CANVAS / (times["generate"] / 1e3)
-        print(
-            f"{name:12} read {PROMPT}: {times['encode']:7.1f} ms   step: {times['step']:6.1f} ms "
-            f"({share:.0%} of the bandwidth)   canvas in {steps} steps: {times['generate']:7.1f} ms "
-            f"({rate:.0f} tokens/s)   second keystroke: {times['keystroke']:6.1f} ms"
-        )
-        key = name.replace(" ", "_")
-        result |= {f"{what}_{key}_ms": round(value, 2) for what, value in times.items()}
-        result[f"bandwidth_{key}"] = round(share, 3)
-    print(json.dumps(result))
+        times = {what: taken for (who, what), taken in best.items() if who == name}
+        shares = {what: floors[what] / times[what] for what in floors}
+        reached = ", ".join(f"{share:.0%}" for share in shares.values())
+        rate = CANVAS / times["generate"]
+        print(f"  {name:12} {_milliseconds(times)}; floor reached: {reached}; {rate:.0f} tokens/s", flush=True)
+        key = f"{form}_{name.replace(' ', '_')}"
+        result |= {f"{key}_{what}_ms": round(1e3 * taken, 2) for what, taken in times.items()}
+        result |= {f"{key}_{what}_share": round(share, 3) for what, share in shares.items()}
+    return result
+
+
+def _nbytes(plan: Plan) -> int:
+    return sum(weight.nbytes(torch.bfloat16) for weight in plan.weights.values())
+
+
+def _milliseconds(times: Mapping[str, float]) -> str:
+    words = {"encode": f"read {PROMPT}", "generate": f"canvas in {SAMPLER.max_denoising_steps} steps"}
+    return ", ".join(f"{words.get(name, name)} {1e3 * taken:.1f} ms" for name, taken in times.items())
+
+
+def _free(device: str) -> None:
+    """What was held before goes back to the device, which the next form's models need whole."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _bandwidth(device: str) -> float:

@@ -10,7 +10,9 @@ from pathlib import Path
 from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import INT8, Runtime
 from lacuna.engine.families.diffusion_gemma import memory as diffusion_gemma
+from lacuna.engine.families.diffusion_gemma import published
 from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
+from lacuna.engine.families.diffusion_gemma.published import Checkpoint
 from lacuna.engine.families.gap import loading, lora
 from lacuna.engine.families.gap import memory as gap
 from lacuna.engine.layers.dialects.names import Place, Shape
@@ -73,6 +75,20 @@ def advice(model: str, found: Sequence[Form], needed: Memory) -> str:
     return f"choose it in {best.name}, which fits{how}, or a smaller model"
 
 
+def known_checkpoints(model: str, runtime: Runtime, available: int) -> tuple[Form, ...]:
+    """The published checkpoints of DiffusionGemma, likewise, by their names, whether they are there or not; none for a
+    model of another family. Raises LoadError."""
+    if model in model_store.NAMED_MODELS:
+        return ()
+    try:
+        config = config_file.read(model_store.find(model) / "config.json").values
+    except model_store.ModelMissing:
+        config = {"model_type": DIFFUSION_GEMMA}  # the only ones that are known beside those with a name
+    if config.get("model_type") != DIFFUSION_GEMMA:
+        return ()
+    return tuple(_of_checkpoint(checkpoint, runtime, available) for checkpoint in published.CHECKPOINTS.values())
+
+
 def longest(most: int, fits: Callable[[int], bool]) -> int:
     """The largest number up to `most` that fits, where all smaller ones do; 0 where 1 does not."""
     low, high = 0, most
@@ -94,6 +110,18 @@ def _of_diffusion_gemma(config: DiffusionGemmaConfig, runtime: Runtime, availabl
         whole = weights + diffusion_gemma.beside(config, runtime, most, is_packed=False).weights
         found.append(Form(name, whole, longest(most, fits), most))
     return found
+
+
+def _of_checkpoint(checkpoint: Checkpoint, runtime: Runtime, available: int) -> Form:
+    """With the published model's config."""
+    config, most = published.CONFIG, diffusion_gemma.PROMPT_TOKENS
+    needed = diffusion_gemma.of_plan(config, checkpoint.plan(config), runtime, most)
+
+    def fits(tokens: int) -> bool:
+        cache = diffusion_gemma.beside(config, runtime, tokens, is_packed=False).cache
+        return needed.total - needed.cache + cache <= available
+
+    return Form(checkpoint.name, needed.weights, longest(most, fits), most)
 
 
 def _of_decoder(model: str, directory: Path, runtime: Runtime, available: int, adapter_name: str) -> list[Form]:

@@ -22,7 +22,7 @@ from lacuna.engine.store import model_store, paths
 from lacuna.engine.text.languages import LANGUAGES
 from lacuna.engine.text.syntax import MissingGrammar, grammar
 from lacuna.lsp_server.cli.auto_report import AutoReport
-from lacuna.lsp_server.cli.memory_report import MemoryReport
+from lacuna.lsp_server.cli.memory_report import MemoryReport, known_checkpoints
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import keystrokes
 from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES
@@ -31,6 +31,7 @@ from lacuna.lsp_server.model.keystrokes import Speed, TimedFill
 
 if TYPE_CHECKING:
     from lacuna.engine.api import Filler
+    from lacuna.engine.quantize.forms import Form
 
 _SHOWN_FILLS = 2  # of the first keystroke in a document, and of the second
 
@@ -58,6 +59,7 @@ class Report:
     peak_memory_mb: float | None
     missing_grammars: tuple[str, ...]
     problems: tuple[str, ...]  # each says what is wrong and what to do; something is broken unless there are none
+    known: tuple[Form, ...] = ()  # published checkpoints, where the model is one of these or not there
     auto: AutoReport | None = None  # where the model is "auto"
 
 
@@ -83,6 +85,7 @@ def _examined(choice: ModelChoice, chosen: Runtime | None, known_problems: Seque
     directory = _directory(model, problems)
     source = _source(directory, problems) if directory else None
     memory = _memory(choice, chosen, problems) if chosen and directory else None
+    known = known_checkpoints(model, chosen) if chosen and (memory or not directory) else ()
     start = time.perf_counter()
     filler = _filler(choice, chosen, problems) if chosen and directory and not problems else None
     load_ms = (time.perf_counter() - start) * 1000
@@ -108,6 +111,7 @@ def _examined(choice: ModelChoice, chosen: Runtime | None, known_problems: Seque
         peak_memory_mb=peak_mb(),
         missing_grammars=_missing_grammars(),
         problems=tuple(problems),
+        known=known,
     )
 
 
@@ -126,6 +130,7 @@ def as_text(report: Report) -> str:
         *_model_lines(report),
         *(report.auto.lines() if report.auto else ()),
         *(report.memory.lines() if report.memory else ()),
+        *(("checkpoint", form.in_words) for form in report.known),
         *_timing_lines(report),
         *(("note", reason) for reason in report.missing_grammars),
         *(("problem", problem) for problem in report.problems),

@@ -62,5 +62,14 @@ class MemoryReport:
         ]
 
 
+def known_checkpoints(model: str, chosen: Runtime) -> tuple[Form, ...]:
+    """Of DiffusionGemma, by their names: those that are published, on this device. None for a model of another
+    family."""
+    from lacuna.engine.device import memory
+    from lacuna.engine.quantize import forms
+
+    return forms.known_checkpoints(model, chosen, memory.available(chosen))
+
+
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB"

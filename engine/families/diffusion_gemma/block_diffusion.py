@@ -25,6 +25,11 @@ class CanvasState:
     confidence: Tensor  # [batch, free positions]: probabilities of the likeliest tokens
     entropy: Tensor  # [batch, free positions], nats
     finished: Tensor  # [batch]: stable and confident; such a row no longer changes
+    # The same of `best` and `accepted`, and whether no step follows: read from the device at once, as each reading
+    # waits for it.
+    best_ids: list[list[int]]
+    taken: list[list[bool]]
+    is_last: bool
     # [batch, canvas], with the last state of a block of `generate`: what the text goes on with.
     emitted: Tensor | None = None
 
@@ -64,11 +69,13 @@ def denoise(
         finished = finished | (_stable(best, history) & (proposal.entropy.mean(-1) < config.confidence_threshold))
         history.append(best)
         step = config.max_denoising_steps - remaining + 1
-        yield CanvasState(step, canvas, best, taken, proposal.confidence, proposal.entropy, finished)
-        if bool(finished.all()):
+        best_ids, accepted, all_finished = _read(best, taken, finished)
+        is_last = all_finished or remaining == 1
+        tensors = (canvas, best, taken, proposal.confidence, proposal.entropy, finished)
+        yield CanvasState(step, *tensors, best_ids, accepted, is_last)
+        if is_last:
             return
-        if remaining > 1:
-            expected = _expected(model, canvas, proposal.probabilities, pins)
+        expected = _expected(model, canvas, proposal.probabilities, pins)
 
 
 def generate(model: DiffusionGemma, cache: Cache, config: EntropyBoundConfig, noise: Noise) -> Iterator[CanvasState]:
@@ -78,7 +85,7 @@ def generate(model: DiffusionGemma, cache: Cache, config: EntropyBoundConfig, no
     blocks = -(-config.max_new_tokens // length)
     for block in range(blocks):
         for state in denoise(model, cache, noise.ids(cache.batch, length), config, noise):
-            if state.step < config.max_denoising_steps and not bool(state.finished.all()):
+            if not state.is_last:
                 yield state
                 continue
             emitted, ended = finalize(state.best, ended, config)
@@ -94,6 +101,14 @@ def finalize(best: Tensor, ended: Tensor, config: EntropyBoundConfig) -> tuple[T
     is_end = torch.isin(best, torch.tensor(config.eos_token_ids, device=best.device))
     behind = is_end.cumsum(-1) - is_end.long() > 0
     return best.masked_fill(behind | ended[:, None], config.pad_token_id), ended | is_end.any(-1)
+
+
+def _read(best: Tensor, taken: Tensor, finished: Tensor) -> tuple[list[list[int]], list[list[bool]], bool]:
+    """The first two, and whether all are finished, in one reading of the device."""
+    rows = torch.cat([best, taken.to(best.dtype), finished[:, None].to(best.dtype)], dim=1).tolist()
+    length = best.shape[1]
+    accepted = [[flag == 1 for flag in row[length:-1]] for row in rows]
+    return [row[:length] for row in rows], accepted, all(row[-1] for row in rows)
 
 
 def _changed(canvas: Tensor, free: Tensor, tokens: Tensor, finished: Tensor) -> Tensor:

@@ -224,7 +224,7 @@ class DiffusionGemmaInfiller:
             trace.on_frame(self._frame(state, layout))
             last = state
         assert last is not None, "a canvas has at least one step"
-        tokens = last.best[0, : layout.hole].tolist()
+        tokens = last.best_ids[0][: layout.hole]
         end = self._end(tokens)
         ended = bool(layout.pinned) or end < len(tokens)
         return _Fill(tokens[:end], last.confidence[0, :end].tolist(), last.step, ended)
@@ -281,9 +281,9 @@ class DiffusionGemmaInfiller:
         return torch.cat([hole, torch.tensor([layout.pinned], dtype=hole.dtype, device=self._model.device)], dim=1)
 
     def _frame(self, state: CanvasState, layout: Layout) -> Frame:
-        tokens, taken = state.best[0, : layout.hole].tolist(), state.accepted[0].tolist()
+        tokens = state.best_ids[0][: layout.hole]
         texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in tokens]
-        return Frame(state.step, tuple(zip(texts, taken, strict=True)))
+        return Frame(state.step, tuple(zip(texts, state.taken[0], strict=True)))
 
     def _noise(self, seed: int = SEED) -> Noise:
         return Noise(seed, self._model.config.vocab_size, self._model.device)

@@ -14,6 +14,7 @@ from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 from lacuna.engine.families.diffusion_gemma.filler import PROMPTS, VERSIONS
 from lacuna.engine.families.diffusion_gemma.packed_experts import AT_ONCE
 from lacuna.engine.layers import packed_memory, weight_files
+from lacuna.engine.layers.dialects.translate import Plan
 from lacuna.engine.untrusted import config_file
 
 PROMPT_TOKENS = 8192  # the longest prefix that is read, the far suffix, and snippets; with code's 3 characters a token
@@ -24,10 +25,17 @@ def needed(directory: Path, runtime: Runtime) -> Memory:
     are none yet. Raises LoadError for what is not supported."""
     config = DiffusionGemmaConfig.from_hf(config_file.read(directory / "config.json").values)
     plan = checkpoint.planned(directory, config) if weight_files.exist(directory) else None
-    rest = beside(config, runtime, min(PROMPT_TOKENS, config.max_position_embeddings), is_packed=False)
-    if plan is None:
-        weights = sum(prod(shape) for shape in config.shapes().values()) * runtime.torch_dtype.itemsize
-        return replace(rest, weights=weights + rest.weights)
+    tokens = min(PROMPT_TOKENS, config.max_position_embeddings)
+    if plan is not None:
+        return of_plan(config, plan, runtime, tokens)
+    rest = beside(config, runtime, tokens, is_packed=False)
+    weights = sum(prod(shape) for shape in config.shapes().values()) * runtime.torch_dtype.itemsize
+    return replace(rest, weights=weights + rest.weights)
+
+
+def of_plan(config: DiffusionGemmaConfig, plan: Plan, runtime: Runtime, tokens: int) -> Memory:
+    """For infilling with weights as a plan has them, with prompts of so many tokens."""
+    rest = beside(config, runtime, tokens, is_packed=False)
     weights = sum(packed_memory.loaded(planned, runtime) for planned in plan.weights.values())
     decoded = packed_memory.decoded(plan, runtime, 1 if runtime.device == "cpu" else AT_ONCE)
     return Memory(

@@ -100,7 +100,7 @@ class Patcher:
         for at, allowed in pins.allowed.items():
             logits[:, at].masked_fill_(~allowed, IMPOSSIBLE)
         canvas[:, pins.free] = logits.argmax(-1)
-        return self._texts(canvas, layout)
+        return self._texts(canvas[0].tolist(), layout)
 
     def _denoised(self, layout: Layout, question: Question, trace: RequestTrace) -> Texts:
         noise = self._noise()
@@ -108,14 +108,13 @@ class Patcher:
         last: CanvasState | None = None
         for state in denoise(self._model, self._present.cache, canvas, self._config, noise, pins):
             trace.count()
-            trace.step(self._frame(state, layout, pins))
+            trace.step(self._frame(state, layout))
             last = state
         assert last is not None, "a canvas has at least one step"
-        return self._texts(last.best, layout)
+        return self._texts(last.best_ids[0], layout)
 
-    def _texts(self, canvas: Tensor, layout: Layout) -> Texts:
-        """What the holes of a canvas [1, canvas] spell."""
-        tokens: list[int] = canvas[0].tolist()
+    def _texts(self, tokens: Sequence[int], layout: Layout) -> Texts:
+        """What the holes of a canvas spell."""
         assert all(tokens[at] == token for at, token in layout.pins.items()), "a pinned token never changes"
         return tuple(
             self._spelled(tokens[span.positions.start : span.positions.stop], span.healing_prefix)
@@ -130,7 +129,7 @@ class Patcher:
 
     def _canvas(self, layout: Layout, question: Question, noise: Noise) -> tuple[Tensor, Pins]:
         """[1, canvas], and which of it is given."""
-        free = [at for span in layout.holes for at in span.positions]
+        free = _free(layout)
         behind = self._questioner.behind(question, layout.length)
         canvas = noise.ids(1, layout.length + len(behind))
         pinned = layout.pins | dict(enumerate(behind, layout.length))
@@ -165,11 +164,16 @@ class Patcher:
             scores += map(sum, prompt.scores(tokens[start : start + at_once]))
         return scores
 
-    def _frame(self, state: CanvasState, layout: Layout, pins: Pins) -> Frame:
-        taken = dict(zip(pins.free.tolist(), state.accepted[0].tolist(), strict=True))
-        tokens = state.best[0, : layout.length].tolist()
+    def _frame(self, state: CanvasState, layout: Layout) -> Frame:
+        taken = dict(zip(_free(layout), state.taken[0], strict=True))
+        tokens = state.best_ids[0][: layout.length]
         texts = [self._tokenizer.decode([token]).decode("utf-8", "replace") for token in tokens]
         return Frame(state.step, tuple((text, taken.get(at, False)) for at, text in enumerate(texts)))
 
     def _noise(self) -> Noise:
         return Noise(SEED, self._model.config.vocab_size, self._model.device)
+
+
+def _free(layout: Layout) -> list[int]:
+    """The positions of the holes, ascending."""
+    return [at for span in layout.holes for at in span.positions]

@@ -39,10 +39,10 @@ class DiffusionGemmaRewriter:
         written: list[int] = []
         for state in generate(self._model, prompt.cache, config, noise):
             check()
-            canvas = state.best if state.emitted is None else state.emitted
-            yield self._code([*written, *canvas[0].tolist()])
+            canvas = state.best_ids[0] if state.emitted is None else state.emitted[0].tolist()
+            yield self._code([*written, *canvas])
             if state.emitted is not None:
-                written += canvas[0].tolist()
+                written += canvas
 
     def _code(self, tokens: list[int]) -> str:
         """What stands before the first end token and the closing fence."""

@@ -14,6 +14,7 @@ from triton.compiler import ASTSource
 CARDS = (80, 86, 89, 90, 100, 120)  # compute capabilities, times 10: A100, RTX 30, RTX 40, H100, B200, RTX 50
 # Bytes of shared memory that one program may have.
 SHARED = {80: 166_912, 86: 101_376, 89: 101_376, 90: 232_448, 100: 232_448, 120: 101_376}
+PRODUCTS = ("mma.sync", "wgmma.mma_async", "tcgen05.mma")  # of all cards, of Hopper, of data-centre Blackwell
 DUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
 
 
@@ -21,6 +22,7 @@ class Resources(NamedTuple):
     registers: int  # of a thread
     spilled: int  # bytes of a thread's stack
     shared: int  # bytes of a program
+    products: list[str]  # the kinds of instructions that multiply matrices
 
 
 def resources(kernel: Any, arguments: dict[str, Any], card: int, directory: Path, warps: int, stages: int) -> Resources:
@@ -42,4 +44,5 @@ def resources(kernel: Any, arguments: dict[str, Any], card: int, directory: Path
     binary.write_bytes(compiled.asm["cubin"])
     said = subprocess.run([DUMP, "--dump-resource-usage", binary], capture_output=True, text=True, check=True).stdout
     registers, stack = (int(re.search(rf"{word}:(\d+)", said)[1]) for word in ("REG", "STACK"))
-    return Resources(registers, stack, compiled.metadata.shared)
+    products = [kind for kind in PRODUCTS if kind in compiled.asm["ptx"]]
+    return Resources(registers, stack, compiled.metadata.shared, products)

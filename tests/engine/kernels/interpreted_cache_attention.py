@@ -11,6 +11,8 @@ from lacuna.engine.kernels.slots import Slots, table
 
 # rows, tokens, query heads, pairs, slots, head_dim
 SIZES = [(1, 1, 1, 1, 1, 2), (2, 5, 4, 2, 37, 8), (1, 40, 2, 1, 70, 20), (1, 3, 2, 2, 130, 130)]
+SIZES += [(1, 5, 4, 2, 40, 256)]  # as wide as a sliding layer's heads
+WHOLE_CANVAS = (1, 256, 2, 1, 300, 16)
 Size = tuple[int, int, int, int, int, int]
 
 
@@ -26,7 +28,7 @@ def drawn(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, WHOLE_CANVAS])
 def test_a_canvas_sees_every_slot(size: Size, dtype: torch.dtype) -> None:
     queries, slots = drawn(*size, dtype)
     found = cache_attention.cache_attention(queries, table([slots])[0], slots.keys.shape[1])

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from lacuna.engine.layers.dialects.layouts import INT4_FORMAT, Layout
+from lacuna.engine.layers.dialects.stored_fields import field
 from lacuna.engine.layers.quantized.codec import Codec
 from lacuna.engine.layers.quantized.fp8 import Fp8
 from lacuna.engine.layers.quantized.int4 import Int4
@@ -27,6 +29,17 @@ def test_golden_words_of_int4(dtype: torch.dtype) -> None:
     levels = torch.arange(-8, 8, dtype=dtype)
     assert torch.equal(unpack(words(0x76543210, 0xFEDCBA98), INT4, dtype), levels)
     assert torch.equal(unpack(words(0x89ABCDEF, 0x01234567), INT4, dtype), levels.flip(0))
+
+
+def test_the_golden_word_of_zero_points() -> None:
+    """Packed along the rows, plus 8 each; the rows behind the last are not read."""
+    layout = Layout(INT4_FORMAT, 32, symmetric=False, scale="BF16")
+    word = torch.tensor([[0x8F0BA798 - 2**32]], dtype=torch.int32)  # of eight rows with one group
+    expected = torch.tensor([0, 1, -1, 2, 3, -8, 7, 0], dtype=torch.int8)[:, None]
+    for rows in (8, 5):
+        found = field(layout, "zero_point", word, (rows, 32), torch.float32)
+        assert found is not None and found[0] == "zero_point"
+        assert found[1].dtype == torch.int8 and torch.equal(found[1], expected[:rows])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

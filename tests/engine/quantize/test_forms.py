@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -20,12 +21,15 @@ from lacuna.engine import load
 from lacuna.engine.device import memory
 from lacuna.engine.device.memory import Memory
 from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.diffusion_gemma import published as published_checkpoints
+from lacuna.engine.families.diffusion_gemma.memory import PROMPT_TOKENS, of_plan
 from lacuna.engine.models import architectures
-from lacuna.engine.quantize.forms import Form, advice, forms, longest
+from lacuna.engine.quantize.forms import Form, advice, forms, known_checkpoints, longest
 from lacuna.engine.quantize.run import Options, quantize
 
 BFLOAT16 = Runtime("cuda", "bfloat16", 0, "tests")
 MUCH = 10**12
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -83,6 +87,42 @@ def test_a_card_of_24_gb_has_room_for_4_bits(published: str) -> None:
     ]
     assert "16.03 GB of weights, fits, with prompts of 8,192 tokens" in found[3].in_words
     assert "26.05 GB of weights, does not fit" in found[1].in_words
+
+
+CARDS = re.findall(r"^\| (\d+) GB \|(.*)\|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("card", "row"), CARDS)
+def test_the_readme_says_which_card_runs_which_checkpoint(card: str, row: str) -> None:
+    rows = known_checkpoints("not/pulled", BFLOAT16, int(card) * 10**9 - 5 * 10**8)
+    found = dict(zip(published_checkpoints.CHECKPOINTS, rows, strict=True))
+    said = [cell.strip().removesuffix(", ran") for cell in row.split("|")]
+    assert said == [
+        f"{found[form].tokens:,}" if found[form].fits else "no" for form in ("bf16", "fp8", "int4", "nvfp4")
+    ]
+
+
+def test_the_readme_names_six_cards() -> None:
+    assert [card for card, _ in CARDS] == ["16", "24", "32", "48", "80", "141"]
+
+
+@pytest.mark.parametrize("name", published_checkpoints.CHECKPOINTS)
+def test_a_published_checkpoint_needs_what_is_said_of_it(name: str) -> None:
+    """On all devices with as much as is needed it fits with the longest prompts, and with less it does not."""
+    checkpoint, config = published_checkpoints.CHECKPOINTS[name], published_checkpoints.CONFIG
+    for runtime in (BFLOAT16, Runtime("cpu", "bfloat16", 0, "tests")):
+        needed = of_plan(config, checkpoint.plan(config), runtime, PROMPT_TOKENS)
+        for less, fits in ((0, True), (1, False)):
+            found = known_checkpoints("not/pulled", runtime, needed.total - less)
+            [one] = (form for form in found if form.name == checkpoint.name)
+            assert one.weights == needed.weights
+            assert (one.tokens == PROMPT_TOKENS) == fits
+
+
+def test_published_checkpoints_are_no_matter_of_other_models(published: str, tmp_path: Path) -> None:
+    assert len(known_checkpoints(published, BFLOAT16, MUCH)) == len(published_checkpoints.CHECKPOINTS)
+    assert known_checkpoints("qwen2.5-coder-0.5b", BFLOAT16, MUCH) == ()
+    assert known_checkpoints(str(WRITERS["FIM"](tmp_path / "gap")), BFLOAT16, MUCH) == ()
 
 
 def test_the_longest_prompt_is_the_one_that_just_fits(published: str) -> None:

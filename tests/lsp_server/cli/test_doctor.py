@@ -139,6 +139,15 @@ def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
     assert report["load_ms"] is None
 
 
+def test_a_checkpoint_that_was_not_pulled(tmp_path: Path) -> None:
+    name = "nvidia/diffusiongemma-26B-A4B-it-NVFP4"
+    report = check_problem(f"run `lacuna pull {name}`", "--model", name, LACUNA_CACHE=str(tmp_path))
+    [found] = (form for form in report["known"] if form["name"] == name)
+    assert 17e9 < found["weights"] < 20e9 and 0 <= found["tokens"] <= found["most_tokens"] == 8192
+    told = lacuna("doctor", "--model", name, LACUNA_CACHE=str(tmp_path)).stdout
+    assert f"checkpoint        {name}: {found['weights'] / 1e9:.2f} GB of weights, " in told
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is measured another way there")
 @pytest.mark.usefixtures("embedded_model")
 def test_the_estimate_is_near_what_is_taken() -> None:

@@ -121,6 +121,60 @@ def test_pins_never_change(model: DiffusionGemma, seed: int, free: set[int], one
 
 
 @torch.inference_mode()
+def test_a_step_reads_the_device_once(model: DiffusionGemma, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading waits for a GPU. A canvas of `generate` is read once more: whether its text has ended."""
+    reads: list[str] = []
+    for name in ("tolist", "item", "cpu", "numpy", "__bool__", "__int__", "__float__", "__index__"):
+        _counted(name, reads, monkeypatch)
+    for name in ("denoise", "encode"):  # on a CPU experts are told their tokens, on a GPU with kernels they are not
+        _uncounted(name, model, reads, monkeypatch)
+    cache = model.cache(2)
+    model.encode(tiny.prompt(0, 2, 11), cache)
+    pins = Pins(torch.arange(5), allowed={0: torch.arange(tiny.VOCABULARY) > 3})
+    for runs in (
+        denoise(model, cache, tiny.prompt(1, 2, 8), SHARP, Noise(1, tiny.VOCABULARY, "cpu"), pins),
+        generate(model, cache, SHARP, Noise(1, tiny.VOCABULARY, "cpu")),
+    ):
+        reads.clear()
+        states = list(runs)
+        canvases = sum(state.emitted is not None for state in states)
+        assert len(states) > 2
+        assert len(reads) == len(states) + canvases, reads
+
+
+def _counted(name: str, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = getattr(torch.Tensor, name)
+
+    def counted(tensor: torch.Tensor, *arguments: object) -> object:
+        reads.append(name)
+        return plain(tensor, *arguments)
+
+    monkeypatch.setattr(torch.Tensor, name, counted)
+
+
+def _uncounted(name: str, model: DiffusionGemma, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = getattr(model, name)
+
+    def uncounted(*arguments: object) -> object:
+        before = len(reads)
+        found = plain(*arguments)
+        del reads[before:]
+        return found
+
+    monkeypatch.setattr(model, name, uncounted)
+
+
+@torch.inference_mode()
+def test_what_the_host_has_of_a_step_is_what_the_device_has(model: DiffusionGemma) -> None:
+    states = own_run(model, tiny.prompt(0, 2, 9), SHARP, 3)
+    for state in states:
+        assert state.best_ids == state.best.tolist()
+        assert state.taken == state.accepted.tolist()
+        assert state.is_last == (state.emitted is not None)
+        assert state.is_last == (bool(state.finished.all()) or state.step == SHARP.max_denoising_steps)
+
+
+@torch.inference_mode()
 def test_one_seed_one_answer(model: DiffusionGemma) -> None:
     runs = [emitted(own_run(model, tiny.prompt(0, 2, 9), SHARP, seed)) for seed in (3, 3, 4)]
     assert runs[0].equal(runs[1])

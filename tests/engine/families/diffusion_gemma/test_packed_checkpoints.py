@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import torch
 from packed_model import canvases, check_logits, load, logits
 from safetensors.torch import load_file, save_file
 from tiny_diffusion_gemma import one_thread  # noqa: F401 (a fixture)
+
+from lacuna.engine.families.diffusion_gemma import checkpoint
+from lacuna.engine.families.diffusion_gemma.config import DiffusionGemmaConfig
 
 GLOBALS = ("weight_global_scale", "weight_scale_2")
 
@@ -32,6 +36,23 @@ def directories(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.mark.parametrize("name", packed.DIALECTS)
 def test_logits_are_those_of_the_dequantized_weights(directories: dict[str, Path], name: str) -> None:
     check_logits(directories[name])
+
+
+@pytest.mark.parametrize("is_symmetric", [True, False])
+def test_groups_of_128(tmp_path: Path, is_symmetric: bool) -> None:
+    """Of a model whose rows all hold such groups, which the published experts' do not."""
+    wide = dict.fromkeys(("hidden_size", "moe_intermediate_size"), 128) | {"intermediate_size": 256}
+    source = packed.plain(tmp_path / "plain", **wide, head_dim=32, global_head_dim=64)
+    claim = packed.claim("pack-quantized", 4, "int", "group", 128, symmetric=is_symmetric)
+    write = packed.int4 if is_symmetric else packed.int4_asymmetric
+    directory = packed.pack(source, tmp_path / "packed", packed.Dialect(lambda weight: write(weight, 128), claim))
+    config = DiffusionGemmaConfig.from_hf(json.loads((source / "config.json").read_text("utf-8")))
+    asymmetric = "" if is_symmetric else ", asymmetric"
+    assert checkpoint.planned(directory, config).formats() == [f"pack-quantized in groups of 128{asymmetric}"]
+    check_logits(directory)
+    found, expected = (canvases(load(place)) for place in (directory, directory / "float32"))
+    assert len(found) == len(expected) > 2
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
 def test_the_packed_weights_are_not_the_original_ones(directories: dict[str, Path], source: Path) -> None:
