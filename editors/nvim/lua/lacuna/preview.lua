@@ -33,14 +33,29 @@ function M.draw(edit)
   end
 end
 
---- Whether the current window shows all that an edit replaces.
+--- Whether the current window shows all that an edit replaces, and the lines that it brings.
 ---@param edit lacuna.Edit
 ---@return boolean
 function M.is_in_view(edit)
-  return vim.api.nvim_get_current_buf() == edit.buf
-    and edit.row + 1 >= vim.fn.line("w0")
-    and edit.end_row + 1 <= vim.fn.line("w$")
-    and vim.fn.foldclosed(edit.row + 1) == -1
+  if vim.api.nvim_get_current_buf() ~= edit.buf or vim.fn.foldclosed(edit.row + 1) ~= -1 then
+    return false
+  end
+  local window = vim.fn.getwininfo(vim.api.nvim_get_current_win())[1]
+  local top = window.winrow + window.winbar
+  local begins = vim.fn.screenpos(0, edit.row + 1, 1).row -- 0 where it is out of view
+  local ends = vim.fn.screenpos(0, edit.end_row + 1, math.max(#edit.lines[#edit.lines], 1)).row
+  local above, below = M._room(edit)
+  return begins > 0 and ends > 0 and begins - above >= top and ends + below < top + window.height
+end
+
+--- Scroll the current window to an edit that the cursor is at.
+---@param edit lacuna.Edit
+function M.scroll_to(edit)
+  vim.cmd("normal! " .. (M.is_in_view(edit) and "zv" or "zvzz"))
+  local above = M._room(edit)
+  if above > 0 and vim.fn.line("w0") == edit.row + 1 then
+    vim.fn.winrestview({ topfill = above }) -- nothing else shows what is above a window's first line
+  end
 end
 
 ---@param edit lacuna.Edit
@@ -68,9 +83,7 @@ end
 --- Several lines: as they will stand, below those that they replace. New lines alone are drawn where they will be.
 ---@param edit lacuna.Edit
 function M._draw_lines(edit)
-  local is_above = edit:is_insertion() and edit.col == 0 and edit.new[#edit.new] == ""
-  local is_below = edit:is_insertion() and edit:after() == "" and edit.new[1] == ""
-  local first, last = is_below and 2 or 1, is_above and #edit.new - 1 or #edit.new
+  local first, last, is_above = M._lines(edit)
   local tabstop = vim.bo[edit.buf].tabstop
   local shown = {} ---@type [string, string][][]
   for at = first, last do
@@ -86,6 +99,30 @@ function M._draw_lines(edit)
     table.insert(shown, chunks)
   end
   M._mark(edit.buf, edit.end_row, edit.end_col, { virt_lines = shown, virt_lines_above = is_above })
+end
+
+--- Which of the new lines are drawn as lines, and whether above what is there.
+---@param edit lacuna.Edit
+---@return integer first
+---@return integer last
+---@return boolean is_above
+function M._lines(edit)
+  local is_above = edit:is_insertion() and edit.col == 0 and edit.new[#edit.new] == ""
+  local is_below = edit:is_insertion() and edit:after() == "" and edit.new[1] == ""
+  return is_below and 2 or 1, is_above and #edit.new - 1 or #edit.new, is_above
+end
+
+--- How many rows the new lines take above and below what is there.
+---@param edit lacuna.Edit
+---@return integer above
+---@return integer below
+function M._room(edit)
+  if #edit.new == 1 then
+    return 0, 0
+  end
+  local first, last, is_above = M._lines(edit)
+  local rows = last - first + 1
+  return is_above and rows or 0, is_above and 0 or rows
 end
 
 --- Say at the end of the cursor's line where the edit is.
