@@ -67,6 +67,17 @@ def test_what_is_drawn_is_what_comes(
     assert "\n".join(plain.rpc.current.buffer[:]) == made
 
 
+@pytest.mark.parametrize(
+    ("option", "drawn"), [("wrap", ["+" + "a" * 59, "+値b"]), ("nowrap", ["+" + "a" * 59 + "値b"])]
+)
+def test_a_long_line_takes_as_many_rows_as_it_will(plain: Neovim, option: str, drawn: list[str]) -> None:
+    plain.rpc.command(f"set {option}")
+    assert plain.lua(DRAW, ["x"], [0, 1, 0, 1], "\n" + "a" * 59 + "値b")
+    assert plain.preview == drawn
+    plain.rpc.command("set wrap")
+    plain.lua("require('lacuna.preview').clear()")
+
+
 def test_what_changes_nothing_is_no_edit(plain: Neovim) -> None:
     assert not plain.lua(DRAW, ["f(a)"], [0, 2, 0, 3], "a")
 

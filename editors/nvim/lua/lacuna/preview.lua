@@ -83,33 +83,49 @@ end
 --- Several lines: as they will stand, below those that they replace. New lines alone are drawn where they will be.
 ---@param edit lacuna.Edit
 function M._draw_lines(edit)
-  local first, last, is_above = M._lines(edit)
-  local tabstop = vim.bo[edit.buf].tabstop
-  local shown = {} ---@type [string, string][][]
-  for at = first, last do
-    local chunks, column = {}, 0 ---@type [string, string][], integer
-    local function add(piece, highlight)
-      local expanded = text.expand_tabs(piece, column, tabstop)
-      column = column + vim.api.nvim_strwidth(expanded)
-      table.insert(chunks, { expanded, highlight })
-    end
-    add(at == 1 and edit:before() or "", "LacunaMoved")
-    add(edit.new[at], "LacunaEditAdd")
-    add(at == #edit.new and edit:after() or "", "LacunaMoved")
-    table.insert(shown, chunks)
-  end
-  M._mark(edit.buf, edit.end_row, edit.end_col, { virt_lines = shown, virt_lines_above = is_above })
+  local rows, is_above = M._rows(edit)
+  M._mark(edit.buf, edit.end_row, edit.end_col, { virt_lines = rows, virt_lines_above = is_above })
 end
 
---- Which of the new lines are drawn as lines, and whether above what is there.
+--- The rows that several new lines take, and whether above what is there.
 ---@param edit lacuna.Edit
----@return integer first
----@return integer last
+---@return [string, string][][]
 ---@return boolean is_above
-function M._lines(edit)
+function M._rows(edit)
   local is_above = edit:is_insertion() and edit.col == 0 and edit.new[#edit.new] == ""
   local is_below = edit:is_insertion() and edit:after() == "" and edit.new[1] == ""
-  return is_below and 2 or 1, is_above and #edit.new - 1 or #edit.new, is_above
+  local rows = {} ---@type [string, string][][]
+  for at = is_below and 2 or 1, is_above and #edit.new - 1 or #edit.new do
+    local before, new = at == 1 and edit:before() or "", edit.new[at]
+    local indent = before:find("%S") and "" or new:match("^%s*")
+    local after = at == #edit.new and edit:after() or ""
+    local line = { { before .. indent, "LacunaMoved" }, { new:sub(#indent + 1), "LacunaEditAdd" } }
+    vim.list_extend(rows, M._wrapped(vim.list_extend(line, { { after, "LacunaMoved" } }), edit.buf))
+  end
+  return rows, is_above
+end
+
+--- A line as rows of the current window, if that shows the buffer and wraps its lines.
+---@param line [string, string][]
+---@param buf integer
+---@return [string, string][][]
+function M._wrapped(line, buf)
+  local window = vim.fn.getwininfo(vim.api.nvim_get_current_win())[1]
+  local width = (window.bufnr == buf and vim.wo.wrap) and window.width - window.textoff or math.huge
+  local rows, column, cells = { {} }, 0, 0 ---@type [string, string][][], integer, integer
+  for _, chunk in ipairs(line) do
+    local expanded = text.expand_tabs(chunk[1], column, vim.bo[buf].tabstop)
+    column = column + vim.api.nvim_strwidth(expanded)
+    local pieces ---@type string[]
+    pieces, cells = text.wrap(expanded, cells, width)
+    for at, piece in ipairs(pieces) do
+      if at > 1 then
+        table.insert(rows, {})
+      end
+      table.insert(rows[#rows], { piece, chunk[2] })
+    end
+  end
+  return rows
 end
 
 --- How many rows the new lines take above and below what is there.
@@ -117,12 +133,9 @@ end
 ---@return integer above
 ---@return integer below
 function M._room(edit)
-  if #edit.new == 1 then
-    return 0, 0
-  end
-  local first, last, is_above = M._lines(edit)
-  local rows = last - first + 1
-  return is_above and rows or 0, is_above and 0 or rows
+  local rows, is_above = M._rows(edit)
+  local count = #edit.new == 1 and 0 or #rows
+  return is_above and count or 0, is_above and 0 or count
 end
 
 --- Say at the end of the cursor's line where the edit is.

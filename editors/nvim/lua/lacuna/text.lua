@@ -107,6 +107,26 @@ function M.find_closers(closers, text)
   return indices
 end
 
+--- A text in pieces, one for each row of a screen that it is on.
+---@param text string without tabs and line ends
+---@param column integer where it begins, from 0
+---@param width number of the rows
+---@return string[] pieces at least one
+---@return integer column where it ends
+function M.wrap(text, column, width)
+  local pieces = { "" }
+  for _, sign in ipairs(vim.fn.split(text, [[\zs]])) do
+    local cells = vim.api.nvim_strwidth(sign)
+    if column + cells > width then
+      table.insert(pieces, "")
+      column = 0
+    end
+    pieces[#pieces] = pieces[#pieces] .. sign
+    column = column + cells
+  end
+  return pieces, column
+end
+
 --- A text with spaces for its tabs, as it looks from a screen column on.
 ---@param text string without line ends
 ---@param column integer from 0
