@@ -10,17 +10,16 @@ from neovim import Neovim, program, taught_settings
 from test_nvim_drawing import screen
 
 APPEND = "        self.items.append((name, price))\n"
-NAMES = "\n    def names(self):\n        return [item[0] for item in self.items]\n"
 SHOWN = {  # what goes, and the screen
-    "insert.py": ("", told_server.after("insert.py")),
-    "one_by_three.py": (APPEND.strip(), told_server.after("one_by_three.py").replace(
+    "insert.py": ([], told_server.after("insert.py")),
+    "one_by_three.py": ([APPEND.strip()], told_server.after("one_by_three.py").replace(
         "        if not", f"{APPEND}        if not"
     )),
     "three_by_two.py": (
-        "result = 0\n        for item in self.items:\n            result += item[1]",
+        ["result = 0", "for item in self.items:", "result += item[1]"],
         told_server.BEFORE.replace("        return", "{}        return").format(told_server.TOLD["three_by_two.py"][1]),
     ),
-    "end.py": ("", told_server.after("end.py")),
+    "end.py": ([], told_server.after("end.py")),
 }  # fmt: skip
 
 
@@ -67,7 +66,7 @@ def test_all_of_it_is_shown_and_taken(told: Neovim, name: str) -> None:
     goes, shown = SHOWN[name]
     follow(told, name)
     shows(told, shown)
-    assert [drawn[1:] for drawn in told.preview if drawn.startswith("-")] == ([goes] if goes else [])
+    assert [drawn[1:] for drawn in told.preview if drawn.startswith("-")] == goes
     told.keys("10G<Tab>")  # near all of them
     told.until(lambda: text(told) == told_server.after(name), lambda: told.text)
     told.previews()

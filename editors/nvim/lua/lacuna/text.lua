@@ -109,12 +109,10 @@ end
 
 --- A text in pieces, one for each row of a screen that it is on.
 ---@param text string without tabs and line ends
----@param column integer where it begins, from 0
----@param width number of the rows
----@return string[] pieces at least one
----@return integer column where it ends
-function M.wrap(text, column, width)
-  local pieces = { "" }
+---@param width number columns of a row
+---@return string[] at least one
+function M.wrap(text, width)
+  local pieces, column = { "" }, 0
   for _, sign in ipairs(vim.fn.split(text, [[\zs]])) do
     local cells = vim.api.nvim_strwidth(sign)
     if column + cells > width then
@@ -124,7 +122,7 @@ function M.wrap(text, column, width)
     pieces[#pieces] = pieces[#pieces] .. sign
     column = column + cells
   end
-  return pieces, column
+  return pieces
 end
 
 --- A text with spaces for its tabs, as it looks from a screen column on.
