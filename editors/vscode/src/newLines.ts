@@ -28,8 +28,13 @@ const HINT = 9; // columns that are left for what Tab does, behind the cursor's 
 const MAX_WIDTH = 80; // columns of the text and a block beside it: extensions are not told how many are in view
 const MAX_LENGTH = 120; // columns of a line that are drawn
 
-/** Beside the lines that go; where that is far right, over those below or above, if the cursor's line stays in view. */
-export function blockOf(change: LineChange, around: Surroundings): Block {
+/** Beside the lines that go; where that is far right, over those below or above, if the cursor's line stays in view.
+ * Undefined where the change is out of view.
+ */
+export function blockOf(change: LineChange, around: Surroundings): Block | undefined {
+  if (change.first < around.firstVisible || change.first > around.lastVisible + 1) {
+    return undefined;
+  }
   const expanded = change.lines.map((line) => expandTabs(line.trimEnd(), around.tabSize));
   const indents = expanded.filter((line) => line !== "").map((line) => line.search(/\S/u));
   const column = indents.length > 0 ? Math.min(...indents) : 0;

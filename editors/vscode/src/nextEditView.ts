@@ -86,7 +86,8 @@ function marks(edit: NextEdit, editor: vscode.TextEditor): Marks {
   }
   const { document } = editor;
   const { first, removed } = edit.lines;
-  const block = [drawn(blockOf(edit.lines, surroundings(editor)))];
+  const lines = blockOf(edit.lines, surroundings(editor));
+  const block = lines === undefined ? [] : [drawn(lines)];
   if (removed > 0) {
     return { removed: removedLines(edit.lines, document), block };
   }

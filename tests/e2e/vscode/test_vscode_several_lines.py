@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import told_server
@@ -76,3 +77,16 @@ def test_escape_takes_all_of_it_down(window: Window) -> None:
     window.press("Escape")
     window.wait_for_next_edit(NOTHING)
     assert window.text() == told_server.BEFORE
+
+
+def test_out_of_view_only_the_way_is_shown(window: Window) -> None:
+    window.open("afar.py", told_server.CART)
+    window.type(told_server.TYPED)
+    window.wait_for_next_edit(SHOWN["end.py"])
+    size = window.page.viewport_size
+    assert size is not None, "windows have a size"
+    window.page.set_viewport_size({**size, "height": 300})
+    window.wait_for_next_edit(NextEdit(hint=SHOWN["end.py"].hint))
+    window.press("Tab")
+    window.wait_for_next_edit(replace(SHOWN["end.py"], hint=HERE))
+    window.page.set_viewport_size(size)
