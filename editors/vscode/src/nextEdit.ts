@@ -1,6 +1,7 @@
 /** A next edit in an open document: where it is, and what of the text it changes. */
 
 import * as vscode from "vscode";
+import { isOfLines, type LineChange, lineChange } from "./lineChange.ts";
 import { withLineEnds } from "./lineEnds.ts";
 import type { NextEditItem } from "./protocol.ts";
 import { wordChanges } from "./wordChanges.ts";
@@ -22,6 +23,8 @@ export class NextEdit {
   readonly text: string;
   /** From left to right, at least one. */
   readonly changes: readonly ShownChange[];
+  /** Undefined where the changes are shown in their lines. */
+  readonly lines: LineChange | undefined;
 
   private constructor(item: NextEditItem, document: vscode.TextDocument) {
     const { start, end } = item.range;
@@ -35,6 +38,9 @@ export class NextEdit {
       range: new vscode.Range(place(change.start), place(change.end)),
       text: change.text,
     }));
+    const lines = linesOf(document, this.range, this.text);
+    const isSqueezed = lines.lines.length > 0 && this.changes.some(({ text }) => text.includes("\n"));
+    this.lines = isSqueezed || isOfLines(oldLines(lines, document), lines.lines) ? lines : undefined;
   }
 
   /** Undefined where its document is not open, has moved on, or would stay as it is. */
@@ -83,4 +89,16 @@ export class NextEdit {
     const distance = Math.max(this.start.line - line, line - this.end.line, 0);
     return editor.document === this.document && (distance === 0 || (distance <= NEAR && this.isInView(editor)));
   }
+}
+
+/** What becomes of the lines of a document if `text` replaces `range`. */
+function linesOf(document: vscode.TextDocument, range: vscode.Range, text: string): LineChange {
+  const whole = new vscode.Range(range.start.with({ character: 0 }), document.lineAt(range.end.line).range.end);
+  const [left, right] = [new vscode.Range(whole.start, range.start), new vscode.Range(range.end, whole.end)];
+  const [before, after] = [document.getText(whole), document.getText(left) + text + document.getText(right)];
+  return lineChange(range.start.line, before.split(/\r?\n/u), after.split(/\r?\n/u));
+}
+
+function oldLines({ first, removed }: LineChange, document: vscode.TextDocument): string[] {
+  return Array.from({ length: removed }, (_, at) => document.lineAt(first + at).text);
 }

@@ -42,8 +42,9 @@ def plain(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ne
         ("f(a)", (0, 3, 0, 3), ", b", ["+, b"], "f(a, b)", "f(a, b)"),
         ("f(a, b)", (0, 3, 0, 6), "", ["-, b"], "f(a, b)", "f(a)"),
         ("\tx", (0, 1, 0, 2), "y\tz", ["-x", "+y      z"], "        xy      z", "\ty\tz"),
-        ("if a:\n b\nc", (1, 1, 1, 2), "b()\n d", ["+ b()", "+ d"], "if a:\n b\n b()\n d\nc", "if a:\n b()\n d\nc"),
-        ("\ta(b)", (0, 3, 0, 4), "\n\tc", ["-b", f"+{TAB}a(", f"+{TAB}c)"],
+        ("if a:\n b\nc", (1, 1, 1, 2), "b()\n d", ["-b", "+ b()", "+ d"], "if a:\n b\n b()\n d\nc",
+         "if a:\n b()\n d\nc"),
+        ("\ta(b)", (0, 3, 0, 4), "\n\tc", ["-a(b)", f"+{TAB}a(", f"+{TAB}c)"],
          f"{TAB}a(b)\n{TAB}a(\n{TAB}c)", "\ta(\n\tc)"),
         ("a\nb\nc", (1, 0, 2, 0), "", ["-b\n"], "a\nb\nc", "a\nc"),
         ("a\nb\nc", (0, 1, 1, 1), "", ["-\nb"], "a\nb\nc", "a\nc"),
@@ -51,7 +52,13 @@ def plain(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ne
         ("a\nc", (0, 1, 0, 1), "\nb", ["+b"], "a\nb\nc", "a\nb\nc"),
         ("a\nc", (0, 1, 0, 1), "\r\nb", ["+b"], "a\nb\nc", "a\nb\nc"),
         ("a", (1, 0, 1, 0), "b\n", ["+b"], "a\nb", "a\nb"),
-        ("a\nb", (0, 0, 2, 0), "x\ny\n", ["-a\nb", "+x", "+y"], "a\nb\nx\ny", "x\ny"),
+        ("a\nb", (0, 0, 2, 0), "x\ny\n", ["-a", "-b", "+x", "+y"], "a\nb\nx\ny", "x\ny"),
+        ("a:\n  b\n  c", (1, 2, 2, 3), "x", ["-b", "-c", "+  x"], "a:\n  b\n  c\n  x", "a:\n  x"),
+        ("a:\n  b", (1, 2, 1, 2), "if c:\n    d\n  ", ["+  if c:", "+    d"], "a:\n  if c:\n    d\n  b",
+         "a:\n  if c:\n    d\n  b"),
+        ("f = o()\nx = f\nf.end()", (0, 0, 1, 0), "with o() as f:\n  ",
+         ["-f = o()", "-x = f", "+with o() as f:", "+  x = f"],
+         "f = o()\nx = f\nwith o() as f:\n  x = f\nf.end()", "with o() as f:\n  x = f\nf.end()"),
         ("a\nb", (1, 0, 2, 0), "", ["-b"], "a\nb", "a\n"),
     ],
 )  # fmt: skip
@@ -65,6 +72,17 @@ def test_what_is_drawn_is_what_comes(
     assert plain.lua("return _G.edit:result()") == made.split("\n")
     plain.lua("_G.edit:apply()")
     assert "\n".join(plain.rpc.current.buffer[:]) == made
+
+
+@pytest.mark.parametrize(
+    ("option", "drawn"), [("wrap", ["+" + "a" * 59, "+値b"]), ("nowrap", ["+" + "a" * 59 + "値b"])]
+)
+def test_a_long_line_takes_as_many_rows_as_it_will(plain: Neovim, option: str, drawn: list[str]) -> None:
+    plain.rpc.command(f"set {option}")
+    assert plain.lua(DRAW, ["x"], [0, 1, 0, 1], "\n" + "a" * 59 + "値b")
+    assert plain.preview == drawn
+    plain.rpc.command("set wrap")
+    plain.lua("require('lacuna.preview').clear()")
 
 
 def test_what_changes_nothing_is_no_edit(plain: Neovim) -> None:

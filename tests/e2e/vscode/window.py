@@ -14,15 +14,27 @@ from playwright.sync_api import Page
 
 T = TypeVar("T")
 QUIET = 1.5  # seconds after which ghost text that has not come does not come
-# What decorations make of the text: struck words, and what stands behind them on a ground or without one.
-MARKS = """() => {
-  const marks = { goes: "", comes: "", hint: "" };
-  for (const span of document.querySelectorAll(".editor-instance .view-lines .view-line > span span")) {
-    if (getComputedStyle(span).textDecorationLine.includes("line-through")) marks.goes += span.textContent;
-    const { content, backgroundColor } = getComputedStyle(span, "::after");
-    if (!["none", "normal"].includes(content)) {
-      marks[backgroundColor === "rgba(0, 0, 0, 0)" ? "hint" : "comes"] += JSON.parse(content);
+# What decorations make of the text: struck words, what stands behind them on a ground or without one, a block of lines,
+# and the line where they come. A struck line follows another one by its place.
+MARKS = r"""() => {
+  const marks = { goes: "", comes: "", hint: "", lines: "", seam: false };
+  const shown = (content) => !["none", "normal", '""'].includes(content);
+  const plain = (content) => JSON.parse(content.replaceAll(/\\(a |.)/gs, (all, sign) => sign === "a " ? "\\n" : all));
+  const lines = [...document.querySelectorAll(".editor-instance .view-lines .view-line")];
+  for (const line of lines.sort((one, other) => parseFloat(one.style.top) - parseFloat(other.style.top))) {
+    let goes = "";
+    for (const span of line.querySelectorAll(":scope > span span")) {
+      if (getComputedStyle(span).textDecorationLine.includes("line-through")) goes += span.textContent;
+      const before = getComputedStyle(span, "::before").content;
+      if (shown(before)) marks.lines += plain(before);
+      const { content, backgroundColor } = getComputedStyle(span, "::after");
+      if (shown(content)) marks[backgroundColor === "rgba(0, 0, 0, 0)" ? "hint" : "comes"] += plain(content);
     }
+    marks.goes += goes && marks.goes ? `\n${goes}` : goes;
+  }
+  for (const overlay of document.querySelectorAll(".editor-instance .view-overlays .cdr")) {
+    const { borderTopWidth, borderBottomWidth, borderTopStyle } = getComputedStyle(overlay);
+    marks.seam ||= borderTopStyle === "solid" && parseFloat(borderTopWidth) + parseFloat(borderBottomWidth) === 1;
   }
   return marks;
 }"""
@@ -35,6 +47,8 @@ class NextEdit:
     goes: str = ""
     comes: str = ""
     hint: str = ""  # what Tab does
+    lines: str = ""  # that come, as a block
+    seam: bool = False  # a line where they come, if none goes
 
 
 class Window:
@@ -133,7 +147,8 @@ class Window:
 
     def next_edit(self) -> NextEdit:
         """The next edit that is shown."""
-        return NextEdit(**{kind: _plain(text) for kind, text in self.page.evaluate(MARKS).items()})
+        marks = self.page.evaluate(MARKS)
+        return NextEdit(**{kind: _plain(mark) if isinstance(mark, str) else mark for kind, mark in marks.items()})
 
     def wait_for_next_edit(self, wanted: NextEdit) -> None:
         """Wait until exactly this is shown."""

@@ -68,33 +68,43 @@ function Edit:apply()
   end
 end
 
---- What stands left of it on its first line.
----@return string
-function Edit:before()
-  return self.lines[1]:sub(1, self.col)
+---@return boolean whether it is seen in whole lines: some come, or several become one
+function Edit:is_of_lines()
+  return #self.new > 1 or (self.row < self.end_row and self.new[1] ~= "")
 end
 
---- What stands right of it on its last line.
----@return string
-function Edit:after()
-  return self.lines[#self.lines]:sub(self.end_col + 1)
-end
-
----@return boolean whether it replaces nothing
-function Edit:is_insertion()
-  return self.row == self.end_row and self.col == self.end_col
+--- The edit as whole lines, without those at both ends that stay as they are.
+---@return integer row of the first one that goes, or that the new ones come before
+---@return string[] old those that go
+---@return string[] new those that come
+function Edit:whole_lines()
+  local old, new = self.lines, self:_new_lines()
+  local first, last_old, last_new = 1, #old, #new
+  -- The end first: a blank line that comes with others is above them, not below.
+  while last_old > 0 and last_new > 0 and old[last_old] == new[last_new] do
+    last_old, last_new = last_old - 1, last_new - 1
+  end
+  while first <= math.min(last_old, last_new) and old[first] == new[first] do
+    first = first + 1
+  end
+  return self.row + first - 1, vim.list_slice(old, first, last_old), vim.list_slice(new, first, last_new)
 end
 
 --- The buffer's lines as they will be.
 ---@return string[]
 function Edit:result()
   local lines = vim.api.nvim_buf_get_lines(self.buf, 0, -1, false)
-  local new = vim.deepcopy(self.new)
-  new[1] = self:before() .. new[1]
-  new[#new] = new[#new] .. self:after()
-  local result = vim.list_slice(lines, 1, self.row)
-  vim.list_extend(result, new)
+  local result = vim.list_extend(vim.list_slice(lines, 1, self.row), self:_new_lines())
   return vim.list_extend(result, lines, self.end_row + 2)
+end
+
+--- What the lines from `row` to `end_row` become.
+---@return string[]
+function Edit:_new_lines()
+  local new = vim.deepcopy(self.new)
+  new[1] = self.lines[1]:sub(1, self.col) .. new[1]
+  new[#new] = new[#new] .. self.lines[#self.lines]:sub(self.end_col + 1)
+  return new
 end
 
 --- Where a position is in a buffer; behind the last line it is that line's end.

@@ -13,6 +13,7 @@ local show = require("lacuna.show")
 ---@field item table what the server sent, for its reports
 ---@field server vim.lsp.Client
 ---@field was_seen boolean whether the server was told that it is on the screen
+---@field was_gone_to boolean whether the user went there: no more of it comes in view
 
 local M = {}
 
@@ -121,15 +122,16 @@ function M.is_visible()
   return offer ~= nil and client.of(buf) ~= nil and M._is_wanted(buf) and offer.edit:is_current()
 end
 
---- Make the edit if the user sees it close by, else go there.
+--- Make the edit if the user sees it close by or has gone there, else go there.
 ---@return boolean whether there was anything to do
 function M.take()
   if not offer or not M.is_visible() then
     return false
-  elseif M._is_near(offer.edit) then
+  elseif M._is_near(offer) then
     M._apply(offer)
   else
     M._go_to(offer.edit)
+    offer.was_gone_to = true
     M.show()
   end
   return true
@@ -175,7 +177,7 @@ function M._answered(server, items)
   end
   if buf and item.textDocument.version == client.version(buf) and vim.bo[buf].modifiable then
     local edit = Edit.new(buf, item.range, item.text, server.offset_encoding)
-    offer = edit and { edit = edit, item = item, server = server, was_seen = false }
+    offer = edit and { edit = edit, item = item, server = server, was_seen = false, was_gone_to = false }
     M.show()
   end
 end
@@ -199,18 +201,17 @@ function M._apply(taken)
   M.ask()
 end
 
----@param edit lacuna.Edit
+---@param shown lacuna.Offer
 ---@return boolean
-function M._is_near(edit)
-  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
+function M._is_near(shown)
+  local edit, row = shown.edit, vim.api.nvim_win_get_cursor(0)[1] - 1
   local is_there = row == edit.row and vim.api.nvim_get_current_buf() == edit.buf
-  return is_there or (preview.is_in_view(edit) and math.abs(row - edit.row) <= NEAR)
+  return (is_there and shown.was_gone_to) or (preview.is_in_view(edit) and math.abs(row - edit.row) <= NEAR)
 end
 
 --- Go where the edit is, in a window that shows its buffer if there is one. The jump is in the jump list.
 ---@param edit lacuna.Edit
 function M._go_to(edit)
-  local was_in_view = preview.is_in_view(edit)
   vim.cmd("normal! m'")
   if vim.api.nvim_get_current_buf() ~= edit.buf then
     local win = vim.iter(vim.api.nvim_tabpage_list_wins(0)):find(function(candidate)
@@ -225,7 +226,7 @@ function M._go_to(edit)
     end
   end
   vim.api.nvim_win_set_cursor(0, { edit.row + 1, edit.col })
-  vim.cmd("normal! " .. (was_in_view and "zv" or "zvzz"))
+  preview.scroll_to(edit)
 end
 
 --- Whether there should be next edits here and now: while the user types, ghost text and menus come first.

@@ -22,41 +22,52 @@ end
 ---@param edit lacuna.Edit
 function M.draw(edit)
   M.clear()
-  M._draw_old(edit)
-  if #edit.new == 1 then
-    M._draw_between(edit)
-  else
+  if edit:is_of_lines() then
     M._draw_lines(edit)
+  else
+    M._draw_between(edit)
   end
   if not M.is_in_view(edit) then
     M._point_to(edit)
   end
 end
 
---- Whether the current window shows all that an edit replaces.
+--- Whether the current window shows all that an edit replaces, and the lines that it brings.
 ---@param edit lacuna.Edit
 ---@return boolean
 function M.is_in_view(edit)
-  return vim.api.nvim_get_current_buf() == edit.buf
-    and edit.row + 1 >= vim.fn.line("w0")
-    and edit.end_row + 1 <= vim.fn.line("w$")
-    and vim.fn.foldclosed(edit.row + 1) == -1
+  if vim.api.nvim_get_current_buf() ~= edit.buf or vim.fn.foldclosed(edit.row + 1) ~= -1 then
+    return false
+  end
+  local window = vim.fn.getwininfo(vim.api.nvim_get_current_win())[1]
+  local top = window.winrow + window.winbar
+  local first, last, above, below = M._extent(edit)
+  local line = vim.api.nvim_buf_get_lines(edit.buf, last, last + 1, true)[1]
+  local begins = vim.fn.screenpos(0, first + 1, 1).row -- 0 where it is out of view
+  local ends = vim.fn.screenpos(0, last + 1, math.max(#line, 1)).row
+  return begins > 0 and ends > 0 and begins - above >= top and ends + below < top + window.height
 end
 
+--- Scroll the current window to an edit that the cursor is at.
 ---@param edit lacuna.Edit
-function M._draw_old(edit)
-  if not edit:is_insertion() then
+function M.scroll_to(edit)
+  vim.cmd("normal! " .. (M.is_in_view(edit) and "zv" or "zvzz"))
+  local first, _, above = M._extent(edit)
+  if above > 0 and vim.fn.line("w0") == first + 1 then
+    vim.fn.winrestview({ topfill = above }) -- nothing else shows what is above a window's first line
+  end
+end
+
+--- Words: behind those that go.
+---@param edit lacuna.Edit
+function M._draw_between(edit)
+  if edit.row < edit.end_row or edit.col < edit.end_col then
     M._mark(edit.buf, edit.row, edit.col, {
       end_row = edit.end_row,
       end_col = edit.end_col,
       hl_group = "LacunaEditDelete",
     })
   end
-end
-
---- One line: behind what goes.
----@param edit lacuna.Edit
-function M._draw_between(edit)
   local line = edit.lines[#edit.lines]:sub(1, edit.end_col)
   local new = text.expand_tabs(edit.new[1], vim.fn.strdisplaywidth(line), vim.bo[edit.buf].tabstop)
   if new ~= "" then
@@ -65,27 +76,59 @@ function M._draw_between(edit)
   end
 end
 
---- Several lines: as they will stand, below those that they replace. New lines alone are drawn where they will be.
+--- Lines: as they will stand, below those that go. New lines alone are drawn where they will be.
 ---@param edit lacuna.Edit
 function M._draw_lines(edit)
-  local is_above = edit:is_insertion() and edit.col == 0 and edit.new[#edit.new] == ""
-  local is_below = edit:is_insertion() and edit:after() == "" and edit.new[1] == ""
-  local first, last = is_below and 2 or 1, is_above and #edit.new - 1 or #edit.new
-  local tabstop = vim.bo[edit.buf].tabstop
-  local shown = {} ---@type [string, string][][]
-  for at = first, last do
-    local chunks, column = {}, 0 ---@type [string, string][], integer
-    local function add(piece, highlight)
-      local expanded = text.expand_tabs(piece, column, tabstop)
-      column = column + vim.api.nvim_strwidth(expanded)
-      table.insert(chunks, { expanded, highlight })
+  local row, old, new = edit:whole_lines()
+  for at, line in ipairs(old) do
+    local indent = line:match("^%s*")
+    if #indent < #line then
+      local mark = { end_row = row + at - 1, end_col = #line, hl_group = "LacunaEditDelete" }
+      M._mark(edit.buf, row + at - 1, #indent, mark)
     end
-    add(at == 1 and edit:before() or "", "LacunaMoved")
-    add(edit.new[at], "LacunaEditAdd")
-    add(at == #edit.new and edit:after() or "", "LacunaMoved")
-    table.insert(shown, chunks)
   end
-  M._mark(edit.buf, edit.end_row, edit.end_col, { virt_lines = shown, virt_lines_above = is_above })
+  local _, last, above = M._extent(edit)
+  local line = vim.api.nvim_buf_get_lines(edit.buf, last, last + 1, true)[1]
+  M._mark(edit.buf, last, #line, { virt_lines = M._rows(new, edit.buf), virt_lines_above = above > 0 })
+end
+
+--- Which of the buffer's rows an edit is drawn at, and how many new ones above and below them.
+---@param edit lacuna.Edit
+---@return integer first
+---@return integer last
+---@return integer above
+---@return integer below
+function M._extent(edit)
+  if not edit:is_of_lines() then
+    return edit.row, edit.end_row, 0, 0
+  end
+  local row, old, new = edit:whole_lines()
+  local count = #M._rows(new, edit.buf)
+  if #old > 0 then
+    return row, row + #old - 1, 0, count
+  elseif row < vim.api.nvim_buf_line_count(edit.buf) then
+    return row, row, count, 0
+  end
+  return row - 1, row - 1, 0, count
+end
+
+--- Lines as rows of the current window, if that shows the buffer and wraps its lines.
+---@param lines string[]
+---@param buf integer
+---@return [string, string][][]
+function M._rows(lines, buf)
+  local window = vim.fn.getwininfo(vim.api.nvim_get_current_win())[1]
+  local width = (window.bufnr == buf and vim.wo.wrap) and window.width - window.textoff or math.huge
+  local rows = {} ---@type [string, string][][]
+  for _, line in ipairs(lines) do
+    local expanded = text.expand_tabs(line, 0, vim.bo[buf].tabstop)
+    local indent = expanded:match("^ *")
+    for at, piece in ipairs(text.wrap(expanded, width)) do
+      local blank = at == 1 and indent or ""
+      table.insert(rows, { { blank, "Normal" }, { piece:sub(#blank + 1), "LacunaEditAdd" } })
+    end
+  end
+  return rows
 end
 
 --- Say at the end of the cursor's line where the edit is.

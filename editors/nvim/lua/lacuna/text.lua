@@ -107,6 +107,24 @@ function M.find_closers(closers, text)
   return indices
 end
 
+--- A text in pieces, one for each row of a screen that it is on.
+---@param text string without tabs and line ends
+---@param width number columns of a row
+---@return string[] at least one
+function M.wrap(text, width)
+  local pieces, column = { "" }, 0
+  for _, sign in ipairs(vim.fn.split(text, [[\zs]])) do
+    local cells = vim.api.nvim_strwidth(sign)
+    if column + cells > width then
+      table.insert(pieces, "")
+      column = 0
+    end
+    pieces[#pieces] = pieces[#pieces] .. sign
+    column = column + cells
+  end
+  return pieces
+end
+
 --- A text with spaces for its tabs, as it looks from a screen column on.
 ---@param text string without line ends
 ---@param column integer from 0
