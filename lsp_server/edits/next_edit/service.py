@@ -137,15 +137,14 @@ class NextEdits:
 
     async def _others(self, document: Document, version: Version) -> tuple[Other, ...]:
         """Other documents in the same language that may be told of an edit, the one used last first."""
-        if await asyncio.to_thread(holds_secret, version):
-            return ()
         alike = (
             Other(other.uri, plain(other.text))
             for other in self._documents
             if other.uri != document.uri and other.language == document.language
             if len(other.text) <= MAX_CHARS and self._is_welcome(other.uri)
         )
-        return tuple(other for other, _ in zip(alike, range(OTHERS), strict=False))
+        others = tuple(other for other, _ in zip(alike, range(OTHERS), strict=False))
+        return () if others and await asyncio.to_thread(holds_secret, version) else others
 
     def _offer(self, edited: str, found: Found) -> Offer | Quiet:
         if self._offers.are_unwanted(edited):  # the one before was dismissed meanwhile
