@@ -49,8 +49,8 @@ TOLD = {  # lines of it, and what they become; "" is its end
         "        self.items[name] = price\n",
     ),
 }
-TOLD["unwanted.py"] = TOLD["three_by_two.py"]
-TOLD["afar.py"] = TOLD["end.py"]
+TOLD["refused.py"] = TOLD["three_by_two.py"]
+TOLD["out_of_view.py"] = TOLD["end.py"]
 
 
 def after(name: str) -> str:

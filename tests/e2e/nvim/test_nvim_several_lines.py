@@ -76,7 +76,7 @@ def test_all_of_it_is_shown_and_taken(told: Neovim, name: str) -> None:
 
 
 def test_escape_takes_all_of_it_down(told: Neovim) -> None:
-    follow(told, "unwanted.py")
+    follow(told, "refused.py")
     shows(told, SHOWN["three_by_two.py"][1])
     told.keys("<Esc>")
     shows(told, told_server.BEFORE)

@@ -71,7 +71,7 @@ def test_all_of_it_is_shown_and_taken(window: Window, name: str) -> None:
 
 
 def test_escape_takes_all_of_it_down(window: Window) -> None:
-    window.open("unwanted.py", told_server.CART)
+    window.open("refused.py", told_server.CART)
     window.type(told_server.TYPED)
     window.wait_for_next_edit(SHOWN["three_by_two.py"])
     window.press("Escape")
@@ -80,7 +80,7 @@ def test_escape_takes_all_of_it_down(window: Window) -> None:
 
 
 def test_out_of_view_only_the_way_is_shown(window: Window) -> None:
-    window.open("afar.py", told_server.CART)
+    window.open("out_of_view.py", told_server.CART)
     window.type(told_server.TYPED)
     window.wait_for_next_edit(SHOWN["end.py"])
     size = window.page.viewport_size
