@@ -154,8 +154,3 @@ class EngineThread:
             job.stop = Event()
             heapq.heappush(self._waiting, job)
             return True
-
-
-def left(deadline: float) -> float | None:
-    """Seconds until a time.monotonic(); None where there is no end."""
-    return None if deadline == math.inf else deadline - time.monotonic()

@@ -35,7 +35,7 @@ from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, LineChange
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import auto_loading
-from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency, left
+from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
 from lacuna.lsp_server.model.loading import LoadModel, ModelError, for_good, give_back, in_words
 from lacuna.lsp_server.model.warm_up import WarmUp
 
@@ -163,20 +163,23 @@ class Worker:
         await self._asked(Urgency.PREFETCH, lambda filler, stop: filler.prefill(gap, document=document, stop=stop))
 
     async def surprises(self, passage: Passage, deadline: float = math.inf) -> tuple[Surprise, ...]:
-        """The words of a passage that an edit elsewhere made less likely, found until `deadline`, a time.monotonic().
-        Raises ModelError, and TooLate where it would be begun, or after an interruption again, after that."""
-        return await self._edited(lambda filler, stop, s: filler.surprises(passage, stop=stop, budget=s), deadline)
+        """The words of a passage that an edit elsewhere made less likely, from left to right. Raises ModelError, and
+        TooLate where it would be begun, or begun again, after `deadline`, a time.monotonic()."""
+        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.surprises(passage, stop=stop), deadline)
 
     async def patch(self, patch: Patch, deadline: float = math.inf) -> Patched:
-        """Fillings of all holes of a patch, the best first. The rest as of `surprises`."""
-        return await self._edited(lambda filler, stop, s: filler.patch(patch, stop=stop, budget=s), deadline)
+        """Fillings of all holes of a patch, the best first. Raises what `surprises` does."""
+        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.patch(patch, stop=stop), deadline)
 
     async def continue_diff(self, question: DiffQuestion, deadline: float) -> tuple[LineChange, ...]:
-        """Changes of lines that follow from a user's. Only where `is_in_fim_layout`. The rest as of `surprises`."""
-        return await self._edited(
-            lambda filler, stop, s: cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=s),
-            deadline,
-        )
+        """Changes of lines that follow from a user's, those found until `deadline`, however often it is interrupted.
+        Only where `is_in_fim_layout`. Raises what `surprises` does."""
+
+        def continued(filler: Filler, stop: Event) -> tuple[LineChange, ...]:
+            left = deadline - time.monotonic()  # for this attempt
+            return cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=left)
+
+        return await self._asked(Urgency.NEXT_EDIT, continued, deadline)
 
     async def rewrite(self, request: RewriteRequest) -> str:
         """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
@@ -219,10 +222,6 @@ class Worker:
     def _tell(self) -> None:
         for listener in tuple(self._listeners):
             listener()
-
-    async def _edited(self, ask: Callable[[Filler, Event, float | None], Result], deadline: float) -> Result:
-        """Each attempt is given the seconds `s` that are left."""
-        return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: ask(filler, stop, left(deadline)), deadline)
 
     async def _asked(self, urgency: Urgency, request: _Request[Result], deadline: float = math.inf) -> Result:
         return await self._run(urgency, lambda stop: self._answered(request, stop), deadline)
