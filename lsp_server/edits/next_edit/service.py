@@ -144,7 +144,8 @@ class NextEdits:
             if len(other.text) <= MAX_CHARS and self._is_welcome(other.uri)
         )
         others = tuple(other for other, _ in zip(alike, range(OTHERS), strict=False))
-        return () if others and await asyncio.to_thread(holds_secret, version) else others
+        is_secret = bool(others) and await asyncio.to_thread(holds_secret, version)
+        return () if is_secret else others
 
     def _offer(self, edited: str, found: Found) -> Offer | Quiet:
         if self._offers.are_unwanted(edited):  # the one before was dismissed meanwhile

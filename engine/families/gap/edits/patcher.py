@@ -49,28 +49,36 @@ class Patcher:
         return in_time(partial(self._revisions, patch), RequestTrace(check, on_frame, seconds))
 
     def _revisions(self, patch: Patch, trace: RequestTrace) -> tuple[Revision, ...]:
-        """Raises OutOfTime where not even the text as it is was scored."""
+        """The candidates are scored first, so that they are there when denoising takes all the time. Raises OutOfTime
+        where not even they were scored."""
         seconds, candidates = trace.seconds, patch.candidates[:CANDIDATES]
         present = Before(patch.texts[0], patch.snippets)
         texts = [self._versions.text(present), *patch.texts[1:]]
         kept = [self._kept(text) for text in texts[:-1]]
         suffix = self._tokenizer.encode(texts[-1][:SUFFIX_CHARACTERS])[:SUFFIX_TOKENS]
+        holes = tuple(hole.text for hole in patch.holes)
         with trace.stage("prefill"):
             self._prefill(kept[0], suffix, trace)
-        holes = tuple(hole.text for hole in patch.holes)
+
+        def scored(some: Sequence[Texts]) -> tuple[list[float | None], list[float | None]]:
+            fills = [joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in some]
+            with trace.stage("rerank"):
+                scores = self._scores(self._versions.present, fills, suffix, trace)
+                return scores, self._old_scores(patch, present, some, suffix, trace) or scores
+
+        tried = list(dict.fromkeys([holes, *candidates]))
+        scores, old_scores = scored(tried)
         trace.seconds = DENOISING * seconds
-        with trace.stage("denoise"):
-            segments = self._segments(kept, texts, holes)
-            hypotheses = [] if patch.candidates_only else self._hypotheses(holes, segments, patch.length_slack)
-            with suppress(OutOfTime):
-                self._denoise(hypotheses, trace)
+        segments = self._segments(kept, texts, holes)
+        hypotheses = [] if patch.candidates_only else self._hypotheses(holes, segments, patch.length_slack)
+        with trace.stage("denoise"), suppress(OutOfTime):
+            self._denoise(hypotheses, trace)
         trace.seconds = seconds
-        with trace.stage("rerank"):
-            decoded = [hypothesis.texts for hypothesis in hypotheses if hypothesis.finished]
-            tried = list(dict.fromkeys([holes, *candidates, *decoded]))
-            fills = [joined([texts[0][len(kept[0]) :], *texts[1:-1]], filling) for filling in tried]
-            scores = self._scores(self._versions.present, fills, suffix, trace)
-            old_scores = self._old_scores(patch, present, tried, suffix, trace) or scores
+        decoded = [hypothesis.texts for hypothesis in hypotheses if hypothesis.finished]
+        more = [filling for filling in dict.fromkeys(decoded) if filling not in tried]
+        with suppress(OutOfTime):
+            more_scores, more_old_scores = scored(more) if more else ([], [])
+            tried, scores, old_scores = [*tried, *more], [*scores, *more_scores], [*old_scores, *more_old_scores]
         return ranked(tried, scores, old_scores, candidates)
 
     def _kept(self, text: str) -> str:
