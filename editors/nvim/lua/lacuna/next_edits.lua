@@ -225,8 +225,9 @@ function M._go_to(edit)
       vim.api.nvim_win_set_buf(0, edit.buf)
     end
   end
+  local was_in_view = preview.is_in_view(edit) -- to move the cursor there scrolls as little as it can
   vim.api.nvim_win_set_cursor(0, { edit.row + 1, edit.col })
-  preview.scroll_to(edit)
+  preview.scroll_to(edit, was_in_view)
 end
 
 --- Whether there should be next edits here and now: while the user types, ghost text and menus come first.

@@ -50,8 +50,9 @@ end
 
 --- Scroll the current window to an edit that the cursor is at.
 ---@param edit lacuna.Edit
-function M.scroll_to(edit)
-  vim.cmd("normal! " .. (M.is_in_view(edit) and "zv" or "zvzz"))
+---@param was_in_view boolean before the cursor went there
+function M.scroll_to(edit, was_in_view)
+  vim.cmd("normal! " .. (was_in_view and "zv" or "zvzz"))
   local first, _, above = M._extent(edit)
   if above > 0 and vim.fn.line("w0") == first + 1 then
     vim.fn.winrestview({ topfill = above }) -- nothing else shows what is above a window's first line
