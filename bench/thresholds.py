@@ -6,7 +6,7 @@
 nats by which a word must have become less likely; the rules of `search.Thresholds` are then held against what it
 answered. What is shown is the first revision, of the nearest place, that a rule lets through and nothing speaks
 against. Dismissed offers, the diff and the time that an answer has are left out. `--rows` keeps the revisions, and goes
-on where it was stopped. Prints a table of rules.
+on where it was stopped. Prints a table of rules; the last one is that of the FIM layout.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -34,6 +35,7 @@ from lacuna.lsp_server.config import Config, ModelChoice
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.related_places import Relation
 from lacuna.lsp_server.edits.next_edit.search import (
+    IN_FIM_LAYOUT,
     MAX_PLACES,
     change_of_code,
     offered,
@@ -76,9 +78,13 @@ class Rule:
     noise: float
     share: float = 1.0  # of the lift that counts
     similar: float = 0.0  # nats by which a word must have become less likely on a line that is only similar
+    least_gain: float = -math.inf
+    least_lift: float = -math.inf
 
     def lets(self, row: Row) -> bool:
         if row.relations == [Relation.SIMILAR_LINE.name] and row.fall < self.similar:
+            return False
+        if row.gain < self.least_gain or row.lift < self.least_lift:
             return False
         preferred = row.gain + self.share * row.lift
         return preferred >= (self.drafted if row.drafted else self.noise) and (row.drafted or row.speaks)
@@ -166,6 +172,9 @@ def rules() -> Iterator[Rule]:
     yield from (Rule(0.5, least, 16.0, share=0.5) for least in SUMS)
     yield from (Rule(0.5, 4.0, noise) for noise in NOISES)
     yield from (Rule(0.0, least, max(NOISES), similar=similar) for similar in SIMILAR for least in SUMS)
+    shipped = IN_FIM_LAYOUT
+    floors = shipped.least_gain, shipped.least_lift
+    yield Rule(shipped.named, shipped.drafted, max(NOISES), 1.0, shipped.similar, *floors)  # the last line
 
 
 async def measure(limit: int, model: str, kept: Path | None) -> None:

@@ -105,7 +105,6 @@ class Patch:
     # What stood left of the pieces before the edit, and what is read before that: with it, revisions have a lift.
     old_prefix: str | None = None
     old_snippets: tuple[str, ...] = ()
-    candidates_only: bool = False  # nothing is denoised; in the FIM layout nothing ever is
 
     def __post_init__(self) -> None:
         assert self.holes, "a patch has a hole"

@@ -50,7 +50,7 @@ class Patcher:
         with trace.stage("prefill"):
             self._present.update(question.prompt, trace.check)
         with trace.stage("denoise"):
-            layouts = [] if patch.candidates_only else self._layouts(patch, segments, question, trace)
+            layouts = self._layouts(patch, segments, question, trace)
             denoised = [self._denoised(layout, question, trace) for layout in layouts]
         with trace.stage("rerank"):
             tried = list(dict.fromkeys([holes, *patch.candidates, *denoised]))

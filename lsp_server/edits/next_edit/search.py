@@ -39,11 +39,11 @@ class Thresholds:
     drafted: float = 4.0  # gain and lift of what the edit speaks for
     least_gain: float = -math.inf  # of that; a lift of 10 says little where the text as it is stays likelier by e^6
     least_lift: float = -math.inf  # and of that: what would have been as likely without the edit follows from nothing
-    noise: float = 16.0  # and of what nothing but the canvas speaks for; inf where that is not looked for
+    noise: float = 16.0  # and of what nothing but the canvas speaks for; in the FIM layout that is not looked for
 
 
 # There a draft's gain and lift, which are of both sides, say enough where a name stands.
-IN_FIM_LAYOUT = Thresholds(named=0.0, similar=1.0, least_gain=-5.0, least_lift=2.0, noise=math.inf)
+IN_FIM_LAYOUT = Thresholds(named=0.0, similar=1.0, least_gain=-5.0, least_lift=2.0)
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Search:
             surprises = await self._worker.surprises(site.passage(drop), deadline)
             if not site.is_told_of(surprises):
                 return Quiet.AS_LIKELY
-        return await self._best(site, site.patch(surprises, drafts_only=self._thresholds.noise == math.inf), deadline)
+        return await self._best(site, site.patch(surprises), deadline)
 
     async def _best(self, site: Site, patch: Patch, deadline: float) -> Found | Quiet:
         """The best revision that is better by enough, and that nothing speaks against."""

@@ -74,7 +74,7 @@ class Site:
         """Whether the likelihood fell near what the edit speaks of."""
         return any(_tells_of(span, hole) for span in self._told(surprises) for hole in self.place.holes)
 
-    def patch(self, surprises: Sequence[Surprise] = (), drafts_only: bool = False) -> Patch:
+    def patch(self, surprises: Sequence[Surprise] = ()) -> Patch:
         """The holes that the edit makes here, and other words that became less likely, to be filled together."""
         told = self._told(surprises)
         holes = _holes(self.place.holes, told)
@@ -92,7 +92,6 @@ class Site:
             length_slack=EMPTY_REACH if any(start == end for start, end in holes) else REACH,
             old_prefix=self._old_prefix + self.text[self.place.start : holes[0][0]],
             old_snippets=self._surroundings[0],
-            candidates_only=drafts_only,
         )
 
     def _told(self, surprises: Sequence[Surprise]) -> list[_Span]:

@@ -70,7 +70,7 @@ class Patcher:
         scores, old_scores = scored(tried)
         trace.seconds = DENOISING * seconds
         segments = self._segments(kept, texts, holes)
-        hypotheses = [] if patch.candidates_only else self._hypotheses(holes, segments, patch.length_slack)
+        hypotheses = self._hypotheses(holes, segments, patch.length_slack)
         with trace.stage("denoise"), suppress(OutOfTime):
             self._denoise(hypotheses, trace)
         trace.seconds = seconds

@@ -161,15 +161,6 @@ def test_only_a_model_that_follows_instructions_rewrites(filled: Filler) -> None
         filled.rewrite(request, stop=stop)
 
 
-def test_where_candidates_are_all_that_is_asked_for_nothing_is_denoised(filled: Filler) -> None:
-    asked = Patch("a = ", (Hole("b"), "\n"), "d = 1\n", candidates=(("x",),))
-    every, only = filled.patch(asked, budget=1000.0), filled.patch(replace(asked, candidates_only=True), budget=1000.0)
-    (candidate,) = [revision for revision in every.revisions if revision.from_candidate]
-    assert [revision.texts for revision in only.revisions] == [("x",)]
-    assert only.revisions[0].gain == pytest.approx(candidate.gain, abs=1e-3)
-    assert only.steps == 0 < every.steps
-
-
 PATIENCE = 60.0  # seconds, for a machine that does much else
 RENAMED = "import json\n\n\ndef load_config(file_name):\n    with open("
 AFTER = "\n\n\ndef main():\n    load_config('config.json')\n"
