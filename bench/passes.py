@@ -22,6 +22,7 @@ from lacuna.engine.families.gap.decoding.rerank import Reranker  # noqa: E402
 from lacuna.engine.families.gap.decoding.tree_attention import CanvasTree  # noqa: E402
 from lacuna.engine.families.gap.filler import GapFiller  # noqa: E402
 from lacuna.engine.families.gap.kv_context import KvContext  # noqa: E402
+from lacuna.engine.models.decoder import Decoder  # noqa: E402
 from lacuna.engine.store import model_store  # noqa: E402
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]\n\n\n"
@@ -81,7 +82,9 @@ def measure(filled: GapFiller) -> dict[str, float]:
 
 def shares(filled: GapFiller, times: dict[str, float], peak: float) -> dict[str, float]:
     """What part of the GEMM peak each pass reaches, counting the matrices' products and no attention."""
-    config = filled.denoiser.base.config
+    base = filled.denoiser.base
+    assert isinstance(base, Decoder), "the products of other decoders are not counted here"
+    config = base.config
     layers = (
         2e-9
         * config.num_hidden_layers

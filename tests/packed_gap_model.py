@@ -26,8 +26,7 @@ def loaded(directory: Path, dtype: str = "float32") -> GapFiller:
 @torch.inference_mode()
 def log_probs(filler: GapFiller, *, adapted: bool) -> torch.Tensor:
     """Of twelve tokens read from the left by the base, or by the layers of the canvas pass."""
-    base, tokens = filler.denoiser.base, 12
+    decoder, tokens = filler.denoiser.adapted if adapted else filler.denoiser.base, 12
     ids, mask = list(range(40, 40 + tokens)), torch.ones(tokens, tokens, dtype=torch.bool).tril()
-    layers = filler.denoiser._canvas_layers if adapted else base.layers
-    hidden = base.forward(base.embed(ids), torch.arange(tokens), base.cache(tokens), 0, 0, mask, layers)
-    return base.log_probabilities(hidden)
+    hidden = decoder.forward(decoder.embed(ids), torch.arange(tokens), decoder.cache(tokens), 0, 0, mask)
+    return decoder.log_probabilities(hidden)

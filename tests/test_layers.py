@@ -55,6 +55,13 @@ def test_the_engine_speaks_no_protocol() -> None:
     assert users("pygls", "engine") | users("lsprotocol", "engine") | users("lacuna.lsp_server", "engine") == set()
 
 
+def test_the_gap_family_is_typed_against_a_protocol() -> None:
+    """Loading alone knows which decoder computes."""
+    decoder = "lacuna.engine.models.decoder"
+    knowing = users(f"{decoder}.Decoder", "engine/families") | users(f"{decoder}.Layer", "engine/families")
+    assert knowing == {"engine/families/gap/loading.py"}
+
+
 def test_only_syntax_knows_tree_sitter() -> None:
     assert users("tree_sitter") == {"engine/text/syntax.py"}
 

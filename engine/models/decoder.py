@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -113,7 +114,7 @@ class Place:
 
 
 class Decoder:
-    """A decoder without batch dimension: several sequences in one pass are told apart by positions and mask."""
+    """A `CausalDecoder` of these layers."""
 
     def __init__(
         self, config: DecoderConfig, layers: Sequence[Layer], embed_tokens: Tensor, norm: Tensor, lm_head: Matrix
@@ -149,17 +150,21 @@ class Decoder:
             why_not = "there are no kernels" if self.kernels is None else self.kernels.capture(self.layers, cache)
             self._launches = cuda_graphs.told(why_not)
 
-    def warm_ups(self, layers: Sequence[Layer]) -> list[Callable[[], None]]:
-        """Passes through these layers, one of each shape that is captured, with the head behind them."""
+    def with_layers(self, layers: Sequence[Layer]) -> Decoder:
+        """The same with other layers, such as these with an adapter."""
+        other = copy.copy(self)
+        other.layers = layers
+        return other
+
+    def warm_ups(self) -> list[Callable[[], None]]:
         counts = () if self.kernels is None else self.kernels.captured_rows
-        return [partial(self._warm_up, rows, layers) for rows in counts]
+        return [partial(self._warm_up, rows) for rows in counts]
 
     def cache(self, capacity: int) -> KvCache:
         c = self.config
         return KvCache(c.num_hidden_layers, c.num_key_value_heads, capacity, c.head_dim, self.dtype, self.device)
 
     def embed(self, ids: Sequence[int]) -> Tensor:
-        """[tokens, hidden]."""
         return self.embed_rows(torch.tensor(ids, dtype=torch.long, device=self.device))
 
     def embed_rows(self, ids: Tensor) -> Tensor:
@@ -170,53 +175,35 @@ class Decoder:
         """The norm after the last layer."""
         return self._rms_norm(x, self._norm)
 
-    def forward(
-        self,
-        x: Tensor,
-        positions: Tensor,
-        cache: KvCache,
-        first: int,
-        start: int,
-        mask: Tensor,
-        layers: Sequence[Layer] | None = None,
-    ) -> Tensor:
-        """Embeddings [tokens, hidden] in, final hidden states of the same shape out.
-
-        The pass writes its keys and values at slots start .. start + tokens, and attends to slots first .. start +
-        tokens as `mask` says: bool, [tokens, start + tokens - first], true where a token sees a slot. `positions` has
-        shape [tokens].
-        """
+    def forward(self, x: Tensor, positions: Tensor, cache: KvCache, first: int, start: int, mask: Tensor) -> Tensor:
         assert start + x.shape[0] <= cache.capacity, f"slot {start + x.shape[0]} is beyond the cache's {cache.capacity}"
-        config, layers = self.config, self.layers if layers is None else layers
         if self.kernels is not None:
-            return self.kernels.forward(layers, x, positions, cache, first, start, mask)
+            return self.kernels.forward(self.layers, x, positions, cache, first, start, mask)
         additive = torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill_(~mask, -torch.inf)
-        folded = additive.repeat(config.num_attention_heads // config.num_key_value_heads, 1)  # [group * tokens, slots]
-        return self._through(layers, x, Place(self.rope.at(positions), cache, first, start, folded))
+        group = self.config.num_attention_heads // self.config.num_key_value_heads
+        folded = additive.repeat(group, 1)  # [group * tokens, slots]
+        return self._through(x, Place(self.rope.at(positions), cache, first, start, folded))
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
-        """[tokens, vocab] in float32 for final hidden states [tokens, hidden]."""
         return self.log_probabilities_apart(hidden, [len(hidden)])[0]
 
     def log_probabilities_apart(self, hidden: Tensor, runs: Sequence[int]) -> list[Tensor]:
-        """The same by runs of so many rows, each in memory of its own: who keeps rows of one (196 KB a row of the
-        embedded model) does not keep the others."""
         logits = self._lm_head(padded(hidden, self._lm_head.rows))[: len(hidden)].split(list(runs))
         return [run.log_softmax(-1, dtype=torch.float32) for run in logits]
 
     @torch.inference_mode()
-    def _warm_up(self, rows: int, layers: Sequence[Layer]) -> None:
+    def _warm_up(self, rows: int) -> None:
         mask = torch.ones(rows, rows, dtype=torch.bool, device=self.device)
         positions = torch.arange(rows, device=self.device)
-        self.log_probabilities(self.forward(self.embed([0] * rows), positions, self.cache(rows), 0, 0, mask, layers))
+        self.log_probabilities(self.forward(self.embed([0] * rows), positions, self.cache(rows), 0, 0, mask))
 
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)
 
-    def _through(self, layers: Sequence[Layer], x: Tensor, place: Place) -> Tensor:
-        tokens, rows = len(x), layers[0].qkv_proj.rows
+    def _through(self, x: Tensor, place: Place) -> Tensor:
+        tokens, rows = len(x), self.layers[0].qkv_proj.rows
         x = padded(x, rows)  # rows that only the matrix products see
-        for number, layer in enumerate(layers):
+        for number, layer in enumerate(self.layers):
             qkv = layer.qkv_proj(self._rms_norm(x, layer.input_layernorm))[:tokens]
             if layer.qkv_bias is not None:
                 qkv = qkv + layer.qkv_bias

@@ -21,7 +21,7 @@ from lacuna.engine.families.gap.kv_context import (
     KvContext,
     SuffixPrefiller,
 )
-from lacuna.engine.models.decoder import Decoder, Layer
+from lacuna.engine.models.causal_decoder import CausalDecoder
 from lacuna.engine.untrusted.config_file import Fields
 from lacuna.engine.untrusted.load_error import LoadError
 
@@ -106,21 +106,20 @@ class Verified:
 
 
 class GapDenoiser:
-    """Base and adapted layers over one cache. `canvas_layers` are the base's with the adapter added in.
+    """A base, and the base with the adapter added in, over one cache.
 
     The base alone prefills the prefix, so its KV cache serves the reranker too. In the FIM layout both are the same
-    layers, and there may be no adapter, and then no masked positions.
+    decoder, and there may be no adapter, and then no masked positions.
     """
 
     def __init__(
-        self, config: GapConfig, base: Decoder, canvas_layers: Sequence[Layer], mask_embedding: Tensor | None
+        self, config: GapConfig, base: CausalDecoder, adapted: CausalDecoder, mask_embedding: Tensor | None
     ) -> None:
         self.config = config
         self.base = base
-        self._canvas_layers = canvas_layers
+        self.adapted = adapted
         self._mask_embedding = mask_embedding  # [hidden]
-        self.suffix_layers = canvas_layers if config.adapted_suffix else base.layers
-        self.suffixes = SuffixPrefiller(base, self.suffix_layers, config.sink)
+        self.suffixes = SuffixPrefiller(adapted if config.adapted_suffix else base, config.sink)
 
     @property
     def can_propose(self) -> bool:
@@ -132,8 +131,9 @@ class GapDenoiser:
 
     def warm_ups(self) -> list[Callable[[], None]]:
         """Passes of each shape that the base captures, the narrowest first."""
-        kinds = {id(layers): layers for layers in (self._canvas_layers, self.base.layers)}.values()
-        return [piece for at_once in zip(*map(self.base.warm_ups, kinds), strict=True) for piece in at_once]
+        decoders = [self.adapted] if self.adapted is self.base else [self.adapted, self.base]
+        by_shape = zip(*(decoder.warm_ups() for decoder in decoders), strict=True)
+        return [warm_up for same_shape in by_shape for warm_up in same_shape]
 
     def place_suffix(self, context: KvContext, suffix: Sequence[int]) -> None:
         """Prefills the tokens behind a hole and places them there; in the FIM layout the context holds them."""
@@ -245,9 +245,7 @@ class GapDenoiser:
         sides[:, -1] = False
         mask = torch.cat([sides, own], dim=1).to(self.base.device)  # [rows, suffix + prefix + kept + rows]
         start = context.tail + own.shape[1] - len(x)
-        return self.base.forward(
-            x, positions, context.cache, start + len(x) - mask.shape[1], start, mask, self._canvas_layers
-        )
+        return self.adapted.forward(x, positions, context.cache, start + len(x) - mask.shape[1], start, mask)
 
 
 def end_at_markers(log_probs: Tensor, markers: Markers) -> None:

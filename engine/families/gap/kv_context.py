@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lacuna.engine.families.shared.common_prefix import common_prefix
-from lacuna.engine.models.decoder import Decoder, Layer
+from lacuna.engine.models.causal_decoder import CausalDecoder
 
 CHUNK = 64  # tokens prefilled between two looks at the stop flag
 SUFFIX_TOKENS = 64
@@ -51,7 +51,7 @@ class KvContext:
 
     ORIGIN = SUFFIX_TOKENS
 
-    def __init__(self, base: Decoder, sink: Sequence[int], room: int = PREFIX_TOKENS) -> None:
+    def __init__(self, base: CausalDecoder, sink: Sequence[int], room: int = PREFIX_TOKENS) -> None:
         """`sink`: the token that every prefix begins with, or none. `room`: tokens of the longest prefix."""
         self._base = base
         self._room = room
@@ -175,12 +175,10 @@ class KvContext:
 class SuffixPrefiller:
     """Prefills suffixes causally, on their own, and keeps the last few for a cursor that comes back."""
 
-    def __init__(self, base: Decoder, layers: Sequence[Layer], sink: Sequence[int]) -> None:
-        """`layers`: the base's or adapted ones."""
-        self._base = base
-        self._layers = layers
+    def __init__(self, decoder: CausalDecoder, sink: Sequence[int]) -> None:
+        self._decoder = decoder
         self._sink = sink
-        self._cache = base.cache(SUFFIX_TOKENS + 1)
+        self._cache = decoder.cache(SUFFIX_TOKENS + 1)
         self._kept: OrderedDict[tuple[int, ...], PrefilledSuffix] = OrderedDict()
 
     def prefill(self, suffix: Sequence[int]) -> PrefilledSuffix:
@@ -195,10 +193,10 @@ class SuffixPrefiller:
     def _prefill(self, ids: tuple[int, ...]) -> PrefilledSuffix:
         # As the prefix it begins with the sink: else the first suffix token becomes one, and its identity is lost.
         count = len(ids) + 1
-        positions = torch.arange(count, device=self._base.device)
-        embedded = self._base.embed([*self._sink, *ids])
-        mask = causal(count, self._base.device)
-        self._base.forward(embedded, positions, self._cache, 0, 0, mask, self._layers)
+        positions = torch.arange(count, device=self._decoder.device)
+        embedded = self._decoder.embed([*self._sink, *ids])
+        mask = causal(count, self._decoder.device)
+        self._decoder.forward(embedded, positions, self._cache, 0, 0, mask)
         return PrefilledSuffix(ids, self._cache.keys[:, :, 1:count].clone(), self._cache.values[:, :, 1:count].clone())
 
 

@@ -75,7 +75,8 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     base = Decoder(config, base_layers, embedding, floats(weights[FINAL_NORM]), lm_head)
     # Copied, or it would keep the whole adapter mapped, 19 MB.
     mask = None if adapted is None else adapted.mask_embedding.to(runtime.device, runtime.torch_dtype, copy=True)
-    denoiser = GapDenoiser(gap, base, canvas_layers, mask)
+    canvas = base if canvas_layers is base_layers else base.with_layers(canvas_layers)
+    denoiser = GapDenoiser(gap, base, canvas, mask)
     base.capture(denoiser.context().cache)
     return GapFiller(denoiser, tokenizer, runtime.threads)
 

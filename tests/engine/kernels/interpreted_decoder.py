@@ -42,7 +42,8 @@ def test_same_passes(has_bias: bool, pairs: int) -> None:
         read = decoder.forward(decoder.embed([3, 1, 4, 1, 5]), torch.arange(5), cache, 0, 2, mask)
         mask = torch.ones(3, 7, dtype=torch.bool).tril(4)
         positions = torch.tensor([5, 9, 6])
-        more = decoder.forward(decoder.embed([9, 2, 6]), positions, cache, 3, 7, mask, decoder.layers[1:])
+        deeper = decoder.with_layers(decoder.layers[1:])
+        more = deeper.forward(decoder.embed([9, 2, 6]), positions, cache, 3, 7, mask)
         hidden.append(torch.cat([read, more]))
         stored.append(torch.stack([cache.keys, cache.values]))
     for mine in (0, 1):
@@ -109,10 +110,10 @@ def test_without_room_for_a_graph() -> None:
 def test_what_was_prepared_is_captured_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_kernels, "ROWS", (2, 4))
     decoder = decoders(False, 2)[1]
-    for piece in decoder.warm_ups(decoder.layers):
+    for piece in decoder.warm_ups():
         piece()
     assert decoder.kernels is not None and decoder.kernels.graphs is not None
     assert len(decoder.kernels.graphs) == 2
     decoder.forward(decoder.embed([3]), torch.arange(1), decoder.cache(9), 0, 3, torch.ones(1, 4, dtype=torch.bool))
     assert len(decoder.kernels.graphs) == 2
-    assert decoders(False, 2)[0].warm_ups(decoder.layers) == []
+    assert decoders(False, 2)[0].warm_ups() == []

@@ -81,6 +81,6 @@ def test_the_embedded_base_says_the_same_in_4_bits() -> None:
         context.prefill_prefix(ids, lambda: None)
         said[dtype] = context.next_log_probabilities[0]
     assert all(isinstance(layer.down_proj, Int4Linear) for layer in embedded("bfloat16").denoiser.base.layers)
-    assert all(isinstance(layer.down_proj, Linear) for layer in embedded("bfloat16").denoiser.suffix_layers)
+    assert all(isinstance(layer.down_proj, Linear) for layer in embedded("bfloat16").denoiser.adapted.layers)
     divergence = functional.kl_div(said["bfloat16"], said["float32"], log_target=True, reduction="sum")
     assert divergence < 0.01, divergence

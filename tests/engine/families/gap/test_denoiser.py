@@ -106,12 +106,12 @@ def test_cached_passes_equal_uncached(case: dict[str, Any]) -> None:
 def test_rerotation_equals_a_read_at_the_place() -> None:
     """Keys read at positions 1.. and rotated on are those of a read that begins at the later position."""
     filled, ids = embedded(), gap_cases()[0]["suffix_ids"]
-    base = filled.denoiser.base
+    base, adapted = filled.denoiser.base, filled.denoiser.adapted  # which prefills suffixes
     read_there = base.cache(len(ids) + 1)
     count = len(ids) + 1
     mask = torch.ones(count, count, dtype=torch.bool).tril()
     positions = torch.arange(count) + 300
-    base.forward(base.embed([0, *ids]), positions, read_there, 0, 0, mask, filled.denoiser.suffix_layers)
+    adapted.forward(base.embed([0, *ids]), positions, read_there, 0, 0, mask)
     context = filled.denoiser.context()
     context.ids = [0] * (300 - 64 + 2)  # so that the first suffix token stands at 301
     context.place_suffix(filled.denoiser.suffixes.prefill(ids), 64)

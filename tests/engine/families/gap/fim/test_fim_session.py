@@ -81,7 +81,7 @@ def test_in_8_bits_drafts_change_nothing(gap: Gap, tmp_path: Path) -> None:
 @INT8
 def test_a_model_of_two_reads_is_not_in_8_bits(tmp_path: Path) -> None:
     found = loading.load(str(write_tiny_model(tmp_path)), runtime.choose("cpu", "int8", 1))
-    assert {type(layer.down_proj) for layer in found.denoiser.suffix_layers} == {Linear}
+    assert {type(layer.down_proj) for layer in found.denoiser.adapted.layers} == {Linear}
     assert found.denoiser.base.dtype == torch.float32
 
 
