@@ -28,6 +28,7 @@ from lacuna.lsp_server.model.auto import AUTO
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.protocol import convert, names
+from lacuna.lsp_server.pulls import Pulls
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.acceptance import Acceptance
 from lacuna.lsp_server.telemetry.daily_counts import DailyCounts, default_path
@@ -64,6 +65,7 @@ class LacunaServer(LanguageServer):
         self.completer = Completer(self.documents, setup, self.statistics, self.acceptance, self.frames)
         self.item_shape = ItemShape.CURSOR  # of ghost text
         self.edits = EditSuggestions(self.documents, setup)
+        self.pulls = Pulls(self)
         self.was_shut_down = False
         self._log = log.ClientLog(self._log_message)
         self._sync_ms = 0.0  # what the last change of a document took
@@ -133,6 +135,7 @@ class LacunaServer(LanguageServer):
         self.completer.cancel()
         self.edits.cancel()
         self.lifecycle.stop()
+        self.pulls.stop()
         self._parsing.stop()
         self.acceptance.stop()
         self.daily_counts.close()
@@ -140,7 +143,7 @@ class LacunaServer(LanguageServer):
     def _tell(self, status: Status) -> None:
         self.protocol.notify(names.STATUS, {"state": status.state.value, "message": status.message})
         self.protocol.notify(names.COPILOT_STATUS, convert.copilot_status(status.state.value, status.message))
-        if status.state is State.ERROR:
+        if status.state is State.ERROR and not self.pulls.offer(self.config.model):
             self.show(f"Lacuna: {status.message}", types.MessageType.Error)
 
     def _tell_frame(self, picture: Picture) -> None:

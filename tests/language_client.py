@@ -33,12 +33,15 @@ class Client(LanguageClient):
         self.frames: list[Any] = []  # of requests that were watched
         self.progress: list[Any] = []  # values of all work that the server told of
         self.settings: dict[str, Any] | None = None  # what it answers to workspace/configuration
+        self.questions: list[str] = []
+        self.answer: types.MessageActionItem | None = None  # what it answers them
         self.registered: list[str] = []
         self.exit_code: int | None = None
         self.exited = asyncio.Event()
         self._changed = asyncio.Event()
         self.feature(types.WINDOW_LOG_MESSAGE)(lambda params: self._log(params))
         self.feature(types.WINDOW_SHOW_MESSAGE)(lambda params: self._message(params))
+        self.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)(lambda params: self._question(params))
         self.feature("lacuna/status")(lambda params: self._status(params))
         self.feature("lacuna/frames")(lambda params: self._frame(params))
         self.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: None)
@@ -142,6 +145,11 @@ class Client(LanguageClient):
     def _message(self, params: types.ShowMessageParams) -> None:
         self.messages.append(params.message)
 
+    def _question(self, params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
+        self.questions.append(params.message)
+        self._changed.set()
+        return self.answer
+
     def _status(self, params: Any) -> None:
         self.states.append(params.state)
         self.status = params.message
@@ -162,15 +170,19 @@ async def started(
     encodings: tuple[str, ...] = ("utf-16",),
     name: str = "lacuna-tests",
     shows_progress: bool = False,
+    answer: str | None = None,
     arguments: Sequence[str] = (),
     **environment: str,
 ) -> AsyncIterator[tuple[Client, types.InitializeResult]]:
     """A client with a server process of its own, initialized; at the end the server ends of its own accord. The model
-    is the embedded one where none is set, whatever else was pulled."""
+    is the embedded one where none is set, whatever else was pulled. `answer`: to every question; without one it takes
+    no questions."""
     client = Client()
+    client.answer = types.MessageActionItem(answer) if answer else None
     await client.start_io(*SERVE, *arguments, env={**os.environ, **environment})
     try:
-        yield client, await _initialized(client, _parameters(settings, encodings, name, shows_progress))
+        parameters = _parameters(settings, encodings, name, shows_progress, answer is not None)
+        yield client, await _initialized(client, parameters)
         if not client.exited.is_set():
             await _say_goodbye(client)
             await asyncio.wait_for(client.exited.wait(), PATIENCE)
@@ -222,7 +234,10 @@ def _parameters(
     encodings: tuple[str, ...] = ("utf-16",),
     name: str = "lacuna-tests",
     shows_progress: bool = False,
+    takes_questions: bool = False,
 ) -> types.InitializeParams:
+    items = types.ClientShowMessageActionItemOptions()
+    questions = types.ShowMessageRequestClientCapabilities(items) if takes_questions else None
     inline = types.InlineCompletionClientCapabilities(dynamic_registration=True)
     plain = types.CompletionClientCapabilities(dynamic_registration=True)
     capabilities = types.ClientCapabilities(
@@ -230,7 +245,7 @@ def _parameters(
         text_document=types.TextDocumentClientCapabilities(completion=plain, inline_completion=inline),
         notebook_document=types.NotebookDocumentClientCapabilities(types.NotebookDocumentSyncClientCapabilities()),
         workspace=types.WorkspaceClientCapabilities(configuration=True),
-        window=types.WindowClientCapabilities(work_done_progress=shows_progress),
+        window=types.WindowClientCapabilities(work_done_progress=shows_progress, show_message=questions),
     )
     info = types.ClientInfo(name)
     return types.InitializeParams(

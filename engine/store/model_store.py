@@ -117,6 +117,12 @@ def is_stored(model: str) -> bool:
     return place is not None and place.exists()
 
 
+def is_missing(model: str) -> bool:
+    """Whether a model is not on this machine and has a name by which it could be pulled."""
+    place = _place(model)
+    return place is not None and not place.exists()
+
+
 def _name(place: Path) -> str:
     """The model whose `_place` this is."""
     if place.name in NAMED_MODELS:

@@ -27,13 +27,17 @@ _log = logging.getLogger(__name__)
 
 
 class Prefetch:
-    """At most one gap at a time, and none twice in a row. What it finds goes into the type-through cache."""
+    """At most one gap at a time, and none twice in a row. What it finds goes into the type-through cache.
+
+    Of the places where the cursor rested the last one is read, while the model is loading as soon as it is there.
+    """
 
     def __init__(self, suggester: Suggester, type_through: TypeThrough) -> None:
         self._suggester = suggester
         self._type_through = type_through
         self._place: tuple[str, str, str] | None = None  # that was last looked at
-        self._task: asyncio.Task[None] | None = None
+        self._seeking: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     def follow(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
         """`suggestion` is shown at the snapshot's cursor: fill the gap behind it, for when it is taken."""
@@ -42,17 +46,20 @@ class Prefetch:
         if (snapshot.uri, before, after) != self._place:
             self.stop()
             self._place = (snapshot.uri, before, after)
-            self._task = asyncio.create_task(self._seek(snapshot, suggestion))
+            self._seeking = asyncio.create_task(self._seek(snapshot, suggestion))
 
     def read(self, snapshot: Snapshot) -> None:
-        """The cursor rests there. What is looked for already is more, and goes on."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._read(snapshot))
+        """The cursor rests there. A gap that is looked for already is more, and goes on."""
+        if not _is_at_work(self._seeking):
+            self.stop()
+            self._reading = asyncio.create_task(self._read(snapshot))
 
     def stop(self) -> None:
         """The engine is wanted for something else."""
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+        if self._seeking is not None and _is_at_work(self._seeking):
+            self._seeking.cancel()
             self._place = None
 
     async def _seek(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
@@ -81,6 +88,10 @@ class Prefetch:
             _log.warning("prefill: %s", error)
         else:
             _log.debug("prefill of version %d: %.0f ms", snapshot.version, (time.perf_counter() - start) * 1000.0)
+
+
+def _is_at_work(task: asyncio.Task[None] | None) -> bool:
+    return task is not None and not task.done()
 
 
 def _taken(snapshot: Snapshot, suggestion: Suggestion) -> Snapshot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +16,8 @@ from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.model.engine_thread import Urgency
-from lacuna.lsp_server.model.worker import Filled, OnFrame
+from lacuna.lsp_server.model.loading import ModelError
+from lacuna.lsp_server.model.worker import Filled, OnFrame, Phase
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record
 
@@ -58,7 +61,11 @@ class Suggester:
             return select(question, snapshot, filled.infills, self._config.confidence)
 
     async def prefill(self, snapshot: Snapshot) -> None:
-        """Has both sides of the snapshot's cursor read. Raises ModelError. Cancelling it stops the engine."""
+        """Has both sides of the snapshot's cursor read, once the model is there. Raises ModelError. Cancelling it stops
+        the engine."""
+        if self._worker.phase is Phase.LOADING:
+            with suppress(ModelError):  # the worker says so
+                await asyncio.shield(self._worker.ready())
         question = build_question(snapshot, Trigger.INVOKED, self._setup.exclusion, self._worker.extent)
         if isinstance(question, Question) and self._worker.is_ready:
             asked = question.with_snippets(self._setup.snippets.choose(snapshot, self._documents))

@@ -11,7 +11,7 @@ from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.store import model_store
 from lacuna.engine.untrusted.load_error import LoadError
 from lacuna.lsp_server.model import keystrokes, measurements
-from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES, AutoChoice, Pulled, choose, is_fast_enough
+from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES, AutoChoice, Pulled, choose, is_fast_enough, to_pull
 from lacuna.lsp_server.model.keystrokes import Speed
 from lacuna.lsp_server.model.measurements import Conditions, Measurement
 
@@ -49,6 +49,15 @@ def load(model: str, runtime: Runtime, adapter: str = "") -> tuple[Filler, str]:
 def pulled() -> tuple[str, ...]:
     """The candidates that are on this machine, the best first; they may be damaged."""
     return tuple(filter(model_store.is_stored, CANDIDATE_NAMES))
+
+
+def missing(model: str) -> str | None:
+    """What to pull where the model that a value of the setting `model` stands for is not on this machine; None where a
+    pull would not help."""
+    if model == AUTO and pulled():
+        return None
+    name = to_pull(model)
+    return name if model_store.is_missing(name) else None
 
 
 def expected(model: str) -> str:

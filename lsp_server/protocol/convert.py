@@ -50,6 +50,11 @@ def shows_progress(capabilities: types.ClientCapabilities) -> bool:
     return bool(get_capability(capabilities, "window.work_done_progress", False))
 
 
+def shows_questions(capabilities: types.ClientCapabilities) -> bool:
+    """Whether the client shows messages with answers to choose from."""
+    return get_capability(capabilities, "window.show_message.message_action_item") is not None
+
+
 def registers_completion(capabilities: types.ClientCapabilities) -> bool:
     """Whether the client can be told of completion methods later than at the start."""
     of_each = (getattr(capabilities.text_document, method, None) for method in ("completion", "inline_completion"))

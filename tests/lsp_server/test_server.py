@@ -144,6 +144,18 @@ async def test_where_the_cursor_rests_the_text_is_read_ahead(client: Client) -> 
     assert texts(await client.ask(1, 11, uri=uri))
 
 
+async def test_where_the_cursor_rested_while_the_model_was_loading_is_read_once_it_is_there() -> None:
+    uri = new_uri()
+    async with started(UNSURE) as (client, _):
+        client.open(ADD * 2, uri)
+        for line in (1, 6):  # the last place counts
+            position = {"line": line, "character": 11}
+            client.protocol.notify(names.CURSOR, {"textDocument": {"uri": uri}, "position": position})
+        await client.logged(r"^prefill of version 0: ")
+        assert (await client.logged(r" is ready: ")) and await client.ask(6, 11, uri=uri)
+        assert len([line for line in client.logs if line.startswith("prefill of")]) == 1
+
+
 async def test_invoked_requests_bring_several_suggestions(client: Client) -> None:
     uri = new_uri()
     client.open(ADD, uri)

@@ -21,6 +21,8 @@ export class RestingCursor {
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => this.moved(textEditor)),
       vscode.window.onDidChangeActiveTextEditor((editor) => editor !== undefined && this.moved(editor)),
       vscode.workspace.onDidChangeTextDocument(() => clearTimeout(this.timer)),
+      // A server that has just started knows of no cursor.
+      server.onDidStart(() => vscode.window.activeTextEditor && this.moved(vscode.window.activeTextEditor)),
     ];
   }
 

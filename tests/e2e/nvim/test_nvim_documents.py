@@ -185,6 +185,18 @@ def test_who_asks_is_told_the_id_of_the_request(recorded: Recorded) -> None:
     recorded.editor.until(lambda: sent()[-1:] == [asked], lambda: f"request {asked}; sent were {sent()}")
 
 
+def test_a_server_that_has_just_started_is_told_where_the_cursor_is(recorded: Recorded) -> None:
+    recorded.editor.visit("def add(a, b):\n    re|turn a + b\n", "restarted.py")
+    recorded.editor.lua("require('lacuna').restart()")
+
+    def told() -> list[dict[str, Any]]:  # of the new one alone: its messages begin anew
+        found = [message.get("method") for message in recorded.messages()]
+        moves = [message["params"] for message in recorded.messages() if message.get("method") == "lacuna/cursor"]
+        return moves if "initialize" in found and "shutdown" not in found else []
+
+    recorded.editor.until(lambda: told() and told()[-1]["position"] == {"line": 1, "character": 6}, told)
+
+
 def test_where_the_cursor_rests_is_told(recorded: Recorded) -> None:
     def told() -> list[dict[str, Any]]:
         return [message["params"] for message in recorded.messages() if message.get("method") == "lacuna/cursor"]

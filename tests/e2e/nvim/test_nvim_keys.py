@@ -167,6 +167,16 @@ def test_unknown_and_wrong_options_are_named(start: Start) -> None:
     assert editor.lua("return require('lacuna.config').options.auto") is True
 
 
+def test_a_missing_model_is_said_once_and_swallows_no_key(start: Start) -> None:
+    editor = start(settings={"model": "nobody/nothing"})
+    editor.open("|")
+    editor.until(lambda: editor.notified, "a message")
+    editor.keys("hello")
+    editor.becomes("hello|")
+    question = "Lacuna: the model nobody/nothing is not on this machine yet. Pull it? `:Lacuna pull` does."
+    assert editor.notified == [question]
+
+
 def test_a_server_that_is_not_there_is_said_once(start: Start) -> None:
     editor = start(cmd=["/nowhere/lacuna", "serve"])
     editor.open("|", is_attached=False)

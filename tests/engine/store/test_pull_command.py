@@ -20,6 +20,7 @@ from lacuna.engine.store import model_store, paths
 from lacuna.engine.store.progress import Stage
 from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES
 from lacuna.lsp_server.model.pull_progress import PullProgress
+from lacuna.lsp_server.pulls import NOT_NOW, PULL
 
 NAME = "somebody/tiny"
 SETTINGS = {"model": NAME, "threads": 1, "dtype": "float32"}
@@ -97,6 +98,42 @@ async def test_the_server_answers_while_it_pulls(server: HubServer, tmp_path: Pa
         while not server.downloads:
             await client.statistics()
         await pulling
+
+
+async def test_a_missing_model_is_offered_and_pulled_by_one_answer(server: HubServer, tmp_path: Path) -> None:
+    surroundings = environment(server, tmp_path)
+    async with started(SETTINGS, shows_progress=True, answer=PULL, **surroundings) as (client, _):
+        await client.until("error")
+        await client.until("ready")
+        assert client.questions == [f"Lacuna: the model {NAME} is not on this machine yet. Pull it?"]
+        assert client.messages == [], "what the question says is not said again"
+        check_progress(client.progress)
+
+
+async def test_nothing_is_fetched_without_a_yes_and_it_is_asked_once(server: HubServer, tmp_path: Path) -> None:
+    async with started(SETTINGS, answer=NOT_NOW, **environment(server, tmp_path)) as (client, _):
+        await client.logged(f"{NAME} was not pulled: run `lacuna pull {NAME}`")
+        client.configure({"model": NAME, "threads": 2})
+        client.configure({"model": NAME, "threads": 1})
+        await client.statistics()
+        await client.until("error")
+        assert len(client.questions) == 1
+        assert f"run `lacuna pull {NAME}`" in client.status
+        client.configure({"model": str(tmp_path / "nowhere")})
+        while not client.messages:
+            await client.statistics()
+        assert len(client.questions) == 1 and "there is no model directory" in client.messages[0]
+    assert not server.downloads and not (tmp_path / "models").exists()
+
+
+async def test_an_offered_pull_that_fails_is_an_error_that_says_why(tmp_path: Path, server: HubServer) -> None:
+    nothing = {**SETTINGS, "model": "nobody/nothing"}
+    async with started(nothing, answer=PULL, **environment(server, tmp_path)) as (client, _):
+        await client.until("error")
+        while not client.messages:
+            await client.statistics()
+        assert "nobody/nothing could not be fetched" in client.messages[0]
+        assert client.states[-1] == "error"
 
 
 async def models(client: Client) -> dict[str, dict[str, Any]]:

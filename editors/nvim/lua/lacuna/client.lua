@@ -48,6 +48,11 @@ function M.config()
       ["lacuna/frames"] = function(_, result)
         require("lacuna.watch").add(result)
       end,
+      -- A list to choose from would swallow what is being typed; `:Lacuna pull` is there whenever the user wants it.
+      ["window/showMessageRequest"] = function(_, result)
+        vim.notify(result.message .. " `:Lacuna pull` does.", vim.log.levels.INFO)
+        return vim.NIL
+      end,
       ["window/logMessage"] = function(err, result, context, ...)
         log.add(result.message)
         return vim.lsp.handlers["window/logMessage"](err, result, context, ...)

@@ -11,7 +11,7 @@ local moves = 0 -- only the last of them counts
 
 --- Follow the cursor in every buffer that the server is attached to. In Insert mode each move asks for a suggestion.
 function M.start()
-  vim.api.nvim_create_autocmd({ "CursorMoved", "BufEnter" }, {
+  vim.api.nvim_create_autocmd({ "CursorMoved", "BufEnter", "LspAttach" }, {
     group = vim.api.nvim_create_augroup("lacuna.resting", {}),
     callback = M.moved,
   })

@@ -1,0 +1,25 @@
+"""A machine without a model: one click brings it."""
+
+from __future__ import annotations
+
+from code_server import LACUNA, CodeServer
+from window import Window
+
+TEXT = "def add(a, b):\n    return |\n"
+
+
+def test_a_missing_model_is_pulled_by_one_click(window: Window, code_server: CodeServer) -> None:
+    store, program = code_server.home / "empty", code_server.home / "fresh"
+    program.write_text(f"#!/bin/sh\nLACUNA_CACHE='{store}' exec '{LACUNA}' \"$@\"\n", encoding="utf-8")
+    program.chmod(0o755)
+    window.open("fresh.py", TEXT)
+    code_server.configure(path=str(program), model="smollm2-135m")
+    question = window.page.locator(".notification-list-item", has_text="smollm2-135m is not on this machine yet")
+    question.wait_for()
+    assert not (store / "models").exists(), "nothing is fetched without a yes"
+    question.locator(".monaco-button", has_text="Pull It").click()
+    window.wait_for_status("ready.*smollm2-135m")
+    assert (store / "models" / "smollm2-135m" / "model.safetensors").is_file()
+    window.open("pulled.py", "def add(a, b):\n|\n")
+    window.type("    return ")
+    window.wait_for_any_ghost()
