@@ -36,7 +36,7 @@ class Pulls:
         self._ls = ls
         self._offered: set[str] = set()
         self._offer: asyncio.Task[None] | None = None
-        self._stop = Event()  # the client has left
+        self._stop = Event()  # of what was offered and is pulled
 
     async def pull(self, model: str, stop: Event) -> Path:
         """Where the model is now; it is loaded if it was missing. Raises PullError."""
@@ -72,6 +72,7 @@ class Pulls:
         if answer is None or answer.title != PULL:
             _log.info("%s was not pulled: run `lacuna pull %s` whenever you want it", name, name)
             return
+        self._stop = Event()
         try:
             await self.pull(name, self._stop)
         except PullError as error:

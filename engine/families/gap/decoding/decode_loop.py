@@ -38,7 +38,7 @@ def decode(
     the first hypothesis after every step, and the best one after the last. Nothing is random.
     """
     first, kept = beam.first, list[Node]()
-    first.proposals, active = {0: context.next_log_probabilities[0]}, [first]
+    first.proposals, active = denoiser.foreseen(context), [first]
     for step in count(1):
         check()
         tree = _tree(active, drafter, kept)
