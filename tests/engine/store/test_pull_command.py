@@ -104,6 +104,7 @@ async def test_a_missing_model_is_offered_and_pulled_by_one_answer(server: HubSe
     surroundings = environment(server, tmp_path)
     async with started(SETTINGS, shows_progress=True, answer=PULL, **surroundings) as (client, _):
         await client.until("error")
+        client.states.clear()
         await client.until("ready")
         assert client.questions == [f"Lacuna: the model {NAME} is not on this machine yet. Pull it?"]
         assert client.messages == [], "what the question says is not said again"

@@ -7,7 +7,8 @@ verified tokens from the left, and decides which hypotheses go on (engine/famili
 
 This is speculative decoding (arXiv 2211.17192) with greedy choice and the model's own masked positions as draft heads:
 what comes out is what one token a pass would give, and the drafts only decide how many passes that takes. The first
-predictions are the base's, which has prefilled the prefix.
+predictions are those of the prefill: the token after the prefix, and in the FIM layout what masked positions behind it
+say.
 """
 
 from __future__ import annotations
