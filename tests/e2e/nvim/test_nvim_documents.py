@@ -24,7 +24,7 @@ class Recorded:
 
     def messages(self) -> list[dict[str, Any]]:
         """All whole messages so far."""
-        rest, found = self._recording.read_bytes(), []
+        rest, found = self._recording.read_bytes() if self._recording.exists() else b"", []
         while b"\r\n\r\n" in rest:
             header, _, rest = rest.partition(b"\r\n\r\n")
             length = int(header.lower().rpartition(b"content-length:")[2].split()[0])
@@ -185,26 +185,29 @@ def test_who_asks_is_told_the_id_of_the_request(recorded: Recorded) -> None:
     recorded.editor.until(lambda: sent()[-1:] == [asked], lambda: f"request {asked}; sent were {sent()}")
 
 
-def test_a_server_that_has_just_started_is_told_where_the_cursor_is(recorded: Recorded) -> None:
-    recorded.editor.visit("def add(a, b):\n    re|turn a + b\n", "restarted.py")
-    recorded.editor.lua("require('lacuna').restart()")
+def test_a_server_that_has_just_started_is_told_where_the_cursor_is(version: str, tmp_path: Path) -> None:
+    """Nothing moves once it is there."""
+    (tmp_path / "first.py").write_text("def add(a, b):\n    return a + b\n", encoding="utf-8")
+    recorded = Recorded(version, tmp_path)
+    recorded.editor.rpc.command(f"edit +2 {tmp_path}/first.py")
+    try:
+        recorded.editor.until(lambda: 1 in [at["position"]["line"] for at in cursors(recorded)], "where the cursor is")
+    finally:
+        recorded.editor.close()
 
-    def told() -> list[dict[str, Any]]:  # of the new one alone: its messages begin anew
-        found = [message.get("method") for message in recorded.messages()]
-        moves = [message["params"] for message in recorded.messages() if message.get("method") == "lacuna/cursor"]
-        return moves if "initialize" in found and "shutdown" not in found else []
 
-    recorded.editor.until(lambda: told() and told()[-1]["position"] == {"line": 1, "character": 6}, told)
+def cursors(recorded: Recorded) -> list[dict[str, Any]]:
+    return [message["params"] for message in recorded.messages() if message.get("method") == "lacuna/cursor"]
 
 
 def test_where_the_cursor_rests_is_told(recorded: Recorded) -> None:
-    def told() -> list[dict[str, Any]]:
-        return [message["params"] for message in recorded.messages() if message.get("method") == "lacuna/cursor"]
-
     recorded.editor.visit("|def add(a, b):\n    return a + b\n", "resting.py")
     recorded.editor.keys("jlll")
-    recorded.editor.until(lambda: told() and told()[-1]["position"] == {"line": 1, "character": 3}, told)
-    assert all(set(params) == {"textDocument", "position"} for params in told())
+    place = {"line": 1, "character": 3}
+    recorded.editor.until(
+        lambda: [at["position"] for at in cursors(recorded)][-1:] == [place], lambda: str(cursors(recorded))
+    )
+    assert all(set(params) == {"textDocument", "position"} for params in cursors(recorded))
     assert recorded.documents(), "of documents that are open alone"
     recorded.editor.keys("ia<Esc>")
     assert [message["method"] for message in recorded.messages()].count("textDocument/inlineCompletion") > 0
