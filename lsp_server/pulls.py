@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from lacuna.engine.store import model_store
-from lacuna.engine.store.pull_error import PullError
+from lacuna.engine.store.pull_error import PullError, PullStopped
 from lacuna.lsp_server.model.auto_loading import missing
 from lacuna.lsp_server.model.pull_progress import PullProgress
 from lacuna.lsp_server.protocol import convert
@@ -75,6 +75,8 @@ class Pulls:
         self._stop = Event()
         try:
             await self.pull(name, self._stop)
+        except PullStopped as error:
+            _log.info("%s: %s", name, error)
         except PullError as error:
             self._ls.show(f"Lacuna: {error}", types.MessageType.Error)
 

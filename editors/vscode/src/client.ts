@@ -8,6 +8,7 @@ import {
   LanguageClient,
   type LanguageClientOptions,
   type Middleware,
+  type ProgressToken,
   RevealOutputChannelOn,
   type WorkDoneProgressBegin,
   type WorkDoneProgressEnd,
@@ -17,14 +18,17 @@ import type { Offer } from "./offers.ts";
 import { isEnabledFor } from "./settings.ts";
 import { environment, FOLDER } from "./surroundings.ts";
 
-export type Progress = WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
+/** Something that takes long, as the server tells of it. */
+export interface Progressed {
+  readonly token: ProgressToken;
+  readonly progress: WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
+}
 
 /** What a client tells of. */
 export interface Listener extends GhostTextListener {
   /** The server's process is gone, and nobody asked it to go. */
   readonly closed: () => void;
-  /** Something that takes long goes on. */
-  readonly progressed: (progress: Progress) => void;
+  readonly progressed: (progressed: Progressed) => void;
 }
 
 /** What a client tells of ghost text. */
@@ -86,9 +90,11 @@ function middleware(listener: Listener): Middleware {
     },
     provideCompletionItem: (document, position, context, token, next) =>
       isEnabledFor(document.languageId) ? next(document, position, context, token) : null,
-    handleWorkDoneProgress: (token, params, next) => {
-      listener.progressed(params);
-      next(token, params);
+    handleWorkDoneProgress: (token, progress, next) => {
+      listener.progressed({ token, progress }); // it is shown there, and not in the status bar as well
+      if (progress.kind === "end") {
+        next(token, progress);
+      }
     },
   };
 }

@@ -10,6 +10,7 @@ import { NextEdits } from "./nextEdits.ts";
 import { Offers } from "./offers.ts";
 import { ServerCommand } from "./protocol.ts";
 import { activeInterpreter, onDidChangeInterpreter } from "./python.ts";
+import { PullProgress } from "./pullProgress.ts";
 import { RestingCursor } from "./restingCursor.ts";
 import { NOT_FOUND, Server } from "./server.ts";
 import { programPath, serverSettings } from "./settings.ts";
@@ -43,7 +44,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const statistics = new StatisticsView(server);
   const watch = new Watch(server, context.extensionUri);
   const commands = registerCommands({ server, models, nextEdits, statistics, watch, channel });
-  context.subscriptions.push(channel, nextEdits, statistics, watch, new RestingCursor(server), ...commands);
+  context.subscriptions.push(channel, nextEdits, statistics, watch, ...commands);
+  context.subscriptions.push(new RestingCursor(server), new PullProgress(server));
   context.subscriptions.push(...showStatus(server, context.extension), ...followSettings(server, find));
   context.subscriptions.push(reportPartialAcceptance(server, offers));
   running = server;

@@ -1,7 +1,6 @@
 /** Choosing a model, and fetching one. */
 
 import * as vscode from "vscode";
-import type { Progress } from "./client.ts";
 import { type Model, ServerCommand } from "./protocol.ts";
 import type { Server } from "./server.ts";
 import { model as chosenModel, setModel } from "./settings.ts";
@@ -52,35 +51,17 @@ export class Models {
     return answer === PULL && this.fetch(model.name);
   }
 
-  /** Whether it is there now; what goes wrong is shown. */
+  /** Whether it is there now; how far it is is shown, and what goes wrong. */
   private async fetch(name: string): Promise<boolean> {
-    const options = { location: vscode.ProgressLocation.Notification, title: `Lacuna: pulling ${name}` };
     try {
-      await vscode.window.withProgress(options, (shown) => this.fetchShown(name, shown));
+      await this.server.execute(ServerCommand.pull, name);
       return true;
     } catch (error) {
       void vscode.window.showErrorMessage(`Lacuna: ${error instanceof Error ? error.message : String(error)}`);
       return false;
     }
   }
-
-  private async fetchShown(name: string, shown: Shown): Promise<void> {
-    let percentage = 0;
-    const subscription = this.server.onDidProgress((progress: Progress) => {
-      const now = progress.kind === "end" ? 100 : (progress.percentage ?? percentage);
-      const message = progress.message;
-      shown.report({ increment: now - percentage, ...(message === undefined ? {} : { message }) });
-      percentage = now;
-    });
-    try {
-      await this.server.execute(ServerCommand.pull, name);
-    } finally {
-      subscription.dispose();
-    }
-  }
 }
-
-type Shown = vscode.Progress<{ message?: string; increment?: number }>;
 
 interface ModelEntry extends vscode.QuickPickItem {
   readonly model?: Model;

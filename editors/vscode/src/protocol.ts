@@ -12,6 +12,7 @@ export const ServerCommand = {
 } as const;
 
 export const CURSOR_NOTIFICATION = "lacuna/cursor";
+export const CANCEL_PROGRESS_NOTIFICATION = "window/workDoneProgress/cancel";
 export const STATUS_NOTIFICATION = "lacuna/status";
 export const FRAMES_NOTIFICATION = "lacuna/frames";
 export const NEXT_EDIT_REQUEST = "textDocument/copilotInlineEdit";

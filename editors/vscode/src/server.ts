@@ -8,7 +8,7 @@ import {
   type WorkspaceEdit,
 } from "vscode-languageclient/node";
 import { Backoff, LIMIT, WINDOW_MS } from "./backoff.ts";
-import { createClient, type GhostTextListener, type Progress } from "./client.ts";
+import { createClient, type GhostTextListener, type Progressed } from "./client.ts";
 import { FRAMES_NOTIFICATION, type Frame, STATUS_NOTIFICATION, type Status } from "./protocol.ts";
 
 /** What the server needs to know of its surroundings. */
@@ -33,7 +33,7 @@ export class Server implements vscode.Disposable {
   private readonly backoff = new Backoff();
   private readonly statusChanged = new vscode.EventEmitter<Status>();
   private readonly frameReceived = new vscode.EventEmitter<Frame>();
-  private readonly progressed = new vscode.EventEmitter<Progress>();
+  private readonly progressed = new vscode.EventEmitter<Progressed>();
   private readonly started = new vscode.EventEmitter<void>();
   private readonly gaveUp = new vscode.EventEmitter<string>();
   private client: LanguageClient | undefined;
@@ -148,7 +148,7 @@ export class Server implements vscode.Disposable {
     channel.info(`starting ${this.executable} serve`);
     const client = createClient(this.executable, settings, channel, {
       ...ghostText,
-      progressed: (progress) => this.progressed.fire(progress),
+      progressed: (progressed) => this.progressed.fire(progressed),
       closed: () => this.down(client),
     });
     client.onNotification(STATUS_NOTIFICATION, (status: Status) => this.say(status));

@@ -18,6 +18,9 @@ def test_a_missing_model_is_pulled_by_one_click(window: Window, code_server: Cod
     question.wait_for()
     assert not (store / "models").exists(), "nothing is fetched without a yes"
     question.locator(".monaco-button", has_text="Pull It").click()
+    bar = window.page.locator(".notification-list-item", has_text="Lacuna: pulling smollm2-135m")
+    bar.wait_for()
+    bar.wait_for(state="detached")
     window.wait_for_status("ready.*smollm2-135m")
     assert (store / "models" / "smollm2-135m" / "model.safetensors").is_file()
     window.open("pulled.py", "def add(a, b):\n|\n")

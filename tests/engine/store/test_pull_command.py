@@ -184,6 +184,19 @@ async def test_a_cancelled_pull_ends_its_download(tmp_path: Path) -> None:
                 await asyncio.wait_for(pulled, 60)
 
 
+async def test_an_offered_pull_is_cancelled_by_its_progress(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_hub:
+        address = f"http://127.0.0.1:{silent_hub.getsockname()[1]}"
+        environment = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "LACUNA_CACHE": str(tmp_path)}
+        async with started(SETTINGS, shows_progress=True, answer=PULL, **environment) as (client, _):
+            await until(lambda: bool(client.progress) and len(children(client)) == 1)
+            cancelled = types.WorkDoneProgressCancelParams("lacuna.pull/1")
+            client.protocol.notify(types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancelled)
+            await client.logged("the pull was stopped")
+            assert client.progress[-1]["kind"] == "end" and not children(client)
+            assert client.messages == [], "who cancels knows it"
+
+
 def children(client: Client) -> list[psutil.Process]:
     """The processes that a server has started, without its watchdog, which is there from the first moment."""
     assert client._server is not None
