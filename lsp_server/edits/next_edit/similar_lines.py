@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from lacuna.lsp_server.edits.next_edit.argument_lists import Filling
 from lacuna.lsp_server.edits.next_edit.change import Change, TokenReplacement
+from lacuna.lsp_server.edits.next_edit.followed_lists import Filling
 from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 SIMILAR = 0.6  # share of tokens that a line must have in common with the one that changed

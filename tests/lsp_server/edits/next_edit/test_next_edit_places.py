@@ -19,7 +19,7 @@ from lacuna.lsp_server.edits.next_edit.argument_lists import MOST
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.recent_edits import PAUSE_SECONDS, RecentEdits, difference
-from lacuna.lsp_server.edits.next_edit.related_places import Relation, related_places
+from lacuna.lsp_server.edits.next_edit.related_places import RelatedPlace, Relation, related_places
 
 URI = "untitled:a.py"
 MEAN = """\
@@ -36,14 +36,19 @@ def after(text: str, old: str, new: str) -> str:
     return text.replace(old, new, 1)
 
 
+def places(before: str, old: str, new: str, language: str) -> list[RelatedPlace]:
+    """The nearest ones, when `old` is edited to `new`."""
+    now = after(before, old, new)
+    edit = difference(before, now)
+    change = edit and change_of(edit, now)
+    return related_places(change, now, language, edit.start) if edit and change else []
+
+
 def check(before: str, old: str, new: str, expected: list[str], language: str = "python") -> None:
     """The nearest places as their first draft would make them, when `old` is edited to `new`."""
     now = after(before, old, new)
-    edit = difference(before, now)
-    assert edit is not None
-    change = change_of(edit, now)
     found = []
-    for place in related_places(change, now, language, edit.start) if change else ():
+    for place in places(before, old, new, language):
         line, at = "", place.start
         for (start, end), text in zip(place.holes, place.drafts[0], strict=True):
             line, at = line + now[at:start] + text, end
@@ -166,7 +171,8 @@ def test_arguments_that_are_found_by_their_names(signature: str, new: str, call:
 
 def test_a_call_is_not_like_the_function_s_first_line() -> None:
     text = "def send(message, *, retries=3):\n    pass\n\n\nsend('bye', retries=5)\n"
-    check(text, "*, retries", "*, topic, retries", [])
+    [place] = places(text, "*, retries", "*, topic, retries", "python")
+    assert place.relations == {Relation.LIST}
 
 
 def test_a_line_that_was_put_in_is_no_change_of_the_one_beside_it() -> None:
