@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 from lacuna.lsp_server.edits.next_edit.argument_lists import ArgumentList, ListChange, Span, texts_of
+from lacuna.lsp_server.edits.next_edit.other_values import kind_of
 from lacuna.lsp_server.edits.next_edit.parameters import parameters, receivers, same_parameters
+from lacuna.lsp_server.edits.next_edit.tokens import tokens
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _NAMED = re.compile(r"\w+\s*=(?!=)|\*\*")  # an argument of Python behind which all are named
@@ -129,8 +131,10 @@ def _added(both: _Aligned) -> list[list[Filling]]:
 def _ways(both: _Aligned, at: int) -> list[str]:
     """What one more item could be in another list, behind so many others."""
     change, added, is_definition = both.change, both.new[at], both.other.is_definition
-    if change.in_definition == is_definition:
-        return [added] if is_definition or at <= both.named or both.is_named(added) else []
+    if is_definition and change.in_definition:
+        return [added]
+    if not is_definition and not change.in_definition:
+        return [added] if (at <= both.named or both.is_named(added)) and not _is_of_others(both, added) else []
     if not change.in_definition:
         return _NAME.findall(added)[-1:]
     one = next(one for one in parameters(change.new, change.language) if one.key == added)
@@ -141,6 +145,14 @@ def _ways(both: _Aligned, at: int) -> list[str]:
     can_be_named = one.only_by_name or (both.by_place <= at and not one.only_by_place)
     can_be_placed = at <= both.named and not one.only_by_name
     return [one.name] * can_be_placed + [f"{one.name}={one.name}"] * can_be_named
+
+
+def _is_of_others(both: _Aligned, added: str) -> bool:
+    """Whether literals are all that is given to both calls, of the kind of what was added, and not the same ones."""
+    mine, theirs = set(both.old), {both.said(one) for one in both.items}
+    said = [tokens(one) for one in (added, *mine, *theirs)]
+    kinds = {kind_of(one[0]) if len(one) == 1 else "" for one in said}
+    return len(both.old) > 1 and mine != theirs and len(kinds) == 1 and "" not in kinds
 
 
 def _removed(both: _Aligned) -> list[list[Filling]]:
