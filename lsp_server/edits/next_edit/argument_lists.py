@@ -56,13 +56,13 @@ class ListChange:
     language: str
 
 
-def list_changes(change: Change, language: str) -> Iterator[ListChange]:
-    """The lists of which an edit changed the number or the order of what is in them; they may begin lines above."""
+def list_changes(change: Change, language: str, heads: Set[int] | None = None) -> Iterator[ListChange]:
+    """The lists of which an edit changed the number or the order of what is in them; they may begin lines above.
+    `heads`: the definitions of the text after it, where they are known; to read 10,000 lines for them takes 0.3 s."""
     if not change.old or not change.new:
         return
     olds = _on_lines(change.before, change.old[0].start, change.old[-1].end, language)
     news = _on_lines(change.after, change.new[0].start, change.new[-1].end, language)
-    heads: frozenset[int] | None = None
     for old, new in zip(olds, news, strict=False):
         items, now = texts_of(change.before, old), texts_of(change.after, new)
         if old.name == new.name and items != now:

@@ -84,7 +84,7 @@ def _ways(
                 by_line[_lines(text, one.start, one.end)].append(one)
         yield from ((Relation.SAME_NAME, way) for way in by_line.values())
     overloads: list[_Span] = []
-    for changed in list_changes(change, language):
+    for changed in list_changes(change, language, quiet.heads if own else None):
         if own or changed.in_definition:
             for other in lists_of(changed.name, text, language, around, quiet.heads):
                 yield from ((Relation.LIST, way) for way in followed(changed, text, other))
