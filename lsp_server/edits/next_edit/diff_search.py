@@ -17,6 +17,7 @@ from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose, code_of, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
+from lacuna.lsp_server.edits.next_edit.other_values import copies_value
 from lacuna.lsp_server.edits.next_edit.overloads import changes_overload
 from lacuna.lsp_server.edits.next_edit.own_line import finishes, own_line, worth_it
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
@@ -118,7 +119,7 @@ def speaks_against(language: str, change: Change, window: DiffWindow, offered: L
         return Quiet.NO_BETTER
     if changes_only_prose(text, start, end, new, language):
         return Quiet.NO_BETTER
-    if changes_overload(change, language, text, start, end, new):
+    if changes_overload(change, language, text, start, end, new) or copies_value(change, text[start:end], new):
         return Quiet.NO_BETTER
     unfinished = window.question.unfinished
     if unfinished is not None and not finishes(language, window, unfinished, offered):

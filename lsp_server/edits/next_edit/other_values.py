@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
-from lacuna.lsp_server.edits.next_edit.tokens import Token
+from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 _OPENERS, _CLOSERS = frozenset("([{"), frozenset(")]}")
 
@@ -19,14 +21,27 @@ def has_other_values(come: Sequence[Token], old: Sequence[Token], at: int, other
     """
     mine, theirs = _around(old, at), _around(others, place)
     for kind in {kind_of(one) for one in come if one.is_literal}:
-        if _differ(
-            [one for one in mine.beside if kind_of(one) == kind], [one for one in theirs.beside if kind_of(one) == kind]
-        ):
-            return not mine.is_call or (mine.is_all(kind) and theirs.is_all(kind))
+        if _differ(mine.literals(kind), theirs.literals(kind)):
+            return not (mine.is_call or theirs.is_call) or (mine.is_all(kind) and theirs.is_all(kind))
     items = [one for one in come if one.text != ","]
     if len(items) != 1 or not _is_value(items[0]):
         return False
     return mine.is_list and theirs.is_list and _differ(mine.beside, theirs.beside)
+
+
+def copies_value(change: Change, old: str, new: str) -> bool:
+    """Whether to make `new` of some lines puts what a change has put among values of its kind among different ones."""
+    others, now = tokens(old), tokens(new)
+    matcher = SequenceMatcher(None, [one.text for one in others], [one.text for one in now], autojunk=False)
+    inserted = [
+        (at, _values(now[first:last])) for kind, at, _, first, last in matcher.get_opcodes() if kind == "insert"
+    ]
+    brought = [one for one in change.replacements if not one.old and _values(one.new)]
+    return any(
+        values == _values(one.new) and has_other_values(one.new, change.old, one.index, others, at)
+        for one in brought
+        for at, values in inserted
+    )
 
 
 def kind_of(one: Token) -> str:
@@ -47,10 +62,13 @@ class _Around:
     is_call: bool
     is_list: bool  # of single words and literals, that is not given to a call
 
+    def literals(self, kind: str) -> list[Token]:
+        return [one for one in self.beside if kind_of(one) == kind]
+
     def is_all(self, kind: str) -> bool:
         """Whether there are two or more, all literals of a kind."""
         items = [one for one in self.beside if one.text != ","]
-        return len(items) > 1 and all(one.is_literal and kind_of(one) == kind for one in items)
+        return len(items) > 1 and items == self.literals(kind)
 
 
 def _around(line: Sequence[Token], at: int) -> _Around:
@@ -74,6 +92,10 @@ def _level(some: Sequence[Token], inwards: frozenset[str], outwards: frozenset[s
         if not depth and one.text not in outwards:
             found.append(one)
     return found, len(some)
+
+
+def _values(some: Sequence[Token]) -> list[str]:
+    return [one.text for one in some if _is_value(one)]
 
 
 def _is_value(one: Token) -> bool:
