@@ -27,8 +27,8 @@ from lacuna.lsp_server.edits.next_edit.tokens import KEYWORDS, tokens
 from lacuna.lsp_server.lexing.bracket_scan import CLOSERS, scan
 
 BELOW = 2  # lines that are told
-# Nats by which a line that brings words and signs of its own must be likelier than with what is open closed: by e to
-# 5.4 and more where that was right, by 1.1 at most where it was not.
+# Nats by which a line that brings words and signs of its own must be likelier than the one in which what is open is
+# only closed: 5.4 and more where that was right, 1.9 and less where it was not (docs/LOG.md).
 FAR = 5.0
 NEAR = 2000  # characters on either side, whose words are not its own
 KEPT = 1 / 3  # of the words right of the cursor: where fewer are left, they were another statement
