@@ -24,6 +24,7 @@ class Unfinished:
 
     typed: str  # of the line, up to the cursor
     removed: tuple[str, ...]  # the lines in whose place it stands; none where it is new
+    closed: str = ""  # the line with what is open in it closed, if that is all it lacks: it is scored, too
 
 
 @dataclass(frozen=True)

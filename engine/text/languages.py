@@ -18,6 +18,7 @@ class Kind(Enum):
         r"|(\w+_)?lambda(_(expression|literal))?|(anonymous|arrow|generator)_function"
     )
     ARGUMENTS = r"(\w+_)?(arguments|argument_list|parameters|parameter_list)"
+    PARAMETERS = r"(\w+_)?(parameters|parameter_list)"  # those of them that define
     STRING = r"(?!concatenated)(\w+_)?(string|char|character|heredoc)(_(literal|value|expression))?"
     COMMENT = r"(\w+_)?comment"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +17,9 @@ from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.lost_code import loses_code
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose, code_of, objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
-from lacuna.lsp_server.edits.next_edit.own_line import finishes, own_line
+from lacuna.lsp_server.edits.next_edit.other_values import copies_value
+from lacuna.lsp_server.edits.next_edit.overloads import changes_overload
+from lacuna.lsp_server.edits.next_edit.own_line import finishes, own_line, worth_it
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.search import change_of_code
 from lacuna.lsp_server.edits.next_edit.site import Other, Version
@@ -90,7 +93,9 @@ class DiffSearch:
 
     async def _in(self, window: DiffWindow, version: Version, change: Change, deadline: float) -> Found | None:
         """The most preferred change of a window's lines that is sure, and that nothing speaks against."""
-        for offered in await self._worker.continue_diff(replace(window.question, enough=SURE), deadline):
+        enough = SURE if window.question.unfinished is None else math.inf  # of that all is compared
+        changes = await self._worker.continue_diff(replace(window.question, enough=enough), deadline)
+        for offered in worth_it(version.language, window, changes):
             one = await asyncio.to_thread(_offered, version.language, change, window, offered)
             if one is not None and not self._refused(one.uri, one.line, one.new_line):
                 return one
@@ -113,6 +118,8 @@ def speaks_against(language: str, change: Change, window: DiffWindow, offered: L
     if not code_of(language, new) or _repeats(window, text, start, end, offered):
         return Quiet.NO_BETTER
     if changes_only_prose(text, start, end, new, language):
+        return Quiet.NO_BETTER
+    if changes_overload(change, language, text, start, end, new) or copies_value(change, text[start:end], new):
         return Quiet.NO_BETTER
     unfinished = window.question.unfinished
     if unfinished is not None and not finishes(language, window, unfinished, offered):

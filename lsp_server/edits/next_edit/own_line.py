@@ -6,6 +6,7 @@ What is only to be put in at the cursor is no concern of this: inline completion
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from lacuna.engine.diff_api import DiffQuestion, LineChange, Unfinished
@@ -17,15 +18,24 @@ from lacuna.lsp_server.edits.next_edit.diff_windows import (
     DiffWindow,
     hunk_of,
     lines_of,
+    told_of,
 )
 from lacuna.lsp_server.edits.next_edit.objections import errors, lines_near
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.site import Version
-from lacuna.lsp_server.edits.next_edit.tokens import tokens
+from lacuna.lsp_server.edits.next_edit.tokens import KEYWORDS, tokens
+from lacuna.lsp_server.lexing.bracket_scan import CLOSERS, scan
 
 BELOW = 2  # lines that are told
+# Nats by which a line that brings words and signs of its own must be likelier than the one in which what is open is
+# only closed: 5.4 and more where that was right, 1.9 and less where it was not (docs/LOG.md).
+FAR = 5.0
+NEAR = 2000  # characters on either side, whose words are not its own
 KEPT = 1 / 3  # of the words right of the cursor: where fewer are left, they were another statement
+_WORDS = re.compile(r"\w+")
+_SAID = re.compile(r"\w+|[-+*/%=<>!&|^~?@]")  # words and operators
 _MAY_GO = re.compile(r"\w+(?=\s*[(\"'])")  # what is called, and a string's prefix
+_ENDING = re.compile(r"[\s:;,{]*$")
 _CLOSERS = frozenset(")]}>\"'`; ")  # what editors put behind the cursor
 
 
@@ -41,14 +51,18 @@ def own_line(path: str, version: Version, recent: Sequence[RecentEdit], cursor: 
     above = lines_of(text[max(0, start - ABOVE * LONGEST_LINE) : start])[-ABOVE:]
     below = lines_of(text[end + 1 : end + 1 + BELOW * LONGEST_LINE])[:BELOW]
     removed = lines_of(text[start : edit.start] + edit.old + text[edit.end : end])
+    now = text[start:end]
+    closed = _closed(now, version.language)
+    if not closed or not _has_fewer_errors(version.language, text, start, end, closed):
+        closed = ""
     older = [hunk for one in reversed(recent[1:HUNKS]) if (hunk := hunk_of(one, text)) is not None]
     question = DiffQuestion(
         path,
         tuple(older),
         text.count("\n", 0, start) - len(above) + 1,
         tuple(above),
-        (f"{text[start:end]}\n", *below),
-        unfinished=Unfinished(text[start:cursor], tuple(removed)),
+        (f"{now}\n", *below),
+        unfinished=Unfinished(text[start:cursor], tuple(removed), closed and f"{closed}\n"),
     )
     return DiffWindow(question, start, version.uri, text, version.typed)
 
@@ -65,9 +79,57 @@ def finishes(language: str, window: DiffWindow, unfinished: Unfinished, offered:
         return False
     if not words - kept <= set(_MAY_GO.findall(old_rest)):
         return False
+    return _has_fewer_errors(language, text, start, end, new)
+
+
+def worth_it(language: str, window: DiffWindow, offered: Sequence[LineChange]) -> list[LineChange]:
+    """What could be offered of the line, the best first: what the base has written goes before what only closes what is
+    open, but where it brings words and signs of its own it must be likelier by far."""
+    unfinished = window.question.unfinished
+    if unfinished is None:
+        return list(offered)
+    closed = [one for one in offered if one.lines == (unfinished.closed,)]
+    needed = max([0.0, *(one.gain for one in closed)]) + FAR
+    written = (one for one in offered if one not in closed)
+    sure = (one for one in written if one.gain >= needed or not _invents(language, window, unfinished, one))
+    return [*sure, *closed]
+
+
+def _invents(language: str, window: DiffWindow, unfinished: Unfinished, offered: LineChange) -> bool:
+    """Whether a line brings keywords or operators that neither it nor an edit had, words that stand nowhere near, or
+    has something else behind what the user has opened than the end of what stood right of the cursor."""
+    told = told_of(window.question.hunks) + "".join(unfinished.removed)
+    near = window.text[max(0, window.start - NEAR) : window.start + NEAR]
+    known = {*_SAID.findall(told), *(word for word in _WORDS.findall(near) if word not in KEYWORDS)}
+    stood = _SAID.findall(window.question.lines[0][len(unfinished.typed) :])
+    rest = offered.lines[0][len(unfinished.typed) :]
+    end = _end_of_open(unfinished.typed, rest, language)
+    inside, behind = _SAID.findall(rest[:end]), _SAID.findall(rest[end:])
+    left = stood[: len(stood) - len(behind)]
+    return stood[len(left) :] != behind or not (Counter(inside) - Counter(left)).keys() <= known
+
+
+def _end_of_open(typed: str, rest: str, language: str) -> int:
+    """Where what was opened last in what is typed is closed in the rest of its line; the end where it is not."""
+    read = scan(typed, language)
+    closings = scan(rest, language, read).closings
+    return next((offset for offset, index in closings if index == len(read.stack) - 1), len(rest))
+
+
+def _closed(line: str, language: str) -> str:
+    """A line with what is open in it closed before the signs that end it; "" where nothing is, or more than
+    brackets."""
+    body = _ENDING.sub("", line)
+    marks = [one.mark for one in scan(body, language).stack]
+    if not marks or any(mark not in CLOSERS for mark in marks):
+        return ""
+    return body + "".join(CLOSERS[mark] for mark in reversed(marks)) + line[len(body) :]
+
+
+def _has_fewer_errors(language: str, text: str, start: int, end: int, new: str) -> bool:
     first, last = lines_near(text, start, end)
     before, after = text[first:start], text[end:last]
-    return errors(language, before + new + after) < errors(language, before + now + after)
+    return errors(language, before + new + after) < errors(language, before + text[start:end] + after)
 
 
 def _is_unfinished(version: Version, start: int, end: int) -> bool:

@@ -9,12 +9,15 @@ from enum import Enum
 
 from lacuna.engine.text.languages import Kind
 from lacuna.engine.text.syntax import spans
-from lacuna.lsp_server.edits.next_edit.argument_lists import Filling, followed, list_changes, lists_of
+from lacuna.lsp_server.edits.next_edit.argument_lists import list_changes, lists_of
 from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.followed_lists import Filling, followed
 from lacuna.lsp_server.edits.next_edit.same_names import same_names
 from lacuna.lsp_server.edits.next_edit.similar_lines import similar_lines
 
 MAX_PASSAGE = 600  # characters of the lines around a place
+
+_KINDS = (Kind.COMMENT, Kind.STRING, Kind.FUNCTION, Kind.PARAMETERS)
 
 _Span = tuple[int, int]
 
@@ -80,12 +83,16 @@ def _ways(
             if not quiet.holds(one.start, one.end):
                 by_line[_lines(text, one.start, one.end)].append(one)
         yield from ((Relation.SAME_NAME, way) for way in by_line.values())
-    for changed in list_changes(change, language):
+    overloads: list[_Span] = []
+    for changed in list_changes(change, language, quiet.heads if own else None):
         if own or changed.in_definition:
-            for other in lists_of(changed.name, text, language, around):
+            for other in lists_of(changed.name, text, language, around, quiet.heads):
                 yield from ((Relation.LIST, way) for way in followed(changed, text, other))
-    if own:
-        yield from ((Relation.SIMILAR_LINE, way) for way in similar_lines(change, text))
+                if changed.in_definition and other.is_definition:
+                    overloads.append((other.start, other.end))
+    for way in similar_lines(change, text) if own else ():
+        if not any(first <= one.start <= last for one in way for first, last in overloads):
+            yield Relation.SIMILAR_LINE, way
 
 
 class _Quiet:
@@ -93,10 +100,11 @@ class _Quiet:
 
     def __init__(self, text: str, language: str, change: Change | None) -> None:
         try:
-            found = spans(language, text, (Kind.COMMENT, Kind.STRING, Kind.FUNCTION))
+            found = spans(language, text, _KINDS)
         except LookupError:  # no grammar: nothing is known of the text
-            found = {Kind.COMMENT: [], Kind.STRING: [], Kind.FUNCTION: []}
+            found = {kind: [] for kind in _KINDS}
         self._comments, self._strings = found[Kind.COMMENT], found[Kind.STRING]
+        self.heads = frozenset(start + 1 for start, _ in found[Kind.PARAMETERS])
         self.functions = found[Kind.FUNCTION]
         self._edited = [(one.new[0].start, one.new[-1].end) for one in change.replacements if one.new] if change else []
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from lacuna.lsp_server.edits.next_edit.argument_lists import Filling
 from lacuna.lsp_server.edits.next_edit.change import Change, TokenReplacement
+from lacuna.lsp_server.edits.next_edit.followed_lists import Filling
 from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 _BINDS = r"(?<![.\w]){0}\s*(:[^=\n]+)?:?=(?!=)|\b(as|for|let|var|const|mut|val)\s+(\w+,\s*)*{0}\b"

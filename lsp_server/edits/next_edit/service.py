@@ -17,7 +17,7 @@ from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdit, RecentEdits
 from lacuna.lsp_server.edits.next_edit.search import Search
-from lacuna.lsp_server.edits.next_edit.site import Other, Version, holds_secret
+from lacuna.lsp_server.edits.next_edit.site import Other, Version, tell_secrets
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.model.worker import Worker
 
@@ -113,39 +113,41 @@ class NextEdits:
             found = await diffs.on_own_line(last, path, recent, around, deadline)
             if isinstance(found, Found):
                 return found
-        found = await self._followed(document, versions, around, deadline)
+        others = await self._others(document, versions)
+        found = await self._followed(versions, others, around, deadline)
         if found in FURTHER and self._worker.is_in_fim_layout:
             found = await diffs.next(last, path, recent, deadline)
-            if found in FURTHER and (others := await self._others(document, last)):
-                elsewhere = await diffs.elsewhere(last, path, recent, others, deadline)
+            if found in FURTHER and others[0]:
+                elsewhere = await diffs.elsewhere(last, path, recent, others[0], deadline)
                 found = found if elsewhere is Quiet.NO_PLACE else elsewhere
         return found
 
     async def _followed(
-        self, document: Document, versions: Sequence[Version], around: int, deadline: float
+        self, versions: Sequence[Version], others: Sequence[Sequence[Other]], around: int, deadline: float
     ) -> Found | Quiet:
         """By what became less likely at places that a rule names."""
         quiet = Quiet.NO_EDIT
-        for version in versions:
-            others = await self._others(document, version)
-            found = await self._search.next(version, around, deadline, others)
+        for version, told in zip(versions, others, strict=True):
+            found = await self._search.next(version, around, deadline, told)
             if isinstance(found, Found) or found is Quiet.OUT_OF_TIME:
                 return found
             if quiet is not Quiet.SECRET and (quiet is not Quiet.NO_BETTER or found is Quiet.SECRET):
                 quiet = found
         return quiet
 
-    async def _others(self, document: Document, version: Version) -> tuple[Other, ...]:
-        """Other documents in the same language that may be told of an edit, the one used last first."""
+    async def _others(self, document: Document, versions: Sequence[Version]) -> list[tuple[Other, ...]]:
+        """Per version the other documents in the same language that may be told of its edit, the one used last
+        first."""
         alike = (
-            Other(other.uri, plain(other.text))
+            Other(other.uri, plain(other.text), _typed(self._recent.of(other.uri)))
             for other in self._documents
             if other.uri != document.uri and other.language == document.language
             if len(other.text) <= MAX_CHARS and self._is_welcome(other.uri)
         )
         others = tuple(other for other, _ in zip(alike, range(OTHERS), strict=False))
-        is_secret = bool(others) and await asyncio.to_thread(holds_secret, version)
-        return () if is_secret else others
+        if not others:
+            return [()] * len(versions)
+        return [() if secret else others for secret in await asyncio.to_thread(tell_secrets, versions)]
 
     def _offer(self, edited: str, found: Found) -> Offer | Quiet:
         if self._offers.are_unwanted(edited):  # the one before was dismissed meanwhile
@@ -161,11 +163,15 @@ class NextEdits:
 
 def _versions(uri: str, text: str, language: str, recent: Sequence[RecentEdit]) -> list[Version]:
     """Per recent edit what stood before it, the last one first; edits that say the same count as one."""
-    typed = tuple((edit.start, edit.end) for edit in recent if edit.start < edit.end)
-    versions, done = list[Version](), set[RecentEdit]()
+    typed, versions, done = _typed(recent), list[Version](), set[RecentEdit]()
     for edit in recent:
         if edit not in done and len(versions) < EDITS:
             same = alike(edit, recent, text)
             done.update(same)
             versions.append(Version(uri, text, language, edit, typed, same))
     return versions
+
+
+def _typed(recent: Sequence[RecentEdit]) -> tuple[tuple[int, int], ...]:
+    """Where something stands that was typed lately."""
+    return tuple((edit.start, edit.end) for edit in recent if edit.start < edit.end)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from lacuna.lsp_server.edits.next_edit.argument_lists import Filling
 from lacuna.lsp_server.edits.next_edit.change import Change, TokenReplacement
+from lacuna.lsp_server.edits.next_edit.followed_lists import Filling
+from lacuna.lsp_server.edits.next_edit.other_values import has_other_values
 from lacuna.lsp_server.edits.next_edit.tokens import Token, tokens
 
 SIMILAR = 0.6  # share of tokens that a line must have in common with the one that changed
@@ -60,6 +61,9 @@ def _followed(change: Change, text: str, matcher: SequenceMatcher[str], others: 
     for one in change.replacements:
         matched = [counterpart.get(one.index + step, -1) for step in range(len(one.old))]
         before, after = counterpart.get(one.index - 1), counterpart.get(one.index + len(one.old))
+        place = after if after is not None else len(others) if before is None else before + 1
+        if not one.old and has_other_values(one.new, change.old, one.index, others, place):
+            return []
         if one.old and _says(others, matched, one):
             found.append(Filling(others[matched[0]].start, others[matched[-1]].end, one.new_text))
         elif not one.old and after is not None and (before == after - 1 if one.index else after == 0):

@@ -49,7 +49,7 @@ def windows_elsewhere(
         some = tuple(without_data(lines[start : min(end + BELOW, start + LINES)]))
         told = tuple(at - start for at in related if start <= at < start + len(some))
         question = DiffQuestion(path, hunks, start + 1, (), some, told, elsewhere=short_path(other.uri))
-        window = DiffWindow(question, sum(map(len, lines[:start])), other.uri, other.text)
+        window = DiffWindow(question, sum(map(len, lines[:start])), other.uri, other.text, other.typed)
         found.append((len(names & {token.text for line in some for token in tokens(line)}), window))
     return [window for _, window in sorted(found, key=lambda one: -one[0])[:WINDOWS]]
 

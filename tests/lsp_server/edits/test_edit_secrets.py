@@ -10,7 +10,7 @@ from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.objections import objection
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import difference
-from lacuna.lsp_server.edits.next_edit.site import Version, holds_secret
+from lacuna.lsp_server.edits.next_edit.site import KEY_CHARS, Version, tell_secrets
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.edits.rewrite import Rewrite, replacement_of
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
@@ -31,9 +31,24 @@ def version(before: str, after: str) -> Version:
 
 def test_an_edit_near_a_secret_is_told_to_no_other_document() -> None:
     secret = f'SECRET_KEY = "{KEY}"\n'
-    assert holds_secret(version(f"def total(x):\n    return x\n{secret}", f"def sum_of(x):\n    return x\n{secret}"))
-    assert holds_secret(version(secret, 'SECRET_KEY = os.environ["KEY"]\n')), "nor what stood there"
-    assert not holds_secret(version("def total(x):\n    return x\n", "def sum_of(x):\n    return x\n"))
+    assert any(
+        tell_secrets([version(f"def total(x):\n    return x\n{secret}", f"def sum_of(x):\n    return x\n{secret}")])
+    )
+    near = version(f"def total(x):\n    return x\n{secret}", f"def sum_of(x):\n    return x\n{secret}")
+    taken = version(secret, 'SECRET_KEY = os.environ["KEY"]\n')  # what stood there counts, too
+    other = version("def total(x):\n    return x\n", "def sum_of(x):\n    return x\n")
+    assert tell_secrets([near]) == tell_secrets([taken]) == [True]
+    assert tell_secrets([other]) == [False]
+
+
+def test_a_key_that_an_edit_has_broken_is_told_to_no_other_document() -> None:
+    """Its rest says to no scanner what it is."""
+    lines = "MIIEowIBAAKCAQEA" * 4 + "\n"
+    key = f"-----BEGIN RSA {'PRIVATE'} KEY-----\n{lines * 4}"
+    text = "x = 1\n" * KEY_CHARS + key + "y = 2\n" * KEY_CHARS
+    broken = text.replace("-----BEGIN", "BEGIN")
+    assert tell_secrets([version(text, broken)]) == [True]
+    assert tell_secrets([version(broken, broken.replace("y = 2", "y = 3", 1))]) == [False]
 
 
 def test_a_next_edit_puts_in_no_secret() -> None:

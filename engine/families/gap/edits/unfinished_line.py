@@ -20,11 +20,18 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 def finished(
     reader: DiffReader, tokenizer: Tokenizer, unfinished: Unfinished, window: DiffPrompt, trace: RequestTrace
 ) -> Iterator[LineChange]:
-    """The line as the base goes on with it, if that is another one and gains enough."""
+    """The line as the base goes on with it, and the line as it is with all closed: those that gain enough."""
     now = window.text[0]
-    line = reader.line(window.made, unfinished.removed[0] if unfinished.removed else now, trace, unfinished.typed)
-    if line is None or line == now:
-        return
+    written = reader.line(window.made, unfinished.removed[0] if unfinished.removed else now, trace, unfinished.typed)
+    for line in dict.fromkeys((written, unfinished.closed)):
+        if line and line != now:
+            yield from _scored(reader, tokenizer, line, window, trace)
+
+
+def _scored(
+    reader: DiffReader, tokenizer: Tokenizer, line: str, window: DiffPrompt, trace: RequestTrace
+) -> Iterator[LineChange]:
+    now = window.text[0]
 
     def compared(context: KvContext, head: list[int], sign: str) -> Compared | None:
         return reader.compared(

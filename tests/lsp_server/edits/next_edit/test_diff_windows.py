@@ -140,6 +140,24 @@ def test_what_is_offered_replaces_lines() -> None:
     assert text == REGISTRY.replace("= []", "= {}").replace(".append((name, handler))", "[name] = handler")
 
 
+@pytest.mark.parametrize(
+    ("line", "new", "is_offered"),
+    [
+        ("print(kind in (3, 4))\n", "print(kind in (3, 4, 5))\n", False),
+        ("print(kind in (3, 4))\n", "print(kind in (3, 4, 6))\n", True),  # the model's own
+        ("print(kind in (1, 2))\n", "print(kind in (1, 2, 5))\n", True),
+        ("print(kind(1, 'a'))\n", "print(kind(1, 'a', 5))\n", True),
+        ("print([3, 4], (1, 2))\n", "print([3, 4], (1, 2, 5))\n", True),
+        ("print([3, 4], (1, 2))\n", "print([3, 4, 5], (1, 2))\n", False),
+    ],
+)
+def test_a_value_among_others_of_its_kind_is_not_put_among_different_ones(
+    line: str, new: str, is_offered: bool
+) -> None:
+    edited = Edited(f"if a in (1, 2):\n    pass\n{line}", ("2)", "2, 5)"))
+    assert (edited.offered(1, 2, new)[0] is None) is is_offered
+
+
 def test_lines_at_both_ends_that_stay_are_no_part_of_the_offer() -> None:
     window = LIST_TO_DICT.windows()[0]
     both = ("    def register(self, name, handler):\n", "        self.handlers[name] = handler\n")

@@ -19,7 +19,7 @@ from lacuna.lsp_server.edits.next_edit.argument_lists import MOST
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_comments, objection
 from lacuna.lsp_server.edits.next_edit.recent_edits import PAUSE_SECONDS, RecentEdits, difference
-from lacuna.lsp_server.edits.next_edit.related_places import Relation, related_places
+from lacuna.lsp_server.edits.next_edit.related_places import RelatedPlace, Relation, related_places
 
 URI = "untitled:a.py"
 MEAN = """\
@@ -36,14 +36,19 @@ def after(text: str, old: str, new: str) -> str:
     return text.replace(old, new, 1)
 
 
+def places(before: str, old: str, new: str, language: str) -> list[RelatedPlace]:
+    """The nearest ones, when `old` is edited to `new`."""
+    now = after(before, old, new)
+    edit = difference(before, now)
+    change = edit and change_of(edit, now)
+    return related_places(change, now, language, edit.start) if edit and change else []
+
+
 def check(before: str, old: str, new: str, expected: list[str], language: str = "python") -> None:
     """The nearest places as their first draft would make them, when `old` is edited to `new`."""
     now = after(before, old, new)
-    edit = difference(before, now)
-    assert edit is not None
-    change = change_of(edit, now)
     found = []
-    for place in related_places(change, now, language, edit.start) if change else ():
+    for place in places(before, old, new, language):
         line, at = "", place.start
         for (start, end), text in zip(place.holes, place.drafts[0], strict=True):
             line, at = line + now[at:start] + text, end
@@ -139,7 +144,7 @@ def test_a_name_of_one_letter_means_the_same_in_the_function_that_binds_it() -> 
     ],
 )
 def test_words_that_call_nothing_have_no_list(language: str, text: str, expected: set[Relation]) -> None:
-    now = after(text, "1, 2", "1, 2, 5")
+    now = after(text, "1, 2", "1, 2, x")
     edit = difference(text, now)
     change = edit and change_of(edit, now)
     assert edit is not None and change is not None
@@ -166,7 +171,8 @@ def test_arguments_that_are_found_by_their_names(signature: str, new: str, call:
 
 def test_a_call_is_not_like_the_function_s_first_line() -> None:
     text = "def send(message, *, retries=3):\n    pass\n\n\nsend('bye', retries=5)\n"
-    check(text, "*, retries", "*, topic, retries", [])
+    [place] = places(text, "*, retries", "*, topic, retries", "python")
+    assert place.relations == {Relation.LIST}
 
 
 def test_a_line_that_was_put_in_is_no_change_of_the_one_beside_it() -> None:
@@ -243,6 +249,30 @@ def test_twin_branches() -> None:
     check(text, "if user.active", "if not user.active", ["elif not other.active and other.count:"])
     check(text, "user.count:", "user.count > 0:", ["elif other.active and other.count > 0:"])
     check("a.open(1, True)\nb.open(1, True)\n", "(1, True)", "(1, False)", ["b.open(1, False)"])
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new", "other", "expected"),
+    [
+        ("if a in (1, 2):", "2)", "2, 5)", "if b in (3, 4):", None),
+        ("if a in (1, 2):", "2)", "2, 5)", "if b in (1, 2):", "if b in (1, 2, 5):"),
+        ("if a in (1, 2):", "(1", "(5, 1", "if b in (3, 4):", None),
+        ("kinds = ['a', 'b']", "'b'", "'b', 'c'", "names = ['x', 'y']", None),
+        ("kinds = {A, B, C}", "C", "C, D", "names = {X, Y, Z}", None),
+        ("kinds = [A, B, C]", "C", "C, D", "names = [A, B, C]", "names = [A, B, C, D]"),
+        ("if a == 1 or a == 2:", "2:", "2 or a == 5:", "if b == 3 or b == 4:", None),
+        ("if a == 1 or a == 2:", "2:", "2 or 5 == c:", "if b == 1 or b == 2:", "if b == 1 or b == 2 or 5 == c:"),
+        ("if a.one_of(1, 2):", "2)", "2, 5)", "if b.one_of(3, 4):", None),
+        ("if a.one_of('x', y):", "y)", "y, 5)", "if b.one_of('z', y):", "if b.one_of('z', y, 5):"),
+        ("a = use('x', 1)", "1)", "1, 'w')", "b = use('y', 1)", "b = use('y', 1, 'w')"),
+        ("a = read(x[1])", "])", "], 5)", "b = read(y[2])", "b = read(y[2], 5)"),
+        ("while a and b:", "b:", "b > 0:", "while c and b:", "while c and b > 0:"),
+    ],
+)
+def test_a_value_among_others_of_its_kind_is_not_put_among_different_ones(
+    line: str, old: str, new: str, other: str, expected: str | None
+) -> None:
+    check(f"{line}\n    go()\n{other}\n    stop()\n", line, line.replace(old, new), [expected] if expected else [])
 
 
 def test_the_words_of_a_twin_stand_together() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
+from edits_worker import DiffWorker
 
-from lacuna.engine.api import Passage, Patch, Patched, Surprise
 from lacuna.engine.diff_api import DiffQuestion, LineChange, Unfinished
 from lacuna.lsp_server.config import DEFAULTS
 from lacuna.lsp_server.documents.store import DocumentStore
@@ -15,13 +13,10 @@ from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.diff_search import found, speaks_against
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Quiet
-from lacuna.lsp_server.edits.next_edit.own_line import own_line
+from lacuna.lsp_server.edits.next_edit.own_line import FAR, own_line, worth_it
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits
 from lacuna.lsp_server.edits.next_edit.site import Version
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
-from lacuna.lsp_server.model.engine_thread import EngineThread
-from lacuna.lsp_server.model.loading import load
-from lacuna.lsp_server.model.worker import Phase, Worker
 from lacuna.lsp_server.setup import Setup
 
 URI = "untitled:copy.py"
@@ -72,7 +67,8 @@ def test_a_line_whose_rest_no_longer_fits_is_asked_for() -> None:
     edited = Edited(COPY, ('print(f"copying {source}")', 'logger.info("copying %s", source)|'), WRAPPED)
     assert edited.window is not None
     question = edited.window.question
-    assert question.unfinished == Unfinished("    logger.info(", ('    print(f"copied to {target}")\n',))
+    closed = '    logger.info(print(f"copied to {target}"))\n'
+    assert question.unfinished == Unfinished("    logger.info(", ('    print(f"copied to {target}")\n',), closed)
     assert question.lines == ('    logger.info(print(f"copied to {target}")\n',)
     assert [hunk.added for hunk in question.hunks] == [('    logger.info("copying %s", source)\n',)], "what was before"
     assert question.above == tuple(edited.text.splitlines(keepends=True)[3:6]) and question.line == 4
@@ -160,6 +156,67 @@ def test_what_only_has_to_be_put_in_is_left_to_inline_completion() -> None:
     assert edited.offered("values = [width, min(height, 1)]\n")[0] is None
 
 
+@pytest.mark.parametrize(
+    ("text", "edit", "closed"),
+    [
+        ("if a > b:\n    pass\n", ("a >", "(|a >"), "if (a > b):\n"),
+        ("x = {1: b, 2: c}\n", ("b,", "f([|b,"), "x = {1: f([b, 2: c]}\n"),  # which is no better
+        ("x = [b]\n", ("[b", "f(|[b"), "x = f([b])\n"),
+        ("x = (\n    a,\n    b,\n)\n", ("b,", "f(|b,"), "    f(b),\n"),
+        ("x = b\n", ("b", "'|b"), ""),  # a quote is open
+        ("x = b\n", ("x =", "with |x ="), ""),  # and here no bracket
+    ],
+)
+def test_what_is_open_is_closed_before_the_signs_that_end_the_line(
+    text: str, edit: tuple[str, str], closed: str
+) -> None:
+    window = Edited(text, edit).window
+    assert window is not None and window.question.unfinished is not None
+    assert window.question.unfinished.closed in (closed, "") and (not window.question.unfinished.closed) == (
+        not closed or "[b, 2" in closed
+    )
+
+
+LARGER = "def larger(a, b):\n    if a > b:\n        return a\n    return max(b, 0)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "written", "invents"),
+    [
+        (LARGER, ("a >", "(|a >"), "    if (a > b) or (a == b):\n", True),  # operators of its own
+        (LARGER, ("a >", "(|a >"), "    if (a >= b):\n", True),
+        (LARGER, ("a >", "(|a >"), "    if (a > b and a):\n", True),  # and a keyword
+        (LARGER, ("a >", "(|a >"), "    if (a > b), a:\n", True),  # words behind what was closed
+        (LARGER, ("a >", "round(|a >"), "    if round(a, 3) > b:\n", True),  # a number that stands nowhere
+        (LARGER, ("a >", "max(|a >"), "    if max(a, 0) > b:\n", False),  # one that stands near
+        (LARGER, ("a >", "max(|a >"), "    if max(a, b) > b:\n", False),
+        (LARGER, ("a >", "not (|a >"), "    if not (a) > b:\n", False),
+        (COPY, WRAPPED, '    logger.info("copied to", target)\n', False),
+        (COPY, WRAPPED, '    logger.info("done", target)\n', True),
+    ],
+)
+def test_what_brings_words_of_its_own_must_be_likelier_by_far_than_what_only_closes(
+    text: str, edit: tuple[str, str], written: str, invents: bool
+) -> None:
+    window = Edited(text, edit).window
+    assert window is not None and window.question.unfinished is not None
+    closed = LineChange(0, 1, (window.question.unfinished.closed,), 9.0, 0.0)
+    as_likely, by_far = (LineChange(0, 1, (written,), gain, 9.0) for gain in (9.0, 9.0 + FAR))
+    assert worth_it("python", window, [as_likely, closed]) == ([closed] if invents else [as_likely, closed])
+    assert worth_it("python", window, [by_far, closed]) == [by_far, closed]
+    assert worth_it("python", window, [by_far]) == [by_far], "nothing is to be closed, or not likely"
+    hardly = LineChange(0, 1, (written,), FAR - 1.0, 9.0)
+    assert worth_it("python", window, [hardly]) == ([] if invents else [hardly])
+
+
+def test_an_edit_s_own_words_are_not_invented() -> None:
+    first = ('print(f"copying {source}")', 'log(|"copying", source or "done")')
+    window = Edited(COPY, first, ('print(f"copied', 'log(|print(f"copied')).window
+    assert window is not None
+    written = LineChange(0, 1, ('    log("copied", target or "done")\n',), 4.0, 0.0)
+    assert worth_it("python", window, [written]) == [written]
+
+
 def test_a_secret_that_the_user_takes_away_does_not_come_back() -> None:
     secret = "hunter2-Xq9z" + "Lr4TvBq8"
     text = f'DB_PASSWORD = "{secret}"\ndb = connect(read("db"), DB_PASSWORD)\n'
@@ -168,37 +225,18 @@ def test_a_secret_that_the_user_takes_away_does_not_come_back() -> None:
     assert edited.offered(f'db = connect(parse(read("db"), DB_PASSWORD, "{secret}"))\n')[0] is Quiet.SECRET
 
 
-class Asked(Worker):
-    """Says in which order it is asked, and goes on with an unfinished line."""
-
-    def __init__(self) -> None:
-        super().__init__(EngineThread(), None, load)
-        self.phase, self.is_in_fim_layout = Phase.READY, True
-        self.asked: list[str] = []
-        self.line = '    logger.info("copied to %s", target)\n'
-
-    async def surprises(self, passage: Passage, deadline: float = math.inf) -> tuple[Surprise, ...]:
-        return ()
-
-    async def patch(self, patch: Patch, deadline: float = math.inf) -> Patched:
-        self.asked.append("place")
-        return Patched((), 1, 1)
-
-    async def continue_diff(self, question: DiffQuestion, deadline: float) -> tuple[LineChange, ...]:
-        self.asked.append("own line" if question.unfinished else "window")
-        return (LineChange(0, 1, (self.line,), 9.0, 9.0),) if question.unfinished else ()
-
-
 @pytest.mark.parametrize("is_sure", [True, False])
 async def test_the_line_comes_before_all_that_follows_from_it(is_sure: bool) -> None:
-    documents, worker = DocumentStore(), Asked()
+    line = '    logger.info("copied to %s", target)\n' if is_sure else "    logger.info(1)\n"
+    worker = DiffWorker(lambda question: LineChange(0, 1, (line,), 9.0, 9.0) if question.unfinished else None)
+    documents = DocumentStore()
     edits = EditSuggestions(documents, Setup.of(DEFAULTS, worker))
     documents.open(URI, "python", 1, COPY)
     edits.notice()
     documents.change(URI, 2, [Edit(Position(6, 4), Position(6, 4), "logger.info(")])
     edits.notice()
-    worker.line = worker.line if is_sure else "    logger.info(1)\n"
     offer = await edits.next_edit(URI, Position(6, 16))
-    assert worker.asked[0] == "own line"
     assert isinstance(offer, Offer) is is_sure
-    assert worker.asked == ["own line"] if is_sure else "window" in worker.asked
+    first, *others = worker.asked
+    assert isinstance(first, DiffQuestion) and first.unfinished is not None
+    assert any(isinstance(one, DiffQuestion) and one.unfinished is None for one in others) is not is_sure

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
+from edits_worker import DiffWorker
 
-from lacuna.engine.api import Passage, Patch, Patched, Surprise
 from lacuna.engine.diff_api import DiffQuestion, LineChange
+from lacuna.engine.untrusted.secrets import has_token
 from lacuna.lsp_server.config import DEFAULTS
 from lacuna.lsp_server.documents.store import DocumentStore
 from lacuna.lsp_server.documents.text import Edit, Position, Text
-from lacuna.lsp_server.edits.next_edit import service
+from lacuna.lsp_server.edits.next_edit import service, site
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.diff_windows import LINES, DiffWindow
+from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits, difference
-from lacuna.lsp_server.edits.next_edit.site import Other, Version, holds_secret
+from lacuna.lsp_server.edits.next_edit.search import speaks_against
+from lacuna.lsp_server.edits.next_edit.site import Other, Version, tell_secrets
 from lacuna.lsp_server.edits.next_edit.windows_elsewhere import WINDOWS, windows_elsewhere
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
-from lacuna.lsp_server.model.engine_thread import EngineThread
-from lacuna.lsp_server.model.loading import load
-from lacuna.lsp_server.model.worker import Phase, Worker
 from lacuna.lsp_server.setup import Setup
 
 BOOK = """\
@@ -121,54 +120,48 @@ def test_no_other_document_hears_of_an_edit_near_a_part_of_a_key() -> None:
     after = before.replace("use(a)", "use(a, b)")
     edit = difference(before, after)
     assert edit is not None
-    assert holds_secret(Version("file:///a.py", after, "python", edit))
+    assert any(tell_secrets([Version("file:///a.py", after, "python", edit)]))
     plain_text = after.removeprefix(key)
     moved = replace(edit, start=edit.start - len(key), end=edit.end - len(key))
-    assert not holds_secret(Version("file:///a.py", plain_text, "python", moved))
+    assert not any(tell_secrets([Version("file:///a.py", plain_text, "python", moved)]))
     taken = difference(after, plain_text)
-    assert taken is not None and holds_secret(Version("file:///a.py", plain_text, "python", taken)), (
+    assert taken is not None and any(tell_secrets([Version("file:///a.py", plain_text, "python", taken)])), (
         "what has gone, too"
     )
-
-
-class Asked(Worker):
-    """Notes what it is asked, and is sure of one line."""
-
-    def __init__(self) -> None:
-        super().__init__(EngineThread(), None, load)
-        self.phase, self.is_in_fim_layout = Phase.READY, True
-        self.asked: list[str] = []
-        self.knows = '        author=data["author"],\n'
-
-    async def surprises(self, passage: Passage, deadline: float = math.inf) -> tuple[Surprise, ...]:
-        return ()
-
-    async def patch(self, patch: Patch, deadline: float = math.inf) -> Patched:
-        return Patched((), 1, 1)
-
-    async def continue_diff(self, question: DiffQuestion, deadline: float) -> tuple[LineChange, ...]:
-        self.asked.append(question.elsewhere)
-        if self.knows not in question.lines:
-            return ()
-        at = question.lines.index(self.knows) + 1
-        return (LineChange(at, at, ('        year=data["year"],\n',), 9.0, 9.0),)
 
 
 class User:
     """Has edited book.py; other documents are open too, the last one was opened last."""
 
-    def __init__(self, **others: str) -> None:
-        self.worker, self.documents = Asked(), DocumentStore()
+    def __init__(self, below: str = "", **others: str) -> None:
+        self.worker, self.documents = DiffWorker(self._year), DocumentStore()
+        self.knows = '        author=data["author"],\n'
         self.edits = EditSuggestions(self.documents, Setup.of(DEFAULTS, self.worker))
         for name, text in others.items():
             self.documents.open(f"untitled:p/{name}.py".replace("env.py", ".env"), "python", 1, text)
-        self.documents.open("untitled:p/book.py", "python", 1, BOOK)
+        self.documents.open("untitled:p/book.py", "python", 1, BOOK + below)
         self.edits.notice()
-        self.documents.change("untitled:p/book.py", 2, [Edit(Position(7, 0), Position(7, 0), "    year: int\n")])
+        self.change("book", Edit(Position(7, 0), Position(7, 0), "    year: int\n"))
+
+    def change(self, name: str, edit: Edit) -> None:
+        uri = f"untitled:p/{name}.py"
+        self.documents.change(uri, self.documents.get(uri).version + 1, [edit])
         self.edits.notice()
 
     async def next(self) -> Offer | Quiet:
         return await self.edits.next_edit("untitled:p/book.py", Position(7, 13))
+
+    @property
+    def asked(self) -> list[str]:
+        """The other documents that were asked about; "" for the own one."""
+        return [question.elsewhere for question in self.worker.questions]
+
+    def _year(self, question: DiffQuestion) -> LineChange | None:
+        """Behind a line that the model knows."""
+        if self.knows not in question.lines:
+            return None
+        at = question.lines.index(self.knows) + 1
+        return LineChange(at, at, ('        year=data["year"],\n',), 9.0, 9.0)
 
 
 async def test_an_offer_in_another_document() -> None:
@@ -176,20 +169,78 @@ async def test_an_offer_in_another_document() -> None:
     offer = await user.next()
     assert isinstance(offer, Offer) and (offer.uri, offer.version) == ("untitled:p/reader.py", 1)
     assert (offer.replacement.start.line, offer.replacement.text) == (7, '        year=data["year"],\n')
-    assert user.worker.asked[0] == "" and user.worker.asked[-1].endswith("reader.py"), "its own document first"
+    assert user.asked[0] == "" and user.asked[-1].endswith("reader.py"), "its own document first"
 
 
 async def test_two_other_documents_at_most_and_none_that_is_to_be_left_alone() -> None:
     user = User(a=READER, b=READER, c=READER, env=READER)
-    user.worker.knows = "nothing"
+    user.knows = "nothing"
     assert await user.next() is Quiet.NO_BETTER
-    assert len({path for path in user.worker.asked if path}) == service.OTHERS
-    assert not any(".env" in path for path in user.worker.asked)
+    assert len({path for path in user.asked if path}) == service.OTHERS
+    assert not any(".env" in path for path in user.asked)
 
 
 async def test_what_an_own_window_offers_goes_before() -> None:
     user = User(reader=READER)
-    user.worker.knows = "def shelf(books):\n"
+    user.knows = "def shelf(books):\n"
     offer = await user.next()
     assert isinstance(offer, Offer) and offer.uri == "untitled:p/book.py"
-    assert not any(user.worker.asked)
+    assert not any(user.asked)
+
+
+async def test_what_was_just_typed_in_another_document_is_known_and_does_not_go() -> None:
+    author, pages = '        author=data["author"],\n', '        author=data["author"], pages=1,\n'
+
+    def without_pages(question: DiffQuestion) -> LineChange | None:
+        at = question.lines.index(pages) if pages in question.lines else None
+        return None if at is None else LineChange(at, at + 1, (author,), 9.0, 9.0)
+
+    user = User(reader=READER)
+    user.worker.goes_on = without_pages
+    user.change("reader", Edit(Position(6, 30), Position(6, 30), " pages=1,"))
+    assert isinstance(await user.next(), Quiet)
+    assert any(pages in question.lines for question in user.worker.questions)
+    other = User(reader=READER.replace(author, pages))
+    other.worker.goes_on = without_pages
+    assert isinstance(await other.next(), Offer), "what nobody has typed lately may go"
+
+
+def test_what_was_just_typed_in_another_document_stays_where_rules_draft_too() -> None:
+    text = "def f(a, b):\n    pass\n"
+    edit = difference(text, now := text.replace("a, b", "a"))
+    change = edit and change_of(edit, now)
+    assert edit is not None and change is not None
+    version = Version("file:///a.py", now, "python", edit)
+    for typed in ((), ((5, 6),)):
+        [one] = site.sites(version, change, 0, [Other("file:///b.py", "f(1, 2)\n", typed)], 9)
+        found = Found(one.uri, 3, 6, "", one.line, "f(1)", 9.0)
+        assert speaks_against(one, found) is (Quiet.LOSES_CODE if typed else None)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+async def test_a_document_is_read_once_for_keys_however_many_edits_are_looked_at(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(text: str) -> bool:
+        read.append(len(text))
+        return has_token(text)
+
+    monkeypatch.setattr(site, "has_token", noted)
+    below = "".join(f"value_{at} = {at}\n" for at in range(5000))
+    user = User(below, reader=READER)
+    for at in range(count):
+        user.change("book", Edit(Position(2000 * at + 2000, 0), Position(2000 * at + 2000, 0), f"shelf({at})\n"))
+    user.knows = "nothing"
+    assert isinstance(await user.next(), Quiet)
+    assert len(read) == 2 + count
+    assert [size > len(below) for size in read] == [True] + [False] * (1 + count)
+
+
+@pytest.mark.parametrize("below", ["", "\n" * 500 + 'x = "AKIA' + 'IOSFODNN7EXAMPLA"\n'])
+async def test_a_key_anywhere_in_the_document_is_told_to_no_other_one(below: str) -> None:
+    user = User(below, reader=READER)
+    offer = await user.next()
+    assert isinstance(offer, Offer) is (not below)
+    assert any(user.asked) is (not below)

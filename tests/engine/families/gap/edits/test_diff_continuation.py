@@ -83,6 +83,26 @@ def test_a_line_that_is_still_written_goes_on_as_it_was_typed(
     assert filler.continue_diff(replace(question, least_gain=found[0].gain + 1.0), budget=60.0) == ()
 
 
+@torch.inference_mode()
+def test_the_line_with_all_closed_is_scored_too(filler: GapFiller) -> None:
+    unfinished = Unfinished("    f(pri", ("    print(b)\n",))
+    [written] = filler.continue_diff(replace(UNFINISHED, unfinished=unfinished), budget=60.0)
+    closed = "    f(print(b))\n"
+    both = filler.continue_diff(replace(UNFINISHED, unfinished=replace(unfinished, closed=closed)), budget=60.0)
+    assert len(both) == 2 and written in both
+    [one] = [one for one in both if one != written]
+    heads = diff_text.made(UNFINISHED), diff_text.unmade(UNFINISHED)
+    gains = [
+        log_probability(filler, head, [f"{sign}{closed}", " y = 1\n"])
+        - log_probability(filler, head, [f"{sign}{UNFINISHED.lines[0]}", " y = 1\n"])
+        for head, sign in zip(heads, "+ ", strict=True)
+    ]
+    assert one.lines == (closed,) and one.gain == pytest.approx(gains[0], abs=2e-3)
+    assert one.lift == pytest.approx(gains[0] - gains[1], abs=2e-3)
+    as_it_is = replace(unfinished, closed=written.lines[0])
+    assert filler.continue_diff(replace(UNFINISHED, unfinished=as_it_is), budget=60.0) == (written,), "once"
+
+
 def log_probability(filler: GapFiller, before: list[str], lines: list[str]) -> float:
     """Of lines of a diff behind others, read in one pass without a cache that holds anything."""
     encode, base = filler.tokenizer.encode, filler.denoiser.base
