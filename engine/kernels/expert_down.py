@@ -28,7 +28,7 @@ def reference(x: Tensor, down: Tensor, share: Tensor, expert: Tensor) -> Tensor:
     return (down[expert.flatten()] @ x[:, :, None].to(down.dtype))[..., 0] * share.flatten()[:, None]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pairs"])
 def expert_down_kernel(
     x, out, share, pair, expert, used, pairs, payload, scale, zero, whole, outputs, inner, payload_stride,
     scale_stride, part, FORMAT: tl.constexpr, GROUP: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
