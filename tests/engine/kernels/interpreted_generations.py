@@ -20,7 +20,7 @@ from lacuna.engine.families.diffusion_gemma.heads import TritonHead
 BLOCKS, STEPS = 2, 3
 CONFIG = EntropyBoundConfig(
     max_new_tokens=BLOCKS * tiny.CANVAS, max_denoising_steps=STEPS, entropy_bound=1.0, t_min=0.2, t_max=0.4,
-    eos_token_ids=(1,), confidence_threshold=1e-9,
+    eos_token_ids=(6,), confidence_threshold=1e-9,
 )  # fmt: skip
 SEED = 3
 
@@ -32,9 +32,10 @@ FORMS = ("fp8 per channel", "int4 g32", "int4 g32, asymmetric", "nvfp4 of compre
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A layer of each kind, a window of 8 tokens, less than the text has, and so unsure that noise decides tokens."""
+    """A layer of each kind, a window of 8 tokens, less than the text has, and so unsure that noise decides tokens.
+    Layers add little, so that a rounding stays one: with all they have, it grows tenfold in a step."""
     layers = {"num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"]}
-    return packed.plain(tmp_path_factory.mktemp("plain"), strength=1.0, embedding=0.2, **layers)
+    return packed.plain(tmp_path_factory.mktemp("plain"), strength=0.4, embedding=0.1, **layers)
 
 
 @pytest.mark.parametrize("form", FORMS)
