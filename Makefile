@@ -56,9 +56,8 @@ test: pull-for-tests ## Run the tests (PYTEST_ARGS="-k hub" narrows them)
 fuzz: pull-for-tests ## Run all random sequences, memory runs and hostile inputs
 	$(BIN)/python -m pytest -m "slow or not slow" tests/fuzz tests/hostile $(PYTEST_ARGS)
 
-compiles: $(STAMP) ## Compile the kernels for six generations of GPUs, in all sizes and codecs; needs none, and minutes
-	$(BIN)/python -m pytest -m "slow or not slow" tests/engine/kernels/test_kernels_compiled.py \
-	    tests/engine/kernels/test_elementwise_compiled.py $(PYTEST_ARGS)
+compiles: $(STAMP) ## Compile the kernels for six generations of GPUs, in all sizes and codecs, and interpret generations; needs no GPU, and minutes
+	$(BIN)/python -m pytest -m "slow or not slow" tests/engine/kernels $(PYTEST_ARGS)
 
 e2e-setup: pull-for-tests ## Fetch VS Code (code-server, Chromium) and Neovim for the tests in the real editors, once, into the user's cache
 	$(BIN)/python tests/e2e/setup_nvim.py

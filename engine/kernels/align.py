@@ -63,7 +63,7 @@ def reference(expert: Tensor, experts: int, rows: int) -> tuple[Tensor, Tensor]:
     return pair.int(), torch.arange(experts).repeat_interleave(blocks).int()
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pairs"])
 def align_kernel(
     numbers, pair, expert, used, pairs, BINS: tl.constexpr, CHUNK: tl.constexpr, BM: tl.constexpr
 ):  # fmt: skip

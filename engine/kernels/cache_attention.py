@@ -94,10 +94,11 @@ def blocks(width: int, dtype: torch.dtype) -> tuple[int, int, int, int]:
     """Numbers of a head's vector, queries and slots of a program, and its warps.
 
     The most that fits into the registers and the 99 KiB of shared memory of the smallest cards: 64 queries of up to 256
-    numbers in 16 bits, or half as many of what is larger.
+    numbers in 16 bits, or half as many of what is larger. In float32 always half as many: of 64 rows Triton makes
+    products in TF32 on sm_100, whatever precision is asked for, and heads of 128 spill on sm_86.
     """
     block = max(triton.next_power_of_2(width), 16)
-    large = block * dtype.itemsize > 512
+    large = block > 256 or dtype.itemsize > 2
     return block, 32 if large else 64, 16 if large else 32, 8
 
 
@@ -128,7 +129,7 @@ def _weighed(scores, top):
     return tl.exp(scores - base[:, None]), tl.exp(top - base), higher
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens"])
 def _kernel(
     queries,
     slots,

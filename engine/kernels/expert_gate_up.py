@@ -39,7 +39,7 @@ def gelu(x):
     return x * tl.sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))  # 2 * sqrt(2 / pi)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pairs"])
 def expert_gate_up_kernel(
     x, out, pair, expert, used, pairs, payload, scale, zero, whole, outputs, inner, payload_stride, scale_stride, part,
     FORMAT: tl.constexpr, GROUP: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,

@@ -130,7 +130,7 @@ def _first_beyond(weights, wanted):
     return tl.min(tl.where(beyond, at, last), 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _tiles_kernel(logits, numbers, first, rows, vocab, cap, temperature, TILE: tl.constexpr):
     """Of a tile: its maximum, where that is, and what the other tokens weigh beside it, alone and times their logits.
 
@@ -148,7 +148,7 @@ def _tiles_kernel(logits, numbers, first, rows, vocab, cap, temperature, TILE: t
     tl.store(first + at, tl.minimum(tile * TILE + place, vocab - 1))  # an id, whatever NaNs do
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _rows_kernel(
     logits,
     numbers,
@@ -171,7 +171,7 @@ def _rows_kernel(
     rest = tl.load(numbers + rows * tiles + at, mask=there, other=0.0)
     moment = tl.load(numbers + 2 * rows * tiles + at, mask=there, other=0.0)
     highest, winner = tl.max(tops, 0, return_indices=True, return_indices_tie_break_left=True)
-    best = tl.load(first + row * tiles + winner)
+    best = tl.load(first + row * tiles + tl.minimum(winner, tiles - 1))  # a tile, whatever NaNs do
     share, below = _weights(tops, highest, -1)
     others = tl.where(tile == winner, rest, share * (1.0 + rest))  # what a tile weighs, without the best token
     left = tl.sum(others, 0)

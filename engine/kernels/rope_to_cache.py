@@ -109,7 +109,7 @@ def _turned(qkv, norm, bias, cos, sin, start, head, token, eps, WIDTH: tl.conste
     return (rounded(near * cosines, qkv) + far * sines).to(qkv.dtype.element_ty)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens"])
 def _kernel(
     qkv,
     norm,

@@ -65,7 +65,7 @@ def _scores(x, matrix, token, tokens, hidden, experts, EXPERTS: tl.constexpr, CO
     return tl.where((expert < experts)[None, :], total, -float("inf"))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens"])
 def _kernel(
     x,
     matrix,
@@ -91,7 +91,8 @@ def _kernel(
     chosen = tl.zeros((ROWS, CHOICES), tl.int32)
     odds = tl.zeros((ROWS, CHOICES), tl.float32)  # relative to the most probable one
     for at in range(0, TOP_K):
-        best, top = tl.argmax(scores, 1), tl.max(scores, 1)
+        best = tl.minimum(tl.argmax(scores, 1), experts - 1)  # an expert, whatever NaNs do
+        top = tl.max(scores, 1)
         here = (choice == at)[None, :]
         chosen = tl.where(here, best[:, None], chosen)
         odds = tl.where(here, tl.exp(top - highest)[:, None], odds)

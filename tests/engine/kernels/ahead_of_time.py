@@ -28,13 +28,15 @@ class Resources(NamedTuple):
 def resources(kernel: Any, arguments: dict[str, Any], card: int, directory: Path, warps: int, stages: int) -> Resources:
     """Of a kernel whose arguments are type names as Triton spells them, or values of constants.
 
-    Pointers and sizes are taken as multiples of 16, as the published models' are: else the code is another.
+    Pointers and sizes are taken as multiples of 16, as the published models' are: else the code is another. Counts of
+    tokens are not, where the kernel is not to be compiled anew for them.
     """
     names = kernel.arg_names
     assert set(arguments) == set(names), set(arguments) ^ set(names)
     constant = {name for name, value in arguments.items() if not isinstance(value, str)}
     signature = {name: "constexpr" if name in constant else arguments[name] for name in names}
-    aligned = [number for number, name in enumerate(names) if name not in constant and signature[name][0] in "*i"]
+    known = [name not in constant and not kernel.params[at].do_not_specialize for at, name in enumerate(names)]
+    aligned = [number for number, name in enumerate(names) if known[number] and signature[name][0] in "*i"]
     attributes = {(number,): [["tt.divisibility", 16]] for number in aligned}
     source = ASTSource(kernel, signature, {name: arguments[name] for name in constant}, attributes)
     compiled = triton.compile(

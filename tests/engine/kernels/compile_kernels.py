@@ -62,9 +62,6 @@ def cases(many: bool) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     for name in FORMATS if many else ("fp8",):
         for rows in (16, 64, 256) if many else (256,):
             yield f"linear {name} {rows}", linear_kernel, of_linear(name, rows)
-    if many:
-        yield "linear int4 1", linear_kernel, of_linear("int4", 1)  # what is 1 becomes a constant
-        yield "down int4 1", expert_down_kernel, of_down("int4", 1) | {"pairs": 1}
     for name in FORMATS if many else ("int4", "nvfp4"):
         for rows in (16, 64, 256) if many else (16,):
             yield f"gate_up {name} {rows}", expert_gate_up_kernel, of_gate_up(name, rows)
@@ -98,7 +95,8 @@ def product(matrix: Weights, blocks: Blocks, others: dict[str, torch.dtype]) -> 
 
 
 def compiled(kernel: Any, given: dict[str, Any], generation: int) -> Any:
-    """As Triton's launcher would: None, 1 and constants are compiled in, and it is known what 16 divides."""
+    """As Triton's launcher would: None, 1 and constants are compiled in, and it is known what 16 divides, but of the
+    counts that a kernel is not to be compiled anew for."""
     options = {name: given[name] for name in ("num_warps", "num_stages")}
     signature, constants, aligned = {}, {}, {}
     for at, name in enumerate(kernel.arg_names):
@@ -106,6 +104,8 @@ def compiled(kernel: Any, given: dict[str, Any], generation: int) -> Any:
         if isinstance(value, Tensor):
             signature[name] = f"*{TYPES[value.dtype]}"
             aligned[(at,)] = [["tt.divisibility", 16]]
+        elif kernel.params[at].do_not_specialize:
+            signature[name] = "i32"
         elif value is None or name.isupper() or value == 1:
             signature[name] = "constexpr"
             constants[(at,)] = value

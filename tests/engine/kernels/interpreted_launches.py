@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from as_on_a_gpu import as_on_a_gpu
 from packed_samples import sample
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,8 +18,6 @@ from lacuna.engine.families.diffusion_gemma.config import AttentionConfig, Diffu
 from lacuna.engine.families.diffusion_gemma.layer import Layer
 from lacuna.engine.families.diffusion_gemma.rope import Rope
 from lacuna.engine.families.diffusion_gemma.triton_span import place, spans
-from lacuna.engine.kernels import availability
-from lacuna.engine.layers import packed_kernels
 from lacuna.engine.layers.linear import Linear
 from lacuna.engine.layers.packed_linear import Weight
 from lacuna.engine.models.decoder import Decoder, DecoderConfig
@@ -66,11 +65,7 @@ class Launches(TorchDispatchMode):
 @pytest.fixture
 def launches(monkeypatch: pytest.MonkeyPatch) -> Launches:
     """As on a GPU that runs the kernels."""
-    asked = packed_kernels.refusal
-    monkeypatch.setattr(availability, "are_available", lambda device: True)
-    monkeypatch.setattr(packed_kernels, "_missing", lambda device, dtype: "")
-    monkeypatch.setattr(packed_kernels, "_wrong", lambda kind, device, dtype: "")
-    monkeypatch.setattr(packed_kernels, "refusal", lambda kind, device, dtype: asked(kind, "cuda", dtype))
+    as_on_a_gpu(monkeypatch)
     return Launches(monkeypatch)
 
 

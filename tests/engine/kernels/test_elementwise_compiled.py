@@ -13,6 +13,10 @@ pytest.importorskip("triton")
 import ahead_of_time
 
 from lacuna.engine.kernels import cache_attention, gated, head_statistics, layer_norms, norms, rope_to_cache, route
+from lacuna.engine.kernels.align import align_kernel
+from lacuna.engine.kernels.expert_down import expert_down_kernel
+from lacuna.engine.kernels.expert_gate_up import expert_gate_up_kernel
+from lacuna.engine.kernels.linear import linear_kernel
 
 STAGES = 2  # of loops: cache_attention's alone has one
 
@@ -41,16 +45,23 @@ def turn(width: int, norm: str | None, bias: str | None) -> dict[str, Any]:
     return TURN | {"norm": norm, "bias": bias, "eps": "fp32", "WIDTH": width, "BLOCK": width}
 
 
-def attend(width: int, is_causal: bool, mask: str | None = None) -> tuple[Any, dict[str, Any], int]:
-    block, queries, slots, warps = cache_attention.blocks(width, torch.bfloat16)
-    arguments = ATTEND | {
-        "mask": mask,
-        "IS_CAUSAL": is_causal,
-        "WIDTH": width,
-        "BLOCK": block,
-        "M": queries,
-        "N": slots,
-    }
+def attend(
+    width: int, is_causal: bool, mask: str | None = None, dtype: torch.dtype = torch.bfloat16
+) -> tuple[Any, dict[str, Any], int]:
+    block, queries, slots, warps = cache_attention.blocks(width, dtype)
+    floats = dict.fromkeys(("queries", "mixed"), BF16 if dtype == torch.bfloat16 else "*fp32")
+    arguments = (
+        ATTEND
+        | floats
+        | {
+            "mask": mask,
+            "IS_CAUSAL": is_causal,
+            "WIDTH": width,
+            "BLOCK": block,
+            "M": queries,
+            "N": slots,
+        }
+    )
     return cache_attention._kernel, arguments, warps
 
 
@@ -86,13 +97,15 @@ KERNELS: list[tuple[Any, dict[str, Any], int]] = [
     attend(512, False),
     attend(64, False, "*u8"),
     attend(128, False, "*u8"),
+    attend(64, False, "*u8", torch.float32),
+    attend(128, False, "*u8", torch.float32),
 ]
 
 
 def products(kernel: Any, arguments: dict[str, Any], card: int) -> list[str]:
     """The instructions by which a kernel multiplies matrices, in 16 bits. Hopper's and Blackwell's own want 64 rows,
-    which heads of 512 numbers leave no room for."""
-    if kernel not in (cache_attention._kernel, route._kernel):
+    which heads of 512 numbers leave no room for. In float32 there are none of its precision."""
+    if kernel not in (cache_attention._kernel, route._kernel) or arguments.get("queries") == "*fp32":
         return []
     own = {90: "wgmma.mma_async", 100: "tcgen05.mma"}.get(card, "mma.sync")
     return [own if arguments.get("M", route.ROWS) >= 64 else "mma.sync"]
@@ -108,3 +121,11 @@ def test_fits_the_card(card: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert found.shared <= ahead_of_time.SHARED[card], (kernel.__name__, found)
         assert found.registers * 32 * warps <= 65_536, (kernel.__name__, found)
         assert found.products == products(kernel, arguments, card), (kernel.__module__, arguments.get("WIDTH"), found)
+
+
+def test_no_count_of_tokens_is_compiled_anew() -> None:
+    """Else a first reading of an odd length, or of one token, waits for a compiler that no warm-up has run."""
+    of_products = (align_kernel, linear_kernel, expert_gate_up_kernel, expert_down_kernel)
+    for kernel in {*of_products, *(kernel for kernel, _, _ in KERNELS)}:
+        counts = [parameter for parameter in kernel.params if parameter.name in ("tokens", "pairs", "rows")]
+        assert all(count.do_not_specialize for count in counts), kernel

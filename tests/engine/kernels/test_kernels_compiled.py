@@ -21,9 +21,6 @@ CACHE = HERE.parents[2] / "build" / "triton"  # a kernel that is as it was is no
 MOST_REGISTERS = 255
 # Bytes of shared memory that a block can have, by generation: of 80, 90 and 100 more, but it is shared by blocks.
 MOST_SHARED = 101_376
-# Bytes that NVIDIA's assembler spills though it stops at 96 registers by itself.
-# Everything else spills nothing.
-SPILLED = {(90, "down int4 64"): 8}
 GENERATIONS = [80, 86, 89, 90, 100, 120]
 
 
@@ -45,7 +42,7 @@ def compiled(generation: int, how_many: str) -> list[dict[str, Any]]:
 
 def check(kernel: dict[str, Any], generation: int) -> None:
     name = kernel["name"]
-    assert kernel["registers"] <= MOST_REGISTERS and kernel["spilled"] <= SPILLED.get((generation, name), 0), name
+    assert kernel["registers"] <= MOST_REGISTERS and kernel["spilled"] == 0, name
     assert kernel["shared"] <= MOST_SHARED, name
     assert not kernel["flushes"], f"{name}: bit tricks need subnormal numbers"
     if name == "align":
@@ -67,6 +64,6 @@ def test_a_canvas(generation: int) -> None:
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_all_sizes_and_codecs(generation: int) -> None:
     kernels = compiled(generation, "many")
-    assert len(kernels) == 57
+    assert len(kernels) == 55
     for kernel in kernels:
         check(kernel, generation)

@@ -16,13 +16,15 @@ HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("interpreted_*.py"))
 # A process for some files at once: most of its time is torch's and Triton's start.
 GROUPS = {"products": ("align", "decode", "experts", "linear", "use")}
+GROUPS["generations"] = ("generations",)
 GROUPS["passes"] = ("decoder", "diffusion_gemma", "graphs", "launches")
 GROUPS["between products"] = tuple(
     name for path in FILES if (name := path.stem.removeprefix("interpreted_")) not in sum(GROUPS.values(), ())
 )
+SLOW = {"generations"}  # 75 s of one core
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in GROUPS])
 def test_as_torch_computes_it(group: str) -> None:
     """Of what fails there the end of the output says which."""
     files = [str(HERE / f"interpreted_{name}.py") for name in GROUPS[group]]
