@@ -1,4 +1,4 @@
-"""Which products with packed weights the kernels in Triton take, and why they do not take the others.
+"""Which products with packed weights, and which experts, the kernels in Triton take, and why not the others.
 
 That is found out once, and said: in the log, and by `lacuna doctor`. Before they are used, the kernels are held against
 torch on the device itself.
@@ -36,10 +36,8 @@ def linear(codec: Codec, dtype: torch.dtype) -> KernelLinear | None:
 
 
 def experts(gate_up: Tensor | Codec, down: Tensor | Codec, dtype: torch.dtype) -> Mixture | None:
-    """A mixture of experts by kernels: [tokens, hidden] of x, experts and shares. None where they do not take it, and
-    where nothing is packed: torch's grouped products are known on a GPU, and these are not."""
-    if isinstance(gate_up, Tensor) and isinstance(down, Tensor):
-        return None
+    """A mixture of experts by kernels, packed or floats: [tokens, hidden] of x, experts and shares. None where they do
+    not take it."""
     if any(refusal(_kind(bank), bank.device.type, dtype) for bank in (gate_up, down)):
         return None
     from lacuna.engine.kernels.experts import experts as mixture

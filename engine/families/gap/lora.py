@@ -20,6 +20,7 @@ from lacuna.engine.layers.linear import Matrix
 from lacuna.engine.layers.low_rank import LowRank
 from lacuna.engine.models.decoder import DecoderConfig
 from lacuna.engine.store import named_path, paths
+from lacuna.engine.store.named_models import NAMED_MODELS
 from lacuna.engine.untrusted import config_file
 from lacuna.engine.untrusted.load_error import LoadError
 
@@ -61,8 +62,11 @@ class Adapter:
 
 def load(directory: Path, base: DecoderConfig, model: str) -> Adapter:
     """Reads an adapter directory. Raises LoadError where it does not fit the base, naming the adapter's base, `model`,
-    and the tensors."""
+    and the tensors; also where both are known by name and are not the same, whatever their shapes."""
     config = config_of(directory)
+    made_for = str(config.get(BASE, "a base that it does not name"))[:100]
+    if {made_for, model} <= NAMED_MODELS.keys() and made_for != model:
+        raise LoadError(f"the adapter in {directory} was made for {made_for}, the model is {model}")
     shapes: dict[str, tuple[int, ...]] = {"mask_embedding": (base.hidden_size,)}
     for layer in range(base.num_hidden_layers):
         for name, shape in base.layer_shapes().items():
@@ -73,7 +77,6 @@ def load(directory: Path, base: DecoderConfig, model: str) -> Adapter:
     try:
         return Adapter(config, dict(weight_files.checked(directory / FILE, shapes)))
     except weight_files.WeightsError as error:
-        made_for = str(config.get(BASE, "a base that it does not name"))[:100]
         raise LoadError(f"the adapter in {directory} was made for {made_for}, the model is {model}: {error}") from error
 
 

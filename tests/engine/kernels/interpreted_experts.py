@@ -58,7 +58,7 @@ def test_any_format(name: str, dtype: torch.dtype) -> None:
     check(x, expert, sample(name, COUNT, 128, 64), sample(name, COUNT, 64, 64))
 
 
-@pytest.mark.parametrize("name", ["float", "nvfp4"])
+@pytest.mark.parametrize("name", ["float", "fp8", "int4", "nvfp4"])
 def test_the_width_of_the_published_experts(name: str) -> None:
     torch.manual_seed(0)
     check(

@@ -84,7 +84,9 @@ def weights(experts: str, others: str) -> dict[str, Weight]:
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize(("experts", "others"), [("int4", "fp8"), ("nvfp4", "float"), ("fp8", "fp8"), ("int4", "int4")])
+@pytest.mark.parametrize(
+    ("experts", "others"), [("float", "float"), ("int4", "fp8"), ("nvfp4", "float"), ("fp8", "fp8"), ("int4", "int4")]
+)
 @torch.no_grad()  # in inference mode torch's operations do not show what they are made of
 def test_a_layer_with_experts(experts: str, others: str, is_causal: bool, launches: Launches) -> None:
     """Behind three tokens that are zeros."""

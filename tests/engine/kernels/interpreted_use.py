@@ -37,9 +37,9 @@ def banks(name: str) -> tuple[Any, Any]:
     return sample(name, COUNT, 128, 64), sample(name, COUNT, 64, 64)
 
 
-@pytest.mark.parametrize("names", [("int4", "int4"), ("nvfp4", "float"), ("fp8", "nvfp4")])
+@pytest.mark.parametrize("names", [("int4", "int4"), ("nvfp4", "float"), ("fp8", "nvfp4"), ("float", "float")])
 def test_experts(names: tuple[str, str]) -> None:
-    """Of which one bank may be floats."""
+    """Of which banks may be floats."""
     torch.manual_seed(0)
     (gate_up, _), (_, down) = banks(names[0]), banks(names[1])
     x, (share, expert) = torch.randn(9, 64) / 8, torch.rand(9, COUNT).softmax(-1).topk(TOP_K)
@@ -72,7 +72,6 @@ def test_who_multiplies() -> None:
     assert KernelLinear(packed_kernels.as_kernels_take_it(known)).nbytes == known.nbytes
     experts = Experts(unknown[None], sample("int4", 1, 32, 32), torch.float32)
     assert experts._by_kernels is None
-    assert Experts(*banks("float"), torch.float32)._by_kernels is None, "torch's grouped products are known"
 
 
 @pytest.mark.parametrize("kind", packed_kernels.KINDS)

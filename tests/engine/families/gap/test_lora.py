@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import torch
+from tiny_model import write_tiny_fim_model
 
 from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.families.gap import loading, lora
 from lacuna.engine.families.gap.lora import Adapter, peft_name
 from lacuna.engine.layers.packed_linear import DecodedLinear
 from lacuna.engine.layers.quantized.fp8 import Fp8
+from lacuna.engine.untrusted.load_error import LoadError
 
 RUNTIME = Runtime("cpu", "float32", 0, "tests")
 CONFIG = {"r": 2, "lora_alpha": 4, "target_modules": ["up_proj"]}
@@ -20,6 +26,17 @@ def adapter() -> Adapter:
     shapes = {"A": (2, 6), "B": (5, 2)}
     tensors = {peft_name("3.mlp.up_proj", side): torch.randn(*shapes[side], generator=chance) for side in "AB"}
     return Adapter(CONFIG, tensors)
+
+
+def test_an_adapter_of_another_named_base_is_refused_though_its_shapes_fit(tmp_path: Path) -> None:
+    write_tiny_fim_model(tmp_path)
+    base, file = loading.read_config(tmp_path), tmp_path / "adapter_config.json"
+    for made_for, model in (("qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b"), ("somebody/else", "qwen2.5-coder-0.5b")):
+        file.write_text(json.dumps({**json.loads(file.read_text()), lora.BASE: made_for}), encoding="utf-8")
+        lora.load(tmp_path, base, model)
+    file.write_text(json.dumps({**json.loads(file.read_text()), lora.BASE: "smollm2-135m"}), encoding="utf-8")
+    with pytest.raises(LoadError, match=r"was made for smollm2-135m, the model is qwen2\.5-coder-0\.5b"):
+        lora.load(tmp_path, base, "qwen2.5-coder-0.5b")
 
 
 def test_the_factors_product_is_added() -> None:
