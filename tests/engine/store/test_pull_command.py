@@ -6,10 +6,12 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
 import pytest
+from filelock import FileLock
 from hub_server import HubServer, serve
 from language_client import Client, started
 from lsprotocol import types
@@ -18,6 +20,7 @@ from tiny_model import write_tiny_model
 
 from lacuna.engine.store import model_store, paths
 from lacuna.engine.store.progress import Stage
+from lacuna.engine.store.pull_error import PullStopped
 from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES
 from lacuna.lsp_server.model.pull_progress import PullProgress
 from lacuna.lsp_server.pulls import NOT_NOW, PULL
@@ -195,6 +198,21 @@ async def test_an_offered_pull_is_cancelled_by_its_progress(tmp_path: Path) -> N
             await client.logged("the pull was stopped")
             assert client.progress[-1]["kind"] == "end" and not children(client)
             assert client.messages == [], "who cancels knows it"
+
+
+async def test_a_pull_that_waits_for_another_one_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LACUNA_CACHE", str(tmp_path))
+    paths.models().mkdir()
+    stages, stop = list[Stage](), Event()
+    with FileLock(paths.models() / ".somebody--tiny.lock"):  # as another pull of it has
+        pulling = asyncio.to_thread(model_store.pull, NAME, lambda stage, *_: stages.append(stage), stop)
+        pulled = asyncio.ensure_future(pulling)
+        await until(lambda: stages == [Stage.WAITING])
+        stop.set()
+        with pytest.raises(PullStopped):
+            await asyncio.wait_for(pulled, 60)
 
 
 def children(client: Client) -> list[psutil.Process]:
