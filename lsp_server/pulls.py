@@ -52,9 +52,11 @@ class Pulls:
 
     def offer(self, model: str, fault: str) -> bool:
         """The model of the setting `model` cannot be loaded, as `fault` says. If it is one that can be pulled and is
-        not there, the user is asked once whether to; False where nobody can be asked."""
+        not there, the user is asked once whether to; False where nobody can be asked, or a pull would not help."""
         name = missing(model)
-        if name is None or not convert.shows_questions(self._ls.client_capabilities):
+        if name is None or f"`lacuna pull {name}`" not in fault:  # there may be no such device, say
+            return False
+        if not convert.shows_questions(self._ls.client_capabilities):
             return False
         if name not in self._offered:
             self._offered.add(name)

@@ -130,6 +130,17 @@ async def test_nothing_is_fetched_without_a_yes_and_it_is_asked_once(server: Hub
     assert not server.downloads and not (tmp_path / "models").exists()
 
 
+async def test_where_a_pull_would_not_help_it_is_not_offered(server: HubServer, tmp_path: Path) -> None:
+    """What else is wrong is said first; the model is offered once that is mended."""
+    wrong = {"model": NAME, "device": "cuda"}
+    surroundings = environment(server, tmp_path) | {"CUDA_VISIBLE_DEVICES": ""}
+    async with started(wrong, answer=NOT_NOW, **surroundings) as (client, _):
+        await until(lambda: bool(client.messages))
+        assert client.questions == [] and "device 'cuda' is not available" in client.messages[0]
+        client.configure({**SETTINGS, "device": "cpu"})
+        await until(lambda: bool(client.questions))
+
+
 async def test_an_offered_pull_that_fails_is_an_error_that_says_why(tmp_path: Path, server: HubServer) -> None:
     nothing = {**SETTINGS, "model": "nobody/nothing"}
     async with started(nothing, answer=PULL, **environment(server, tmp_path)) as (client, _):
