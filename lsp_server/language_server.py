@@ -143,7 +143,7 @@ class LacunaServer(LanguageServer):
     def _tell(self, status: Status) -> None:
         self.protocol.notify(names.STATUS, {"state": status.state.value, "message": status.message})
         self.protocol.notify(names.COPILOT_STATUS, convert.copilot_status(status.state.value, status.message))
-        if status.state is State.ERROR and not self.pulls.offer(self.config.model):
+        if status.state is State.ERROR and not self.pulls.offer(self.config.model, status.message):
             self.show(f"Lacuna: {status.message}", types.MessageType.Error)
 
     def _tell_frame(self, picture: Picture) -> None:

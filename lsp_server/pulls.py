@@ -12,6 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from lacuna.engine.store import model_store
 from lacuna.engine.store.pull_error import PullError, PullStopped
@@ -35,59 +36,76 @@ class Pulls:
     def __init__(self, ls: LacunaServer) -> None:
         self._ls = ls
         self._offered: set[str] = set()
-        self._offer: asyncio.Task[None] | None = None
-        self._stop = Event()  # of what was offered and is pulled
+        self._offers: set[asyncio.Task[None]] = set()  # questions, and what their answers began
+        self._stops: set[Event] = set()  # of all that is being pulled
 
     async def pull(self, model: str, stop: Event) -> Path:
         """Where the model is now; it is loaded if it was missing. Raises PullError."""
-        async with self._shown(model, stop) as tell:
-            directory = await asyncio.to_thread(model_store.pull, model, PullProgress(tell), stop)
+        self._stops.add(stop)
+        try:
+            async with self._shown(model, stop) as tell:
+                directory = await asyncio.to_thread(model_store.pull, model, PullProgress(tell), stop)
+        finally:
+            self._stops.remove(stop)
         self._ls.lifecycle.look_again(model)
         return directory
 
-    def offer(self, model: str) -> bool:
-        """The model of the setting `model` cannot be loaded. If it is one that can be pulled and is not there, the user
-        is asked once whether to; False where nobody can be asked."""
+    def offer(self, model: str, fault: str) -> bool:
+        """The model of the setting `model` cannot be loaded, as `fault` says. If it is one that can be pulled and is
+        not there, the user is asked once whether to; False where nobody can be asked, or a pull would not help."""
         name = missing(model)
-        if name is None or not convert.shows_questions(self._ls.client_capabilities):
+        if name is None or f"`lacuna pull {name}`" not in fault:  # there may be no such device, say
+            return False
+        if not convert.shows_questions(self._ls.client_capabilities):
             return False
         if name not in self._offered:
             self._offered.add(name)
-            self._offer = asyncio.create_task(self._ask(name))
+            asking = asyncio.create_task(self._ask(name, fault))
+            self._offers.add(asking)
+            asking.add_done_callback(self._offers.discard)
         return True
 
     def stop(self) -> None:
-        """The client has left."""
-        self._stop.set()
-        if self._offer is not None:
-            self._offer.cancel()
+        """The client has left: nobody waits for what it asked for."""
+        for stop in self._stops:
+            stop.set()
+        for asking in self._offers:
+            asking.cancel()
 
-    async def _ask(self, name: str) -> None:
+    async def _ask(self, name: str, fault: str) -> None:
+        try:
+            is_wanted = await self._is_wanted(name)
+        except JsonRpcException as error:  # a client that takes questions, and not this one
+            _log.warning("the client cannot be asked whether to pull %s: %s", name, error)
+            self._ls.show(f"Lacuna: {fault}", types.MessageType.Error)
+            return
+        if not is_wanted:
+            _log.info("%s was not pulled: run `lacuna pull %s` whenever you want it", name, name)
+            return
+        try:
+            await self.pull(name, Event())
+        except PullStopped as error:
+            _log.info("%s: %s", name, error)
+        except PullError as error:
+            self._ls.show(f"Lacuna: {error}", types.MessageType.Error)
+
+    async def _is_wanted(self, name: str) -> bool:
+        """What the user says. Raises JsonRpcException where the client answers with an error."""
         known = model_store.NAMED_MODELS.get(name)
         size = "" if known is None else f" ({known.size / 1e6:,.0f} MB, once)"
         question = f"Lacuna: the model {name} is not on this machine yet. Pull it{size}?"
         actions = [types.MessageActionItem(PULL), types.MessageActionItem(NOT_NOW)]
         params = types.ShowMessageRequestParams(types.MessageType.Info, question, actions)
         answer = await self._ls.window_show_message_request_async(params)
-        if answer is None or answer.title != PULL:
-            _log.info("%s was not pulled: run `lacuna pull %s` whenever you want it", name, name)
-            return
-        self._stop = Event()
-        try:
-            await self.pull(name, self._stop)
-        except PullStopped as error:
-            _log.info("%s: %s", name, error)
-        except PullError as error:
-            self._ls.show(f"Lacuna: {error}", types.MessageType.Error)
+        return answer is not None and answer.title == PULL
 
     @asynccontextmanager
     async def _shown(self, model: str, stop: Event) -> AsyncIterator[Callable[[int, str], None]]:
         """Gives what to tell a percentage and a message, which the client shows if it can; else they are logged."""
-        if not convert.shows_progress(self._ls.client_capabilities):
+        token, progress = f"lacuna.pull/{next(_tokens)}", self._ls.work_done_progress
+        if not await self._takes_progress(token):
             yield _logged(model)
             return
-        token, progress = f"lacuna.pull/{next(_tokens)}", self._ls.work_done_progress
-        await progress.create_async(token)
         progress.tokens[token].add_done_callback(lambda _: stop.set())  # done is what the client has cancelled
         title = f"Lacuna: pulling {model}"
         progress.begin(token, types.WorkDoneProgressBegin(title=title, percentage=0, cancellable=True))
@@ -97,6 +115,18 @@ class Pulls:
             )
         finally:
             progress.end(token, types.WorkDoneProgressEnd())
+            del progress.tokens[token]
+
+    async def _takes_progress(self, token: str) -> bool:
+        """Whether the client shows progress by this token."""
+        if not convert.shows_progress(self._ls.client_capabilities):
+            return False
+        try:
+            await self._ls.work_done_progress.create_async(token)
+        except JsonRpcException as error:
+            _log.warning("the client shows no progress: %s", error)
+            return False
+        return True
 
 
 def _logged(model: str) -> Callable[[int, str], None]:

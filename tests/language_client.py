@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
 from lacuna.engine.store import model_store
@@ -35,6 +36,7 @@ class Client(LanguageClient):
         self.settings: dict[str, Any] | None = None  # what it answers to workspace/configuration
         self.questions: list[str] = []
         self.answer: types.MessageActionItem | None = None  # what it answers them
+        self.refuses = False  # questions and progress are answered with errors
         self.registered: list[str] = []
         self.exit_code: int | None = None
         self.exited = asyncio.Event()
@@ -44,7 +46,7 @@ class Client(LanguageClient):
         self.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)(lambda params: self._question(params))
         self.feature("lacuna/status")(lambda params: self._status(params))
         self.feature("lacuna/frames")(lambda params: self._frame(params))
-        self.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: None)
+        self.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: self._take())
         self.feature(types.PROGRESS)(lambda params: self.progress.append(params.value))
         self.feature(types.WORKSPACE_CONFIGURATION)(lambda params: [self.settings])
         self.feature(types.CLIENT_REGISTER_CAPABILITY)(lambda params: self._register(params))
@@ -148,7 +150,12 @@ class Client(LanguageClient):
     def _question(self, params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
         self.questions.append(params.message)
         self._changed.set()
+        self._take()
         return self.answer
+
+    def _take(self) -> None:
+        if self.refuses:
+            raise JsonRpcException("not here")
 
     def _status(self, params: Any) -> None:
         self.states.append(params.state)
@@ -171,17 +178,19 @@ async def started(
     name: str = "lacuna-tests",
     shows_progress: bool = False,
     answer: str | None = None,
+    refuses: bool = False,
     arguments: Sequence[str] = (),
     **environment: str,
 ) -> AsyncIterator[tuple[Client, types.InitializeResult]]:
     """A client with a server process of its own, initialized; at the end the server ends of its own accord. The model
     is the embedded one where none is set, whatever else was pulled. `answer`: to every question; without one it takes
-    no questions."""
+    no questions. `refuses`: it says that it takes questions and progress, and answers them with errors."""
     client = Client()
-    client.answer = types.MessageActionItem(answer) if answer else None
+    client.answer, client.refuses = types.MessageActionItem(answer) if answer else None, refuses
     await client.start_io(*SERVE, *arguments, env={**os.environ, **environment})
     try:
-        parameters = _parameters(settings, encodings, name, shows_progress, answer is not None)
+        takes_questions = answer is not None or refuses
+        parameters = _parameters(settings, encodings, name, shows_progress or refuses, takes_questions)
         yield client, await _initialized(client, parameters)
         if not client.exited.is_set():
             await _say_goodbye(client)
@@ -193,9 +202,11 @@ async def started(
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[str, int, str]]:
+async def listening(**environment: str) -> AsyncIterator[tuple[str, int, str]]:
     """A server process that listens somewhere: its address and the token."""
-    process = await asyncio.create_subprocess_exec(*SERVE, "--tcp", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *SERVE, "--tcp", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, env={**os.environ, **environment}
+    )
     try:
         assert process.stderr is not None
         lines = [await asyncio.wait_for(process.stderr.readline(), PATIENCE) for _ in range(2)]
@@ -208,11 +219,14 @@ async def listening() -> AsyncIterator[tuple[str, int, str]]:
 
 
 @asynccontextmanager
-async def connected(host: str, port: int, token: str, settings: dict[str, Any]) -> AsyncIterator[Client]:
-    """A client of such a server."""
+async def connected(
+    host: str, port: int, token: str, settings: dict[str, Any], answer: str | None = None
+) -> AsyncIterator[Client]:
+    """A client of such a server. `answer`: as of `started`."""
     client = Client()
+    client.answer = types.MessageActionItem(answer) if answer else None
     await client.start_tcp(host, port)
-    await _initialized(client, _parameters({**settings, "token": token}))
+    await _initialized(client, _parameters({**settings, "token": token}, takes_questions=answer is not None))
     yield client
     await _say_goodbye(client)
     await client.stop()

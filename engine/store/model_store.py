@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -31,6 +31,7 @@ EMBEDDED, DEFAULT_PULL = named_models.EMBEDDED, named_models.DEFAULT_PULL
 NAMED_MODELS = named_models.NAMED_MODELS
 NAMES = ", ".join(NAMED_MODELS)
 MANIFEST = "lacuna.json"
+LOOK_SECONDS = 0.2  # who waits for another pull looks so often whether it is still wanted
 MANIFEST_FORMAT = 1  # raise it when the conversion changes: what was pulled before is then pulled anew
 
 
@@ -67,10 +68,11 @@ def pull(model: str = DEFAULT_PULL, report: Report = silent, stop: Event | None 
         raise PullError(f"{model!r} is no model name: use {NAMES}, or owner/name[@revision] of the Hugging Face hub")
     if _whole(place):
         return place
+    stop = stop or Event()
     try:
-        with _locked(place, report):
+        with _locked(place, report, stop):
             if not _whole(place):  # another process may just have pulled it
-                _build(model, place, report, stop or Event())
+                _build(model, place, report, stop)
     except LoadError as error:
         raise PullError(f"the model {model} cannot be converted: {error}") from error
     except OSError as error:
@@ -187,19 +189,27 @@ def _whole(place: Path) -> bool:
 
 
 @contextmanager
-def _locked(place: Path, report: Report) -> Iterator[None]:
-    """One process at a time builds a model; the lock goes with its process, however that ends."""
+def _locked(place: Path, report: Report, stop: Event) -> Iterator[None]:
+    """One pull at a time builds a model; the lock goes with its process, however that ends. Raises PullStopped."""
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.with_name(f".{place.name}.lock"))
     try:
         lock.acquire(blocking=False)
     except Timeout:
         report(Stage.WAITING, 0, 0)
-        lock.acquire()
+        _wait(lock, stop)
     try:
         yield
     finally:
         lock.release()
+
+
+def _wait(lock: FileLock, stop: Event) -> None:
+    """Until the lock is ours. Raises PullStopped."""
+    while not lock.is_locked:
+        require_wanted(stop)
+        with suppress(Timeout):
+            lock.acquire(timeout=LOOK_SECONDS)
 
 
 def _build(model: str, place: Path, report: Report, stop: Event) -> None:

@@ -91,6 +91,7 @@ class Completer:
     def closed(self, uri: str) -> None:
         """A document was closed."""
         self._type_through.forget(uri)
+        self._prefetch.closed(uri)
         self._suggester.forget(uri)
 
     async def complete(self, request: Request, sync_ms: float = 0.0) -> list[Item] | None:
@@ -149,6 +150,8 @@ class Completer:
         self._prefetch.stop()
         with self._frames.watching(snapshot, request.position) as on_frame:
             found = await self._suggester.suggest(snapshot, request.trigger, record, on_frame)
+        if found is Outcome.NOT_READY:
+            self._prefetch.read(snapshot)
         if isinstance(found, Outcome | Reason):
             return found
         offer = _offer(asked, found, request.trigger)

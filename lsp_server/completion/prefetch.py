@@ -38,6 +38,12 @@ class Prefetch:
         self._place: tuple[str, str, str] | None = None  # that was last looked at
         self._seeking: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._read_uri = ""  # of which document
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a place where the cursor rested is read, or waits for the model."""
+        return _is_at_work(self._reading)
 
     def follow(self, snapshot: Snapshot, suggestion: Suggestion) -> None:
         """`suggestion` is shown at the snapshot's cursor: fill the gap behind it, for when it is taken."""
@@ -52,7 +58,12 @@ class Prefetch:
         """The cursor rests there. A gap that is looked for already is more, and goes on."""
         if not _is_at_work(self._seeking):
             self.stop()
-            self._reading = asyncio.create_task(self._read(snapshot))
+            self._read_uri, self._reading = snapshot.uri, asyncio.create_task(self._read(snapshot))
+
+    def closed(self, uri: str) -> None:
+        """A document was closed: whatever is kept of it would never be forgotten."""
+        if self._reading is not None and uri == self._read_uri:
+            self._reading.cancel()
 
     def stop(self) -> None:
         """The engine is wanted for something else."""

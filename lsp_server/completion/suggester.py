@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +15,6 @@ from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.model.engine_thread import Urgency
-from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.worker import Filled, OnFrame, Phase
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record
@@ -64,10 +62,12 @@ class Suggester:
         """Has both sides of the snapshot's cursor read, once the model is there. Raises ModelError. Cancelling it stops
         the engine."""
         if self._worker.phase is Phase.LOADING:
-            with suppress(ModelError):  # the worker says so
-                await asyncio.shield(self._worker.ready())
+            # However it ends: the worker says so. Shielded, as the load goes on where this is cancelled.
+            await asyncio.shield(asyncio.gather(self._worker.ready(), return_exceptions=True))
+        if not self._worker.is_ready:
+            return
         question = build_question(snapshot, Trigger.INVOKED, self._setup.exclusion, self._worker.extent)
-        if isinstance(question, Question) and self._worker.is_ready:
+        if isinstance(question, Question):
             asked = question.with_snippets(self._setup.snippets.choose(snapshot, self._documents))
             await self._worker.prefill(asked.gap, path_of(snapshot.uri))
 

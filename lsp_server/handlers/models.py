@@ -9,7 +9,7 @@ from threading import Event
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from lacuna.engine.store.pull_error import PullError
+from lacuna.engine.store.pull_error import PullError, PullStopped
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.model.auto import to_pull
 from lacuna.lsp_server.model.model_choices import model_options
@@ -32,6 +32,8 @@ async def _pull(ls: LacunaServer, *arguments: str | None) -> dict[str, str]:
         asked.add_done_callback(lambda _: stop.set())
     try:
         directory = await ls.pulls.pull(model, stop)
+    except PullStopped as error:
+        raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestCancelled)) from error
     except PullError as error:
         raise JsonRpcException(str(error), int(types.LSPErrorCodes.RequestFailed)) from error
     return {"model": model, "directory": str(directory)}

@@ -92,6 +92,16 @@ class Protocol(LanguageServerProtocol):
         params.arguments = params.arguments or []  # so that those which a command needs are missed
         return (yield from super().lsp_workspace__execute_command(params))
 
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *arguments: Any) -> Generator[Any, Any, None]:
+        """pygls' own fails where a command is at work: one that is cancelled leaves the table which is being walked."""
+        if (handler := self.fm.features.get(types.SHUTDOWN)) is not None:
+            yield handler, arguments, None
+        for message_id, waiting in tuple(self._request_futures.items()):
+            if message_id != self.msg_id:
+                waiting.cancel()
+        self._shutdown = True
+
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Iterator[None]:  # type: ignore[override]
         self.ended.set()

@@ -1,6 +1,7 @@
 /** Choosing a model, and fetching one. */
 
 import * as vscode from "vscode";
+import { LSPErrorCodes, ResponseError } from "vscode-languageclient/node";
 import { type Model, ServerCommand } from "./protocol.ts";
 import type { Server } from "./server.ts";
 import { model as chosenModel, setModel } from "./settings.ts";
@@ -51,13 +52,15 @@ export class Models {
     return answer === PULL && this.fetch(model.name);
   }
 
-  /** Whether it is there now; how far it is is shown, and what goes wrong. */
+  /** Whether it is there now; how far it is is shown, and what goes wrong. Who cancels it knows that. */
   private async fetch(name: string): Promise<boolean> {
     try {
       await this.server.execute(ServerCommand.pull, name);
       return true;
     } catch (error) {
-      void vscode.window.showErrorMessage(`Lacuna: ${error instanceof Error ? error.message : String(error)}`);
+      if (!(error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled)) {
+        void vscode.window.showErrorMessage(`Lacuna: ${error instanceof Error ? error.message : String(error)}`);
+      }
       return false;
     }
   }

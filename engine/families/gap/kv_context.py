@@ -18,6 +18,7 @@ PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole 
 FIM_PREFIX_TOKENS = PREFIX_TOKENS + 192  # in the FIM layout the suffix, the markers and other files' paths as well
 TAIL_TOKENS = 384  # scratch slots: seven canvases of 32 tokens with their drafts, or what the reranker scores
 SUFFIXES_KEPT = 8
+LENGTHS_KEPT = 64  # of prefixes, the longest ones, for which what masked positions said is kept
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,8 @@ class KvContext:
         self._append(ids, hidden, [True] * count)
         if noise is not None:
             self._ahead[len(self.ids)] = hidden[count:].clone()  # the rest is not kept
+            if len(self._ahead) > LENGTHS_KEPT:
+                del self._ahead[min(self._ahead)]
 
     def _append(self, ids: Sequence[int], states: Tensor | None, is_known: Sequence[bool]) -> None:
         """Tokens whose KV are in their slots, and their states [tokens, hidden] where these are known."""

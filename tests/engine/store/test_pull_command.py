@@ -6,18 +6,21 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
 import pytest
+from filelock import FileLock
 from hub_server import HubServer, serve
-from language_client import Client, started
+from language_client import Client, connected, listening, started
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from tiny_model import write_tiny_model
 
 from lacuna.engine.store import model_store, paths
 from lacuna.engine.store.progress import Stage
+from lacuna.engine.store.pull_error import PullStopped
 from lacuna.lsp_server.model.auto import AUTO, CANDIDATE_NAMES
 from lacuna.lsp_server.model.pull_progress import PullProgress
 from lacuna.lsp_server.pulls import NOT_NOW, PULL
@@ -127,6 +130,17 @@ async def test_nothing_is_fetched_without_a_yes_and_it_is_asked_once(server: Hub
     assert not server.downloads and not (tmp_path / "models").exists()
 
 
+async def test_where_a_pull_would_not_help_it_is_not_offered(server: HubServer, tmp_path: Path) -> None:
+    """What else is wrong is said first; the model is offered once that is mended."""
+    wrong = {"model": NAME, "device": "cuda"}
+    surroundings = environment(server, tmp_path) | {"CUDA_VISIBLE_DEVICES": ""}
+    async with started(wrong, answer=NOT_NOW, **surroundings) as (client, _):
+        await until(lambda: bool(client.messages))
+        assert client.questions == [] and "device 'cuda' is not available" in client.messages[0]
+        client.configure({**SETTINGS, "device": "cpu"})
+        await until(lambda: bool(client.questions))
+
+
 async def test_an_offered_pull_that_fails_is_an_error_that_says_why(tmp_path: Path, server: HubServer) -> None:
     nothing = {**SETTINGS, "model": "nobody/nothing"}
     async with started(nothing, answer=PULL, **environment(server, tmp_path)) as (client, _):
@@ -197,11 +211,90 @@ async def test_an_offered_pull_is_cancelled_by_its_progress(tmp_path: Path) -> N
             assert client.messages == [], "who cancels knows it"
 
 
+async def test_who_leaves_while_a_command_is_at_work_ends_the_server_as_always(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_hub:
+        address = f"http://127.0.0.1:{silent_hub.getsockname()[1]}"
+        environment = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "LACUNA_CACHE": str(tmp_path)}
+        async with started({"model": str(tmp_path / "none")}, **environment) as (client, _):
+            pulled = asyncio.ensure_future(client.command("pull", NAME))
+            await until(lambda: len(children(client)) == 1)
+        with pytest.raises(JsonRpcException):
+            await pulled
+        assert client.exit_code == 0
+
+
+async def test_what_a_client_pulls_ends_with_it(tmp_path: Path) -> None:
+    """Every pull: what it has asked for, and both models that it was offered one after the other."""
+    environment = {"HF_HUB_OFFLINE": "0", "LACUNA_CACHE": str(tmp_path)}
+    with socket.create_server(("127.0.0.1", 0)) as silent_hub:
+        environment["HF_ENDPOINT"] = f"http://127.0.0.1:{silent_hub.getsockname()[1]}"
+        async with listening(**environment) as address:
+            async with connected(*address, SETTINGS, answer=PULL) as client:
+                await until(lambda: len(downloads()) == 1)
+                client.configure({**SETTINGS, "model": "somebody/other"})
+                await until(lambda: len(downloads()) == 2)
+                call = types.ExecuteCommandParams("lacuna.pull", ["somebody/third"])
+                asked = asyncio.ensure_future(client.protocol.send_request_async("workspace/executeCommand", call))
+                await until(lambda: len(downloads()) == 3)
+            await until(lambda: not downloads())
+            asked.cancel()
+
+
+def downloads() -> list[psutil.Process]:
+    """Processes that servers of ours have started."""
+    servers = psutil.Process().children()
+    return [child for server in servers for child in server.children() if not is_watchdog(child)]
+
+
+async def test_a_client_that_takes_no_questions_after_all_is_told_what_to_do(server: HubServer, tmp_path: Path) -> None:
+    """Nor progress, which is logged then."""
+    async with started(SETTINGS, refuses=True, **environment(server, tmp_path)) as (client, _):
+        await until(lambda: bool(client.messages))
+        assert client.messages == [f"Lacuna: the model {NAME} is not on this machine: run `lacuna pull {NAME}`"]
+        assert (await client.command("pull"))["model"] == NAME
+        assert client.progress == []
+        await client.logged(f"^pulling {NAME}: ")
+
+
+async def test_a_pull_that_was_cancelled_by_its_progress_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_hub:
+        address = f"http://127.0.0.1:{silent_hub.getsockname()[1]}"
+        environment = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "LACUNA_CACHE": str(tmp_path)}
+        nothing = {"model": str(tmp_path / "none")}
+        async with started(nothing, shows_progress=True, **environment) as (client, _):
+            pulled = asyncio.ensure_future(client.command("pull", NAME))
+            await until(lambda: bool(client.progress))
+            cancelled = types.WorkDoneProgressCancelParams("lacuna.pull/1")
+            client.protocol.notify(types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancelled)
+            with pytest.raises(JsonRpcException) as stopped:
+                await asyncio.wait_for(pulled, 60)
+            assert stopped.value.code == types.LSPErrorCodes.RequestCancelled
+
+
+async def test_a_pull_that_waits_for_another_one_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LACUNA_CACHE", str(tmp_path))
+    paths.models().mkdir()
+    stages, stop = list[Stage](), Event()
+    with FileLock(paths.models() / ".somebody--tiny.lock"):  # as another pull of it has
+        pulling = asyncio.to_thread(model_store.pull, NAME, lambda stage, *_: stages.append(stage), stop)
+        pulled = asyncio.ensure_future(pulling)
+        await until(lambda: stages == [Stage.WAITING])
+        stop.set()
+        with pytest.raises(PullStopped):
+            await asyncio.wait_for(pulled, 60)
+
+
 def children(client: Client) -> list[psutil.Process]:
     """The processes that a server has started, without its watchdog, which is there from the first moment."""
     assert client._server is not None
     found = psutil.Process(client._server.pid).children()
-    return [child for child in found if not any(word.endswith("watchdog.py") for word in child.cmdline())]
+    return [child for child in found if not is_watchdog(child)]
+
+
+def is_watchdog(process: psutil.Process) -> bool:
+    return any(word.endswith("watchdog.py") for word in process.cmdline())
 
 
 async def until(true: Callable[[], bool]) -> None:

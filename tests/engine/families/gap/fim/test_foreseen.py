@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 from packed_gap_model import loaded
+from safetensors.torch import load_file, save_file
 from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine.api import Gap
@@ -73,20 +74,47 @@ def test_it_leaves_nothing_in_the_cache_that_anything_sees() -> None:
         torch.testing.assert_close(context.next_log_probabilities, fresh.next_log_probabilities, atol=1e-4, rtol=0)
 
 
-def test_it_changes_no_fill_and_saves_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_changes_no_fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    (texts, _), (expected, _) = both_ways(filled(), monkeypatch)
+    assert texts == expected
+
+
+def test_it_saves_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a model that says the same token everywhere, which masked positions foresee."""
+    (texts, forwards), (expected, more) = both_ways(loaded(repeating(tmp_path)), monkeypatch)
+    assert texts == expected
+    assert all(len(set(text)) == 1 for text in texts)
+    assert all(few < many for few, many in zip(forwards, more, strict=True))
+
+
+def both_ways(filler: GapFiller, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[int]]]:
+    """Fills and their passes, with masked positions behind the prefill and without."""
     gaps = [
         Gap(f"def area_{at}(width, height):\n    return ", "\n\nprint(area(2, 3))\n", "python", max_tokens=12)
         for at in range(8)
     ]
-    forwards = []
-    texts = []
+    found = []
     for ahead in (AHEAD, 0):
         monkeypatch.setattr("lacuna.engine.families.gap.session.AHEAD", ahead)
-        fills = [Session(filled().denoiser, filled().tokenizer).infill(gap, 1, lambda: None)[0] for gap in gaps]
-        texts.append([fill.text for fill in fills])
-        forwards.append(sum(fill.forwards for fill in fills))
-    assert texts[0] == texts[1]
-    assert forwards[0] <= forwards[1]
+        fills = [Session(filler.denoiser, filler.tokenizer).infill(gap, 1, lambda: None)[0] for gap in gaps]
+        found.append(([fill.text for fill in fills], [fill.forwards for fill in fills]))
+    return found
+
+
+def repeating(directory: Path) -> Path:
+    """A model to which everything looks alike and calls for one and the same token."""
+    write_tiny_fim_model(directory)
+    changed = {
+        "model.safetensors": ("model.embed_tokens.weight", "lm_head.weight"),
+        "adapter_model.safetensors": ("mask_embedding",),
+    }
+    for file, names in changed.items():
+        weights = load_file(directory / file)
+        for name in names:
+            rows = weights[name] if name != "lm_head.weight" else weights[name][60]
+            rows[..., 0] += 3.0
+        save_file(weights, directory / file)
+    return directory
 
 
 def test_where_another_decoder_fills_the_canvas_nothing_is_read_ahead(tmp_path: Path) -> None:
