@@ -126,11 +126,8 @@ class GapDenoiser:
         """Whether masked positions are predicted."""
         return self._mask_embedding is not None
 
-    def context(self, ahead: int = 0) -> KvContext:
-        """`ahead`: masked positions that its prefills predict behind the prefix, where the decoder of the canvas reads
-        the prefix too."""
-        noise = self._noise(ahead) if self.can_propose and self.adapted is self.base else None
-        return KvContext(self.base, self.config.sink, self.config.prefix_tokens, noise)
+    def context(self) -> KvContext:
+        return KvContext(self.base, self.config.sink, self.config.prefix_tokens)
 
     def warm_ups(self) -> list[Callable[[], None]]:
         """Passes of each shape that the base captures, the narrowest first."""
@@ -142,11 +139,6 @@ class GapDenoiser:
         """Prefills the tokens behind a hole and places them there; in the FIM layout the context holds them."""
         if self.config.markers is None:
             context.place_suffix(self.suffixes.prefill(suffix), self.config.suffix_distance)
-
-    def foreseen(self, context: KvContext) -> dict[int, Tensor]:
-        """By position of a hole behind the prefix, the log probabilities [vocab] that are known before any pass: those
-        of the first token, and what masked positions predicted while the prefix was read."""
-        return dict(enumerate(self._middle(context.foreseen.clone())))
 
     def denoise(self, context: KvContext, tree: CanvasTree) -> Verified:
         """Verifies drafts of one hole with both sides in view, and predicts the masked positions behind them, in one

@@ -18,7 +18,6 @@ PREFIX_TOKENS = 640  # the longest window (512) and the canvases of a long hole 
 FIM_PREFIX_TOKENS = PREFIX_TOKENS + 192  # in the FIM layout the suffix, the markers and other files' paths as well
 TAIL_TOKENS = 384  # scratch slots: seven canvases of 32 tokens with their drafts, or what the reranker scores
 SUFFIXES_KEPT = 8
-LENGTHS_KEPT = 64  # of prefixes, the longest ones, for which what masked positions said is kept
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,9 @@ class KvContext:
 
     ORIGIN = SUFFIX_TOKENS
 
-    def __init__(
-        self, base: CausalDecoder, sink: Sequence[int], room: int = PREFIX_TOKENS, noise: Tensor | None = None
-    ) -> None:
-        """`sink`: the token that every prefix begins with, or none. `room`: tokens of the longest prefix. `noise`:
-        embeddings of masked positions, [positions, hidden], that a prefill reads behind its last token, in the same
-        pass."""
+    def __init__(self, base: CausalDecoder, sink: Sequence[int], room: int = PREFIX_TOKENS) -> None:
+        """`sink`: the token that every prefix begins with, or none. `room`: tokens of the longest prefix."""
         self._base = base
-        self._noise = noise
         self._room = room
         self.cache = base.cache(SUFFIX_TOKENS + room + TAIL_TOKENS)
         self.ids: list[int] = []  # the sink and the prefix; entry i stands at position i and slot ORIGIN + i
@@ -68,9 +62,7 @@ class KvContext:
         # read again for what follows it.
         self._states = torch.empty(room, 0)
         self._is_known: list[bool] = []
-        # By prefix length, final states [positions, hidden] of the masked positions behind it: 7 KB each in bfloat16.
-        self._ahead: dict[int, Tensor] = {}
-        self._foreseen: Tensor | None = None
+        self._next: Tensor | None = None
         self._sink = sink
         self._draft = NO_DRAFT
 
@@ -87,18 +79,10 @@ class KvContext:
     @property
     def next_log_probabilities(self) -> Tensor:
         """[1, vocab]: the base's for the token after the prefix."""
-        return self.foreseen[:1]
-
-    @property
-    def foreseen(self) -> Tensor:
-        """[1 + positions, vocab]: log probabilities of the token after the prefix, and of those behind it, which masked
-        positions predict. Without these where the last token was not read by a prefill."""
-        if self._foreseen is None:
+        if self._next is None:
             assert self._is_known[-1], "the last token was read"
-            states = self._states[self.last : self.last + 1]
-            ahead = self._ahead.get(len(self.ids), states[:0])
-            self._foreseen = self._base.log_probabilities(torch.cat([states, ahead]))
-        return self._foreseen
+            self._next = self._base.log_probabilities(self._states[self.last : self.last + 1])
+        return self._next
 
     def cached(self, prefix: Sequence[int]) -> int:
         """How many tokens of this prefix, its sink included, have their KV here."""
@@ -112,7 +96,6 @@ class KvContext:
         self.cache.keys[:, :, slots] = source.cache.keys[:, :, slots]
         self.cache.values[:, :, slots] = source.cache.values[:, :, slots]
         self._append(source.ids[:count], source._states[:count], source._is_known[:count])
-        self._ahead = {length: states for length, states in source._ahead.items() if length <= count}
 
     def prefill_prefix(self, prefix: Sequence[int], check: Callable[[], None]) -> int:
         """Makes this the context of `prefix`, computing only what is new; returns how many tokens were computed.
@@ -127,7 +110,7 @@ class KvContext:
         self._cut(start)
         for at in range(start, len(wanted), CHUNK):
             check()
-            self._prefill_chunk(wanted[at : at + CHUNK], self._noise if at + CHUNK >= len(wanted) else None)
+            self._prefill_chunk(wanted[at : at + CHUNK])
         return len(wanted) - start
 
     def place_suffix(self, suffix: PrefilledSuffix, distance: int) -> None:
@@ -162,20 +145,12 @@ class KvContext:
             self._append(draft.tokens[:count], draft.states, [draft.states is not None] * count)
         return known + count
 
-    def _prefill_chunk(self, ids: list[int], noise: Tensor | None) -> None:
-        """Masked positions see all tokens, and none of each other; their KV are left in scratch slots."""
-        x, count, start = self._base.embed(ids), len(ids), len(self.ids)
-        if noise is not None:
-            x = torch.cat([x, noise])
-        mask = causal(start + len(x), self._base.device)[start:]  # [tokens + masked, prefix + tokens + masked]
-        mask[count:, start + count :] = torch.eye(len(x) - count, dtype=torch.bool, device=self._base.device)
-        positions = torch.arange(start, start + len(x), device=self._base.device)
-        hidden = self._base.forward(x, positions, self.cache, self.ORIGIN, self.tail, mask)
+    def _prefill_chunk(self, ids: list[int]) -> None:
+        count, start = len(ids), len(self.ids)
+        mask = causal(start + count, self._base.device)[start:]  # [tokens, prefix + tokens]
+        positions = torch.arange(start, start + count, device=self._base.device)
+        hidden = self._base.forward(self._base.embed(ids), positions, self.cache, self.ORIGIN, self.tail, mask)
         self._append(ids, hidden, [True] * count)
-        if noise is not None:
-            self._ahead[len(self.ids)] = hidden[count:].clone()  # the rest is not kept
-            if len(self._ahead) > LENGTHS_KEPT:
-                del self._ahead[min(self._ahead)]
 
     def _append(self, ids: Sequence[int], states: Tensor | None, is_known: Sequence[bool]) -> None:
         """Tokens whose KV are in their slots, and their states [tokens, hidden] where these are known."""
@@ -187,13 +162,12 @@ class KvContext:
             self._states[start : start + count] = states[:count]
         self.ids += ids
         self._is_known += is_known
-        self._foreseen = None
+        self._next = None
 
     def _cut(self, count: int) -> None:
         """Only so many tokens are left."""
         if count < len(self.ids):
-            self._foreseen = None
-            self._ahead = {length: states for length, states in self._ahead.items() if length <= count}
+            self._next = None
         del self.ids[count:]
         del self._is_known[count:]
 

@@ -9,7 +9,7 @@ from lacuna.engine.api import Fits, Frame, Gap, Infill, anything
 from lacuna.engine.families.gap import long_fill
 from lacuna.engine.families.gap.confidence import Place
 from lacuna.engine.families.gap.decoding.decode_loop import decode
-from lacuna.engine.families.gap.decoding.drafter import AHEAD, Drafter
+from lacuna.engine.families.gap.decoding.drafter import Drafter
 from lacuna.engine.families.gap.decoding.hypothesis import Hypothesis
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
 from lacuna.engine.families.gap.decoding.rerank import Reranker, reranked
@@ -97,7 +97,7 @@ class Session:
         best = max(self._contexts, key=lambda context: context.cached(prefix), default=None)
         if best is None or best.cached(prefix) < len(best.ids) - WORTH_KEEPING:
             source = best
-            best = self._denoiser.context(AHEAD) if len(self._contexts) < CONTEXTS else self._contexts[0]
+            best = self._denoiser.context() if len(self._contexts) < CONTEXTS else self._contexts[0]
             if source is not None and source is not best:
                 # The last token is computed again, for its logits.
                 best.copy_from(source, min(source.cached(prefix), len(prefix)))

@@ -7,8 +7,7 @@ verified tokens from the left, and decides which hypotheses go on (engine/famili
 
 This is speculative decoding (arXiv 2211.17192) with greedy choice and the model's own masked positions as draft heads:
 what comes out is what one token a pass would give, and the drafts only decide how many passes that takes. The first
-predictions are those of the prefill: the token after the prefix, and in the FIM layout what masked positions behind it
-say.
+predictions are the base's, which has prefilled the prefix.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def decode(
     the first hypothesis after every step, and the best one after the last. Nothing is random.
     """
     first, kept = beam.first, list[Node]()
-    first.proposals, active = denoiser.foreseen(context), [first]
+    first.proposals, active = {0: context.next_log_probabilities[0]}, [first]
     for step in count(1):
         check()
         tree = _tree(active, drafter, kept)

@@ -23,7 +23,6 @@ LEAST = log(0.05)  # log probability from which a token is drafted
 TOKENS = 10  # of a hypothesis' drafts at most
 WIDTH = 4  # likeliest tokens of a position that are tried
 STRETCHES = (4, 3)  # masked positions behind the node where leaving the tree is likeliest, and behind the next
-AHEAD = 4  # masked positions that a prefill reads behind the prefix, for the drafts of the first pass
 
 
 @dataclass(frozen=True)
