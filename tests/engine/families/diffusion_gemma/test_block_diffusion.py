@@ -48,6 +48,21 @@ def test_same_generation(tmp_path: Path, seed: int, batch: int, tokens: int, str
     assert emitted(found).equal(sequences)
 
 
+@pytest.mark.parametrize("canvas", [3, 7, 16])
+@torch.inference_mode()
+def test_same_generation_on_another_canvas(tmp_path: Path, canvas: int) -> None:
+    """Its length is chosen at run time: the weights are the same."""
+    model = tiny.reference(0, WINDOW, 0.3, embedding=1.0)
+    model.config.canvas_length = canvas
+    ids = tiny.prompt(0, 2, 9)
+    _, drafts, sequences = reference_run(model, ids, SHARP, 0)
+    found = own_run(tiny.ours(model, tmp_path), ids, SHARP, 0)
+    assert found[0].canvas.shape == (2, canvas)
+    assert len(found) == len(drafts)
+    assert all(draft.best.equal(expected) for draft, expected in zip(found, drafts, strict=True))
+    assert emitted(found).equal(sequences)
+
+
 @given(seed=st.integers(0, 1000), free=st.sets(st.integers(0, tiny.CANVAS - 1), min_size=1), one_hot=st.booleans())
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @torch.inference_mode()
