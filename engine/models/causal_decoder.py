@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from lacuna.engine.layers.kv_cache import KvCache
@@ -21,9 +20,6 @@ class CausalDecoder(Protocol):
 
     @property
     def device(self) -> str: ...
-
-    @property
-    def dtype(self) -> torch.dtype: ...
 
     @property
     def rope(self) -> Rope:

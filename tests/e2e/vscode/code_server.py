@@ -102,6 +102,14 @@ class CodeServer:
                 process.kill()
         self._process.wait(PATIENCE)
 
+    def stand_in(self, name: str, command: str) -> str:
+        """The path of a program to start in place of ours: a line of shell, behind which ours stands with what it was
+        given."""
+        program = self.home / name
+        program.write_text(f"#!/bin/sh\n{command} '{LACUNA}' \"$@\"\n", encoding="utf-8")
+        program.chmod(0o755)
+        return str(program)
+
     def configure(self, **settings: object) -> None:
         """Lacuna's settings are these and those of the beginning. Names without `lacuna.`.
 

@@ -6,18 +6,16 @@ import json
 import re
 from pathlib import Path
 
-from code_server import LACUNA, CodeServer
+from code_server import CodeServer
 from window import Window
 
 TEXT = "prices = [3, 5, 8]\n|\nprint(total)\n"
 
 
 def test_where_the_cursor_rests_is_told(window: Window, code_server: CodeServer) -> None:
-    messages, program = code_server.home / "messages", code_server.home / "recording"
-    program.write_text(f"#!/bin/sh\ntee '{messages}' | exec '{LACUNA}' \"$@\"\n", encoding="utf-8")
-    program.chmod(0o755)
+    messages = code_server.home / "messages"
     window.open("resting.py", TEXT)
-    code_server.configure(path=str(program))
+    code_server.configure(path=code_server.stand_in("recording", f"tee '{messages}' | exec"))
     window.until(messages.exists, "the other program")
     window.until(lambda: [1, 0] in told(messages), "where the cursor is", lambda: str(told(messages)))
     window.wait_for_status("ready")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from code_server import LACUNA, CodeServer
+from code_server import CodeServer
 from window import Window
 
 TEXT = "def add(a, b):\n    return |\n"
 
 
 def test_a_missing_model_is_pulled_by_one_click(window: Window, code_server: CodeServer) -> None:
-    store, program = code_server.home / "empty", code_server.home / "fresh"
-    program.write_text(f"#!/bin/sh\nLACUNA_CACHE='{store}' exec '{LACUNA}' \"$@\"\n", encoding="utf-8")
-    program.chmod(0o755)
+    store = code_server.home / "empty"
     window.open("fresh.py", TEXT)
-    code_server.configure(path=str(program), model="smollm2-135m")
+    fresh = code_server.stand_in("fresh", f"LACUNA_CACHE='{store}' exec")
+    code_server.configure(path=fresh, model="smollm2-135m")
     question = window.page.locator(".notification-list-item", has_text="smollm2-135m is not on this machine yet")
     question.wait_for()
     assert not (store / "models").exists(), "nothing is fetched without a yes"
