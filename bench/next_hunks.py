@@ -3,10 +3,11 @@ where nothing follows?
 
     python bench/next_hunks.py [--limit N] [--model MODEL]
 
-The files are those of held-out packages in two successive releases (release_pairs.tsv), which it fetches. `--limit`:
-places where a hunk follows, and as many after a file's last one. An offer is exact where it makes one or more of the
-following hunks whole and nothing else; its share of right text is how far it takes the lines of the hunk that it
-touches to what the release has there, by edit distance. Prints a table, and as the last line one JSON object.
+The files are those of held-out packages in two successive releases, from `lacuna corpus edits`. `--limit`: places
+where a hunk follows, and as many after a file's last one. An offer is exact where it makes one or more of the following
+hunks whole and nothing else; its share of right text is how far it takes the lines of the hunk that it touches to what
+the release has there, by edit distance. Beside it stands what the same base fills in where the cursor is, without
+knowing that anything was edited. Prints a table, and as the last line one JSON object.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from rich.table import Table
 from scripted_edit import Change, FollowUp, ScriptedEdit, applied, followed
 from tqdm import tqdm
 
+from lacuna.engine.api import Gap
 from lacuna.engine.store import model_store
 from lacuna.lsp_server.config import Config, ModelChoice
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
@@ -36,6 +38,7 @@ from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.model.worker import Worker
 
 SEED = 0
+TOKENS, LINES = 48, 6  # that are filled in where the cursor is
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Outcome:
     exact: bool
     share: float  # of right text, 0..1
     milliseconds: float
+    filled: float = 0.0  # the share that was right of what is filled in where the cursor is
 
 
 def chosen(limit: int) -> list[History]:
@@ -61,19 +65,29 @@ def chosen(limit: int) -> list[History]:
 
 async def outcome(place: History, worker: Worker) -> Outcome:
     """Makes the hunks in an open document, and asks."""
-    user = User(place.text, worker)
+    user = User(place.text, worker, place.language)
     for hunk in place.made:
         user.change(hunk)
     start = time.perf_counter()
     offer = await user.offered()
     milliseconds = (time.perf_counter() - start) * 1000.0
+    filled = share(place, await _filled(place, worker)) if place.following else 0.0
     if isinstance(offer, Quiet):
-        return Outcome(bool(place.following), offer.value, False, 0.0, milliseconds)
+        return Outcome(bool(place.following), offer.value, False, 0.0, milliseconds, filled)
     rest = followed(
         ScriptedEdit("hunk", place.after, Change(0, 0, ""), tuple(FollowUp(((hunk,),)) for hunk in place.following)),
         [offer],
     )
-    return Outcome(bool(place.following), "", rest is not None, share(place, offer), milliseconds)
+    return Outcome(bool(place.following), "", rest is not None, share(place, offer), milliseconds, filled)
+
+
+async def _filled(place: History, worker: Worker) -> Change:
+    """What the base fills in at the end of the last hunk."""
+    text = place.after
+    cursor = place.made[-1].start + len(place.made[-1].text.removesuffix("\n"))
+    gap = Gap(text[:cursor], text[cursor:], place.language, max_tokens=TOKENS, max_lines=LINES)
+    filled = await worker.fill(gap, document=place.name)
+    return Change(cursor, cursor, filled.infills[0].text if filled.infills else "")
 
 
 def share(place: History, offer: Change) -> float:
@@ -104,6 +118,7 @@ def report(outcomes: Sequence[Outcome], console: Console) -> dict[str, float]:
         "exact": sum(one.exact for one in some) / max(1, len(some)),
         "exact_of_shown": sum(one.exact for one in shown) / max(1, len(shown)),
         "right_text": sum(one.share for one in some) / max(1, len(some)),
+        "filled_right_text": sum(one.filled for one in some) / max(1, len(some)),
         "quiet": sum(bool(one.reason) for one in others) / max(1, len(others)),
         "p50_ms": times[(len(times) - 1) // 2],
         "p90_ms": times[(len(times) - 1) * 9 // 10],

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from pathlib import Path
 
-from held_out import MAX_CHARACTERS
 from scripted_edit import Change, applied
 
 from lacuna.engine.store import paths
-from lacuna.engine.train.corpus import clients
-from lacuna.engine.train.corpus.filters import normalised, reason_against
-from lacuna.engine.train.corpus.packages import open_package
-from lacuna.engine.train.corpus.sources import Source
+from lacuna.engine.train.corpus import releases
+from lacuna.engine.train.corpus.releases import ChangedFile
+from lacuna.engine.train.corpus.sources import CorpusError
+from lacuna.engine.train.edits.hunks import Hunk, hunks, lines_of
 
-LIST = Path(__file__).with_name("release_pairs.tsv")  # of the packages whose files are in test.jsonl
 MOST_HUNKS = 40  # of a file; one with more was written anew
 SEEN = 4  # hunks that the user makes while the server looks; those before stand in the file already
 
@@ -27,6 +22,7 @@ class History:
     """A file with some hunks made, those that the user makes now, and those that follow."""
 
     name: str  # package, release and path
+    language: str
     text: str
     made: tuple[Change, ...]  # one after the other, each in the text that the ones before have left
     following: tuple[Change, ...]  # in the text after all that were made
@@ -40,54 +36,40 @@ class History:
 
 
 def histories() -> Iterator[list[History]]:
-    """Per file one after each of its hunks; after the last one nothing follows. Fetches the packages. Exits where that
-    fails."""
-    with LIST.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    for row in rows:
-        older, newer = (_files(Source("pypi", row["package"], row[age], row["licence"])) for age in ("older", "newer"))
-        for path in sorted(older.keys() & newer.keys()):
-            hunks = _hunks(older[path], newer[path])
-            if 2 <= len(hunks) <= MOST_HUNKS:
-                name = f"{row['package']} {row['newer']} {path}"
-                yield [_history(name, older[path], hunks, count) for count in range(1, len(hunks) + 1)]
+    """Per file one after each of its hunks; after the last one nothing follows. Exits where there are none."""
+    try:
+        files = releases.read(paths.corpus(), "test")
+    except CorpusError as error:
+        raise SystemExit(str(error)) from error
+    for file in files:
+        changes = _changes(file)
+        if 2 <= len(changes) <= MOST_HUNKS:
+            yield [_history(file, changes, count) for count in range(1, len(changes) + 1)]
 
 
-def _history(name: str, text: str, hunks: list[Change], count: int) -> History:
+def _history(file: ChangedFile, changes: list[Change], count: int) -> History:
     """After the first `count` hunks, from top to bottom."""
     first, grown = max(0, count - SEEN), [0]
-    for hunk in hunks:
-        grown.append(grown[-1] + len(hunk.text) - (hunk.end - hunk.start))
-    made = [_moved(hunk, by) for hunk, by in zip(hunks[first:count], grown[first:], strict=False)]
-    following = [_moved(hunk, grown[count]) for hunk in hunks[count:]]
-    return History(name, applied(text, hunks[:first]), tuple(made), tuple(following))
+    for change in changes:
+        grown.append(grown[-1] + len(change.text) - (change.end - change.start))
+    made = [_moved(change, by) for change, by in zip(changes[first:count], grown[first:], strict=False)]
+    following = [_moved(change, grown[count]) for change in changes[count:]]
+    name = f"{file.package} {file.newer} {file.path}"
+    return History(name, file.language, applied(file.before, changes[:first]), tuple(made), tuple(following))
 
 
-def _moved(hunk: Change, by: int) -> Change:
-    return Change(hunk.start + by, hunk.end + by, hunk.text)
+def _moved(change: Change, by: int) -> Change:
+    return Change(change.start + by, change.end + by, change.text)
 
 
-def _hunks(older: str, newer: str) -> list[Change]:
-    """The lines that differ, from top to bottom; offsets are those of the older text."""
-    old, new = older.splitlines(keepends=True), newer.splitlines(keepends=True)
+def _changes(file: ChangedFile) -> list[Change]:
+    """From top to bottom; offsets are those of the older text."""
+    before = lines_of(file.before)
     starts = [0]
-    for line in old:
+    for line in before:
         starts.append(starts[-1] + len(line))
-    changed = (one for one in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if one[0] != "equal")
-    return [
-        Change(starts[old_start], starts[old_end], "".join(new[new_start:new_end]))
-        for _, old_start, old_end, new_start, new_end in changed
-    ]
+    return [_change(hunk, starts) for hunk in hunks(before, lines_of(file.after))]
 
 
-def _files(source: Source) -> dict[str, str]:
-    try:
-        folder = clients.fetch(source, paths.corpus() / "downloads")
-    except clients.FetchError as error:
-        raise SystemExit(f"{source} could not be fetched: {error}") from error
-    found = ((path, normalised(data)) for path, data in open_package("pypi", folder).files)
-    return {
-        path: text
-        for path, text in found
-        if text is not None and len(text) <= MAX_CHARACTERS and not reason_against(path, text)
-    }
+def _change(hunk: Hunk, starts: list[int]) -> Change:
+    return Change(starts[hunk.start], starts[hunk.end], "".join(hunk.lines))

@@ -44,12 +44,18 @@ class DiffQuestion:
 
 
 @dataclass(frozen=True)
-class LineChange:
+class ChangedLines:
     """Lines that take the place of those from `start` to `end` of a question's."""
 
     start: int
     end: int
     lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LineChange(ChangedLines):
+    """Those that a diff goes on with."""
+
     gain: float  # log-odds against the lines as they are, nats
     lift: float  # how much of that the user's hunks have made
 
@@ -71,3 +77,23 @@ class ContinuesDiffs(Protocol):
     ) -> tuple[LineChange, ...]:
         """Changes of a question's lines, the most preferred first; those that were found within `budget` seconds.
         Raises Stopped."""
+
+
+@dataclass(frozen=True)
+class LineEdit(ChangedLines):
+    """Those that a model which was taught with real edits writes."""
+
+    probability: float  # that it is just this that becomes of the question's lines
+
+
+@runtime_checkable
+class KnowsEdits(Protocol):
+    """A filler whose model may have been taught with real edits is one of these too."""
+
+    knows_edits: bool
+
+    def next_edit(
+        self, question: DiffQuestion, *, stop: Event | None = None, budget: float | None = None
+    ) -> LineEdit | None:
+        """What becomes of a question's lines; None where they most likely stay, or where it was not found within
+        `budget` seconds. Raises Stopped."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from lacuna.engine.api import Passage, Patch, Patched, Surprise
-from lacuna.engine.diff_api import DiffQuestion, LineChange
+from lacuna.engine.diff_api import DiffQuestion, LineChange, LineEdit
 from lacuna.lsp_server.model.engine_thread import EngineThread
 from lacuna.lsp_server.model.loading import load
 from lacuna.lsp_server.model.worker import Phase, Worker
@@ -37,3 +37,17 @@ class DiffWorker(Worker):
     def questions(self) -> list[DiffQuestion]:
         """Those about diffs."""
         return [one for one in self.asked if isinstance(one, DiffQuestion)]
+
+
+class EditsWorker(DiffWorker):
+    """Knows edits: is told what becomes of a window, and is not sure of how any diff goes on."""
+
+    def __init__(self, becomes: Callable[[DiffQuestion], LineEdit | None]) -> None:
+        super().__init__(lambda question: None)
+        self.knows_edits = True
+        self._becomes = becomes
+        self.windows: list[DiffQuestion] = []
+
+    async def next_edit(self, question: DiffQuestion, deadline: float) -> LineEdit | None:
+        self.windows.append(question)
+        return self._becomes(question)

@@ -101,6 +101,17 @@ class Layer:
         self.post_attention_layernorm = floats(weights["post_attention_layernorm.weight"])
         self.gate_proj, self.up_proj, self.down_proj = matrix("mlp.gate"), matrix("mlp.up"), matrix("mlp.down")
 
+    def beside(self, add: Callable[[Matrix, Sequence[str]], Matrix]) -> Layer:
+        """The same layer with something beside each matrix, which `add` makes of it and the names of its parts inside a
+        layer."""
+        other = copy.copy(self)
+        other.qkv_proj = add(self.qkv_proj, [f"self_attn.{name}_proj" for name in "qkv"])
+        other.o_proj = add(self.o_proj, ["self_attn.o_proj"])
+        other.gate_proj = add(self.gate_proj, ["mlp.gate_proj"])
+        other.up_proj = add(self.up_proj, ["mlp.up_proj"])
+        other.down_proj = add(self.down_proj, ["mlp.down_proj"])
+        return other
+
 
 @dataclass(frozen=True)
 class Place:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lacuna.engine.families.gap.lora import MASK
 from lacuna.engine.models.decoder import Decoder
 from lacuna.engine.train.batch import Batch, Group
 from lacuna.engine.train.lora import Lora
@@ -53,7 +54,7 @@ class CanvasPass:
         """[canvases * (1 + length), hidden]."""
         ids = torch.cat([batch.ids[group.anchors][:, None], group.tokens], dim=1)
         x = self._base.embed_rows(ids.flatten()).unflatten(0, ids.shape)
-        noise = self._lora.mask_embedding.to(x.dtype)
+        noise = self._lora.beside[MASK].to(x.dtype)
         known = functional.pad(group.known, (1, 0), value=True)[..., None]
         return torch.where(known, x, noise).flatten(0, 1)
 

@@ -44,26 +44,31 @@ class Run:
 
 
 @dataclass(frozen=True)
-class FimBatch:
-    """One window and its runs, one after the other."""
+class Rows:
+    """A prefix and the runs behind it, one after the other."""
 
-    prefix: Tensor  # [1 + tokens]: the prefix marker and the window up to the last split
+    prefix: Tensor  # [tokens]
     runs: tuple[Run, ...]
     ids: Tensor  # [rows]; 0 where a position is masked
     masked: Tensor  # bool [rows]
     positions: Tensor  # [rows]
+
+    def to(self, device: str) -> Rows:
+        """The same tensors elsewhere."""
+        ids, masked, positions = (tensor.to(device) for tensor in (self.ids, self.masked, self.positions))
+        return Rows(self.prefix.to(device), self.runs, ids, masked, positions)
+
+
+@dataclass(frozen=True)
+class FimBatch:
+    """One window and its runs."""
+
+    rows: Rows  # behind the prefix marker and the window up to the last split
     targets: Targets
 
     def to(self, device: str) -> FimBatch:
         """The same tensors elsewhere."""
-        return FimBatch(
-            self.prefix.to(device),
-            self.runs,
-            self.ids.to(device),
-            self.masked.to(device),
-            self.positions.to(device),
-            Targets(*(tensor.to(device) for tensor in vars(self.targets).values())),
-        )
+        return FimBatch(self.rows.to(device), Targets(*(tensor.to(device) for tensor in vars(self.targets).values())))
 
 
 def batch(window: Window, markers: Markers, tokenizer: Tokenizer, chance: random.Random) -> FimBatch | None:
@@ -75,14 +80,14 @@ def batch(window: Window, markers: Markers, tokenizer: Tokenizer, chance: random
     if not runs:
         return None
     read = max(run.split for run in runs)
-    return FimBatch(
+    rows = Rows(
         prefix=torch.tensor([markers.prefix, *window.ids[:read]]),
         runs=runs,
         ids=torch.tensor([token for run in runs for token in (*run.ids, *[0] * (run.rows - len(run.ids)))]),
         masked=torch.tensor([at >= len(run.ids) for run in runs for at in range(run.rows)]),
         positions=torch.tensor([position for run in runs for position in _positions(run)]),
-        targets=_targets(runs, markers.ends[0], chance),
     )
+    return FimBatch(rows, _targets(runs, markers.ends[0], chance))
 
 
 def _longest(gaps: Sequence[TrainingGap]) -> tuple[list[TrainingGap], list[TrainingGap]]:

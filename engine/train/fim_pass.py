@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lacuna.engine.train.fim_batch import STRETCH, FimBatch, Run
+from lacuna.engine.families.gap.lora import MASK
+from lacuna.engine.train.fim_batch import STRETCH, Rows, Run
 from lacuna.engine.train.frozen import Frozen
 from lacuna.engine.train.lora import Lora, Stack
 
@@ -26,11 +27,13 @@ class FimPass:
         config = frozen.decoder.config
         self._heads, self._pairs, self._width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
 
-    def __call__(self, batch: FimBatch) -> Tensor:
+    def __call__(self, batch: Rows) -> Tensor:
         """Final states [rows, hidden]."""
         reads = self._read(batch.prefix)
         embedded = self._base.embed_rows(batch.ids)
-        x = torch.where(batch.masked[:, None], self._lora.mask_embedding.to(embedded.dtype), embedded)
+        x = embedded
+        if MASK in self._lora.beside:
+            x = torch.where(batch.masked[:, None], self._lora.beside[MASK].to(embedded.dtype), embedded)
         masks = [_mask(run).to(x.dtype).to(x.device) for run in batch.runs]
         cos_sin = self._base.rope.at(batch.positions)
         for number, stacks in enumerate(self._lora.layers):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from lacuna.engine.families.gap.denoiser import GapConfig
@@ -17,23 +20,44 @@ from lacuna.engine.train.fim_pass import FimPass
 from lacuna.engine.train.frozen import Frozen
 from lacuna.engine.train.gaps import Window
 from lacuna.engine.train.lora import Lora
-from lacuna.engine.train.loss import loss
+from lacuna.engine.train.loss import Sums, loss
 from lacuna.engine.train.padded import Capacity, padded
 
 CAPACITY = Capacity()  # of a batch that is captured
 
 
+class Learned(Protocol):
+    """What is known after some batches."""
+
+    @property
+    def examples(self) -> float: ...
+
+    @property
+    def positions(self) -> float: ...
+
+    @property
+    def measure(self) -> Any:
+        """A dataclass of numbers."""
+
+
 class Lesson(Protocol):
     is_captured: bool  # all batches have one shape, and the pass is a CUDA graph
 
-    def draw(self, window: Window, number: int) -> Any:
-        """The batch of a window, whose number decides what is drawn; None where no gap could be cut."""
+    def draw(self, window: Any, number: int) -> Any:
+        """The batch of a window, whose number decides what is drawn; None where nothing could be cut."""
 
     def loss(self, drawn: Any) -> tuple[Tensor, Tensor]:
-        """See `loss.loss`."""
+        """What is minimised, and what `sums` adds up, without gradients."""
+
+    def sums(self, parts: Sequence[Tensor]) -> Learned: ...
 
 
-class TwoReadsLesson:
+class _GapLesson:
+    def sums(self, parts: Sequence[Tensor]) -> Sums:
+        return Sums(*(torch.stack(list(parts)).sum(0).tolist() if parts else [0.0] * len(fields(Sums))))
+
+
+class TwoReadsLesson(_GapLesson):
     """Prefix and suffix are read apart; canvases of noise and drafts stand between."""
 
     def __init__(self, frozen: Frozen, lora: Lora, gap: GapConfig) -> None:
@@ -56,7 +80,7 @@ class TwoReadsLesson:
         return loss(hidden.index_select(0, drawn.targets.rows), self._frozen.head, drawn.targets)
 
 
-class FimLesson:
+class FimLesson(_GapLesson):
     """The FIM layout: one set of adapted weights reads everything."""
 
     is_captured = False
@@ -70,5 +94,5 @@ class FimLesson:
 
     def loss(self, drawn: FimBatch) -> tuple[Tensor, Tensor]:
         drawn = drawn.to(self._frozen.decoder.device)
-        rows = self._pass(drawn).index_select(0, drawn.targets.rows)
+        rows = self._pass(drawn.rows).index_select(0, drawn.targets.rows)
         return loss(rows, self._frozen.head, drawn.targets)

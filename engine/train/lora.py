@@ -1,4 +1,5 @@
-"""The trainable part: LoRA factors (arXiv 2106.09685) for every matrix of the layers, and the learned mask vector.
+"""The trainable part: LoRA factors (arXiv 2106.09685) for every matrix of the layers, and tensors beside them, such as
+the learned mask vector.
 
 A step's forward pass multiplies with merged weights, W + alpha / r * B A, one product instead of three; the factors'
 gradients come from two thin products a matrix. Merging takes 60 ms a step, the thin products of an unmerged forward a
@@ -87,17 +88,24 @@ class _MergedProduct(torch.autograd.Function):
 
 
 class Lora:
-    """All stacks, layer by layer, and the mask vector."""
+    """All stacks, layer by layer, and the tensors beside them."""
 
     def __init__(
-        self, layers: list[Mapping[str, Tensor]], rank: int, alpha: float, start: Adapter | None, noise: Tensor
+        self,
+        layers: list[Mapping[str, Tensor]],
+        rank: int,
+        alpha: float,
+        start: Adapter | None,
+        beside: Mapping[str, Tensor],
     ) -> None:
-        """`layers` are the base's. Factors begin as those of `start`, or so that they change nothing, and the mask
-        vector as `noise`, [hidden]."""
+        """`layers` are the base's. Factors begin as those of `start`, or so that they change nothing, and so do the
+        tensors `beside` them, which are given as they are without it."""
         self._factors: dict[str, Factors] = {}
         self.rank, self.alpha = rank, alpha
-        mask = noise if start is None else start.mask_embedding
-        self.mask_embedding = _parameter(mask, noise.device)
+        self.beside = {
+            name: _parameter(tensor if start is None else start.tensors[name], tensor.device)
+            for name, tensor in beside.items()
+        }
         self.layers = [
             {
                 stack: Stack(
@@ -115,7 +123,7 @@ class Lora:
         for name, factors in self._factors.items():
             yield peft_name(name, "A"), factors.down
             yield peft_name(name, "B"), factors.up
-        yield "mask_embedding", self.mask_embedding
+        yield from self.beside.items()
 
     def merge(self) -> None:
         for layer in self.layers:

@@ -16,6 +16,21 @@ CANVAS_WEIGHT, READER_WEIGHT = 0.5, 1.0  # the reader decides, the canvas only d
 
 
 @dataclass(frozen=True)
+class Measure:
+    """How well gaps are denoised; see `Sums`."""
+
+    canvas: float  # cross-entropy at the leftmost hidden position
+    first_right: float  # shares
+    reader: float  # cross-entropy of what is read from the left
+    read_right: float
+    all_right: float
+
+    @property
+    def in_words(self) -> str:
+        return f"loss {self.reader:.2f}, tokens right {self.read_right:.0%}"
+
+
+@dataclass(frozen=True)
 class Sums:
     """Over positions."""
 
@@ -29,11 +44,25 @@ class Sums:
     all_right: float  # readings whose every token is right: greedily, the hole would be filled exactly
     alls: float
 
+    @property
+    def examples(self) -> float:
+        return self.firsts
+
+    @property
+    def measure(self) -> Measure:
+        return Measure(
+            canvas=self.canvas / max(1.0, self.firsts),
+            first_right=self.first_right / max(1.0, self.firsts),
+            reader=self.reader / max(1.0, self.reads),
+            read_right=self.read_right / max(1.0, self.reads),
+            all_right=self.all_right / max(1.0, self.alls),
+        )
+
 
 def loss(states: Tensor, head: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
     """What is minimised, a mean over positions, for final states [positions, hidden] and the base's head [vocab,
     hidden]; and what `Sums` names, without gradients. No shape depends on what the tensors hold."""
-    entropy, best = _CrossEntropy.apply(states, head, targets.tokens)
+    entropy, best = cross_entropy(states, head, targets.tokens)
     weights = targets.weights * torch.where(targets.read, READER_WEIGHT, CANVAS_WEIGHT)
     positions = (targets.weights > 0).sum()
     right, found = best == targets.tokens, entropy.detach()
@@ -53,11 +82,15 @@ def loss(states: Tensor, head: Tensor, targets: Targets) -> tuple[Tensor, Tensor
     return (weights @ entropy) / positions, torch.stack([value.float() for value in sums])
 
 
-class _CrossEntropy(torch.autograd.Function):
-    """Cross-entropy [positions] of tokens, and the likeliest ones, from final states and a head that is not learned.
+def cross_entropy(states: Tensor, head: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy [positions] of tokens, and the likeliest ones, from final states and a head that is not learned."""
+    found: tuple[Tensor, Tensor] = _CrossEntropy.apply(states, head, tokens)
+    return found
 
-    Positions and vocabulary make the largest matrix of a training step, so it is made in parts, each with its gradient
-    at once: dH/dstate = (p - onehot) head.
+
+class _CrossEntropy(torch.autograd.Function):
+    """Positions and vocabulary make the largest matrix of a training step, so it is made in parts, each with its
+    gradient at once: dH/dstate = (p - onehot) head.
     """
 
     @staticmethod

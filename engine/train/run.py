@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -25,7 +25,8 @@ from lacuna.engine.train.frozen import Frozen
 from lacuna.engine.train.gaps import FIM_CUTTING, TWO_READS_CUTTING
 from lacuna.engine.train.lessons import FimLesson, Lesson, TwoReadsLesson
 from lacuna.engine.train.lora import STACKS, Lora
-from lacuna.engine.train.trainer import Measure, Step, TrainConfig, Trainer, Windows
+from lacuna.engine.train.loss import Measure
+from lacuna.engine.train.trainer import Step, TrainConfig, Trainer, Windows
 from lacuna.engine.train.windows_ahead import WindowsAhead
 
 METRICS = "metrics.jsonl"
@@ -58,6 +59,8 @@ class Budget:
 class Run:
     """One run: goes on where it was left in `target`, or else begins with the adapter in `start`."""
 
+    unit = "gaps"
+
     def __init__(
         self,
         model: str,
@@ -87,7 +90,7 @@ class Run:
         self._words = _words(begun, rank, model)
         gap, is_fim = self._words["gap"], GapConfig.is_fim(self._words)
         base = frozen.load(model, chosen, reads=not is_fim)
-        self._lora = Lora(base.layers, self._words["r"], self._words["lora_alpha"], begun, base.noise)
+        self._lora = Lora(base.layers, self._words["r"], self._words["lora_alpha"], begun, {lora.MASK: base.noise})
         self._cutting = FIM_CUTTING if is_fim else TWO_READS_CUTTING
         self._documents, self._seed, self._target = Documents(documents, seed, self._cutting), seed, target
         self._tokenizer, self._tokenizer_file = base.tokenizer, model_store.find(model) / "tokenizer.json"
@@ -107,7 +110,7 @@ class Run:
         left = budget.left(self.trainer.progress)
         with _explained(), self._windows() as windows, (self._target / METRICS).open("a", encoding="utf-8") as metrics:
             for step in self.trainer.run(windows, left, self._target):
-                metrics.write(json.dumps(_row(step)) + "\n")
+                metrics.write(json.dumps(row(step)) + "\n")
                 metrics.flush()
                 yield step
         self._export()
@@ -116,7 +119,7 @@ class Run:
         """How well the gaps of other documents are denoised now. Raises ValueError as `steps` does."""
         read = Documents(documents, self._seed, self._cutting)
         with _explained():
-            return self.trainer.measure(partial(read.window, tokenizer=self._tokenizer), windows)
+            return cast(Measure, self.trainer.measure(partial(read.window, tokenizer=self._tokenizer), windows))
 
     @contextmanager
     def _windows(self) -> Iterator[Windows]:
@@ -165,6 +168,6 @@ def _explained() -> Iterator[None]:
         raise ValueError("a process that cuts windows was ended, perhaps for want of memory") from error
 
 
-def _row(step: Step) -> dict[str, float]:
+def row(step: Step) -> dict[str, float]:
     measured = {**asdict(step.measure), "rate": step.rate, "gradient_norm": step.gradient_norm}
     return {**asdict(step.progress), **{name: round(value, 6) for name, value in measured.items()}}

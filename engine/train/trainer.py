@@ -7,8 +7,8 @@ One step: (1) some windows are drawn and cut into gaps; (2) their loss, window b
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,11 @@ from lacuna.engine.device.cpu_threads import FreeCores
 from lacuna.engine.train import checkpoint
 from lacuna.engine.train.captured import Captured
 from lacuna.engine.train.checkpoint import Progress
-from lacuna.engine.train.gaps import Window
 from lacuna.engine.train.lessons import Lesson
 from lacuna.engine.train.lora import Lora
-from lacuna.engine.train.loss import Sums
 
 SAVE_SECONDS = 180.0
-Windows = Callable[[int], Window]  # the window of a number
+Windows = Callable[[int], Any]  # what a lesson draws from, by its number
 
 
 @dataclass(frozen=True)
@@ -40,23 +38,12 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class Measure:
-    """How well gaps are denoised; see `loss.Sums`."""
-
-    canvas: float  # cross-entropy at the leftmost hidden position
-    first_right: float  # shares
-    reader: float  # cross-entropy of what is read from the left
-    read_right: float
-    all_right: float
-
-
-@dataclass(frozen=True)
 class Step:
     """What is known after a step."""
 
     progress: Progress
     rate: float
-    measure: Measure  # of the gaps that the step learned from
+    measure: Any  # of what the step learned from: a dataclass of numbers, the lesson's
     gradient_norm: float
 
 
@@ -94,8 +81,8 @@ class Trainer:
                 saved = time.monotonic()
         self.save(directory)
 
-    def _step(self, windows: Windows, rate: float) -> tuple[Measure, float]:
-        """How well the gaps were denoised before it, and the norm of their gradient."""
+    def _step(self, windows: Windows, rate: float) -> tuple[Any, float]:
+        """How well they were known before it, and the norm of their gradient."""
         count = self._config.windows_per_step
         drawn = (self._batch(windows, self.progress.windows + at) for at in range(count))
         learned = [self._learn(batch) for batch in drawn if batch is not None]
@@ -105,18 +92,18 @@ class Trainer:
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=False)
         self._lora.merge()
-        sums = _sums(learned)
+        sums = self._lesson.sums(learned)
         self.progress = replace(
             self.progress,
             windows=self.progress.windows + count,
-            gaps=self.progress.gaps + int(sums.firsts),
+            gaps=self.progress.gaps + int(sums.examples),
             tokens=self.progress.tokens + int(sums.positions),
             steps=self.progress.steps + 1,
         )
-        return _measure(sums), float(norm)
+        return sums.measure, float(norm)
 
     def _batch(self, windows: Windows, number: int) -> Any:
-        """None where no gap could be cut."""
+        """None where nothing could be cut."""
         if self._free_cores is not None:
             self._free_cores.update()
         return self._lesson.draw(windows(number), number)
@@ -127,10 +114,10 @@ class Trainer:
         return sums
 
     @torch.no_grad()
-    def measure(self, windows: Windows, count: int) -> Measure:
-        """How well the gaps of the first `count` windows are denoised now."""
+    def measure(self, windows: Windows, count: int) -> Any:
+        """How well the first `count` windows are known now."""
         drawn = (self._batch(windows, number) for number in range(count))
-        return _measure(_sums([self._lesson.loss(batch)[1] for batch in drawn if batch is not None]))
+        return self._lesson.sums([self._lesson.loss(batch)[1] for batch in drawn if batch is not None]).measure
 
     def save(self, directory: Path) -> None:
         tensors = dict(self._parameters)
@@ -152,17 +139,3 @@ class Trainer:
                 key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
             }
         self._lora.merge()
-
-
-def _sums(parts: Sequence[Tensor]) -> Sums:
-    return Sums(*(torch.stack(list(parts)).sum(0).tolist() if parts else [0.0] * len(fields(Sums))))
-
-
-def _measure(sums: Sums) -> Measure:
-    return Measure(
-        canvas=sums.canvas / max(1.0, sums.firsts),
-        first_right=sums.first_right / max(1.0, sums.firsts),
-        reader=sums.reader / max(1.0, sums.reads),
-        read_right=sums.read_right / max(1.0, sums.reads),
-        all_right=sums.all_right / max(1.0, sums.alls),
-    )

@@ -16,10 +16,12 @@ from lacuna.lsp_server.cli.failure import fail
 if TYPE_CHECKING:
     from lacuna.engine.evaluate.gate_fit import Fit
     from lacuna.engine.train.documents import Document
+    from lacuna.engine.train.edits.edit_run import EditRun
+    from lacuna.engine.train.loss import Measure
     from lacuna.engine.train.run import Budget, Run
-    from lacuna.engine.train.trainer import Measure
 
 WINDOWS_MEASURED = 24  # of held-out text, about 1,000 gaps
+HISTORIES_MEASURED = 40  # of held-out releases, about 120 windows
 
 corpus = typer.Typer(help="The texts that the embedded model's adapter is trained on.", no_args_is_help=True)
 train = typer.Typer(help="Train adapters.", no_args_is_help=True)
@@ -42,6 +44,23 @@ def build(
 
     try:
         build(directory or paths.corpus(), print, only or (), benchmark or ())
+    except (CorpusError, OSError) as error:
+        fail(str(error))
+
+
+@corpus.command("edits")
+def edits(
+    directory: Corpus = None,
+    benchmark: Annotated[
+        list[Path] | None, typer.Option(help="JSON lines whose text must not be in it. Repeat for more.")
+    ] = None,
+) -> None:
+    """Fetch pairs of successive releases by name and version, and keep the files that changed."""
+    from lacuna.engine.train.corpus import releases
+    from lacuna.engine.train.corpus.sources import CorpusError
+
+    try:
+        releases.build(directory or paths.corpus(), print, benchmarks=benchmark or ())
     except (CorpusError, OSError) as error:
         fail(str(error))
 
@@ -87,6 +106,44 @@ def gap(
     _plot(target / run.METRICS, target / "training.png")
     print(_gained(before, after))
     print(f"the adapter is in {target}\nuse it: lacuna serve --adapter {name}")
+
+
+@train.command("edits")
+def train_edits(
+    name: Annotated[str, typer.Option(help="The adapter's.")] = "edits",
+    minutes: Annotated[float, typer.Option(min=0, help="How long to train.")] = 60.0,
+    windows: Annotated[int, typer.Option(min=0, help="Stop after so many windows; 0 for no limit.")] = 0,
+    decay: Annotated[
+        bool, typer.Option(help="Let the rate fall to 0: for the last stretch before an adapter is used.")
+    ] = True,
+    start: Annotated[Path | None, typer.Option(help="An edits adapter's directory to begin with.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate after the warm-up.")] = 6e-4,
+    histories: Annotated[int, typer.Option(min=1, help="Histories of three windows that one step learns from.")] = 2,
+    seed: int = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses.")] = 0,
+    model: Annotated[
+        str, typer.Option(help="A base in the FIM layout that was pulled, or a model directory.")
+    ] = model_store.DEFAULT_PULL,
+    directory: Corpus = None,
+) -> None:
+    """Train an adapter for next edits, on top of the model's own, and say what that gained on held-out releases."""
+    from lacuna.engine.layers.weight_files import WeightsError
+    from lacuna.engine.train.corpus import releases
+    from lacuna.engine.train.corpus.sources import CorpusError
+    from lacuna.engine.train.edits import edit_run
+    from lacuna.engine.train.run import Budget
+    from lacuna.engine.train.trainer import TrainConfig
+
+    target, config = paths.training() / name, TrainConfig(learning_rate=rate, decay=decay, windows_per_step=histories)
+    try:
+        files, held_out = (releases.read(directory or paths.corpus(), split) for split in ("train", "validation"))
+        begun = edit_run.EditRun(model, files, target, config, start=start, seed=seed, threads=threads)
+        before = begun.measure(held_out, HISTORIES_MEASURED)
+        _train(begun, Budget(minutes * 60.0, windows))
+        after = begun.measure(held_out, HISTORIES_MEASURED)
+    except (CorpusError, ValueError, OSError, model_store.ModelMissing, WeightsError) as error:
+        fail(str(error))
+    print(f"held-out releases, before: {before.in_words}\nafter: {after.in_words}\nthe adapter is in {target}")
 
 
 @train.command("fit-confidence")
@@ -150,7 +207,7 @@ def _documents(repo: Path | None, directory: Path) -> tuple[list[Document], list
     return list(train), list(validation)
 
 
-def _train(run: Run, budget: Budget) -> None:
+def _train(run: Run | EditRun, budget: Budget) -> None:
     from tqdm import tqdm
 
     start = run.trainer.progress
@@ -160,8 +217,8 @@ def _train(run: Run, budget: Budget) -> None:
             bar.update(100.0 * (1.0 - left(step.progress)) - bar.n)
             seconds = max(1e-9, step.progress.seconds - start.seconds)
             bar.set_postfix_str(
-                f"{step.progress.gaps} gaps, {(step.progress.gaps - start.gaps) / seconds:.1f}/s, "
-                f"loss {step.measure.reader:.2f}, tokens right {step.measure.read_right:.0%}"
+                f"{step.progress.gaps} {run.unit}, {(step.progress.gaps - start.gaps) / seconds:.1f}/s, "
+                f"{step.measure.in_words}"
             )
 
 

@@ -15,7 +15,8 @@ from lacuna.lsp_server.infill.question import Question, Trigger, build_question
 from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.model.engine_thread import Urgency
-from lacuna.lsp_server.model.worker import Filled, OnFrame, Phase
+from lacuna.lsp_server.model.filled import Filled, OnFrame
+from lacuna.lsp_server.model.worker import Phase
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record
 

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from threading import Event
@@ -31,11 +30,12 @@ from lacuna.engine.api import (
     Surprise,
     anything,
 )
-from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, LineChange
+from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, KnowsEdits, LineChange, LineEdit
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model import auto_loading
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
+from lacuna.lsp_server.model.filled import Filled, OnFrame
 from lacuna.lsp_server.model.loading import LoadModel, ModelError, for_good, give_back, in_words
 from lacuna.lsp_server.model.warm_up import WarmUp
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 2.0  # after which a model that was not there is looked for again: it may have been pulled
 NO_MODEL = "there is no model"
 
-OnFrame = Callable[[Frame], None]
 Result = TypeVar("Result")
 _Request = Callable[["Filler", Event], Result]
 
@@ -59,14 +58,6 @@ class Phase(Enum):
     GONE = "gone"  # nobody uses it, or there never was one
 
 
-@dataclass(frozen=True)
-class Filled:
-    """What the engine made of a gap."""
-
-    infills: tuple[Infill, ...]  # the best first, at least one
-    queue_ms: float  # from the request until the engine began it
-
-
 class Worker:
     """One model, which several clients may use. It computes one request at a time, the most urgent first."""
 
@@ -77,7 +68,7 @@ class Worker:
         self.phase = Phase.GONE
         self.note = ""  # device, dtype and threads with the reason for them, or why there is no model
         self.can_rewrite = False  # whether the model follows instructions
-        self.is_in_fim_layout = False
+        self.is_in_fim_layout = self.knows_edits = False
         self.extent: Extent = NEAR  # what it reads of a document
         self.finished = 0  # requests that were worked out
         self.stopped = 0  # requests that were begun, and left when the stop flag was seen
@@ -120,8 +111,7 @@ class Worker:
         self._become(Phase.LOADING, "")
 
     def retry(self) -> None:
-        """The model is wanted: if it could not be loaded, and that is some time ago, try again. Nothing is said until
-        it is there."""
+        """If the model could not be loaded some time ago, try again. Nothing is said until it is there."""
         is_loading = self._loading is not None and not self._loading.done()
         if self.phase is Phase.FAILED and not is_loading and time.monotonic() - self._failed_at >= RETRY_SECONDS:
             self._begin()
@@ -172,14 +162,18 @@ class Worker:
         return await self._asked(Urgency.NEXT_EDIT, lambda filler, stop: filler.patch(patch, stop=stop), deadline)
 
     async def continue_diff(self, question: DiffQuestion, deadline: float) -> tuple[LineChange, ...]:
-        """Changes of lines that follow from a user's, those found until `deadline`, however often it is interrupted.
-        Only where `is_in_fim_layout`. Raises what `surprises` does."""
+        """Changes of lines that follow from a user's, found until `deadline`, however often it is interrupted. Only
+        where `is_in_fim_layout`. Raises what `surprises` does."""
+        return await self._until(
+            deadline,
+            lambda filler, stop, left: cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=left),
+        )
 
-        def continued(filler: Filler, stop: Event) -> tuple[LineChange, ...]:
-            left = deadline - time.monotonic()  # for this attempt
-            return cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=left)
-
-        return await self._asked(Urgency.NEXT_EDIT, continued, deadline)
+    async def next_edit(self, question: DiffQuestion, deadline: float) -> LineEdit | None:
+        """What becomes of a question's lines. Only where `knows_edits`, and else as `continue_diff`."""
+        return await self._until(
+            deadline, lambda filler, stop, left: cast("KnowsEdits", filler).next_edit(question, stop=stop, budget=left)
+        )
 
     async def rewrite(self, request: RewriteRequest) -> str:
         """A block as an instruction wants it. Only where `can_rewrite`. Raises ModelError."""
@@ -225,6 +219,12 @@ class Worker:
 
     async def _asked(self, urgency: Urgency, request: _Request[Result], deadline: float = math.inf) -> Result:
         return await self._run(urgency, lambda stop: self._answered(request, stop), deadline)
+
+    async def _until(self, deadline: float, request: Callable[[Filler, Event, float], Result]) -> Result:
+        def attempt(filler: Filler, stop: Event) -> Result:
+            return request(filler, stop, deadline - time.monotonic())  # what is left for it
+
+        return await self._asked(Urgency.NEXT_EDIT, attempt, deadline)
 
     async def _run(self, urgency: Urgency, work: Callable[[Event], Result], deadline: float = math.inf) -> Result:
         if self.phase is Phase.GONE:
@@ -284,12 +284,12 @@ class Worker:
         self._warm_up = WarmUp(loaded.filler, self._thread, self._tell)
         self.can_rewrite, self.extent = isinstance(loaded.filler, Rewrites), loaded.filler.extent
         self.is_in_fim_layout = isinstance(loaded.filler, ContinuesDiffs) and loaded.filler.knows_diffs
+        self.knows_edits = isinstance(loaded.filler, KnowsEdits) and loaded.filler.knows_edits
         _log.info("%s is ready: %s", loaded.model, loaded.reason)
         return loaded.reason
 
     def _unload(self) -> None:
-        if self._filler is not None:
-            assert self._warm_up is not None, "it came with the filler"
+        if self._warm_up is not None:  # it came with the filler
             self._warm_up.forget()
             self._filler = self._warm_up = None
             give_back()

@@ -197,16 +197,20 @@ class GapDenoiser:
     def log_probabilities_at(self, context: KvContext, draft: Sequence[int], starts: Sequence[int]) -> Tensor:
         """The base's log probabilities [starts, vocab] of the draft's tokens at these places, behind the prefix.
 
-        Fewer than all as a head's rows are the most of a pass. The KV of the draft stay in the scratch slots, and are
-        taken over where the draft becomes part of the prefix.
+        Fewer than all as a head's rows are the most of a pass. The rest as of `states_at`.
         """
+        behind = self.base.log_probabilities(self.states_at(context, draft, [start - 1 for start in starts if start]))
+        return torch.cat([context.next_log_probabilities, behind]) if 0 in starts else behind
+
+    def states_at(self, context: KvContext, draft: Sequence[int], places: Sequence[int]) -> Tensor:
+        """The base's final states [places, hidden] at these tokens of a draft behind the prefix, whose KV stay in the
+        scratch slots and are taken over where the draft becomes part of the prefix."""
         own = torch.ones(len(draft), len(draft), dtype=torch.bool).tril_().to(self.base.device)
         mask = torch.cat([own.new_ones(len(own), len(context.ids)), own], dim=1)  # [draft, prefix + draft]
         positions = context.last + 1 + torch.arange(len(draft), device=self.base.device)
         hidden = self.base.forward(self.base.embed(draft), positions, context.cache, context.ORIGIN, context.tail, mask)
-        behind = self.base.log_probabilities(hidden[[start - 1 for start in starts if start]])
         context.keep_draft_kv(draft, range(context.tail, context.tail + len(draft)), hidden)
-        return torch.cat([context.next_log_probabilities, behind]) if 0 in starts else behind
+        return hidden[list(places)]
 
     def read(self, text: Sequence[int]) -> list[int]:
         """The tokens of a text as a context reads it whose suffix is not seen."""

@@ -19,10 +19,11 @@ from lacuna.engine.api import (
     Surprise,
     anything,
 )
-from lacuna.engine.diff_api import DiffQuestion, LineChange
+from lacuna.engine.diff_api import DiffQuestion, LineChange, LineEdit
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.edits import diff_continuation, patcher, surprise_scorer
+from lacuna.engine.families.gap.edits import diff_continuation, edit_writer, patcher, surprise_scorer
 from lacuna.engine.families.gap.edits.diff_continuation import DiffContinuation
+from lacuna.engine.families.gap.edits.edit_writer import EditWriter
 from lacuna.engine.families.gap.edits.fim_patcher import FimPatcher
 from lacuna.engine.families.gap.edits.patcher import Patcher
 from lacuna.engine.families.gap.edits.surprise_scorer import Scorer
@@ -39,8 +40,11 @@ class GapFiller:
 
     extent = NEAR
 
-    def __init__(self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int) -> None:
-        """`threads`: CPU threads to use at most; 0 where the passes run elsewhere."""
+    def __init__(
+        self, denoiser: GapDenoiser, tokenizer: Tokenizer, threads: int, edits: EditWriter | None = None
+    ) -> None:
+        """`threads`: CPU threads to use at most; 0 where the passes run elsewhere. `edits`: of an adapter that was
+        taught with real ones."""
         self.denoiser = denoiser
         self.tokenizer = tokenizer
         self._checks = Checks(threads)
@@ -56,6 +60,8 @@ class GapFiller:
         )
         self._scorer = Scorer(denoiser, tokenizer, versions)
         self._diffs: DiffContinuation | None = None  # two KV caches, which not everybody needs
+        self.edits = edits
+        self.knows_edits = edits is not None
 
     def infill(
         self,
@@ -103,6 +109,14 @@ class GapFiller:
             self._diffs = DiffContinuation(self.denoiser, self.tokenizer)
         seconds = diff_continuation.SECONDS if budget is None else budget
         return self._diffs.changes(question, self._checks.until(stop), seconds)
+
+    def next_edit(
+        self, question: DiffQuestion, *, stop: Event | None = None, budget: float | None = None
+    ) -> LineEdit | None:
+        """Without a budget within `edit_writer.SECONDS`."""
+        assert self.edits is not None, "only a model that knows edits is asked for one"
+        seconds = edit_writer.SECONDS if budget is None else budget
+        return self.edits.next_edit(question, self._checks.until(stop), seconds)
 
     @property
     def launches(self) -> str:

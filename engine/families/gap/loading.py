@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.families.gap import lora
 from lacuna.engine.families.gap.denoiser import GapConfig, GapDenoiser
+from lacuna.engine.families.gap.edits.edit_writer import EditWriter
 from lacuna.engine.families.gap.filler import GapFiller
 from lacuna.engine.families.gap.fim import templates
 from lacuna.engine.layers import int4_linear, int8_linear, packed_linear, weight_files
@@ -40,6 +42,7 @@ from lacuna.engine.untrusted.load_error import LoadError
 TOKENS = frozenset({EMBEDDING, HEAD})
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 ADAPTER = "adapter"  # inside a model directory, where other engines do not take it for their own
+EDITS = "edits"  # inside an adapter's directory, or a model's: a second adapter, taught with real edits
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,11 @@ def load(model: str, runtime: Runtime, adapter_at: Path | None = None) -> GapFil
     canvas = base if canvas_layers is base_layers else base.with_layers(canvas_layers)
     denoiser = GapDenoiser(gap, base, canvas, mask)
     base.capture(denoiser.context().cache)
-    return GapFiller(denoiser, tokenizer, runtime.threads)
+    places = (place / EDITS for place in (adapter_at, directory) if place is not None and gap.markers is not None)
+    edits_at = next((place for place in places if (place / lora.CONFIG).exists()), None)
+    edited = None if edits_at is None else _edited(edits_at, model, base, runtime)
+    writer = None if edited is None else EditWriter(GapDenoiser(gap, edited, edited, None), tokenizer)
+    return GapFiller(denoiser, tokenizer, runtime.threads, writer)
 
 
 def adapter_directory(model: str) -> Path | None:
@@ -153,6 +160,13 @@ def _moved(weight: Weight, runtime: Runtime, forms: Forms) -> Weight:
     if not isinstance(weight, Tensor) or (forms is INT8_FORMS and weight.dim() > 1):
         return weight
     return weight.to(runtime.device, runtime.torch_dtype, copy=weight.dim() == 1)
+
+
+def _edited(directory: Path, model: str, base: Decoder, runtime: Runtime) -> Decoder:
+    """The decoder that fills gaps with the factors of an edits adapter beside its matrices."""
+    adapter = lora.load(directory, base.config, model, {})
+    layers = (layer.beside(partial(adapter.beside, number, runtime)) for number, layer in enumerate(base.layers))
+    return base.with_layers(list(layers))
 
 
 def is_fim(adapter_at: Path | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from lacuna.engine.untrusted.load_error import LoadError
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
 BASE = "base_model_name_or_path"  # PEFT's name of it
+MASK = "mask_embedding"
 # A layer's matrices.
 TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
 
@@ -38,7 +39,7 @@ class Adapter:
     @property
     def mask_embedding(self) -> Tensor:
         """[hidden]"""
-        return self.tensors["mask_embedding"]
+        return self.tensors[MASK]
 
     def merged(self, layer: int, base: Mapping[str, Tensor | Matrix], runtime: Runtime) -> dict[str, Tensor | Matrix]:
         """One layer's weights with the adapter added: W + alpha / r * B A. A tensor is added to in float32, and keeps
@@ -47,27 +48,36 @@ class Adapter:
         for name, weight in base.items():
             matrix = name.removesuffix(".weight")
             if matrix.split(".")[-1] in self.config["target_modules"]:
-                lora_a, lora_b = self._factors(f"{layer}.{matrix}", runtime.device)
+                lora_a, lora_b = self.factors(f"{layer}.{matrix}", runtime.device)
                 if isinstance(weight, Tensor):
                     adapted[name] = torch.addmm(weight.float(), lora_b, lora_a).to(weight.dtype)
                 else:
                     adapted[name] = LowRank(weight, lora_a.to(runtime.torch_dtype), lora_b.to(runtime.torch_dtype))
         return adapted
 
-    def _factors(self, place: str, device: str) -> tuple[Tensor, Tensor]:
-        """A [rank, in] and alpha / r * B [out, rank], in float32."""
+    def beside(self, layer: int, runtime: Runtime, matrix: Matrix, names: Sequence[str]) -> Matrix:
+        """The product with several matrices of a layer as one, with their factors beside it."""
+        factors = [self.factors(f"{layer}.{name}", runtime.device) for name in names]
+        lora_a, lora_b = torch.cat([a for a, _ in factors]), torch.block_diag(*(b for _, b in factors))
+        return LowRank(matrix, lora_a.to(runtime.torch_dtype), lora_b.to(runtime.torch_dtype))
+
+    def factors(self, place: str, device: str) -> tuple[Tensor, Tensor]:
+        """Of a matrix at a place such as "0.mlp.up_proj": A [rank, in] and alpha / r * B [out, rank], in float32."""
         lora_a, lora_b = (self.tensors[peft_name(place, side)].to(device, torch.float32) for side in "AB")
         return lora_a, lora_b * (self.config["lora_alpha"] / self.config["r"])
 
 
-def load(directory: Path, base: DecoderConfig, model: str) -> Adapter:
-    """Reads an adapter directory. Raises LoadError where it does not fit the base, naming the adapter's base, `model`,
-    and the tensors; also where both are known by name and are not the same, whatever their shapes."""
+def load(
+    directory: Path, base: DecoderConfig, model: str, others: Mapping[str, tuple[int, ...]] | None = None
+) -> Adapter:
+    """Reads an adapter directory. `others`: name and shape of the tensors beside the factors, by default the mask
+    vector. Raises LoadError where it does not fit the base, naming the adapter's base, `model`, and the tensors; also
+    where both are known by name and are not the same, whatever their shapes."""
     config = config_of(directory)
     made_for = str(config.get(BASE, "a base that it does not name"))[:100]
     if {made_for, model} <= NAMED_MODELS.keys() and made_for != model:
         raise LoadError(f"the adapter in {directory} was made for {made_for}, the model is {model}")
-    shapes: dict[str, tuple[int, ...]] = {"mask_embedding": (base.hidden_size,)}
+    shapes: dict[str, tuple[int, ...]] = {MASK: (base.hidden_size,)} if others is None else dict(others)
     for layer in range(base.num_hidden_layers):
         for name, shape in base.layer_shapes().items():
             matrix = name.removesuffix(".weight")

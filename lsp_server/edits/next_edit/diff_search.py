@@ -10,7 +10,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import chain
 
-from lacuna.engine.diff_api import LineChange
+from lacuna.engine.diff_api import ChangedLines, LineChange
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, diff_windows, told_of
 from lacuna.lsp_server.edits.next_edit.found import Found
@@ -109,7 +109,7 @@ def _offered(language: str, change: Change, window: DiffWindow, offered: LineCha
     return found(window, offered)
 
 
-def speaks_against(language: str, change: Change, window: DiffWindow, offered: LineChange) -> Quiet | None:
+def speaks_against(language: str, change: Change, window: DiffWindow, offered: ChangedLines) -> Quiet | None:
     """Why a change of a window's lines should not be offered; None where it may be."""
     (start, end), text = window.span(offered.start, offered.end), window.text
     gone, new = window.question.lines[offered.start : offered.end], "".join(offered.lines)
@@ -142,7 +142,7 @@ def _words(line: str) -> list[str]:
     return [token.text for token in tokens(line)]
 
 
-def _repeats(window: DiffWindow, text: str, start: int, end: int, offered: LineChange) -> bool:
+def _repeats(window: DiffWindow, text: str, start: int, end: int, offered: ChangedLines) -> bool:
     """Whether a line comes that the user has just written, or that stands near already."""
     near = text[max(0, start - NEAR) : start].split("\n")[1:] + text[end : end + NEAR].split("\n")[:-1]
     written = chain.from_iterable(hunk.added for hunk in window.question.hunks)
@@ -151,7 +151,7 @@ def _repeats(window: DiffWindow, text: str, start: int, end: int, offered: LineC
     return any(line.strip() in known - gone and len(_words(line)) >= SAID for line in offered.lines)
 
 
-def found(window: DiffWindow, offered: LineChange) -> Found:
+def found(window: DiffWindow, offered: ChangedLines) -> Found:
     """A change of a window's lines as an edit of the document. Lines that come before another one are told from it."""
     start, end = window.span(offered.start, offered.end)
     text, new = window.text, "".join(offered.lines)
@@ -162,7 +162,7 @@ def found(window: DiffWindow, offered: LineChange) -> Found:
     if end > len(text):  # the last line has no line end
         end, new = len(text), new.removesuffix("\n")
     start, end, new = _trimmed(text, start, end, new)
-    return Found(window.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"), offered.gain)
+    return Found(window.uri, start, end, new, line.removesuffix("\n"), new_line.removesuffix("\n"))
 
 
 def _line_end(text: str, start: int) -> int:

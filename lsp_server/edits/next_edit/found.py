@@ -15,4 +15,3 @@ class Found:
     text: str
     line: str
     new_line: str
-    gain: float  # nats

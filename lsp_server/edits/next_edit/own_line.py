@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from lacuna.engine.diff_api import DiffQuestion, LineChange, Unfinished
+from lacuna.engine.diff_api import ChangedLines, DiffQuestion, LineChange, Unfinished
 from lacuna.engine.text.syntax import MissingGrammar, error_count, grammar, parse
 from lacuna.lsp_server.edits.next_edit.diff_windows import (
     ABOVE,
@@ -67,7 +67,7 @@ def own_line(path: str, version: Version, recent: Sequence[RecentEdit], cursor: 
     return DiffWindow(question, start, version.uri, text, version.typed)
 
 
-def finishes(language: str, window: DiffWindow, unfinished: Unfinished, offered: LineChange) -> bool:
+def finishes(language: str, window: DiffWindow, unfinished: Unfinished, offered: ChangedLines) -> bool:
     """Whether what becomes of the line has fewer errors, holds what stood right of the cursor but for some names of
     calls, and is more than what inline completion would put in."""
     (start, end), text = window.span(offered.start, offered.end), window.text

@@ -161,7 +161,7 @@ def offered(site: Site, patch: Patch, revision: Revision) -> Found:
     text = "".join(next(texts) if isinstance(piece, Hole) else piece for piece in patch.pieces)
     start, end = len(patch.prefix), len(site.text) - len(patch.suffix)
     new_line = site.text[site.place.start : start] + text + site.text[end : site.place.end]
-    return Found(site.uri, start, end, text, site.line, new_line, revision.gain)
+    return Found(site.uri, start, end, text, site.line, new_line)
 
 
 def speaks_against(site: Site, found: Found) -> Quiet | None:

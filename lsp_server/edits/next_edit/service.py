@@ -13,6 +13,7 @@ from lacuna.lsp_server.documents.store import Document, DocumentStore
 from lacuna.lsp_server.documents.text import Position, Text
 from lacuna.lsp_server.edits.next_edit.change import alike
 from lacuna.lsp_server.edits.next_edit.diff_search import DiffSearch
+from lacuna.lsp_server.edits.next_edit.edit_search import EditSearch
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdit, RecentEdits
@@ -50,6 +51,7 @@ class NextEdits:
         self._worker = worker
         self._search = Search(worker, self._offers.was_dismissed)
         self._diff_search = DiffSearch(worker, self._offers.was_dismissed)
+        self._edit_search = EditSearch(worker, self._offers.was_dismissed)
 
     def notice(self) -> None:
         """Documents were opened, changed or closed."""
@@ -107,7 +109,8 @@ class NextEdits:
         around: int,
         deadline: float,
     ) -> Found | Quiet:
-        """On the line that the user is still writing, then by rules, then by how the diff goes on."""
+        """On the line that the user is still writing, then by rules, then as the model was taught, or by how the diff
+        goes on."""
         last, path, diffs = versions[0], short_path(document.uri), self._diff_search
         if self._worker.is_in_fim_layout:
             found = await diffs.on_own_line(last, path, recent, around, deadline)
@@ -115,6 +118,8 @@ class NextEdits:
                 return found
         others = await self._others(document, versions)
         found = await self._followed(versions, others, around, deadline)
+        if found in FURTHER and self._worker.knows_edits:
+            return await self._edit_search.next(last, path, recent, others[0], deadline)
         if found in FURTHER and self._worker.is_in_fim_layout:
             found = await diffs.next(last, path, recent, deadline)
             if found in FURTHER and others[0]:

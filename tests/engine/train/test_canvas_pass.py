@@ -41,7 +41,7 @@ def base() -> Frozen:
 def lora() -> Lora:
     directory = loading.adapter_directory(model_store.EMBEDDED)
     start = adapter.load(directory, base().decoder.config, model_store.EMBEDDED)
-    made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start, base().noise)
+    made = Lora(base().layers, start.config["r"], start.config["lora_alpha"], start, {adapter.MASK: base().noise})
     made.merge()
     return made
 

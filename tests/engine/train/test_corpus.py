@@ -65,15 +65,22 @@ def tarball(files: Mapping[str, str], kind: str = "gz") -> bytes:
     return stream.getvalue()
 
 
-def put(directory: Path, registry: str, name: str, archives: Mapping[str, bytes], licence: str = "MIT") -> None:
+def put(
+    directory: Path,
+    registry: str,
+    name: str,
+    archives: Mapping[str, bytes],
+    licence: str = "MIT",
+    version: str = "1",
+) -> None:
     """As if fetched, and on the list."""
-    source = Source(registry, name, "1", licence)
+    source = Source(registry, name, version, licence)
     folder = clients.folder_of(source, directory / "downloads")
     folder.mkdir(parents=True)
     for file, content in archives.items():
         (folder / file).write_bytes(content)
     with (directory / "sources.tsv").open("a", encoding="utf-8") as lines:
-        lines.write(f"{registry}\t{name}\t1\t{licence}\n")
+        lines.write(f"{registry}\t{name}\t{version}\t{licence}\n")
 
 
 @pytest.fixture

@@ -48,16 +48,16 @@ def drawn(base: frozen.Frozen, seed: int) -> FimBatch:
 def test_the_trained_pass_is_the_one_that_is_used(model: Path, seed: int) -> None:
     base = frozen.load(str(model), RUNTIME, reads=False)
     adapter = lora.load(model, base.decoder.config, str(model))
-    factors = Lora(base.layers, adapter.config["r"], adapter.config["lora_alpha"], adapter, base.noise)
+    factors = Lora(base.layers, adapter.config["r"], adapter.config["lora_alpha"], adapter, {lora.MASK: base.noise})
     factors.merge()
     batch, used = drawn(base, seed), loading.load(str(model), RUNTIME).denoiser
-    rows = functional.linear(FimPass(base, factors)(batch), base.head).log_softmax(-1)
+    rows = functional.linear(FimPass(base, factors)(batch.rows), base.head).log_softmax(-1)
     markers, start = used.config.markers, 0
     assert markers is not None
     end_at_markers(rows, markers)
-    for part in batch.runs:
+    for part in batch.rows.runs:
         context = used.context()
-        context.prefill_prefix([*batch.prefix[: 1 + part.split].tolist(), *part.ids[: part.hole]], lambda: None)
+        context.prefill_prefix([*batch.rows.prefix[: 1 + part.split].tolist(), *part.ids[: part.hole]], lambda: None)
         hole = part.ids[part.hole :]
         behind = {hole[: at + 1 - part.hole]: STRETCH for at in part.behind}
         verified = used.denoise(context, CanvasTree([hole], behind))
@@ -76,11 +76,11 @@ def test_every_token_of_a_hole_and_its_end_are_learned_once_and_some_before_it(m
     learned = stand = 0
     for seed in range(8):
         batch = drawn(base, seed)
-        for number, part in enumerate(batch.runs):
+        for number, part in enumerate(batch.rows.runs):
             mine = batch.targets.canvases == number
             holes = batch.targets.tokens[mine & batch.targets.read].tolist()
             assert holes == [*part.ids[part.hole :], markers.ends[0]]
-            first = sum(before.rows for before in batch.runs[:number])
+            first = sum(before.rows for before in batch.rows.runs[:number])
             for row, token in zip(batch.targets.rows[mine].tolist(), batch.targets.tokens[mine].tolist(), strict=True):
                 if first + part.start - 1 <= row < first + part.hole - 1:
                     assert token == part.ids[row - first + 1]

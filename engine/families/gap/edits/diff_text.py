@@ -9,17 +9,28 @@ STAYS, GOES, COMES = " ", "-", "+"  # how a line of a hunk begins
 
 def made(question: DiffQuestion) -> list[str]:
     """All that stands before the lines of a question, with the hunks as the user made them."""
-    hunks = [line for hunk in question.hunks for line in _made(hunk)]
     if question.unfinished is None:
-        return [*_head(question.path), *hunks, *_opened(question)]
+        return [*told(question), *opened(question)]
     removed = question.unfinished.removed
-    return [*_head(question.path), *hunks, *_opened(question, 1 - len(removed)), *_with(GOES, removed)]
+    return [*told(question), *opened(question, 1 - len(removed)), *_with(GOES, removed)]
 
 
 def unmade(question: DiffQuestion) -> list[str]:
     """The same as if nothing had been changed: in every hunk stands what is there now."""
     hunks = [line for hunk in question.hunks for line in _unmade(hunk)]
-    return [*_head(question.path), *hunks, *_opened(question)]
+    return [*_head(question.path), *hunks, *opened(question)]
+
+
+def told(question: DiffQuestion) -> list[str]:
+    """The hunks as the user made them."""
+    return [*_head(question.path), *(line for hunk in question.hunks for line in _made(hunk))]
+
+
+def opened(question: DiffQuestion, more: int = 0) -> list[str]:
+    """The head of the last hunk, which brings so many lines more than it takes away, and what stands above in it."""
+    count = len(question.above) + len(question.lines)
+    file = _head(question.elsewhere) if question.elsewhere else []
+    return [*file, _range(question.line, count - more, count), *_with(STAYS, question.above)]
 
 
 def _head(path: str) -> list[str]:
@@ -35,13 +46,6 @@ def _made(hunk: Hunk) -> list[str]:
 def _unmade(hunk: Hunk) -> list[str]:
     lines = _with(STAYS, (*hunk.above, *hunk.added))
     return [_range(hunk.line, len(lines), len(lines)), *lines]
-
-
-def _opened(question: DiffQuestion, more: int = 0) -> list[str]:
-    """The head of the last hunk, which brings so many lines more than it takes away, and what stands above in it."""
-    count = len(question.above) + len(question.lines)
-    file = _head(question.elsewhere) if question.elsewhere else []
-    return [*file, _range(question.line, count - more, count), *_with(STAYS, question.above)]
 
 
 def _with(sign: str, lines: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Next edits learned from real ones: the hunks between two releases."""

@@ -1,0 +1,45 @@
+"""Windows in which a model that was taught with real edits looks for the next one: around the edit, and around what it
+touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lacuna.engine.diff_api import DiffQuestion
+from lacuna.lsp_server.edits.next_edit.change import Change
+from lacuna.lsp_server.edits.next_edit.diff_windows import (
+    DiffWindow,
+    clusters,
+    hunks_of,
+    lines_of,
+    related_lines,
+    without_data,
+)
+from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
+from lacuna.lsp_server.edits.next_edit.site import Version
+
+ABOVE = 2  # lines that are told
+LEAD = 3  # lines before one with a word that the edit touches
+LINES = 8  # of a window
+WINDOWS = 6
+
+
+def edit_windows(path: str, version: Version, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
+    """The lines below the last edit, those above it, and those around words that it touches, the nearest first.
+    `recent` are the document's edits, the last one first."""
+    hunks, lines = hunks_of(recent, version.text), lines_of(version.text)
+    if not hunks:
+        return
+    first = hunks[-1].line - 1 + len(hunks[-1].above)  # of what the edit has left
+    below = first + len(hunks[-1].added)
+    near = range(max(0, first - LINES), below + LINES)
+    touched = {one.text for one in (*change.old, *change.new) if one.is_name or one.is_literal}
+    related = [at for at in related_lines(lines, touched) if at not in near]
+    starts = [max(0, start + 1 - LEAD) for start, _ in clusters(related, first, below)]
+    spans = [(below, below + LINES), (near.start, first), *((start, start + LINES) for start in starts)]
+    for start, end in spans[:WINDOWS]:
+        some = without_data(lines[start:end])
+        if any(line.strip() for line in some):
+            above = tuple(lines[max(0, start - ABOVE) : start]) if start != below else ()
+            question = DiffQuestion(path, hunks, start - len(above) + 1, above, tuple(some))
+            yield DiffWindow(question, sum(map(len, lines[:start])), version.uri, version.text, version.typed)

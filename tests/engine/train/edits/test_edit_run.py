@@ -1,0 +1,151 @@
+"""An edits adapter of a tiny model: what it is trained on is what it is asked, and what it has learned it offers."""
+
+from __future__ import annotations
+
+from math import exp
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_edits import write_tiny_edits_model
+from tiny_model import write_tiny_fim_model
+from torch.nn import functional
+
+from lacuna.engine.api import Gap
+from lacuna.engine.device.runtime import Runtime
+from lacuna.engine.diff_api import DiffQuestion, Hunk
+from lacuna.engine.families.gap import loading, lora
+from lacuna.engine.families.gap.edits import edit_prompt
+from lacuna.engine.families.gap.edits.edit_prompt import EditWindow
+from lacuna.engine.families.gap.filler import GapFiller
+from lacuna.engine.families.gap.loading import EDITS
+from lacuna.engine.train import frozen
+from lacuna.engine.train.corpus.releases import ChangedFile
+from lacuna.engine.train.edits import edit_batch
+from lacuna.engine.train.edits.edit_run import EditRun, adapted
+from lacuna.engine.train.edits.histories import Lesson, Wanted
+from lacuna.engine.train.fim_pass import FimPass
+from lacuna.engine.train.lora import Lora
+from lacuna.engine.train.run import Budget
+from lacuna.engine.train.trainer import TrainConfig
+from lacuna.engine.untrusted.load_error import LoadError
+
+RUNTIME = Runtime("cpu", "float32", 1, "tests")
+HUNK = Hunk(1, (), ("old = 1\n",), ("new = 1\n",))
+LINES = ("a = 2\n", "b = old\n", "c = 3\n")
+QUESTION = DiffQuestion("a.py", (HUNK,), 2, (), LINES)
+REPLACED = Lesson(QUESTION, Wanted(1, 2, ("b = new\n",)))
+PUT_IN = Lesson(QUESTION, Wanted(2, 2, ("d = new\n", "e = 4\n")))
+STAYS = Lesson(DiffQuestion("a.py", (HUNK,), 5, ("\n",), ("x = 1\n", "y = 2\n")), None)
+
+
+def text_of(batch: edit_batch.EditBatch, base: frozen.Frozen, run: int) -> str:
+    return base.tokenizer.decode(batch.tokens[batch.runs == run].tolist()).decode()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> frozen.Frozen:
+    return frozen.load(str(write_tiny_fim_model(tmp_path / "model")), RUNTIME, reads=False)
+
+
+def test_what_is_learned_of_a_window(base: frozen.Frozen) -> None:
+    batch = edit_batch.batch([REPLACED, PUT_IN, STAYS], base.tokenizer)
+    assert batch is not None and len(batch.rows.runs) == 3
+    read = base.tokenizer.decode(batch.rows.prefix.tolist()).decode()
+    assert read + "\n" == ("diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,1 +1,1 @@\n-old = 1\n+new = 1\n"), (
+        "its last token begins every run"
+    )
+    window = "\n@@ -2,3 +2,3 @@\n-a = 2\n-b = old\n-c = 3\n"
+    wanted = ["+a = 2\n+b = new\n+c = 3\n@", "+a = 2\n+b = old\n+d = new\n+e = 4\n+c = 3\n@", "+x = 1\n+y = 2\n@"]
+    whole = [base.tokenizer.decode(list(run.ids)).decode() for run in batch.rows.runs]
+    heads = [window, window, "\n@@ -5,3 +5,3 @@\n \n-x = 1\n-y = 2\n"]
+    assert whole == [head + lines for head, lines in zip(heads, wanted, strict=True)]
+    assert [text_of(batch, base, run) for run in range(3)] == wanted, (
+        "bytes are this model's tokens: one of two ends it"
+    )
+    assert batch.changes.tolist() == [True, True, False]
+    rows = [token for run in batch.rows.runs for token in run.ids]
+    assert [rows[row + 1] for row in batch.learned.tolist()] == batch.tokens.tolist()
+
+
+def test_what_does_not_fit_is_left_out(base: frozen.Frozen) -> None:
+    long = Lesson(QUESTION, Wanted(1, 2, ("b" * 300 + "\n",)))
+    assert edit_batch.batch([long], base.tokenizer) is None
+    beyond = Lesson(DiffQuestion("a.py", (HUNK,), 2, (), ("x" * 120 + "\n", "b = old\n")), Wanted(1, 2, ("b\n",)))
+    assert edit_batch.batch([beyond], base.tokenizer) is None, "the window ends before the line"
+    untold = DiffQuestion("a.py", (Hunk(1, (), ("x" * 400 + "\n",), ("y\n",)),), 2, (), LINES)
+    assert edit_batch.batch([Lesson(untold, None)], base.tokenizer) is None
+
+
+@torch.no_grad()
+def test_the_trained_pass_is_the_one_that_is_asked(tmp_path: Path) -> None:
+    """Factors beside merged weights, as the engine has them, and merged, as training has them."""
+    model = write_tiny_edits_model(tmp_path / "model")
+    base = frozen.load(str(model), RUNTIME, reads=False)
+    begun = lora.load(model / EDITS, base.decoder.config, str(model), {})
+    factors = Lora(adapted(base, str(model), RUNTIME), begun.config["r"], begun.config["lora_alpha"], begun, {})
+    factors.merge()
+    batch = edit_batch.batch([REPLACED, STAYS], base.tokenizer)
+    assert batch is not None
+    rows = functional.linear(FimPass(base, factors)(batch.rows)[batch.learned], base.head).log_softmax(-1)
+    filler = loading.load(str(model), RUNTIME)
+    assert filler.edits is not None
+    learned = rows.gather(1, batch.tokens[:, None])[:, 0]
+    for number, lesson in enumerate((REPLACED, STAYS)):
+        if lesson.wanted is None:
+            expected = float(learned[batch.runs == number].sum())
+            assert filler.edits.copied(lesson.question) == pytest.approx(expected, abs=1e-3)
+
+
+FIRST = tuple(f"{name} = {number}\n" for number, name in enumerate("abcdefgh"))
+BEFORE = "".join(FIRST) + "p = stale\nq = 7\nr = stale\ns = 8\n"
+FILE = ChangedFile("tiny", "1", "2", "MIT", "python", "a.py", BEFORE, BEFORE.replace("stale", "fresh"))
+
+
+def one_by_one(filler: GapFiller, question: DiffQuestion, lines: tuple[str, ...]) -> float:
+    """The probability of lines, of which every token is the likeliest one, without drafts."""
+    assert filler.edits is not None
+    context, window = filler.edits.denoiser.context(), EditWindow.of(question, filler.tokenizer)
+    assert window is not None
+    read, score = [*window.told, *window.opened], 0.0
+    for token in edit_prompt.written(lines, filler.tokenizer):
+        context.prefill_prefix(read, lambda: None)
+        row = context.next_log_probabilities[0]
+        assert int(row.argmax()) == token
+        score += float(row[token])
+        read.append(token)
+    return exp(score)
+
+
+def test_what_was_learned_is_offered_and_what_fills_gaps_stays_as_it_was(tmp_path: Path) -> None:
+    model = write_tiny_fim_model(tmp_path / "model")
+    before = loading.load(str(model), RUNTIME)
+    assert not before.knows_edits
+    config = TrainConfig(windows_per_step=1, warmup_steps=20, learning_rate=3e-3, decay=True)
+    run = EditRun(str(model), [FILE], tmp_path / "run", config, threads=1)
+    first = run.measure([FILE], 8)
+    for _step in run.steps(Budget(gaps=900)):
+        pass
+    last = run.measure([FILE], 8)
+    assert (last.changed_right, last.kept_right) == (1.0, 1.0)
+    assert last.changed < first.changed / 2 and last.kept < first.kept / 2
+    (tmp_path / "run").rename(model / EDITS)
+    after = loading.load(str(model), RUNTIME)
+    assert after.knows_edits
+    told = Hunk(6, FIRST[-3:], ("p = stale\n",), ("p = fresh\n",))
+    question = DiffQuestion("a.py", (told,), 10, (), ("q = 7\n", "r = stale\n", "s = 8\n"))
+    edit = after.next_edit(question, budget=60.0)
+    assert edit is not None and (edit.start, edit.end, edit.lines) == (1, 2, ("r = fresh\n",))
+    assert edit.probability == pytest.approx(one_by_one(after, question, ("q = 7\n", *edit.lines, "s = 8\n")), rel=1e-3)
+    stays = DiffQuestion("a.py", (told,), 1, (), FIRST)
+    assert after.next_edit(stays, budget=60.0) is None
+    assert after.next_edit(question, budget=0.0) is None
+    gap = Gap("x = (1, 2\n", "y = 3\n", max_tokens=12)
+    assert [fill.text for fill in after.infill(gap)] == [fill.text for fill in before.infill(gap)]
+
+
+def test_an_adapter_for_another_base_is_refused(tmp_path: Path) -> None:
+    model = write_tiny_edits_model(tmp_path / "model")
+    (model / EDITS / lora.FILE).write_bytes((model / lora.FILE).read_bytes())
+    with pytest.raises(LoadError, match="was made for"):
+        loading.load(str(model), RUNTIME)
