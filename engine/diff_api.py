@@ -93,7 +93,7 @@ class KnowsEdits(Protocol):
     knows_edits: bool
 
     def next_edit(
-        self, question: DiffQuestion, *, stop: Event | None = None, budget: float | None = None
+        self, question: DiffQuestion, least: float = 0.0, *, stop: Event | None = None, budget: float | None = None
     ) -> LineEdit | None:
-        """What becomes of a question's lines; None where they most likely stay, or where it was not found within
-        `budget` seconds. Raises Stopped."""
+        """What becomes of a question's lines; None where they most likely stay, where that is less probable than
+        `least`, and where it was not found within `budget` seconds. Raises Stopped."""

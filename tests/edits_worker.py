@@ -48,6 +48,7 @@ class EditsWorker(DiffWorker):
         self._becomes = becomes
         self.windows: list[DiffQuestion] = []
 
-    async def next_edit(self, question: DiffQuestion, deadline: float) -> LineEdit | None:
+    async def next_edit(self, question: DiffQuestion, least: float, deadline: float) -> LineEdit | None:
         self.windows.append(question)
-        return self._becomes(question)
+        edit = self._becomes(question)
+        return edit if edit is not None and edit.probability >= least else None

@@ -92,7 +92,9 @@ class Run:
         base = frozen.load(model, chosen, reads=not is_fim)
         self._lora = Lora(base.layers, self._words["r"], self._words["lora_alpha"], begun, {lora.MASK: base.noise})
         self._cutting = FIM_CUTTING if is_fim else TWO_READS_CUTTING
-        self._documents, self._seed, self._target = Documents(documents, seed, self._cutting), seed, target
+        # Who goes on from an adapter reads other windows than it was trained on.
+        other = seed + int(gap.get("trained_gaps", 0))
+        self._documents, self._seed, self._target = Documents(documents, other, self._cutting), seed, target
         self._tokenizer, self._tokenizer_file = base.tokenizer, model_store.find(model) / "tokenizer.json"
         self._on_cpu = chosen.device == "cpu"
         self.trainer = Trainer(_lesson(base, self._lora, self._words), self._lora, config, chosen.threads)

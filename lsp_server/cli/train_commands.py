@@ -86,14 +86,13 @@ def gap(
     """Train an adapter on a corpus or on a repository of one's own, and say what that gained on held-out text."""
     from lacuna.engine.families.gap.loading import adapter_directory
     from lacuna.engine.layers.weight_files import WeightsError
-    from lacuna.engine.train import checkpoint, run
+    from lacuna.engine.train import run
     from lacuna.engine.train.trainer import TrainConfig
 
     try:
         name = name or (repo.resolve().name if repo else "main")
         target = paths.training() / name
-        if start is not None and (target / checkpoint.STATE).exists():
-            raise ValueError(f"{name} was begun already: leave out --start to go on with it, or give another --name")
+        _may_start(target, start)
         documents, held_out = _documents(repo, directory or paths.corpus())
         config = TrainConfig(learning_rate=rate, decay=decay, windows_per_step=windows)
         start = start or adapter_directory(model)
@@ -117,8 +116,8 @@ def train_edits(
         bool, typer.Option(help="Let the rate fall to 0: for the last stretch before an adapter is used.")
     ] = True,
     start: Annotated[Path | None, typer.Option(help="An edits adapter's directory to begin with.")] = None,
-    rate: Annotated[float, typer.Option(min=0, help="Learning rate after the warm-up.")] = 6e-4,
-    histories: Annotated[int, typer.Option(min=1, help="Histories of three windows that one step learns from.")] = 2,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate after the warm-up.")] = 3e-4,
+    histories: Annotated[int, typer.Option(min=1, help="Histories of 2 to 3 windows that a step learns from.")] = 3,
     seed: int = 0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses.")] = 0,
     model: Annotated[
@@ -136,6 +135,7 @@ def train_edits(
 
     target, config = paths.training() / name, TrainConfig(learning_rate=rate, decay=decay, windows_per_step=histories)
     try:
+        _may_start(target, start)
         files, held_out = (releases.read(directory or paths.corpus(), split) for split in ("train", "validation"))
         begun = edit_run.EditRun(model, files, target, config, start=start, seed=seed, threads=threads)
         before = begun.measure(held_out, HISTORIES_MEASURED)
@@ -205,6 +205,14 @@ def _documents(repo: Path | None, directory: Path) -> tuple[list[Document], list
         raise ValueError(f"there is no corpus in {directory}: run `lacuna corpus build` first")
     train, validation = (documents.read_corpus(directory / f"{split}.jsonl") for split in ("train", "validation"))
     return list(train), list(validation)
+
+
+def _may_start(target: Path, start: Path | None) -> None:
+    """Raises ValueError where a run that was begun is to begin with another adapter."""
+    from lacuna.engine.train import checkpoint
+
+    if start is not None and (target / checkpoint.STATE).exists():
+        raise ValueError(f"{target.name} was begun already: leave out --start to go on with it, or give another --name")
 
 
 def _train(run: Run | EditRun, budget: Budget) -> None:

@@ -169,10 +169,11 @@ class Worker:
             lambda filler, stop, left: cast("ContinuesDiffs", filler).continue_diff(question, stop=stop, budget=left),
         )
 
-    async def next_edit(self, question: DiffQuestion, deadline: float) -> LineEdit | None:
+    async def next_edit(self, question: DiffQuestion, least: float, deadline: float) -> LineEdit | None:
         """What becomes of a question's lines. Only where `knows_edits`, and else as `continue_diff`."""
         return await self._until(
-            deadline, lambda filler, stop, left: cast("KnowsEdits", filler).next_edit(question, stop=stop, budget=left)
+            deadline,
+            lambda filler, stop, left: cast("KnowsEdits", filler).next_edit(question, least, stop=stop, budget=left),
         )
 
     async def rewrite(self, request: RewriteRequest) -> str:

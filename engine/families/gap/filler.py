@@ -111,12 +111,12 @@ class GapFiller:
         return self._diffs.changes(question, self._checks.until(stop), seconds)
 
     def next_edit(
-        self, question: DiffQuestion, *, stop: Event | None = None, budget: float | None = None
+        self, question: DiffQuestion, least: float = 0.0, *, stop: Event | None = None, budget: float | None = None
     ) -> LineEdit | None:
         """Without a budget within `edit_writer.SECONDS`."""
         assert self.edits is not None, "only a model that knows edits is asked for one"
         seconds = edit_writer.SECONDS if budget is None else budget
-        return self.edits.next_edit(question, self._checks.until(stop), seconds)
+        return self.edits.next_edit(question, least, self._checks.until(stop), seconds)
 
     @property
     def launches(self) -> str:

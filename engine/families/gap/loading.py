@@ -163,8 +163,10 @@ def _moved(weight: Weight, runtime: Runtime, forms: Forms) -> Weight:
 
 
 def _edited(directory: Path, model: str, base: Decoder, runtime: Runtime) -> Decoder:
-    """The decoder that fills gaps with the factors of an edits adapter beside its matrices."""
+    """The decoder that fills gaps with the factors of an edits adapter beside its matrices. Raises LoadError."""
     adapter = lora.load(directory, base.config, model, {})
+    if set(adapter.config["target_modules"]) != lora.TARGETS:
+        raise LoadError(f"the adapter in {directory} is not for all matrices: `lacuna train edits` makes one that is")
     layers = (layer.beside(partial(adapter.beside, number, runtime)) for number, layer in enumerate(base.layers))
     return base.with_layers(list(layers))
 

@@ -53,12 +53,13 @@ class EditRun:
         named = {} if named_path.path(model) else {lora.BASE: model}
         self._words = {**named, "r": rank, "lora_alpha": 2 * rank, "target_modules": TARGETS}
         self._lora = Lora(adapted(base, model, chosen), rank, 2 * rank, begun, {})
-        self._histories, self._target = Histories(files, seed), target
+        earlier = 0 if begun is None else begun.config.get("edits", {}).get("trained_windows", 0)
+        # Who goes on from an adapter reads other histories than it was trained on.
+        self._histories, self._target = Histories(files, seed + earlier), target
         self.trainer = Trainer(EditLesson(base, self._lora), self._lora, config, chosen.threads)
         if (kept := checkpoint.load(target)) is not None:
             self.trainer.resume(*kept)
         else:
-            earlier = 0 if begun is None else begun.config.get("edits", {}).get("trained_windows", 0)
             self.trainer.progress = Progress(earlier_gaps=earlier)
 
     def steps(self, budget: Budget) -> Iterator[Step]:

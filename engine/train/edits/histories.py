@@ -191,6 +191,7 @@ class _Asked:
         last = hunks[-1]
         end = last.line - 1 + len(last.above) + len(last.added)
         self._below = end if version is told else -1
+        self._edited = end - len(last.added) if version is told else -1
 
     def changed(self, hunk: int, foreseen: Set[int], chance: random.Random) -> Lesson | None:
         """A window in which a hunk is to be made, and what else of it can be foreseen."""
@@ -225,6 +226,8 @@ class _Asked:
         telling = changed_words(last.removed, last.added).telling
         related = [at for at, line in enumerate(lines) if not telling.isdisjoint(words(line))]
         tried = [self._below] if self._below >= 0 and chance.random() < 0.5 else []
+        if self._edited > 0 and chance.random() < 0.3:
+            tried.insert(0, max(0, self._edited - LINES))
         if not lines:
             return
         for _ in range(_SEARCHED):
@@ -243,7 +246,10 @@ class _Asked:
                 yield Lesson(question, None)
 
     def _question(self, first: int) -> DiffQuestion | None:
-        lines = self._version.lines[first : first + LINES]
+        end = first + LINES
+        if first < self._edited and first == max(0, self._edited - LINES):
+            end = self._edited  # right above the last hunk
+        lines = self._version.lines[first:end]
         long = next((at for at, line in enumerate(lines) if len(line) > LONGEST_LINE), len(lines))
         if not "".join(lines[:long]).strip():
             return None

@@ -109,15 +109,18 @@ def _offered(language: str, change: Change, window: DiffWindow, offered: LineCha
     return found(window, offered)
 
 
-def speaks_against(language: str, change: Change, window: DiffWindow, offered: ChangedLines) -> Quiet | None:
-    """Why a change of a window's lines should not be offered; None where it may be."""
+def speaks_against(
+    language: str, change: Change, window: DiffWindow, offered: ChangedLines, *, may_be_prose: bool = False
+) -> Quiet | None:
+    """Why a change of a window's lines should not be offered; None where it may be. `may_be_prose`: strings and
+    comments alone may change."""
     (start, end), text = window.span(offered.start, offered.end), window.text
     gone, new = window.question.lines[offered.start : offered.end], "".join(offered.lines)
     if _is_lost(gone, offered.lines) or loses_code(text, start, end, new, window.typed):
         return Quiet.LOSES_CODE
-    if not code_of(language, new) or _repeats(window, text, start, end, offered):
+    if _repeats(window, text, start, end, offered):
         return Quiet.NO_BETTER
-    if changes_only_prose(text, start, end, new, language):
+    if _is_prose(language, text, start, end, new, may_be_prose):
         return Quiet.NO_BETTER
     if changes_overload(change, language, text, start, end, new) or copies_value(change, text[start:end], new):
         return Quiet.NO_BETTER
@@ -126,6 +129,13 @@ def speaks_against(language: str, change: Change, window: DiffWindow, offered: C
         return Quiet.NO_BETTER
     removed = "".join(unfinished.removed) if unfinished is not None else ""
     return objection(text, start, end, new, language, change, told_of(window.question.hunks) + removed)
+
+
+def _is_prose(language: str, text: str, start: int, end: int, new: str, may_be: bool) -> bool:
+    """Whether no code comes, where any went or nothing else `may_be`, or plain strings and comments alone change."""
+    if not code_of(language, new):
+        return not may_be or bool(code_of(language, text[start:end]))
+    return not may_be and changes_only_prose(text, start, end, new, language)
 
 
 def _is_lost(gone: Sequence[str], come: Sequence[str]) -> bool:

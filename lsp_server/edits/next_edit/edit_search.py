@@ -20,7 +20,7 @@ from lacuna.lsp_server.edits.next_edit.windows_elsewhere import windows_elsewher
 from lacuna.lsp_server.model.engine_thread import TooLate
 from lacuna.lsp_server.model.worker import Worker
 
-SURE = 0.4  # how probable an edit must be; docs/LOG.md has what others would show
+SURE = 0.5  # how probable an edit must be; docs/LOG.md has what others would show
 
 
 class EditSearch:
@@ -54,8 +54,8 @@ class EditSearch:
 
     async def _in(self, window: DiffWindow, language: str, change: Change, deadline: float) -> Found | None:
         """What becomes of a window, if that is probable, and nothing speaks against it."""
-        edit = await self._worker.next_edit(window.question, deadline)
-        if edit is None or edit.probability < SURE:
+        edit = await self._worker.next_edit(window.question, SURE, deadline)
+        if edit is None:
             return None
         one = await asyncio.to_thread(_offered, language, change, window, edit)
         return None if one is None or self._refused(one.uri, one.line, one.new_line) else one
@@ -69,4 +69,6 @@ def _windows(
 
 
 def _offered(language: str, change: Change, window: DiffWindow, edit: LineEdit) -> Found | None:
-    return None if speaks_against(language, change, window, edit) else found(window, edit)
+    """Strings may change alone: of those that were so probable all were right."""
+    against = speaks_against(language, change, window, edit, may_be_prose=True)
+    return None if against or not "".join(edit.lines).strip() else found(window, edit)

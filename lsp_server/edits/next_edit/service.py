@@ -119,7 +119,7 @@ class NextEdits:
         others = await self._others(document, versions)
         found = await self._followed(versions, others, around, deadline)
         if found in FURTHER and self._worker.knows_edits:
-            return await self._edit_search.next(last, path, recent, others[0], deadline)
+            found = await self._edit_search.next(last, path, recent, others[0], deadline)
         if found in FURTHER and self._worker.is_in_fim_layout:
             found = await diffs.next(last, path, recent, deadline)
             if found in FURTHER and others[0]:

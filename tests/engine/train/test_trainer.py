@@ -59,6 +59,14 @@ def test_gaps_of_the_adapter_that_was_begun_with_are_counted_once(model: Path, t
     assert _trained_gaps(target) == _trained_gaps(begun) + steps[-1].progress.gaps
 
 
+def test_who_goes_on_from_an_adapter_reads_other_windows(model: Path, tmp_path: Path) -> None:
+    """The same ones again are soon known by heart."""
+    first = list(train(model, tmp_path / "begun", 100))
+    anew = run.Run(str(model), DOCUMENTS, tmp_path / "run", CONFIG, start=tmp_path / "begun", device="cpu", threads=1)
+    second = list(anew.steps(Budget(gaps=100)))
+    assert [step.progress.tokens for step in first][:3] != [step.progress.tokens for step in second][:3]
+
+
 def test_the_rate_rises_stays_and_in_a_decay_branch_falls(model: Path, tmp_path: Path) -> None:
     rates = [step.rate for step in train(model, tmp_path / "constant", 200)]
     assert rates[:3] == pytest.approx([1e-3, 2e-3, 3e-3]) and set(rates[3:]) == {3e-3}

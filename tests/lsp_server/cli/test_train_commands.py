@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import platformdirs
@@ -12,6 +13,8 @@ from command import lacuna
 from tiny_model import write_tiny_fim_model, write_tiny_model
 
 from lacuna.engine.train import repository
+from lacuna.engine.train.corpus import releases
+from lacuna.engine.train.corpus.releases import ChangedFile
 
 CODE = '''\
 import os
@@ -91,6 +94,25 @@ def test_train_on_a_repository(repo: Path, tmp_path: Path) -> None:
         LACUNA_CACHE=str(cache / "lacuna"),
     )
     assert again.returncode == 1 and "shapes was begun already" in again.stderr
+
+
+def test_train_an_adapter_for_next_edits_on_pairs_of_releases(tmp_path: Path) -> None:
+    model, corpus = write_tiny_fim_model(tmp_path / "model"), tmp_path / "corpus"
+    corpus.mkdir()
+    after = CODE.replace("area(width, height)", "area(width, height, unit)")
+    file = ChangedFile("shapes", "1", "2", "MIT", "python", "s.py", CODE, after)
+    for split in ("train", "validation"):
+        releases.file_of(corpus, split).write_text(f"{json.dumps(asdict(file))}\n", encoding="utf-8")
+    command = ("train", "edits", "--model", str(model), "--directory", str(corpus), "--windows", "8")
+    done = lacuna(*command, LACUNA_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    assert "windows that change" in done.stdout and "the adapter is in" in done.stdout
+    kept = tmp_path / "cache" / "training" / "edits"
+    assert json.loads((kept / "adapter_config.json").read_text())["edits"]["trained_windows"] >= 8
+    again = lacuna(*command, "--start", str(kept), LACUNA_CACHE=str(tmp_path / "cache"))
+    assert again.returncode == 1 and "was begun already" in again.stderr
+    missing = lacuna(*command[:4], "--directory", str(tmp_path), LACUNA_CACHE=str(tmp_path / "cache"))
+    assert missing.returncode == 1 and "`lacuna corpus edits` makes it" in missing.stderr
 
 
 def test_a_missing_corpus_is_said(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from lacuna.engine.text.byte_bpe import Tokenizer
 
 MOST_TOKENS = 128  # of the lines of a window
 TOLD_TOKENS = 360  # of the user's hunks
+OPENED_TOKENS = 200  # of what stands between these and the window as it will be
 ENDS = "@@"  # behind the lines as they will be
 
 
@@ -36,7 +37,8 @@ class EditWindow:
 
     @staticmethod
     def of(question: DiffQuestion, tokenizer: Tokenizer) -> EditWindow | None:
-        """With as many of the last hunks as fit; None where not even the last one does, or no line fits."""
+        """With as many of the last hunks as fit; None where not even the last one does, no line does, or what stands
+        above is too long."""
         gone, count = list[int](), 0
         for line in question.lines:
             ids = tokenizer.encode(GOES + line)
@@ -49,6 +51,8 @@ class EditWindow:
             return None
         some = replace(question, lines=question.lines[:count])
         opened = [*_encoded(diff_text.opened(some), tokenizer), *gone]
+        if len(opened) > OPENED_TOKENS:
+            return None
         return EditWindow(told, opened, written(some.lines, tokenizer), some.lines)
 
 

@@ -8,11 +8,11 @@ with drafts from the old text and the hunks: one pass for every draft that turns
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from math import exp, log
+from math import exp, inf, log
 
 import torch
 from torch import Tensor
@@ -47,9 +47,13 @@ class EditWriter:
         """`denoiser` has the adapter's layers."""
         self.denoiser, self._tokenizer = denoiser, tokenizer
         self._context = denoiser.context()
+        assert denoiser.config.markers is not None, "edits are written in the FIM layout"
+        self._markers = frozenset(denoiser.config.markers.all)  # which are no text
 
     @torch.inference_mode()
-    def next_edit(self, question: DiffQuestion, check: Callable[[], None], seconds: float) -> LineEdit | None:
+    def next_edit(
+        self, question: DiffQuestion, least: float, check: Callable[[], None], seconds: float
+    ) -> LineEdit | None:
         """See `diff_api.KnowsEdits`. `check` runs between all pieces of work and may raise."""
         window = EditWindow.of(question, self._tokenizer)
         if window is None:
@@ -57,7 +61,7 @@ class EditWriter:
         trace = RequestTrace(check, seconds=seconds)
         with suppress(OutOfTime):
             writing = self._changed(window, trace)
-            if writing is not None and self._finished(window, writing, trace):
+            if writing is not None and self._finished(window, writing, log(least) if least else -inf, trace):
                 return self._edit(window, writing)
         return None
 
@@ -76,22 +80,25 @@ class EditWriter:
             best = int(row.argmax())
             score += float(row[best])
             if best != token:
-                return _Writing([*window.copied[:at], best], score)
+                return None if best in self._markers else _Writing([*window.copied[:at], best], score)
         return None
 
-    def _verified(self, window: EditWindow, trace: RequestTrace) -> list[Tensor]:
+    def _verified(self, window: EditWindow, trace: RequestTrace) -> Iterator[Tensor]:
         """The log probabilities [vocab] of each token that is copied. One pass."""
         self._context.prefill_prefix(window.told, trace.check)
         ids = [*window.opened, *window.copied[:-1]]
         trace.count()
         states = self.denoiser.states_at(self._context, ids, range(len(window.opened) - 1, len(ids)))
-        return [row for part in states.split(ROWS) for row in self.denoiser.base.log_probabilities(part)]
+        for part in states.split(ROWS):
+            yield from self.denoiser.base.log_probabilities(part)
 
-    def _finished(self, window: EditWindow, writing: _Writing, trace: RequestTrace) -> bool:
-        """Writes on, each token the likeliest after those before it; whether an end was found."""
+    def _finished(self, window: EditWindow, writing: _Writing, least: float, trace: RequestTrace) -> bool:
+        """Writes on, each token the likeliest after those before it; whether an end was found, and the log probability
+        did not fall below the least one."""
         head, end = [*window.told, *window.opened], window.copied[-1]
         lookup = PromptLookup([window.told, window.copied], RIGHT)
-        while writing.ids[-1] != end and len(writing.ids) < MOST_TOKENS:
+        ends = self._markers | {end}
+        while writing.ids[-1] not in ends and writing.score >= least and len(writing.ids) < MOST_TOKENS:
             drafts = _drafted(lookup, writing.ids)
             self._context.prefill_prefix([*head, *writing.ids[:-1]], trace.check)
             trace.count()
@@ -100,17 +107,17 @@ class EditWriter:
                 token = int(row.argmax())
                 writing.ids.append(token)
                 writing.score += float(row[token])
-                if token != draft or token == end:
+                if token != draft or token in ends:
                     break
-        return writing.ids[-1] == end
+        return writing.ids[-1] == end and writing.score >= least
 
     def _edit(self, window: EditWindow, writing: _Writing) -> LineEdit | None:
         """The lines that are others; None where none is, or where they are no lines that come."""
         text = self._tokenizer.decode(writing.ids[:-1]).decode("utf-8", "replace")
-        lines = text.splitlines(keepends=True)
-        if not all(line.startswith(COMES) and line.endswith("\n") for line in lines):
+        lines = text.split("\n")
+        if lines.pop() or not all(line.startswith(COMES) for line in lines):
             return None
-        come = [line[len(COMES) :] for line in lines]
+        come = [f"{line[len(COMES) :]}\n" for line in lines]
         blocks = SequenceMatcher(None, window.text, come, autojunk=False).get_opcodes()
         changes = [block for block in blocks if block[0] != "equal"]
         if not changes:

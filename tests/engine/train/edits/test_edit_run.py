@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from math import exp
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny_edits import write_tiny_edits_model
 from tiny_model import write_tiny_fim_model
 from torch.nn import functional
 
-from lacuna.engine.api import Gap
+from lacuna.engine.api import Gap, Stopped
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.diff_api import DiffQuestion, Hunk
 from lacuna.engine.families.gap import loading, lora
-from lacuna.engine.families.gap.edits import edit_prompt
-from lacuna.engine.families.gap.edits.edit_prompt import EditWindow
+from lacuna.engine.families.gap.edits import edit_prompt, edit_writer
+from lacuna.engine.families.gap.edits.edit_prompt import MOST_TOKENS, OPENED_TOKENS, TOLD_TOKENS, EditWindow
 from lacuna.engine.families.gap.filler import GapFiller
+from lacuna.engine.families.gap.kv_context import FIM_PREFIX_TOKENS, TAIL_TOKENS
 from lacuna.engine.families.gap.loading import EDITS
+from lacuna.engine.layers import weight_files
 from lacuna.engine.train import frozen
 from lacuna.engine.train.corpus.releases import ChangedFile
-from lacuna.engine.train.edits import edit_batch
+from lacuna.engine.train.edits import edit_batch, histories
 from lacuna.engine.train.edits.edit_run import EditRun, adapted
 from lacuna.engine.train.edits.histories import Lesson, Wanted
 from lacuna.engine.train.fim_pass import FimPass
@@ -140,6 +146,8 @@ def test_what_was_learned_is_offered_and_what_fills_gaps_stays_as_it_was(tmp_pat
     stays = DiffQuestion("a.py", (told,), 1, (), FIRST)
     assert after.next_edit(stays, budget=60.0) is None
     assert after.next_edit(question, budget=0.0) is None
+    assert after.next_edit(question, least=edit.probability * 0.99, budget=60.0) == edit
+    assert after.next_edit(question, least=edit.probability * 1.01, budget=60.0) is None
     gap = Gap("x = (1, 2\n", "y = 3\n", max_tokens=12)
     assert [fill.text for fill in after.infill(gap)] == [fill.text for fill in before.infill(gap)]
 
@@ -149,3 +157,39 @@ def test_an_adapter_for_another_base_is_refused(tmp_path: Path) -> None:
     (model / EDITS / lora.FILE).write_bytes((model / lora.FILE).read_bytes())
     with pytest.raises(LoadError, match="was made for"):
         loading.load(str(model), RUNTIME)
+
+
+def test_an_adapter_for_some_of_the_matrices_is_refused(tmp_path: Path) -> None:
+    model = write_tiny_edits_model(tmp_path / "model")
+    words = json.loads((model / EDITS / lora.CONFIG).read_text(encoding="utf-8"))
+    some = {name: tensor for name, tensor in weight_files.stream(model / EDITS / lora.FILE) if "q_proj" in name}
+    (model / EDITS / lora.CONFIG).write_text(json.dumps({**words, "target_modules": ["q_proj"]}), encoding="utf-8")
+    save_file({name: tensor.clone() for name, tensor in some.items()}, model / EDITS / lora.FILE)
+    with pytest.raises(LoadError, match="not for all matrices"):
+        loading.load(str(model), RUNTIME)
+
+
+def test_what_is_read_is_bounded_whatever_is_asked(tmp_path: Path) -> None:
+    """By random factors all of it is written anew, up to where it is given up."""
+    assert TOLD_TOKENS + OPENED_TOKENS + edit_writer.MOST_TOKENS <= FIM_PREFIX_TOKENS
+    assert OPENED_TOKENS + MOST_TOKENS + histories.LINES + 1 <= TAIL_TOKENS, (
+        "a line that comes is no longer than one that goes"
+    )
+    filler = loading.load(str(write_tiny_edits_model(tmp_path / "model")), RUNTIME)
+    lines = tuple("x" * 12 + f"{at}\n" for at in range(8))
+    told = Hunk(1, ("a" * 90 + "\n",), ("b" * 90 + "\n",), ("c" * 90 + "\n",))
+    for path, above in (("p.py", ()), ("p" * 40 + ".py", ("y" * 20 + "\n",)), ("p.py", ("y" * 280 + "\n",) * 2)):
+        question = DiffQuestion(path, (told,), 2, above, lines, elsewhere="q/r.py")
+        filler.next_edit(question, budget=60.0)
+    long = replace(QUESTION, lines=("z" * 2000 + "\n",))
+    assert filler.next_edit(long, budget=60.0) is None
+    assert filler.next_edit(replace(QUESTION, hunks=()), budget=60.0) is None
+
+
+def test_a_stop_ends_it_and_does_no_harm(tmp_path: Path) -> None:
+    filler, stop = loading.load(str(write_tiny_edits_model(tmp_path / "model")), RUNTIME), Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        filler.next_edit(QUESTION, stop=stop)
+    assert filler.edits is not None
+    assert filler.edits.copied(QUESTION) == pytest.approx(filler.edits.copied(QUESTION), abs=1e-4)

@@ -148,6 +148,15 @@ async def test_another_document_that_uses_what_the_edit_defines_is_asked_for_las
     assert [bool(question.elsewhere) for question in worker.windows[:-1]] == [False] * (len(worker.windows) - 1)
 
 
+async def test_strings_may_change_alone() -> None:
+    edited = Edited('A = "https://a.example/v1/get"\nB = "https://a.example/v1/put"\n', ("v1/get", "v2/get"))
+
+    def told(question: DiffQuestion) -> LineEdit:
+        return LineEdit(0, 1, ('B = "https://a.example/v2/put"\n',), 0.9)
+
+    assert isinstance(await edited.asked(EditsWorker(told)), Found)
+
+
 async def test_after_white_space_and_comments_nobody_is_asked() -> None:
     worker = call_changed(0.9)
     assert await Edited(TEXT, ("\n\n\n", "\n\n\n\n")).asked(worker) is Quiet.NO_EDIT

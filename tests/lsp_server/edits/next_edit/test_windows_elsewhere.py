@@ -213,7 +213,7 @@ def test_what_was_just_typed_in_another_document_stays_where_rules_draft_too() -
     version = Version("file:///a.py", now, "python", edit)
     for typed in ((), ((5, 6),)):
         [one] = site.sites(version, change, 0, [Other("file:///b.py", "f(1, 2)\n", typed)], 9)
-        found = Found(one.uri, 3, 6, "", one.line, "f(1)", 9.0)
+        found = Found(one.uri, 3, 6, "", one.line, "f(1)")
         assert speaks_against(one, found) is (Quiet.LOSES_CODE if typed else None)
 
 
