@@ -89,7 +89,7 @@ def _tell() -> None:
         name = PurePosixPath(document.uri).name
         if versions[0].text != BEFORE:
             return Quiet.NO_PLACE
-        return Found(document.uri, *_edit(name), line=BEFORE, new_line=after(name), gain=20.0)
+        return Found(document.uri, *_edit(name), line=BEFORE, new_line=after(name))
 
     NextEdits._found = found  # type: ignore[method-assign]
 
