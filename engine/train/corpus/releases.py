@@ -83,8 +83,8 @@ def build(
     """Writes edits-train.jsonl, edits-validation.jsonl and edits-test.jsonl into `directory`, and returns how many
     changed files each split has.
 
-    Packages are split as the corpus is. A change that was read before, in another file or release, is left as it was.
-    `benchmarks` are JSON lines whose text must not appear. Fetched packages stay in `downloads/`. Raises CorpusError.
+    Packages are split as the corpus is. `benchmarks` are JSON lines whose text must not appear. Fetched
+    packages stay in `downloads/`. Raises CorpusError.
     """
     wanted = [pair for pair in read_list(pairs) if split_of(pair.package) in splits]
     downloads = directory / "downloads"

@@ -45,14 +45,16 @@ class EditRun:
         rank: int = RANK,
     ) -> None:
         """On the CPU. `rank`: the factors', of an adapter that is begun anew. Raises ModelMissing, WeightsError, and
-        ValueError where there is nothing to learn from."""
+        ValueError where there is nothing to learn from, or the model is not in the FIM layout."""
+        if not loading.is_fim(loading.adapter_directory(model)):
+            raise ValueError(f"next edits are taught to bases in the FIM layout alone, and {model} is none")
         chosen = runtime.choose("cpu", "auto", threads)
         base = frozen.load(model, chosen, reads=False)
         begun = None if start is None else lora.load(start, base.decoder.config, model, {})
-        rank = rank if begun is None else begun.config["r"]
+        rank, alpha = (rank, 2 * rank) if begun is None else (begun.config["r"], begun.config["lora_alpha"])
         named = {} if named_path.path(model) else {lora.BASE: model}
-        self._words = {**named, "r": rank, "lora_alpha": 2 * rank, "target_modules": TARGETS}
-        self._lora = Lora(adapted(base, model, chosen), rank, 2 * rank, begun, {})
+        self._words = {**named, "r": rank, "lora_alpha": alpha, "target_modules": TARGETS}
+        self._lora = Lora(adapted(base, model, chosen), rank, alpha, begun, {})
         earlier = 0 if begun is None else begun.config.get("edits", {}).get("trained_windows", 0)
         # Who goes on from an adapter reads other histories than it was trained on.
         self._histories, self._target = Histories(files, seed + earlier), target

@@ -65,14 +65,6 @@ class EditWriter:
                 return self._edit(window, writing)
         return None
 
-    @torch.inference_mode()
-    def copied(self, question: DiffQuestion) -> float:
-        """Log probability that the lines of a question stay as they are."""
-        window = EditWindow.of(question, self._tokenizer)
-        assert window is not None, "its lines fit"
-        rows = self._verified(window, RequestTrace(lambda: None))
-        return sum(float(row[token]) for row, token in zip(rows, window.copied, strict=True))
-
     def _changed(self, window: EditWindow, trace: RequestTrace) -> _Writing | None:
         """The beginning of the window as it will be, up to the first token that is another one; None where none is."""
         score = 0.0
