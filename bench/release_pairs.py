@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from scripted_edit import Change, applied
 
 from lacuna.engine.store import paths
+from lacuna.engine.text.lines import lines_of
 from lacuna.engine.train.corpus import releases
 from lacuna.engine.train.corpus.releases import ChangedFile
 from lacuna.engine.train.corpus.sources import CorpusError
-from lacuna.engine.train.edits.hunks import Hunk, hunks, lines_of
+from lacuna.engine.train.edits.hunks import Hunk, hunks
 
 MOST_HUNKS = 40  # of a file; one with more was written anew
 SEEN = 4  # hunks that the user makes while the server looks; those before stand in the file already

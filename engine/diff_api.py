@@ -7,6 +7,14 @@ from math import inf
 from threading import Event
 from typing import Protocol, runtime_checkable
 
+# Of a question. An adapter for next edits is taught with these, so it is asked with them.
+MOST_HUNKS = 3  # the last ones
+ABOVE_HUNK = 3  # lines
+MOST_HUNK_CHARS = 1200  # of the lines that go, or come
+WINDOW_LINES = 8
+ABOVE_WINDOW = 2
+LONGEST_LINE = 300  # characters: longer ones are data
+
 
 @dataclass(frozen=True)
 class Hunk:

@@ -1,7 +1,7 @@
 """The FIM layout's pass with gradients: what the decoder computes in an engine, for all runs of a window at once.
 
-The prefix is read first, by the same adapted weights and without gradients. All rows of all runs go through the
-matrices together; each run attends to the prefix up to its split, and to itself.
+The prefix is read first, by the same adapted weights, and without gradients where it is only text. All rows of all runs
+go through the matrices together; each run attends to the prefix up to its split, and to itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ Read = tuple[Tensor, Tensor]  # keys and values of a layer, [pairs, tokens, head
 
 
 class FimPass:
-    def __init__(self, frozen: Frozen, lora: Lora) -> None:
+    def __init__(self, frozen: Frozen, lora: Lora, *, learns_prefix: bool = False) -> None:
+        """`learns_prefix`: gradients go through the prefix too, which costs a fifth more."""
+        self._learns_prefix = learns_prefix
         self._base, self._lora = frozen.decoder, lora
         self._norms, self._biases = frozen.norms, frozen.biases
         config = frozen.decoder.config
@@ -29,7 +31,8 @@ class FimPass:
 
     def __call__(self, batch: Rows) -> Tensor:
         """Final states [rows, hidden]."""
-        reads = self._read(batch.prefix)
+        with torch.set_grad_enabled(self._learns_prefix and torch.is_grad_enabled()):
+            reads = self._read(batch.prefix)
         embedded = self._base.embed_rows(batch.ids)
         x = embedded
         if MASK in self._lora.beside:
@@ -48,7 +51,6 @@ class FimPass:
             x = self._layer_end(x, torch.cat(mixed), number, stacks)
         return self._base.final_norm(x)
 
-    @torch.no_grad()
     def _read(self, ids: Tensor) -> list[Read]:
         x = self._base.embed_rows(ids)
         cos_sin = self._base.rope.at(torch.arange(len(ids), device=ids.device))

@@ -7,12 +7,16 @@ from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
+from lacuna.engine.diff_api import LONGEST_LINE, MOST_HUNK_CHARS
+from lacuna.engine.text.lines import lines_of
 from lacuna.engine.train.corpus.releases import ChangedFile
-from lacuna.engine.train.edits.hunks import ChangedWords, Hunk, changed_words, hunks, lines_of
-from lacuna.engine.train.edits.renames import renamed
+from lacuna.engine.train.edits.hunks import ChangedWords, Hunk, changed_words, hunks
+from lacuna.engine.train.edits.made_up.forms_changed import with_a_form_changed
+from lacuna.engine.train.edits.made_up.names_introduced import without_a_name
+from lacuna.engine.train.edits.made_up.renames import renamed
 
-MOST_CHARACTERS = 1200  # of a hunk's lines
-LONGEST_LINE = 300  # characters: longer ones are data
+RENAMED, INTRODUCED = 0.25, 0.35  # of the made-up edits: a name becomes another one, or one comes or goes
+NAMES_COME, UNDONE = 0.75, 0.2  # of the made-up edits that take a name out, and of the others: those done backwards
 
 
 class EditedFile:
@@ -23,13 +27,21 @@ class EditedFile:
         self.lines = lines_of(file.before)
         self.hunks = hunks(self.lines, lines_of(file.after))
 
-    def renamed(self, chance: random.Random) -> EditedFile | None:
-        """The same file with a name changed instead; None where there is none to change."""
-        after = renamed(self.lines, chance)
-        if after is None:
+    def made_up(self, chance: random.Random) -> EditedFile | None:
+        """The same file with an edit that nobody made instead; None where none can be thought of."""
+        drawn = chance.random()
+        if drawn < RENAMED:
+            changed = renamed(self.lines, chance)
+        elif drawn < RENAMED + INTRODUCED:
+            changed = without_a_name(self.lines, chance)
+        else:
+            changed = with_a_form_changed(self.lines, self.language, chance)
+        if changed is None:
             return None
-        text = "".join(self.lines)
-        return EditedFile(ChangedFile("", "", "", "", self.language, self.path, text, "".join(after)))
+        before, after = self.lines, changed
+        if chance.random() < (NAMES_COME if RENAMED < drawn < RENAMED + INTRODUCED else UNDONE):
+            before, after = after, before
+        return EditedFile(ChangedFile("", "", "", "", self.language, self.path, "".join(before), "".join(after)))
 
     @cached_property
     def changed(self) -> list[ChangedWords]:
@@ -40,9 +52,8 @@ class EditedFile:
         """Whether a hunk can be told, or asked for."""
         removed, added = self.lines[self.hunks[at].start : self.hunks[at].end], self.hunks[at].lines
         some = [*removed, *added]
-        return max(map(len, some)) <= LONGEST_LINE and max(map(len, ("".join(removed), "".join(added)))) <= (
-            MOST_CHARACTERS
-        )
+        longest = max(len("".join(removed)), len("".join(added)))
+        return max(map(len, some)) <= LONGEST_LINE and longest <= MOST_HUNK_CHARS
 
 
 @dataclass(frozen=True)

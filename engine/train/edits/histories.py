@@ -13,22 +13,28 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lacuna.engine import diff_api
-from lacuna.engine.diff_api import DiffQuestion
+from lacuna.engine.diff_api import (
+    ABOVE_HUNK,
+    ABOVE_WINDOW,
+    LONGEST_LINE,
+    MOST_HUNKS,
+    WINDOW_LINES,
+    DiffQuestion,
+)
 from lacuna.engine.train.corpus.releases import ChangedFile
-from lacuna.engine.train.edits.edited_file import LONGEST_LINE, EditedFile, Version
-from lacuna.engine.train.edits.hunks import changed_words, follows, words
+from lacuna.engine.train.edits.edited_file import EditedFile, Version
+from lacuna.engine.train.edits.hunks import Hunk, changed_words, follows, words
 
-MOST_HUNKS = 60  # of a file; one with more was written anew
+MOST_OF_FILE = 60  # of a file; one with more was written anew
 MOST_LINES = 6  # that go, or come, at once
-LINES = 8  # of a window
-ABOVE = 3  # lines before a hunk that was made
-ABOVE_WINDOW = 2
-HUNKS = 3  # that are told
-UNCHANGED = (1, 2)  # windows of a history that stay as they are
+LEAST_LINES = 3  # of a window
+CHANGED, UNCHANGED = 2, (0, 1, 1)  # windows of a history that change, at most, and that stay as they are
 NOTHING = 0.15  # of the histories, after which nothing follows
-RENAMED = 0.25  # of the histories: a name of the file becomes another one
+MADE_UP = 0.7  # of the histories
+MOST_MADE_UP = (3, 5)  # lines, and words that come or go: more of a made-up edit cannot be foreseen
 OTHERS_TOO = 0.3  # how often a hunk is told that has nothing to do with what follows
 MOST_SAYING = 100  # hunks of a release that change the same word: no one of them says anything of another
+_DRAWN = 4  # until there is something to learn
 _SEARCHED = 40  # places at which windows are tried
 _COMMENTS = ("#", "//", "/*", "*", '"""')
 
@@ -78,26 +84,29 @@ class Histories:
         """Windows after the same hunks, the same in every run; none where none could be cut."""
         chance = random.Random(f"{self._seed}/{number}")
         sizes = [min(len(release), 30) for release in self._releases]  # so that no package takes over
-        (release,) = chance.choices(self._releases, sizes)
-        found: _Follows | None = chance.choice(release)
-        if chance.random() < RENAMED and found is not None:
-            found = _of_a_name(found.file.renamed(chance), chance)
-        return list(_lessons(found, chance)) if found is not None else []
+        for release in chance.choices(self._releases, sizes, k=_DRAWN):
+            found: _Follows | None = chance.choice(release)
+            if chance.random() < MADE_UP and found is not None:
+                found = _made_up(found.file.made_up(chance), chance)
+            if found is not None and (lessons := list(_lessons(found, chance))):
+                return lessons
+        return []
 
 
-def _of_a_name(file: EditedFile | None, chance: random.Random) -> _Follows | None:
-    """One of its places, after the others."""
+def _made_up(file: EditedFile | None, chance: random.Random) -> _Follows | None:
+    """One of its places, after others."""
     if file is None or len(file.hunks) < 2 or not all(file.is_small(at) for at in range(len(file.hunks))):
         return None
     hunk = chance.randrange(len(file.hunks))
-    others = tuple(at for at in range(len(file.hunks)) if at != hunk)
-    return _Follows(file, hunk, file, others) if _is_wanted(file, hunk) else None
+    others = tuple(at for at in range(len(file.hunks)) if at != hunk and _speaks(file, at, file, hunk))
+    is_short = len(file.hunks[hunk].lines) <= MOST_MADE_UP[0] and file.changed[hunk].count <= MOST_MADE_UP[1]
+    return _Follows(file, hunk, file, others) if others and is_short and _is_wanted(file, hunk) else None
 
 
 def _found(files: Sequence[EditedFile], seen: set[tuple[object, ...]]) -> list[_Follows]:
     """The hunks of a release that follow from others, those of the same file first; but for changes that were seen
     before."""
-    files = [file for file in files if len(file.hunks) <= MOST_HUNKS]
+    files = [file for file in files if len(file.hunks) <= MOST_OF_FILE]
     saying: dict[str, list[tuple[EditedFile, int]]] = defaultdict(list)
     for file in files:
         for at, changed in enumerate(file.changed):
@@ -132,7 +141,9 @@ def _follows(file: EditedFile, at: int, saying: Mapping[str, list[tuple[EditedFi
 
 def _speaks(told: EditedFile, other: int, file: EditedFile, at: int) -> bool:
     hunk = file.hunks[at]
-    near = {word for line in file.lines[max(0, hunk.start - LINES) : hunk.end + LINES] for word in words(line)}
+    near = {
+        word for line in file.lines[max(0, hunk.start - WINDOW_LINES) : hunk.end + WINDOW_LINES] for word in words(line)
+    }
     near.update(words("".join(told.hunks[other].lines)))
     return follows(file.changed[at], told.changed[other], near)
 
@@ -150,13 +161,14 @@ def _lessons(one: _Follows, chance: random.Random) -> Iterator[Lesson]:
     made = [chance.choice(one.by)]
     likely = [by for by in one.by if by not in made]
     others = [by for by in range(len(one.told.hunks)) if by not in (*one.by, *made) and one.told.is_small(by)]
-    for _ in range(chance.randint(0, HUNKS - 1)):
+    for _ in range(chance.randint(0, MOST_HUNKS - 1)):
         pool = others if chance.random() < OTHERS_TOO or not likely else likely
         pool = [by for by in pool if by not in made and (one.told is not one.file or by != one.hunk)]
         if pool:
             made.insert(0, chance.choice(pool))
-    is_over = chance.random() < NOTHING
     is_same = one.told is one.file
+    others_wanted = [at for at in likely if is_same and at not in made and _is_wanted(one.file, at)]
+    is_over = chance.random() < NOTHING
     done = set(made)
     if is_over and is_same:  # what follows is done, too, and was so before
         done |= {one.hunk, *one.by}
@@ -164,9 +176,7 @@ def _lessons(one: _Follows, chance: random.Random) -> Iterator[Lesson]:
     version = told if is_same else Version.of(one.file, {one.hunk} if is_over else set())
     asked = _Asked(told, version, _hunks_told(one.told, told, made))
     if not is_over:
-        lesson = asked.changed(one.hunk, set(one.by), chance)
-        if lesson is not None:
-            yield lesson
+        yield from asked.changed([one.hunk, *others_wanted], {one.hunk, *one.by}, chance)
     yield from asked.unchanged(chance.choice(UNCHANGED), chance)
 
 
@@ -174,8 +184,8 @@ def _hunks_told(file: EditedFile, version: Version, made: Sequence[int]) -> tupl
     """As the user made them, the last one last."""
     return tuple(
         diff_api.Hunk(
-            line=max(0, start - ABOVE) + 1,
-            above=tuple(version.lines[max(0, start - ABOVE) : start]),
+            line=max(0, start - ABOVE_HUNK) + 1,
+            above=tuple(version.lines[max(0, start - ABOVE_HUNK) : start]),
             removed=tuple(file.lines[hunk.start : hunk.end]),
             added=hunk.lines,
         )
@@ -193,20 +203,32 @@ class _Asked:
         self._below = end if version is told else -1
         self._edited = end - len(last.added) if version is told else -1
 
-    def changed(self, hunk: int, foreseen: Set[int], chance: random.Random) -> Lesson | None:
-        """A window in which a hunk is to be made, and what else of it can be foreseen."""
-        one = next(left for at, left in self._version.left if at == hunk)
+    def changed(self, hunks: Sequence[int], foreseen: Set[int], chance: random.Random) -> Iterator[Lesson]:
+        """Windows in which the first hunk is to be made, or another one, and what else of them can be foreseen."""
+        taken: list[range] = []
+        for hunk in [hunks[0], *chance.sample(hunks[1:], len(hunks) - 1)]:
+            if len(taken) == CHANGED:
+                return
+            one = next(left for at, left in self._version.left if at == hunk)
+            lines = chance.randint(max(LEAST_LINES, one.end - one.start), WINDOW_LINES)
+            first = self._first(one, lines, chance)
+            question = self._question(first, lines)
+            if question is None or any(first < other.stop and other.start < first + lines for other in taken):
+                continue
+            wanted = self._wanted(first, first + len(question.lines), foreseen)
+            if wanted is not None:
+                taken.append(range(first, first + lines))
+                yield Lesson(question, wanted)
+
+    def _first(self, one: Hunk, lines: int, chance: random.Random) -> int:
+        """Of so many lines with a hunk in them."""
         size = max(one.end - one.start, 1)
-        first = max(0, one.start - chance.randint(0, max(0, LINES - size)))
+        first = max(0, one.start - chance.randint(0, max(0, lines - size)))
         if one.start == one.end and first == one.start:
             first = max(0, first - 1)  # a line comes behind another one
-        if 0 <= self._below <= one.start < self._below + LINES - size and chance.random() < 0.5:
+        if 0 <= self._below <= one.start < self._below + lines - size and chance.random() < 0.5:
             first = max(first, self._below)
-        question = self._question(first)
-        if question is None:
-            return None
-        wanted = self._wanted(first, first + len(question.lines), foreseen | {hunk})
-        return Lesson(question, wanted) if wanted is not None else None
+        return first
 
     def _wanted(self, first: int, end: int, foreseen: Set[int]) -> Wanted | None:
         """What becomes of the lines from one up to another; None where too much does, or what does is not all there."""
@@ -217,7 +239,7 @@ class _Asked:
         for left in some:
             lines += [*self._version.lines[read : left.start], *left.lines]
             read = left.end
-        is_large = max(len(lines), read - some[0].start) > LINES
+        is_large = max(len(lines), read - some[0].start) > WINDOW_LINES
         return None if is_large else Wanted(some[0].start - first, read - first, tuple(lines))
 
     def unchanged(self, count: int, chance: random.Random) -> Iterator[Lesson]:
@@ -225,36 +247,38 @@ class _Asked:
         lines, last = self._version.lines, self._hunks[-1]
         telling = changed_words(last.removed, last.added).telling
         related = [at for at, line in enumerate(lines) if not telling.isdisjoint(words(line))]
-        tried = [self._below] if self._below >= 0 and chance.random() < 0.5 else []
-        if self._edited > 0 and chance.random() < 0.3:
-            tried.insert(0, max(0, self._edited - LINES))
         if not lines:
             return
+        size = chance.randint(LEAST_LINES, WINDOW_LINES)
+        tried = [self._below] if self._below >= 0 and chance.random() < 0.5 else []
+        if self._edited > 0 and chance.random() < 0.3:
+            tried.insert(0, max(0, self._edited - size))
         for _ in range(_SEARCHED):
-            at = chance.choice(related) - chance.randint(0, LINES - 1) if related and chance.random() < 0.7 else None
-            tried.append(max(0, at if at is not None else chance.randrange(len(lines))))
+            is_near = related and chance.random() < 0.7
+            at = chance.choice(related) - chance.randint(0, size - 1) if is_near else chance.randrange(len(lines))
+            tried.append(max(0, at))
         taken: list[int] = []
         for first in tried:
             if len(taken) == count:
                 return
-            is_left = any(first - 1 <= one.end and one.start <= first + LINES for _, one in self._version.left)
-            if is_left or any(abs(first - other) < LINES // 2 for other in taken):
+            is_left = any(first - 1 <= one.end and one.start <= first + size for _, one in self._version.left)
+            if is_left or any(abs(first - other) < size for other in taken):
                 continue
-            question = self._question(first)
+            question = self._question(first, size)
             if question is not None:
                 taken.append(first)
                 yield Lesson(question, None)
 
-    def _question(self, first: int) -> DiffQuestion | None:
-        end = first + LINES
-        if first < self._edited and first == max(0, self._edited - LINES):
+    def _question(self, first: int, lines: int) -> DiffQuestion | None:
+        end = first + lines
+        if first < self._edited and first == max(0, self._edited - lines):
             end = self._edited  # right above the last hunk
-        lines = self._version.lines[first:end]
-        long = next((at for at, line in enumerate(lines) if len(line) > LONGEST_LINE), len(lines))
-        if not "".join(lines[:long]).strip():
+        some = self._version.lines[first:end]
+        long = next((at for at, line in enumerate(some) if len(line) > LONGEST_LINE), len(some))
+        if not "".join(some[:long]).strip():
             return None
         above = () if first == self._below else tuple(self._version.lines[max(0, first - ABOVE_WINDOW) : first])
         elsewhere = self._version.path if self._version is not self._told else ""
         return DiffQuestion(
-            self._told.path, self._hunks, first - len(above) + 1, above, tuple(lines[:long]), elsewhere=elsewhere
+            self._told.path, self._hunks, first - len(above) + 1, above, tuple(some[:long]), elsewhere=elsewhere
         )

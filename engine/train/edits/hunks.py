@@ -44,11 +44,6 @@ class ChangedWords:
         return len(self.come) + len(self.gone)
 
 
-def lines_of(text: str) -> list[str]:
-    """Each with its line end, the last one too."""
-    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
-
-
 def hunks(before: Sequence[str], after: Sequence[str]) -> list[Hunk]:
     """The lines that differ, from top to bottom."""
     changed = (one for one in SequenceMatcher(None, before, after, autojunk=False).get_opcodes() if one[0] != "equal")

@@ -7,19 +7,24 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 
-from lacuna.engine.diff_api import DiffQuestion, Hunk
+from lacuna.engine.diff_api import (
+    ABOVE_HUNK,
+    ABOVE_WINDOW,
+    LONGEST_LINE,
+    MOST_HUNK_CHARS,
+    MOST_HUNKS,
+    DiffQuestion,
+    Hunk,
+)
+from lacuna.engine.text.lines import lines_of
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.site import Version
 from lacuna.lsp_server.edits.next_edit.tokens import tokens
 
-HUNKS = 3  # of the user's, the last ones
-ABOVE = 3  # lines before a change
 LINES = 10  # of a window
 WINDOWS = 4
 RARE = 8  # lines that a word may stand on and still tell where an edit is followed
-LONGEST_LINE = 300  # characters: longer ones are data
-MOST_CHARS = 1200  # of an edit's lines
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def diff_windows(path: str, version: Version, recent: Sequence[RecentEdit], chan
         some = without_data(lines[start:end])
         if not some:
             continue
-        above = tuple(lines[max(0, start - 2) : start]) if start != below else ()
+        above = tuple(lines[max(0, start - ABOVE_WINDOW) : start]) if start != below else ()
         told = tuple(at - start for at in related if start <= at < start + len(some))
         question = DiffQuestion(path, hunks, start - len(above) + 1, above, tuple(some), told)
         yield DiffWindow(question, sum(map(len, lines[:start])), version.uri, text, version.typed)
@@ -69,7 +74,7 @@ def told_of(hunks: Sequence[Hunk]) -> str:
 def hunks_of(recent: Sequence[RecentEdit], text: str) -> tuple[Hunk, ...]:
     """The last edits, oldest first; none where the last one is too large to be told."""
     last = hunk_of(recent[0], text)
-    older = (hunk_of(edit, text) for edit in reversed(recent[1:HUNKS]))
+    older = (hunk_of(edit, text) for edit in reversed(recent[1:MOST_HUNKS]))
     return (*(hunk for hunk in older if hunk is not None), last) if last is not None else ()
 
 
@@ -79,7 +84,7 @@ def hunk_of(edit: RecentEdit, text: str) -> Hunk | None:
     end = text.find("\n", edit.end)
     end = len(text) if end < 0 else end + 1
     old = text[start : edit.start] + edit.old + text[edit.end : end]
-    if max(len(old), end - start) > MOST_CHARS:
+    if max(len(old), end - start) > MOST_HUNK_CHARS:
         return None
     removed, added = lines_of(old), lines_of(text[start:end])
     while removed and added and removed[0] == added[0]:
@@ -89,13 +94,8 @@ def hunk_of(edit: RecentEdit, text: str) -> Hunk | None:
         del removed[-1], added[-1]
     if not removed and not added:
         return None
-    above = lines_of(text[:start][-ABOVE * LONGEST_LINE :])[-ABOVE:]
+    above = lines_of(text[:start][-ABOVE_HUNK * LONGEST_LINE :])[-ABOVE_HUNK:]
     return Hunk(text.count("\n", 0, start) - len(above) + 1, tuple(above), tuple(removed), tuple(added))
-
-
-def lines_of(text: str) -> list[str]:
-    """Each with its line end, the last one too."""
-    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 def related_lines(lines: Sequence[str], touched: Set[str]) -> list[int]:

@@ -5,22 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lacuna.engine.diff_api import DiffQuestion
+from lacuna.engine.diff_api import ABOVE_WINDOW, WINDOW_LINES, DiffQuestion
+from lacuna.engine.text.lines import lines_of
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.diff_windows import (
     DiffWindow,
     clusters,
     hunks_of,
-    lines_of,
     related_lines,
     without_data,
 )
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.site import Version
 
-ABOVE = 2  # lines that are told
 LEAD = 3  # lines before one with a word that the edit touches
-LINES = 8  # of a window
 WINDOWS = 6
 
 
@@ -32,14 +30,14 @@ def edit_windows(path: str, version: Version, recent: Sequence[RecentEdit], chan
         return
     first = hunks[-1].line - 1 + len(hunks[-1].above)  # of what the edit has left
     below = first + len(hunks[-1].added)
-    near = range(max(0, first - LINES), below + LINES)
+    near = range(max(0, first - WINDOW_LINES), below + WINDOW_LINES)
     touched = {one.text for one in (*change.old, *change.new) if one.is_name or one.is_literal}
     related = [at for at in related_lines(lines, touched) if at not in near]
     starts = [max(0, start + 1 - LEAD) for start, _ in clusters(related, first, below)]
-    spans = [(below, below + LINES), (near.start, first), *((start, start + LINES) for start in starts)]
+    spans = [(below, below + WINDOW_LINES), (near.start, first), *((start, start + WINDOW_LINES) for start in starts)]
     for start, end in spans[:WINDOWS]:
         some = without_data(lines[start:end])
         if any(line.strip() for line in some):
-            above = tuple(lines[max(0, start - ABOVE) : start]) if start != below else ()
+            above = tuple(lines[max(0, start - ABOVE_WINDOW) : start]) if start != below else ()
             question = DiffQuestion(path, hunks, start - len(above) + 1, above, tuple(some))
             yield DiffWindow(question, sum(map(len, lines[:start])), version.uri, version.text, version.typed)

@@ -9,17 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from lacuna.engine.diff_api import ChangedLines, DiffQuestion, LineChange, Unfinished
-from lacuna.engine.text.syntax import MissingGrammar, error_count, grammar, parse
-from lacuna.lsp_server.edits.next_edit.diff_windows import (
-    ABOVE,
-    HUNKS,
+from lacuna.engine.diff_api import (
+    ABOVE_HUNK,
     LONGEST_LINE,
-    DiffWindow,
-    hunk_of,
-    lines_of,
-    told_of,
+    MOST_HUNKS,
+    ChangedLines,
+    DiffQuestion,
+    LineChange,
+    Unfinished,
 )
+from lacuna.engine.text.lines import lines_of
+from lacuna.engine.text.syntax import MissingGrammar, error_count, grammar, parse
+from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow, hunk_of, told_of
 from lacuna.lsp_server.edits.next_edit.objections import errors, lines_near
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.site import Version
@@ -48,14 +49,14 @@ def own_line(path: str, version: Version, recent: Sequence[RecentEdit], cursor: 
     has_rest = any(one.is_name or one.is_literal for one in tokens(text, cursor, end))
     if not is_own or not has_rest or end - start > LONGEST_LINE or not _is_unfinished(version, start, end):
         return None
-    above = lines_of(text[max(0, start - ABOVE * LONGEST_LINE) : start])[-ABOVE:]
+    above = lines_of(text[max(0, start - ABOVE_HUNK * LONGEST_LINE) : start])[-ABOVE_HUNK:]
     below = lines_of(text[end + 1 : end + 1 + BELOW * LONGEST_LINE])[:BELOW]
     removed = lines_of(text[start : edit.start] + edit.old + text[edit.end : end])
     now = text[start:end]
     closed = _closed(now, version.language)
     if not closed or not _has_fewer_errors(version.language, text, start, end, closed):
         closed = ""
-    older = [hunk for one in reversed(recent[1:HUNKS]) if (hunk := hunk_of(one, text)) is not None]
+    older = [hunk for one in reversed(recent[1:MOST_HUNKS]) if (hunk := hunk_of(one, text)) is not None]
     question = DiffQuestion(
         path,
         tuple(older),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from lacuna.engine.diff_api import DiffQuestion
+from lacuna.engine.text.lines import lines_of
 from lacuna.engine.untrusted.secrets import has_secret
 from lacuna.lsp_server.documents.exclude import short_path
 from lacuna.lsp_server.edits.next_edit.change import Change
@@ -14,7 +15,6 @@ from lacuna.lsp_server.edits.next_edit.diff_windows import (
     DiffWindow,
     clusters,
     hunks_of,
-    lines_of,
     related_lines,
     told_of,
     without_data,

@@ -70,6 +70,30 @@ def test_the_trained_pass_is_the_one_that_is_used(model: Path, seed: int) -> Non
         start += part.rows
 
 
+@pytest.mark.parametrize("learns", [True, False])
+def test_gradients_go_through_the_prefix_where_it_is_learned(model: Path, learns: bool) -> None:
+    """They are those of the same tokens in one run, behind a prefix of one token."""
+    base = frozen.load(str(model), RUNTIME, reads=False)
+    ids = base.tokenizer.encode(TEXT)[:40]
+    found = []
+    for prefix in (30, 1):
+        factors = Lora(base.layers, 4, 8, lora.load(model, base.decoder.config, str(model)), {lora.MASK: base.noise})
+        factors.merge()
+        part = fim_batch.Run(prefix - 1, tuple(ids[prefix:]), 0, 0, ())
+        rows = fim_batch.Rows(
+            prefix=torch.tensor(ids[:prefix]),
+            runs=(part,),
+            ids=torch.tensor(part.ids),
+            masked=torch.zeros(part.rows, dtype=torch.bool),
+            positions=torch.arange(prefix, len(ids)),
+        )
+        states = FimPass(base, factors, learns_prefix=learns)(rows)[-5:]
+        functional.linear(states, base.head).logsumexp(-1).sum().backward()
+        found.append([value.grad for _, value in factors.parameters() if value.grad is not None])
+    same = [torch.allclose(one, other, atol=1e-4) for one, other in zip(*found, strict=True)]
+    assert all(same) if learns else not all(same)
+
+
 def test_every_token_of_a_hole_and_its_end_are_learned_once_and_some_before_it(model: Path) -> None:
     base = frozen.load(str(model), RUNTIME, reads=False)
     markers = templates.markers(base.tokenizer.marker)

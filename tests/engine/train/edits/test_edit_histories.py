@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-import re
 
 import pytest
 
+from lacuna.engine.diff_api import WINDOW_LINES
+from lacuna.engine.text.lines import lines_of
 from lacuna.engine.train.corpus.releases import ChangedFile
 from lacuna.engine.train.edits import histories
-from lacuna.engine.train.edits.histories import LINES, Histories, Lesson
-from lacuna.engine.train.edits.hunks import MOST_WORDS, Hunk, changed_words, follows, hunks, lines_of
-from lacuna.engine.train.edits.renames import renamed
+from lacuna.engine.train.edits.histories import Histories, Lesson
+from lacuna.engine.train.edits.hunks import MOST_WORDS, Hunk, changed_words, follows, hunks
 
 BEFORE = """\
 import json
@@ -59,7 +59,7 @@ def changed(before: str, after: str, path: str = "users.py") -> ChangedFile:
 
 @pytest.fixture(autouse=True)
 def real_edits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(histories, "RENAMED", 0.0)
+    monkeypatch.setattr(histories, "MADE_UP", 0.0)
 
 
 def lessons(*files: ChangedFile, count: int = 60) -> list[Lesson]:
@@ -107,8 +107,8 @@ def test_what_is_wanted_is_what_the_release_has() -> None:
     after = lines_of(AFTER)
     for lesson in found:
         question, wanted = lesson.question, lesson.wanted
-        assert wanted is not None and len(question.lines) <= LINES
-        assert 0 < len(wanted.lines) <= LINES and wanted.end <= len(question.lines)
+        assert wanted is not None and len(question.lines) <= WINDOW_LINES
+        assert 0 < len(wanted.lines) <= WINDOW_LINES and wanted.end <= len(question.lines)
         assert "timeout" in wanted.lines[0] and "timeout" in wanted.lines[-1], "DEFAULT follows from nothing"
         assert "timeout" in "".join(question.hunks[-1].added), "the last hunk speaks for it"
         first = question.line - 1 + len(question.above)
@@ -171,29 +171,6 @@ def test_all_that_can_be_foreseen_in_a_window_is_wanted() -> None:
             "    target.put(fetch(client, user_id, timeout))\n",
         )
         assert wanted.lines == lines and wanted.end - wanted.start == 3
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_name_becomes_another_at_all_of_its_places(seed: int) -> None:
-    lines = lines_of(BEFORE)
-    after = renamed(lines, random.Random(seed))
-    if after is None:
-        return
-    pairs = [(one, other) for one, other in zip(lines, after, strict=True) if one != other]
-    assert len(pairs) >= 2
-    [(old, new)] = {
-        (old, new)
-        for one, other in pairs
-        for old, new in zip(re.findall(r"\w+", one), re.findall(r"\w+", other), strict=True)
-        if old != new
-    }
-    assert re.sub(rf"\b{old}\b", new, BEFORE) == "".join(after)
-
-
-def test_made_up_names_are_histories_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(histories, "RENAMED", 1.0)
-    found = [lesson for lesson in lessons(changed(BEFORE, AFTER)) if lesson.wanted is not None]
-    assert found and not any("timeout" in "".join(lesson.wanted.lines) for lesson in found if lesson.wanted)
 
 
 def test_what_says_nothing_is_no_history() -> None:

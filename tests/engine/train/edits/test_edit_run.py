@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from lacuna.engine.api import Gap, Stopped
 from lacuna.engine.device.runtime import Runtime
-from lacuna.engine.diff_api import DiffQuestion, Hunk
+from lacuna.engine.diff_api import WINDOW_LINES, DiffQuestion, Hunk
 from lacuna.engine.families.gap import loading, lora
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.edits import edit_prompt, edit_writer
@@ -134,14 +134,18 @@ def one_by_one(filler: GapFiller, question: DiffQuestion, lines: tuple[str, ...]
     return exp(score)
 
 
-def test_what_was_learned_is_offered_and_what_fills_gaps_stays_as_it_was(tmp_path: Path) -> None:
+def test_what_was_learned_is_offered_and_what_fills_gaps_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "MADE_UP", 0.0)
+    monkeypatch.setattr(histories, "LEAST_LINES", WINDOW_LINES)
     model = write_tiny_fim_model(tmp_path / "model")
     before = loading.load(str(model), RUNTIME)
     assert not before.knows_edits
     config = TrainConfig(windows_per_step=1, warmup_steps=20, learning_rate=3e-3, decay=True)
     run = EditRun(str(model), [FILE], tmp_path / "run", config, threads=1)
     first = run.measure([FILE], 8)
-    for _step in run.steps(Budget(gaps=1500)):
+    for _step in run.steps(Budget(gaps=1800)):
         pass
     last = run.measure([FILE], 8)
     assert (last.changed_right, last.kept_right) == (1.0, 1.0)
@@ -183,7 +187,7 @@ def test_an_adapter_for_some_of_the_matrices_is_refused(tmp_path: Path) -> None:
 def test_what_is_read_is_bounded_whatever_is_asked(tmp_path: Path) -> None:
     """By random factors all of it is written anew, up to where it is given up."""
     assert TOLD_TOKENS + OPENED_TOKENS + edit_writer.MOST_TOKENS <= FIM_PREFIX_TOKENS
-    assert OPENED_TOKENS + MOST_TOKENS + histories.LINES + 1 <= TAIL_TOKENS, (
+    assert OPENED_TOKENS + MOST_TOKENS + WINDOW_LINES + 1 <= TAIL_TOKENS, (
         "a line that comes is no longer than one that goes"
     )
     filler = loading.load(str(write_tiny_edits_model(tmp_path / "model")), RUNTIME)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lacuna.engine.diff_api import LineChange
+from lacuna.engine.diff_api import ABOVE_HUNK, LineChange
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit.change import Change, change_of
 from lacuna.lsp_server.edits.next_edit.diff_search import found, speaks_against
-from lacuna.lsp_server.edits.next_edit.diff_windows import ABOVE, LINES, WINDOWS, DiffWindow, diff_windows
+from lacuna.lsp_server.edits.next_edit.diff_windows import LINES, WINDOWS, DiffWindow, diff_windows
 from lacuna.lsp_server.edits.next_edit.objections import changes_only_prose
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits
@@ -65,7 +65,7 @@ def test_an_edit_is_a_hunk_of_its_lines_and_the_window_below_it_is_the_first() -
     question = LIST_TO_DICT.windows()[0].question
     (hunk,) = question.hunks
     assert (hunk.removed, hunk.added) == (("        self.handlers = []\n",), ("        self.handlers = {}\n",))
-    assert hunk.above == ("\n", "class Registry:\n", "    def __init__(self):\n") and len(hunk.above) == ABOVE
+    assert hunk.above == ("\n", "class Registry:\n", "    def __init__(self):\n") and len(hunk.above) == ABOVE_HUNK
     assert hunk.line == 3
     lines = LIST_TO_DICT.text.splitlines(keepends=True)
     assert (question.above, question.line, list(question.lines)) == ((), 7, lines[6:16])

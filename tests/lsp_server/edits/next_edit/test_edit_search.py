@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pytest
 from edits_worker import EditsWorker
 
-from lacuna.engine.diff_api import DiffQuestion, LineEdit
+from lacuna.engine.diff_api import WINDOW_LINES, DiffQuestion, LineEdit
 from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow
 from lacuna.lsp_server.edits.next_edit.edit_search import SURE, EditSearch
-from lacuna.lsp_server.edits.next_edit.edit_windows import LINES, WINDOWS, edit_windows
+from lacuna.lsp_server.edits.next_edit.edit_windows import WINDOWS, edit_windows
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits
@@ -74,7 +74,9 @@ def test_windows_are_below_the_edit_above_it_and_around_what_it_touches() -> Non
     lines = edited.text.splitlines(keepends=True)
     for question in (below, above, around):
         first = question.line - 1 + len(question.above)
-        assert list(question.lines) == lines[first : first + len(question.lines)] and len(question.lines) <= LINES
+        assert (
+            list(question.lines) == lines[first : first + len(question.lines)] and len(question.lines) <= WINDOW_LINES
+        )
         assert question.hunks == below.hunks
     assert below.lines[0] == "    return client.get(user_id)\n" and below.above == ()
     assert above.lines[-1] == "value_29 = 29\n"
