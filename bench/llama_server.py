@@ -65,6 +65,10 @@ class LlamaServer:
         self.description = _package() if binary is None else f"llama-server {build}"
 
     @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._port}"
+
+    @property
     def resident_mb(self) -> float:
         """Of the process, with what it has touched of the mapped weights."""
         return float(psutil.Process(self._process.pid).memory_info().rss) / (1 << 20)

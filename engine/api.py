@@ -198,6 +198,10 @@ class Stopped(Exception):
     """The stop flag was seen between two pieces of work; what was finished is kept for the next request."""
 
 
+class Unreachable(Exception):
+    """The engine is elsewhere and cannot be asked; the message says why, and what to do."""
+
+
 class Filler(Protocol):
     """Fills gaps and patches, one at a time: it is used from one thread."""
 

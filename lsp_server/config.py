@@ -12,6 +12,16 @@ from lacuna.lsp_server.model.auto import AUTO
 
 
 @dataclass(frozen=True)
+class ServerChoice:
+    """Which server fills, instead of a model here."""
+
+    url: str
+    dialect: str = AUTO
+    model: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class ModelChoice:
     """Which model to load, and how. See `lacuna.engine.device.runtime.choose` for what "auto" and 0 mean."""
 
@@ -20,6 +30,7 @@ class ModelChoice:
     dtype: str
     threads: int
     adapter: str = ""
+    server: ServerChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,10 @@ class Config:
     device: str = "auto"  # "auto", "cpu", "cuda" or "mps"
     dtype: str = "auto"  # "auto", "float32", "bfloat16" or "int8"
     threads: int = 0  # CPU threads; 0 lets Lacuna choose
+    engine_url: str = ""  # of a server that fills instead of a model here, as http://127.0.0.1:8012; "" for none
+    engine_dialect: str = AUTO  # what it speaks: "auto" finds out; "llama.cpp", "completions", "ollama", "fim", "chat"
+    engine_model: str = ""  # which of its models; "" where it has one
+    engine_key: str = ""  # where its key is: "env:NAME" or "keyring:SERVICE"; never the key itself
     debounce_ms: int = 0  # milliseconds an automatic request waits for a newer one; editors wait 50 to 200 themselves
     max_lines: int = 8  # lines of a suggestion at most
     confidence: float = 0.4  # 0 to 1; unasked, suggestions less sure than this are not shown
@@ -48,6 +63,9 @@ class Config:
     @property
     def model_choice(self) -> ModelChoice:
         """What has to be loaded anew when it changes."""
+        if self.engine_url:
+            server = ServerChoice(self.engine_url, self.engine_dialect, self.engine_model, self.engine_key)
+            return ModelChoice("", "", "", 0, server=server)
         return ModelChoice(self.model, self.device, self.dtype, self.threads, self.adapter)
 
     @property
@@ -67,6 +85,7 @@ ALIASES = {"drafts": "num_candidates"}  # names that settings had in 0.1: accept
 _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "dtype": ("auto", "float32", "bfloat16", "int8"),
+    "engine_dialect": (AUTO, "llama.cpp", "completions", "ollama", "fim", "chat"),
     "completion": ("inline", "plain", "both"),
     "log_level": ("debug", "info", "warning", "error"),
 }

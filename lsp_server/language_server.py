@@ -143,6 +143,8 @@ class LacunaServer(LanguageServer):
     def _tell(self, status: Status) -> None:
         self.protocol.notify(names.STATUS, {"state": status.state.value, "message": status.message})
         self.protocol.notify(names.COPILOT_STATUS, convert.copilot_status(status.state.value, status.message))
+        if self.config.engine_url:
+            return  # a server that goes away comes back: the status is enough
         if status.state is State.ERROR and not self.pulls.offer(self.config.model, status.message):
             self.show(f"Lacuna: {status.message}", types.MessageType.Error)
 

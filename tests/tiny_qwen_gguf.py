@@ -28,8 +28,11 @@ MATRICES = {
 SCALES = {Kind.Q4_K: (0, 2), Kind.Q6_K: (208,)}
 
 
-def write_qwen_gguf(path: Path, *, head: bool = True, pre: str = "qwen2") -> dict[str, np.ndarray]:
-    """The file at `path`, of one layer; returned are its tensors, dequantised, by their GGUF names."""
+def write_qwen_gguf(
+    path: Path, *, head: bool = True, pre: str = "qwen2", infills: bool = False
+) -> dict[str, np.ndarray]:
+    """The file at `path`, of one layer; returned are its tensors, dequantised, by their GGUF names. `infills`: it has
+    all markers of a hole."""
     writer = gguf.GGUFWriter(path, "qwen2")
     writer.add_block_count(1)
     writer.add_context_length(128)
@@ -39,7 +42,7 @@ def write_qwen_gguf(path: Path, *, head: bool = True, pre: str = "qwen2") -> dic
     writer.add_head_count_kv(KEY_VALUE_HEADS)
     writer.add_rope_freq_base(1_000_000.0)
     writer.add_layer_norm_rms_eps(1e-6)
-    _add_tokenizer(writer, pre)
+    _add_tokenizer(writer, pre, infills)
     stored = {name: _add(writer, name, shape, kind) for name, (shape, kind) in _tensors(head).items()}
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -48,11 +51,14 @@ def write_qwen_gguf(path: Path, *, head: bool = True, pre: str = "qwen2") -> dic
     return stored
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, pre: str) -> None:
+def _add_tokenizer(writer: gguf.GGUFWriter, pre: str, infills: bool) -> None:
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
-    writer.add_token_list(TOKENS)
-    writer.add_token_types(KINDS)
+    tokens, kinds = list(TOKENS), list(KINDS)
+    if infills:
+        tokens[-2:], kinds[-2:] = ["<|fim_suffix|>", "<|fim_middle|>"], [TokenType.CONTROL] * 2
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
     writer.add_token_merges(["d e", "de f"])
     writer.add_bos_token_id(258)
     writer.add_eos_token_id(258)

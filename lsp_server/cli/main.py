@@ -21,7 +21,7 @@ from lacuna.engine.store import model_store
 from lacuna.engine.store.progress import Bars
 from lacuna.engine.store.pull_error import PullError
 from lacuna.engine.text.languages import language_of
-from lacuna.lsp_server.cli import jsonl, quantize_command, train_commands
+from lacuna.lsp_server.cli import jsonl, quantize_command, server_report, train_commands
 from lacuna.lsp_server.cli.failure import fail
 from lacuna.lsp_server.cli.location import Location, LocationError
 from lacuna.lsp_server.cli.raw_gap import RawGap
@@ -122,11 +122,18 @@ def doctor(
     dtype: Dtype = "auto",
     threads: Threads = 0,
     adapter: Adapter = "",
+    engine: server_report.Engine = "",
+    engine_dialect: server_report.EngineDialect = AUTO,
+    engine_model: server_report.EngineModel = "",
+    engine_key: server_report.EngineKey = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
-    """Say what Lacuna finds on this machine, what it has chosen and why, and time a fill."""
+    """Say what Lacuna finds on this machine, or of a server that fills, what it has chosen and why, and time a fill."""
     from lacuna.lsp_server.cli import doctor
     from lacuna.lsp_server.config import ModelChoice
+
+    if engine:
+        return server_report.show(engine, engine_dialect, engine_model, engine_key, as_json)
 
     report = doctor.examine(ModelChoice(model, device, dtype, threads, adapter))
     print(doctor.as_json(report) if as_json else doctor.as_text(report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lacuna.engine.api import Gap
-from lacuna.lsp_server.config import ModelChoice
+from lacuna.engine.api import Gap, Unreachable
+from lacuna.lsp_server.config import ModelChoice, ServerChoice
 from lacuna.lsp_server.model import auto_loading
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class ModelError(Exception):
 
 def load(choice: ModelChoice) -> Loaded:
     """A model that has answered once. Raises ModelError."""
+    if choice.server is not None:
+        return _on_server(choice.server)
     from lacuna.engine.device import memory, runtime
 
     try:
@@ -49,6 +52,30 @@ def load(choice: ModelChoice) -> Loaded:
     _try_out(model, filler)
     memory.give_back()  # what loading took for a moment
     return Loaded(filler, model, chosen.reason)
+
+
+def expected(choice: ModelChoice) -> str:
+    """The model that will be loaded, for people."""
+    return choice.server.url if choice.server is not None else auto_loading.expected(choice.model)
+
+
+def _on_server(choice: ServerChoice) -> Loaded:
+    """Without torch, which a server's user need not wait for."""
+    from lacuna.lsp_server.model import engine_server
+
+    try:
+        filler, model, reason = engine_server.opened(choice)
+        filler.infill(TRIAL)
+    except (ValueError, Unreachable) as error:
+        raise ModelError(str(error)) from error
+    return Loaded(filler, model, reason)
+
+
+def failure(error: BaseException) -> str:
+    """That a model failed, and what to do."""
+    if isinstance(error, Unreachable):
+        return str(error)
+    return f"the model failed: {in_words(error)}; choose another `model` or `adapter`"
 
 
 def _try_out(model: str, filler: Filler) -> None:
@@ -79,6 +106,8 @@ def for_good() -> Iterator[None]:
 
 def give_back() -> None:
     """Give back the memory of a model that nothing refers to any more."""
+    if "torch" not in sys.modules:  # it was on a server
+        return
     from lacuna.engine.device import memory
 
     gc.unfreeze()

@@ -33,10 +33,9 @@ from lacuna.engine.api import (
 from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, KnowsEdits, LineChange, LineEdit
 from lacuna.lsp_server import log
 from lacuna.lsp_server.config import ModelChoice
-from lacuna.lsp_server.model import auto_loading
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
 from lacuna.lsp_server.model.filled import Filled, OnFrame
-from lacuna.lsp_server.model.loading import LoadModel, ModelError, for_good, give_back, in_words
+from lacuna.lsp_server.model.loading import LoadModel, ModelError, expected, failure, for_good, give_back
 from lacuna.lsp_server.model.warm_up import WarmUp
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class Worker:
     def load(self) -> None:
         """Have the model, or try again. Returns at once; `phase` and `note` say what came of it."""
         assert self.choice is not None, "there is a model to load"
-        self.model = auto_loading.expected(self.choice.model)
+        self.model = expected(self.choice)
         self._begin()
         self._become(Phase.LOADING, "")
 
@@ -241,7 +240,7 @@ class Worker:
             raise
         except Exception as error:  # whatever a model's files bring about: the caller is told
             self._filler.close(document)  # what was read may be half of it
-            raise ModelError(f"the model failed: {in_words(error)}; choose another `model` or `adapter`") from error
+            raise ModelError(failure(error)) from error
 
     def _fill(
         self,

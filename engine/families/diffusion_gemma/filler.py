@@ -36,7 +36,8 @@ from lacuna.engine.families.diffusion_gemma.question import EXTENT, Question, Qu
 from lacuna.engine.families.diffusion_gemma.rewriter import DiffusionGemmaRewriter
 from lacuna.engine.families.diffusion_gemma.scorer import Scorer
 from lacuna.engine.families.diffusion_gemma.tokenizer import GemmaTokenizer
-from lacuna.engine.families.shared.per_document import Checks, PerDocument
+from lacuna.engine.families.shared.checks import Checks
+from lacuna.engine.families.shared.per_document import PerDocument
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
 
 DENOISED_LENGTHS = 2  # lengths that are denoised to the end

@@ -29,7 +29,8 @@ from lacuna.engine.families.gap.edits.patcher import Patcher
 from lacuna.engine.families.gap.edits.surprise_scorer import Scorer
 from lacuna.engine.families.gap.edits.two_versions import TwoVersions
 from lacuna.engine.families.gap.session import Session
-from lacuna.engine.families.shared.per_document import Checks, PerDocument
+from lacuna.engine.families.shared.checks import Checks
+from lacuna.engine.families.shared.per_document import PerDocument
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 SESSIONS = 4  # documents whose KV caches are kept, 20 MB a context in bfloat16

@@ -72,6 +72,15 @@ local defaults = {
     dtype = "auto",
     --- CPU threads; 0 lets Lacuna choose.
     threads = 0,
+    --- Of a server that fills instead of a model here, as "http://127.0.0.1:8012"; "" for none. What stands around the
+    --- cursor is sent there.
+    engine_url = "",
+    --- What it is asked by: "auto", "llama.cpp", "completions", "ollama", "fim" or "chat".
+    engine_dialect = "auto",
+    --- Which of its models fills; "" for the one that it has.
+    engine_model = "",
+    --- Where its key is: "env:NAME" or "keyring:SERVICE"; never the key itself.
+    engine_key = "",
     --- Milliseconds that the server waits for a newer request, beside `wait_ms`.
     debounce_ms = 0,
     --- Lines of a suggestion at most.

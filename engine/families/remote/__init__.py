@@ -1,0 +1,1 @@
+"""Engines that already run elsewhere: their HTTP APIs behind the interface of a filler."""

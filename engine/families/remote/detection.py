@@ -1,0 +1,165 @@
+"""What a server is, and how it is asked: by at most four small requests, and one fill to see that it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lacuna.engine.families.remote.connection import Connection, RemoteError, Reply
+from lacuna.engine.families.remote.dialects.chat import Chat
+from lacuna.engine.families.remote.dialects.completions import Completions
+from lacuna.engine.families.remote.dialects.dialect import Asked, Dialect
+from lacuna.engine.families.remote.dialects.fim import Fim
+from lacuna.engine.families.remote.dialects.llama_cpp import LlamaCpp
+from lacuna.engine.families.remote.dialects.ollama import Ollama
+from lacuna.engine.families.remote.templates import template_for
+
+DIALECTS = ("llama.cpp", "completions", "ollama", "fim", "chat")
+# Hosts whose APIs are known: nothing is tried there with a key.
+_FIM_HOSTS = {
+    "api.mistral.ai": "/v1/fim/completions",
+    "codestral.mistral.ai": "/v1/fim/completions",
+    "api.inceptionlabs.ai": "/v1/fim/completions",
+    "api.deepseek.com": "/beta/completions",
+}
+_LEAST = Asked("def add(a, b):\n    return ", "\n", 1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """What was found behind an address."""
+
+    kind: str  # for people: "llama.cpp b11669", "vLLM 0.32.0"
+    dialect: Dialect
+    model: str = ""
+    context: int = 0  # tokens; 0 where the server does not say
+
+
+def detect(connection: Connection, dialect: str = "", model: str = "") -> Server:
+    """`dialect` and `model`: as the user has them; "" for what is found. Raises RemoteError, which says what to do."""
+    host = connection.address.host
+    if dialect:
+        return _named(connection, dialect, model)
+    if host in _FIM_HOSTS:
+        return Server(host, Fim(_wanted(model, host), _FIM_HOSTS[host]), model)
+    listed = _models(connection)
+    owner = _text(next(iter(listed.values()), {}).get("owned_by"))
+    if owner in ("llamacpp", ""):
+        found = _llama_cpp(connection, model)
+        if found is not None:
+            return found
+    if owner in ("library", ""):
+        found = _ollama(connection, model)
+        if found is not None:
+            return found
+    if listed:
+        return _openai(connection, listed, owner, model)
+    raise RemoteError(f"{connection.address.url} answers, but with no API that is known: name the `engine_dialect`")
+
+
+def _named(connection: Connection, dialect: str, model: str) -> Server:
+    if dialect == "llama.cpp":
+        return Server("llama.cpp", LlamaCpp(), model)
+    if dialect == "ollama":
+        return Server("Ollama", Ollama(_wanted(model, "Ollama"), template_for(model)), model)
+    if dialect == "fim":
+        return Server("fim", Fim(_wanted(model, "the server")), model)
+    name = model or next(iter(_models(connection)), "")
+    if dialect == "chat":
+        return Server("chat", Chat(name), name)
+    template = template_for(name)
+    if template is None:
+        raise RemoteError(_no_template(name))
+    return Server("OpenAI", Completions(name, template), name)
+
+
+def _llama_cpp(connection: Connection, model: str) -> Server | None:
+    reply = _asked(connection, "/props")
+    settings = reply["default_generation_settings"]
+    if not reply.is_ok or not isinstance(settings, dict):
+        return None
+    name = _text(reply["model_alias"]) or _text(reply["model_path"])
+    kind = f"llama.cpp {_text(reply['build_info'])}".strip()
+    context = _count(settings.get("n_ctx"))
+    tried = connection.post("/infill", {**LlamaCpp().body(_LEAST), "stream": False})
+    if tried.is_ok:
+        return Server(kind, LlamaCpp(), model or name, context)
+    if tried.status == 501:  # the weights' metadata names no markers
+        template = template_for(model, name)
+        if template is not None:
+            return Server(kind, Completions(model or name, template, False), model or name, context)
+    raise RemoteError(f"{kind} has a model that was not trained to fill in the middle: serve another one")
+
+
+def _ollama(connection: Connection, model: str) -> Server | None:
+    version = _text(_asked(connection, "/api/version")["version"])
+    if not version:
+        return None
+    listed = _asked(connection, "/api/tags")["models"]
+    names = [_text(one.get("name")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    chosen = model or next((name for name in names if template_for(name)), "")
+    if not chosen:
+        raise RemoteError(
+            f"Ollama {version} has no model that fills in the middle: `ollama pull qwen2.5-coder:1.5b-base`"
+        )
+    template = template_for(chosen)
+    if template is None and "insert" not in (connection.post("/api/show", {"model": chosen})["capabilities"] or ()):
+        raise RemoteError(_no_template(chosen))
+    return Server(f"Ollama {version}", Ollama(chosen, template), chosen)
+
+
+def _openai(connection: Connection, found: Mapping[str, Mapping[str, Any]], owner: str, model: str) -> Server:
+    if model and model not in found:
+        raise RemoteError(f"the server has no model {model!r}: it has {', '.join(sorted(found)[:5])}")
+    name = model or next(iter(found))
+    said = found[name]
+    if owner == "lacuna":
+        return Server("Lacuna", Fim(name), name)
+    kind = {"vllm": f"vLLM {_text(_asked(connection, '/version')['version'])}".strip(), "sglang": "SGLang"}.get(owner)
+    context = _count(said.get("max_model_len"))
+    template = template_for(name, _text(said.get("root")))
+    if template is not None:
+        return Server(kind or "an OpenAI server", Completions(name, template), name, context)
+    if "diffusiongemma" in f"{name} {_text(said.get('root'))}".lower().replace("-", ""):
+        return Server(kind or "an OpenAI server", Chat(name, is_bare=True), name, context)
+    raise RemoteError(_no_template(name))
+
+
+def _models(connection: Connection) -> dict[str, Mapping[str, Any]]:
+    """What the server says of its models, by name."""
+    reply = _asked(connection, "/v1/models")
+    if reply.status == 503:
+        raise RemoteError("the server is still loading its model", 503)
+    listed = reply["data"]
+    some = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return {_text(one["id"]): one for one in some if _text(one.get("id"))}
+
+
+def _asked(connection: Connection, path: str) -> Reply:
+    """Raises RemoteError where the key is not taken: nothing else is tried with it."""
+    reply = connection.get(path)
+    if reply.status in (401, 403):
+        raise RemoteError("the server wants a key: name the environment variable that holds it", reply.status)
+    return reply
+
+
+def _wanted(model: str, whom: str) -> str:
+    if not model:
+        raise RemoteError(f"{whom} serves several models: name one as `engine_model`")
+    return model
+
+
+def _no_template(name: str) -> str:
+    return (
+        f"nothing is known of how {name[:80]!r} fills in the middle: serve a model that was trained for it, or name "
+        'the `engine_dialect` "chat" for one that follows instructions'
+    )
+
+
+def _text(found: object) -> str:
+    return found[:200] if isinstance(found, str) else ""
+
+
+def _count(found: object) -> int:
+    return found if isinstance(found, int) and 0 < found < 10_000_000 else 0

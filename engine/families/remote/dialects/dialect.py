@@ -1,0 +1,71 @@
+"""What a dialect takes and gives: a hole to fill, and pieces of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lacuna.engine.api import Snippet
+
+MOST_STOPS = 4  # that every server takes (vLLM's limit); all are looked for here too
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A hole, as every server can be told of it."""
+
+    prefix: str
+    suffix: str
+    max_tokens: int
+    snippets: tuple[Snippet, ...] = ()  # most useful last
+    path: str = ""
+    stops: tuple[str, ...] = ()
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Of an answer, as it comes."""
+
+    text: str
+    log_probabilities: tuple[float, ...] = ()  # of its tokens; none where the server gives none
+    ended: bool = False  # the model has ended the text by itself, or a stop was met
+    cut: bool = False  # the server has ended it, at its most tokens
+
+
+class Dialect(Protocol):
+    """Of an HTTP API."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def path(self) -> str:
+        """Of a fill."""
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Text behind which nothing belongs to the answer."""
+
+    def body(self, asked: Asked) -> Mapping[str, object] | None:
+        """The request; None where the hole cannot be told, because its text holds the model's markers."""
+
+    def pieces(self, event: Mapping[str, Any]) -> Iterator[Piece]:
+        """Of one JSON object of the stream."""
+
+
+def numbers(found: object) -> tuple[float, ...]:
+    """What of a list are numbers: other things are no log probabilities."""
+    some = found if isinstance(found, list) else []
+    return tuple(float(one) for one in some if isinstance(one, int | float) and not isinstance(one, bool))
+
+
+def text_of(found: object) -> str:
+    return found if isinstance(found, str) else ""
+
+
+def first(found: object) -> Mapping[str, Any]:
+    """The first object of a list; an empty one where there is none."""
+    return found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}

@@ -1,0 +1,86 @@
+"""FIM prompts as text, for servers that take nothing but a prompt: by the name of a model its template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lacuna.engine.api import Snippet
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """How a family of bases was trained to fill in the middle."""
+
+    form: str  # with {prefix} and {suffix}
+    stops: tuple[str, ...]  # what ends a middle, besides the base's own end
+    file: str = ""  # a piece of another file, with {path} and {text}; "" where the base knows none
+    own: str = ""  # before the form, with {path}: the file's own path, where other files stand before
+
+    def prompt(self, prefix: str, suffix: str, snippets: Sequence[Snippet], path: str) -> str:
+        """Other files stand first, the most useful last: what changes with every key is at the end."""
+        others = "".join(self.file.format(path=one.path or "other", text=one.text) for one in snippets if self.file)
+        own = self.own.format(path=path or "current") if others else ""
+        return others + own + self.form.format(prefix=prefix, suffix=suffix)
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Text that may stand in no source: a server would take it for a marker."""
+        pieces = self.form.replace("{prefix}", "\0").replace("{suffix}", "\0").split("\0")
+        return tuple(piece.strip() for piece in pieces if piece.strip())
+
+
+_QWEN = PromptTemplate(
+    "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
+    ("<|endoftext|>", "<|fim_pad|>", "<|file_sep|>", "<|im_end|>"),
+    file="<|file_sep|>{path}\n{text}\n",
+    own="<|file_sep|>{path}\n",
+)
+_STARCODER = PromptTemplate(
+    "<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>",
+    ("<|endoftext|>", "<file_sep>"),
+    file="<file_sep>{path}\n{text}\n",
+    own="<file_sep>",
+)
+# By what a model's name or path has in it, the longest first. Whose name has none of these gets no template: a wrong
+# one would be filled with nonsense. Sources: the models' reports and cards, as in families/gap/fim/templates.py.
+TEMPLATES = {
+    "qwen2.5-coder": _QWEN,
+    "qwen3-coder": _QWEN,
+    "codeqwen": PromptTemplate("<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>", ("<|endoftext|>", "<file_sep>")),
+    "starcoder": _STARCODER,
+    "stable-code": _STARCODER,
+    "granite-4": PromptTemplate(_QWEN.form, ("<|end_of_text|>",)),
+    "granite": PromptTemplate(_STARCODER.form, ("<|endoftext|>",)),
+    "codegemma": PromptTemplate(
+        _QWEN.form, ("<|file_separator|>", "<eos>", "<end_of_turn>"), "{path}\n{text}<|file_separator|>"
+    ),
+    "deepseek-coder": PromptTemplate(
+        "<\uff5cfim\u2581begin\uff5c>{prefix}<\uff5cfim\u2581hole\uff5c>{suffix}<\uff5cfim\u2581end\uff5c>",
+        ("<\uff5cend\u2581of\u2581sentence\uff5c>",),
+    ),
+    "codestral": PromptTemplate(
+        "[SUFFIX]{suffix}[PREFIX]{prefix}", ("</s>", "[PREFIX]", "[SUFFIX]", "\n+++++ "), "+++++ {path}\n{text}\n"
+    ),
+    "codellama": PromptTemplate("<PRE> {prefix} <SUF>{suffix} <MID>", ("<EOT>",)),
+    "mellum": PromptTemplate(
+        "<fim_suffix>{suffix}<fim_prefix>{prefix}<fim_middle>",
+        ("<|endoftext|>", "<filename>"),
+        file="<filename>{path}\n{text}\n",
+        own="<filename>{path}\n",
+    ),
+    "seed-coder": PromptTemplate(
+        "<[fim-suffix]>{suffix}<[fim-prefix]>{prefix}<[fim-middle]>", ("<[end\u2581of\u2581sentence]>",)
+    ),
+    "glm-4": PromptTemplate(
+        "<|code_prefix|>{prefix}<|code_suffix|>{suffix}<|code_middle|>", ("<|endoftext|>", "<|user|>")
+    ),
+}
+
+
+def template_for(*names: str) -> PromptTemplate | None:
+    """The template of the model that any of these names or paths names; None where none is known."""
+    for stem in sorted(TEMPLATES, key=len, reverse=True):
+        if any(stem in name.lower().replace("_", "-") for name in names):
+            return TEMPLATES[stem]
+    return None
