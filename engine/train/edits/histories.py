@@ -10,6 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import groupby
 
 from lacuna.engine import diff_api
@@ -23,7 +24,7 @@ from lacuna.engine.diff_api import (
 )
 from lacuna.engine.train.corpus.releases import ChangedFile
 from lacuna.engine.train.edits.edited_file import EditedFile, Version
-from lacuna.engine.train.edits.hunks import Hunk, changed_words, follows, words
+from lacuna.engine.train.edits.hunks import Hunk, changed_words, follows, shape, words
 
 MOST_OF_FILE = 60  # of a file; one with more was written anew
 MOST_LINES = 6  # that go, or come, at once
@@ -31,6 +32,7 @@ LEAST_LINES = 3  # of a window
 CHANGED, UNCHANGED = 2, (0, 1, 1)  # windows of a history that change, at most, and that stay as they are
 NOTHING = 0.15  # of the histories, after which nothing follows
 MADE_UP = 0.7  # of the histories
+BESIDE, LIKE = 3, 0.7  # lines around one that comes, and how like one of them it must be in shape
 MOST_MADE_UP = (3, 5)  # lines, and words that come or go: more of a made-up edit cannot be foreseen
 OTHERS_TOO = 0.3  # how often a hunk is told that has nothing to do with what follows
 MOST_SAYING = 100  # hunks of a release that change the same word: no one of them says anything of another
@@ -100,7 +102,18 @@ def _made_up(file: EditedFile | None, chance: random.Random) -> _Follows | None:
     hunk = chance.randrange(len(file.hunks))
     others = tuple(at for at in range(len(file.hunks)) if at != hunk and _speaks(file, at, file, hunk))
     is_short = len(file.hunks[hunk].lines) <= MOST_MADE_UP[0] and file.changed[hunk].count <= MOST_MADE_UP[1]
-    return _Follows(file, hunk, file, others) if others and is_short and _is_wanted(file, hunk) else None
+    is_wanted = is_short and _is_wanted(file, hunk) and _has_models(file, file.hunks[hunk])
+    return _Follows(file, hunk, file, others) if others and is_wanted else None
+
+
+def _has_models(file: EditedFile, hunk: Hunk) -> bool:
+    """Whether each line that comes is like one beside it, or like one that goes: others cannot be foreseen."""
+    near = {shape(line) for line in file.lines[max(0, hunk.start - BESIDE) : hunk.end + BESIDE]}
+    return all(any(_is_like(shape(line), other) for other in near) for line in hunk.lines)
+
+
+def _is_like(one: str, other: str) -> bool:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= LIKE
 
 
 def _found(files: Sequence[EditedFile], seen: set[tuple[object, ...]]) -> list[_Follows]:

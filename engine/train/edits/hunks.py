@@ -60,6 +60,11 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def shape(line: str) -> str:
+    """A line with a letter in the place of each word."""
+    return _WORD.sub("w", line)
+
+
 def is_telling(word: str) -> bool:
     """Whether not any two changes share it."""
     return len(word) >= _LEAST and word not in _COMMON
