@@ -22,20 +22,33 @@ from lacuna.lsp_server.wire.transport import Stdin, StdoutWriter, host_and_port
 _log = logging.getLogger(__name__)
 
 
-def serve(tcp: str | None = None, config: Config = DEFAULTS, allow_remote: bool = False) -> NoReturn:
-    """Serve one client on stdin and stdout, or all that connect to `tcp`, a HOST:PORT.
+def serve(
+    tcp: str | None = None,
+    config: Config = DEFAULTS,
+    allow_remote: bool = False,
+    http: str | None = None,
+    shows_all: bool = False,
+) -> NoReturn:
+    """Serve one client on stdin and stdout, or all that connect to `tcp`, or that ask `http`, a HOST:PORT.
 
     `config` holds where a client sets nothing. `allow_remote`: also at an address that other machines reach.
+    `shows_all`: those on HTTP get also what is not sure enough to be shown unasked.
 
     Ends the process: with 0 if the client on stdio said goodbye, with 1 if it did not, and with 128 and the number
     of the signal where one ended it. Raises ValueError for an address that is none or that other machines reach, and
     OSError where it cannot listen.
     """
     runtime.prepare_environment()
-    log.log_to_stderr(logging.WARNING if tcp is None else logging.DEBUG)  # an editor shows its client's log anyway
+    log.log_to_stderr(
+        logging.WARNING if tcp is None and http is None else logging.DEBUG
+    )  # an editor shows its client's log anyway
     models = Models()
     serving: Coroutine[Any, Any, int | None]
-    if tcp is None:
+    if http is not None:
+        from lacuna.lsp_server.endpoint.serve import serve as serve_http
+
+        serving = serve_http(models, config, *host_and_port(http), allow_remote=allow_remote, shows_all=shows_all)
+    elif tcp is None:
         serving = _serve_stdio(models, config)
     else:
         listener = Listener(lambda: create_server(models, config))

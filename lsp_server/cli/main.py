@@ -78,8 +78,12 @@ def serve(
     tcp: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Listen there, as in 127.0.0.1:7777, and not on stdio.")
     ] = None,
+    http: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Fill there for other editors' plugins, by APIs they know.")
+    ] = None,
+    http_all: Annotated[bool, typer.Option("--http-all", help="Also what is not sure enough to show unasked.")] = False,
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="With --tcp: listen also where other machines reach it, unencrypted.")
+        bool, typer.Option("--allow-remote", help="Listen also where other machines reach it, unencrypted.")
     ] = False,
     model: Model = AUTO,
     adapter: Adapter = "",
@@ -95,14 +99,12 @@ def serve(
     from lacuna.lsp_server.config import Config
 
     config = Config(model=model, adapter=adapter)
-    if tcp is None:
-        server.serve(config=config)
     try:
-        server.serve(tcp, config, allow_remote)
+        server.serve(tcp, config, allow_remote, http, http_all)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     except OSError as error:
-        fail(f"cannot listen on {tcp}: {error.strerror}")
+        fail(f"cannot listen on {http or tcp}: {error.strerror}")
 
 
 @main.command()

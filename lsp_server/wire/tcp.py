@@ -37,7 +37,7 @@ class Listener:
     async def serve(self, host: str, port: int, allow_remote: bool = False) -> None:
         """Until this is cancelled. Raises OSError where it cannot listen, and NotLoopback unless `allow_remote`."""
         if not allow_remote:
-            await _require_loopback(host, port)
+            await require_loopback(host, port)
         listening = await asyncio.start_server(self._accept, host, port)
         for one in listening.sockets:
             print("listening on {}:{}".format(*one.getsockname()), file=sys.stderr)
@@ -89,7 +89,8 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
 
-async def _require_loopback(host: str, port: int) -> None:
+async def require_loopback(host: str, port: int) -> None:
+    """Raises NotLoopback for an address that other machines reach."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for *_, address in found:
         if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:

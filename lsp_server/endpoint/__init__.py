@@ -1,0 +1,1 @@
+"""The engine for other editors' plugins: HTTP APIs that they know."""

@@ -1,0 +1,71 @@
+"""Bodies of other editors' plugins, taken apart. No model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lacuna.engine.api import Snippet
+from lacuna.engine.families.remote.templates import TEMPLATES
+from lacuna.lsp_server.endpoint.wanted import MOST_TOKENS, TOKENS, BadBody, of_completion, of_infill
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_prompt_of_every_template_is_taken_apart(name: str) -> None:
+    prefix, suffix = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
+    found = of_completion({"prompt": TEMPLATES[name].prompt(prefix, suffix, (), "")})
+    assert (found.prefix, found.suffix) == (prefix, suffix)
+
+
+def test_other_files_of_a_prompt_are_snippets() -> None:
+    snippets = (Snippet("far = 1", "far.py"), Snippet("near = 2", "near.py"))
+    prompt = TEMPLATES["qwen2.5-coder"].prompt("x = ", "\n", snippets, "a.py")
+    found = of_completion({"prompt": prompt})
+    assert (found.prefix, found.suffix, found.path, found.snippets) == ("x = ", "\n", "a.py", snippets)
+
+
+def test_a_prompt_without_markers_is_a_prefix() -> None:
+    assert of_completion({"prompt": "x = "}).prefix == "x = "
+    half = of_completion({"prompt": "x = '<|fim_prefix|>'"})
+    assert half.prefix == "x = '<|fim_prefix|>'" and half.suffix == ""
+
+
+def test_notes_that_are_not_in_the_file_are_left_out() -> None:
+    found = of_completion({"prompt": "# language: python\n# indentation: 4 spaces\nx = ", "suffix": "\n"})
+    assert found.prefix == "x = "
+    assert of_completion({"prompt": "# a comment\nx = ", "suffix": "\n"}).prefix == "# a comment\nx = "
+
+
+@pytest.mark.parametrize(
+    ("said", "tokens"),
+    [(None, TOKENS), (-1, TOKENS), (8, 8), (10**9, MOST_TOKENS), ("8", TOKENS), (True, TOKENS), (0, 0)],
+)
+def test_limits_are_bounded(said: Any, tokens: int) -> None:
+    assert of_completion({"prompt": "x", "max_tokens": said}).max_tokens == tokens
+    assert of_infill({"n_predict": said}).max_tokens == tokens
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=8), some, max_size=3),
+    max_leaves=6,
+)
+NAMES = (
+    "prompt", "suffix", "input_prefix", "input_suffix", "input_extra", "n_predict", "max_tokens", "stop", "options",
+    "segments", "n", "n_cmpl", "stream",
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=8))
+def test_whatever_is_sent_is_taken_or_refused_in_words(body: dict[str, Any]) -> None:
+    for read in (of_infill, of_completion):
+        try:
+            found = read(body)
+        except BadBody:
+            continue
+        assert 0 <= found.max_tokens <= MOST_TOKENS and all(found.stops)
+        assert isinstance(found.prefix + found.suffix, str) and hash(found) is not None
