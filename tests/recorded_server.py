@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,7 @@ class Recorded:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     waits: threading.Event | None = None  # before the last line
+    by: Callable[[Any], str | None] | None = None  # of the body: what llama.cpp's `/infill` fills; None for an error
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,15 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.owner
         owner.seen.append(Seen(self.path, body, {name.lower(): value for name, value in self.headers.items()}))
         recorded = owner.answers.get(self.path, Recorded({"detail": "Not Found"}, status=404))
+        if recorded.by is not None:
+            recorded = _filled(recorded.by(body))
         self.send_response(recorded.status)
         for name, value in recorded.headers.items():
             self.send_header(name, value)
         if recorded.lines:
-            self.send_header("Connection", "close")
+            self.send_header("Transfer-Encoding", "chunked")  # as real servers do: the connection is kept
             self.end_headers()
             self._stream(recorded)
-            self.close_connection = True
             return
         text = json.dumps(recorded.values).encode()
         self.send_header("Content-Length", str(len(text)))
@@ -91,11 +93,22 @@ class _Handler(BaseHTTPRequestHandler):
         *lines, last = recorded.lines
         try:
             for line in lines:
-                self.wfile.write(line.encode() + b"\n")
-            self.wfile.flush()
+                self._chunk(line.encode() + b"\n")
             while recorded.waits is not None and not recorded.waits.wait(0.02):
-                self.wfile.write(b": keep-alive\n")
-                self.wfile.flush()
-            self.wfile.write(last.encode() + b"\n")
+                self._chunk(b": keep-alive\n")
+            self._chunk(last.encode() + b"\n")
+            self._chunk(b"")
         except OSError:
             self.owner.left.set()
+            self.close_connection = True
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+
+def _filled(text: str | None) -> Recorded:
+    if text is None:
+        return Recorded({"error": {"message": "no"}}, status=500)
+    pieces = ({"content": text, "stop": False, "completion_probabilities": [{"logprob": -0.1}]}, {"stop": True})
+    return Recorded(lines=tuple(json.dumps({"content": "", "stop_type": "eos", **piece}) for piece in pieces))

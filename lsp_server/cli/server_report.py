@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lacuna.engine.api import Unreachable
+from lacuna.engine.families.remote.connection import RemoteError
 from lacuna.lsp_server.config import ServerChoice
 from lacuna.lsp_server.model import engine_server, keystrokes
 from lacuna.lsp_server.model.keystrokes import TimedFill
@@ -52,7 +52,9 @@ def examine(choice: ServerChoice) -> ServerReport:
     try:
         server, address = engine_server.found(choice)
         fills = tuple(islice(keystrokes.timed(engine_server.asking(server, address)), _FILLS))
-    except (ValueError, Unreachable) as error:
+    except RemoteError as error:
+        return ServerReport(choice.url, problem=f"{error}: {error.said}" if error.said else str(error))
+    except ValueError as error:
         return ServerReport(choice.url, problem=str(error))
     return ServerReport(
         url=choice.url,

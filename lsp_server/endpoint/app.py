@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -62,6 +62,9 @@ class Endpoint:
     async def _health(self, request: Request) -> Response:
         if self._worker.is_ready:
             return _json({"status": "ok"})
+        return self._not_ready()
+
+    def _not_ready(self) -> Response:
         is_loading = self._worker.phase is Phase.LOADING
         return _json(shapes.error(503, "Loading model" if is_loading else self._worker.note), 503)
 
@@ -74,8 +77,13 @@ class Endpoint:
             asked = read(body)
         except BadBody as error:
             return _json(shapes.error(400, str(error)), 400)
+        except ClientDisconnect:
+            return Response(status_code=LEFT)
         if body.get("stream") is None and answer is _ollama:
             body = {**body, "stream": True}
+        if not self._worker.is_ready:
+            self._worker.retry()
+            return self._not_ready()
         try:
             fills = await _while_connected(request, self._filling.fill(asked, _client(request, body)))
         except ModelError as error:
@@ -112,9 +120,10 @@ def _fim(body: Mapping[str, Any], asked: Wanted, fills: list[Fill]) -> Response:
 
 def _ollama(body: Mapping[str, Any], asked: Wanted, fills: list[Fill]) -> Response:
     fill = fills[0]
+    is_load = not asked.prefix and not asked.suffix
     if not body.get("stream"):
-        return _json(shapes.ollama(fill))
-    last = {**shapes.ollama(fill), "response": ""}
+        return _json(shapes.ollama(fill, is_load=is_load))
+    last = {**shapes.ollama(fill, is_load=is_load), "response": ""}
     lines = [shapes.ollama(fill, is_last=False), last] if fill.text else [last]
     return Response(b"".join(shapes.compact(line) + b"\n" for line in lines), media_type=LINES)
 
@@ -166,10 +175,9 @@ async def _gone(request: Request) -> None:
 
 
 def _client(request: Request, body: Mapping[str, Any]) -> str:
-    """Who asks: of one of these the newest request wins. Plugins that ask several times at once name slots or
-    seeds."""
+    """Who asks: of one of these the newest request wins. Plugins that ask several times at once name slots."""
     host = request.client.host if request.client else ""
-    marks = (body.get("id_slot"), body.get("seed"), body.get("random_seed"), body.get("user"))
+    marks = (body.get("id_slot"), body.get("user"))
     named = [str(mark)[:40] for mark in marks if isinstance(mark, str | int)]
     return " ".join([host, request.headers.get("user-agent", "")[:80], *named])
 

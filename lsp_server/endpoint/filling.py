@@ -30,6 +30,7 @@ class Fill:
     tokens: int = 0
     log_probabilities: tuple[tuple[str, float], ...] = ()  # per token of `text`; none where it was cut or changed
     milliseconds: float = 0.0
+    is_cut: bool = False  # it goes on, and there was no more room for it
 
 
 NOTHING = Fill("")
@@ -50,15 +51,15 @@ class Filling:
         Cancelling it stops the engine."""
         latest = self._latest.setdefault(client, LatestOnly())
         self._latest.move_to_end(client)
-        while len(self._latest) > CLIENTS:
-            self._latest.popitem(last=False)[1].cancel()
+        for idle in [name for name, one in self._latest.items() if not one.is_busy and name != client][:-CLIENTS]:
+            del self._latest[idle]
         return await latest.run(wanted, lambda: self._fill(wanted, client))
 
     async def _fill(self, wanted: Wanted, client: str) -> list[Fill]:
         if not wanted.max_tokens:
             return [NOTHING]
         snapshot = _snapshot(wanted)
-        trigger = Trigger.INVOKED if self._shows_all or wanted.count > 1 else Trigger.AUTOMATIC
+        trigger = Trigger.INVOKED if self._shows_all else Trigger.AUTOMATIC
         question = build_question(snapshot, trigger, self._exclusion, self._worker.extent)
         if isinstance(question, Rejected):
             return [NOTHING]
@@ -94,14 +95,14 @@ def _fill(text: str, infills: tuple[Infill, ...]) -> Fill:
     milliseconds = sum(infills[0].timings.values())
     if whole is None:
         return Fill(text, max(1, len(text) // 4) if text else 0, (), milliseconds)
-    return Fill(text, whole.features.tokens, whole.pieces, milliseconds)
+    return Fill(text, whole.features.tokens, whole.pieces, milliseconds, not whole.features.ended)
 
 
 def _snapshot(wanted: Wanted) -> Snapshot:
     """The text as a document, parsed if that is quick, with the cursor at the gap. It has no place on the disk."""
     documents = DocumentStore()
-    paths = (wanted.path, *(one.path for one in reversed(wanted.snippets)))  # other files say the language, at least
-    name = next((PurePosixPath(path).name for path in paths if path), "untitled")
+    others = (PurePosixPath(one.path).suffix for one in reversed(wanted.snippets))  # which say the language, at least
+    name = PurePosixPath(wanted.path).name or f"untitled{next(filter(None, others), '')}"
     uri = PurePosixPath("/", name).as_uri().replace("file:///", "untitled:", 1)
     document = documents.open(uri, "", 1, wanted.prefix + wanted.suffix)
     if not document.is_parsed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lacuna.lsp_server.config import Config
 from lacuna.lsp_server.endpoint.app import Endpoint
@@ -20,6 +22,7 @@ from lacuna.lsp_server.wire.tcp import TOKEN, NotLoopback, require_loopback
 
 MOST_AT_ONCE = 64  # connections
 KEEP_ALIVE_SECONDS = 30
+REQUEST_SECONDS = 10.0  # that the first request of a connection may take to arrive
 
 
 async def serve(
@@ -43,6 +46,7 @@ async def serve(
         access_log=False,
         lifespan="off",
         server_header=False,
+        http=Impatient,
         limit_concurrency=MOST_AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
@@ -53,6 +57,19 @@ async def serve(
             print(f"token: {f'that of {TOKEN}' if os.environ.get(TOKEN) else token}", file=sys.stderr)
         sys.stderr.flush()
         await _Server(settings).serve([listening])
+
+
+class Impatient(H11Protocol):
+    """Clients that send no whole request in time are turned away: they would take the place of others."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As of an asyncio.Protocol."""
+        super().connection_made(transport)
+        self.loop.call_later(REQUEST_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing() and (self.cycle is None or self.cycle.more_body):
+            self.transport.abort()
 
 
 class _Server(uvicorn.Server):

@@ -48,7 +48,7 @@ def infill(fill: Fill, fields: object = None) -> dict[str, Any]:
         "index": 0,
         "content": fill.text,
         "stop": True,
-        "stop_type": "eos",
+        "stop_type": "limit" if fill.is_cut else "eos",
         "truncated": False,
         "tokens_predicted": fill.tokens,
         "tokens_evaluated": 0,
@@ -68,7 +68,7 @@ def completion(fills: Iterable[Fill], with_log_probabilities: bool = False) -> d
         {
             "index": at,
             "text": one.text,
-            "finish_reason": "stop",
+            "finish_reason": _reason(one),
             "logprobs": _log_probabilities(one, with_log_probabilities),
         }
         for at, one in enumerate(found)
@@ -81,19 +81,19 @@ def fim(fill: Fill, is_chunk: bool = False) -> dict[str, Any]:
     spoken = {"role": "assistant", "content": fill.text}
     said = {"delta": spoken} if is_chunk else {"message": {**spoken, "tool_calls": None}}
     head = _head("fim", "chat.completion.chunk" if is_chunk else "chat.completion")
-    choice = {"index": 0, **said, "text": fill.text, "finish_reason": "stop"}
+    choice = {"index": 0, **said, "text": fill.text, "finish_reason": _reason(fill)}
     return {**head, "choices": [choice], "usage": _usage([fill])}
 
 
-def ollama(fill: Fill, is_last: bool = True) -> dict[str, Any]:
-    """A line of Ollama's; the last one has the numbers."""
+def ollama(fill: Fill, is_last: bool = True, is_load: bool = False) -> dict[str, Any]:
+    """A line of Ollama's; the last one has the numbers. `is_load`: nothing was asked but to load the model."""
     line: dict[str, Any] = {"model": MODEL, "created_at": _now(), "response": fill.text, "done": is_last}
     if not is_last:
         return line
     nanoseconds = round(fill.milliseconds * 1_000_000)
     spent = {"total_duration": nanoseconds, "load_duration": 0, "prompt_eval_duration": 0, "eval_duration": nanoseconds}
     counts = {"prompt_eval_count": 0, "eval_count": fill.tokens}
-    return {**line, "done_reason": "stop" if fill.text else "load", "context": [], **spent, **counts}
+    return {**line, "done_reason": "load" if is_load else _reason(fill), "context": [], **spent, **counts}
 
 
 def usage_chunk(fill: Fill) -> dict[str, Any]:
@@ -145,6 +145,10 @@ DETAILS: Mapping[str, Any] = {
     "parameter_size": "",
     "quantization_level": "",
 }
+
+
+def _reason(fill: Fill) -> str:
+    return "length" if fill.is_cut else "stop"
 
 
 def _head(kind: str, name: str) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lacuna.engine.api import Snippet
 from lacuna.engine.families.remote.templates import TEMPLATES
+from lacuna.lsp_server.documents.plain_text import plain
+from lacuna.lsp_server.documents.text import without_surrogates
 
 MOST_TOKENS, TOKENS = 256, 64  # of a fill: at most, and where nothing is said
 MOST_STOPS, MOST_SNIPPETS, MOST_FILLS = 16, 32, 6
-_FILE = re.compile(r"<\|?file_sep\|?>([^\n]*)\n")
 # What minuet writes before a file's text, which the file does not hold.
 _NOTES = re.compile(r"\A(?:[^\w\n]{1,4} ?(?:language|indentation): [^\n]*\n)+")
 
@@ -31,17 +32,19 @@ class Wanted:
     path: str = ""
     count: int = 1  # fills to choose from
     streams: bool = False
+    newline: str = "\n"  # of the client's text
 
     def cut(self, text: str) -> str:
         """Text up to the first stop."""
         ends = [at for stop in self.stops if (at := text.find(stop)) >= 0]
-        return text[: min(ends, default=len(text))]
+        return text[: min(ends, default=len(text))].replace("\n", self.newline)
 
 
 def of_infill(body: Mapping[str, Any]) -> Wanted:
     """llama.cpp's `/infill`: `prompt` is the line left of the cursor."""
     return Wanted(
         prefix=_text(body, "input_prefix") + _text(body, "prompt"),
+        newline=_newline(body.get("input_prefix")),
         suffix=_text(body, "input_suffix"),
         max_tokens=_tokens(body.get("n_predict")),
         stops=_stops(body.get("stop")),
@@ -56,77 +59,90 @@ def of_completion(body: Mapping[str, Any]) -> Wanted:
     markers, which is taken apart."""
     options = body.get("options")
     more: Mapping[str, Any] = options if isinstance(options, dict) else {}
-    segments = body.get("segments")
-    if isinstance(segments, dict):
-        prompt, suffix = _text(segments, "prefix"), segments.get("suffix")
-    else:
-        prompt, suffix = _prompt(body.get("prompt")), body.get("suffix")
-    found = Wanted(prompt, suffix, path=_path(segments)) if isinstance(suffix, str) and suffix else _taken_apart(prompt)
     limits = (body.get("max_tokens"), body.get("n_predict"), more.get("num_predict"))
-    return Wanted(
-        _NOTES.sub("", found.prefix),
-        found.suffix,
-        _tokens(next((limit for limit in limits if limit is not None), None)),
-        _stops(body.get("stop") or more.get("stop")),
-        found.snippets,
-        found.path,
-        _count(body.get("n")),
-        body.get("stream") is True,
+    return replace(
+        _sides(body),
+        max_tokens=_tokens(next((limit for limit in limits if limit is not None), None)),
+        stops=_stops(body.get("stop") or more.get("stop")),
+        count=_count(body.get("n")),
+        streams=body.get("stream") is True,
+        newline=_newline(body.get("prompt")),
     )
 
 
+def _sides(body: Mapping[str, Any]) -> Wanted:
+    segments = body.get("segments")
+    if isinstance(segments, dict):
+        return Wanted(_text(segments, "prefix"), _text(segments, "suffix"), path=_text(segments, "filepath"))
+    prompt, suffix = _prompt(body.get("prompt")), body.get("suffix")
+    is_told = isinstance(suffix, str) and (suffix or body.get("raw") is not True)
+    found = Wanted(prompt, _plain(str(suffix))) if is_told else _taken_apart(prompt)
+    return replace(found, prefix=_NOTES.sub("", found.prefix))
+
+
 def _taken_apart(prompt: str) -> Wanted:
-    """Of the first template whose markers it has; one without any is a prefix."""
+    """Of the first template whose markers it has, the last ones; one without any is a prefix."""
     for template in TEMPLATES.values():
-        match = _form(template.form).search(prompt)
-        if match is not None:
-            before, path = prompt[: match.start()], ""
-            files = list(_FILE.finditer(before))
-            if files and files[-1].end() == len(before):
-                own = files.pop()
-                before, path = before[: own.start()], own[1]
-            return Wanted(match["prefix"], match["suffix"], snippets=tuple(_snippets(before, files)), path=path)
+        sides = _between(prompt, template.form)
+        if sides is not None:
+            before, found = sides
+            snippets, path = _others(before, template.file)
+            return Wanted(found["prefix"], found["suffix"], snippets=snippets, path=path)
     return Wanted(prompt, "")
 
 
-def _form(form: str) -> re.Pattern[str]:
-    """The last place where a form stands, to the end of the text."""
-    parts = re.split(r"\{(prefix|suffix)\}", form)
-    pattern = "".join(re.escape(part) if at % 2 == 0 else f"(?P<{part}>.*?)" for at, part in enumerate(parts))
-    return re.compile(f"{pattern}\\Z" if parts[-1] else f"{pattern.removesuffix('.*?)')}.*)\\Z", re.DOTALL)
+def _between(prompt: str, form: str) -> tuple[str, dict[str, str]] | None:
+    """What stands before a form at the end of a prompt, and in its places; None where it does not stand there."""
+    *pairs, last = re.split(r"\{(prefix|suffix)\}", form)
+    if not prompt.endswith(last):
+        return None
+    left, found = prompt.removesuffix(last), dict[str, str]()
+    for marker, name in reversed(list(zip(pairs[::2], pairs[1::2], strict=True))):
+        left, there, found[name] = left.rpartition(marker)
+        if not there:
+            return None
+    return left, found
 
 
-def _snippets(text: str, files: list[re.Match[str]]) -> Iterator[Snippet]:
-    for at, match in enumerate(files[:MOST_SNIPPETS]):
-        end = files[at + 1].start() if at + 1 < len(files) else len(text)
-        yield Snippet(text[match.end() : end].rstrip("\n"), match[1])
+def _others(text: str, form: str) -> tuple[tuple[Snippet, ...], str]:
+    """Other files, each behind a marker and its path, and the path of the file itself, which is the last one."""
+    marker = form.partition("{path}")[0]
+    if not marker:
+        return (), ""
+    files = [
+        (path, code.removesuffix("\n")) for path, _, code in (one.partition("\n") for one in text.split(marker)[1:])
+    ]
+    own = files.pop()[0] if files and not files[-1][1] else ""
+    return tuple(Snippet(code, path) for path, code in files[:MOST_SNIPPETS]), own
 
 
 def _extras(found: object) -> Iterator[Snippet]:
     for one in found[:MOST_SNIPPETS] if isinstance(found, list) else ():
         if isinstance(one, dict) and isinstance(one.get("text"), str):
             name = one.get("filename")
-            yield Snippet(one["text"], name if isinstance(name, str) else "")
+            yield Snippet(_plain(one["text"]), _plain(name) if isinstance(name, str) else "")
 
 
 def _prompt(found: object) -> str:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
+    if found is None:
+        return ""  # Ollama's clients have the model loaded so
     if not isinstance(found, str):
         raise BadBody("`prompt` is one text: neither token ids nor several")
-    return found
+    return _plain(found)
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
     found = body.get(name, "")
     if not isinstance(found, str):
         raise BadBody(f"`{name}` is a text")
-    return found
+    return _plain(found)
 
 
-def _path(segments: object) -> str:
-    found = segments.get("filepath") if isinstance(segments, dict) else ""
-    return found if isinstance(found, str) else ""
+def _plain(text: str) -> str:
+    """With line ends as the engine has them, and signs that it can read."""
+    return without_surrogates(plain(text))
 
 
 def _tokens(found: object) -> int:
@@ -136,6 +152,10 @@ def _tokens(found: object) -> int:
 
 def _count(found: object) -> int:
     return max(1, min(found, MOST_FILLS)) if isinstance(found, int) and not isinstance(found, bool) else 1
+
+
+def _newline(text: object) -> str:
+    return "\r\n" if isinstance(text, str) and "\r\n" in text else "\n"
 
 
 def _stops(found: object) -> tuple[str, ...]:

@@ -50,9 +50,16 @@ def in_words(server: Server, address: Address) -> str:
 
 def key(named: str) -> str:
     """The key that a setting names; "" where it names none. Raises ValueError, which never holds one."""
-    kind, _, name = named.partition(":")
     if not named:
         return ""
+    value = _read(named).strip()
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("the key has signs that no key has: is it whole, and nothing else beside it?")
+    return value
+
+
+def _read(named: str) -> str:
+    kind, _, name = named.partition(":")
     if kind == "env" and name:
         if not os.environ.get(name):
             raise ValueError(

@@ -75,7 +75,9 @@ class Answer:
     def _found_end(self) -> int | None:
         ends = [at for stop in self._stops if (at := self._raw.find(stop)) >= 0]
         if self._repeats and (at := self._raw.find(self._repeats)) >= 0:
-            ends.append(at)
+            behind = self._raw[at + len(self._repeats) :]
+            if behind.startswith("\n") or (not behind and self._model_ended):
+                ends.append(at)
         if self._max_lines:
             line_ends = [at for at, character in enumerate(self._raw) if character == "\n"]
             ends += line_ends[self._max_lines - 1 : self._max_lines]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from lacuna.engine.families.remote.connection import RemoteError
 
 FIRST, MOST = 1.0, 30.0  # seconds
+TOO_MANY = 429
 
 
 class Backoff:
@@ -23,7 +24,9 @@ class Backoff:
             raise RemoteError(str(self._error), self._error.status)
 
     def failed(self, error: RemoteError) -> None:
-        """The server did not answer, or wants to be left alone."""
+        """The server did not answer, or wants to be left alone; what else it refuses is about one question alone."""
+        if 0 < error.status < 500 and error.status != TOO_MANY:
+            return
         self._pause = min(MOST, self._pause * 2 or FIRST)
         self._until = self._clock() + max(self._pause, min(error.retry_after, MOST))
         self._error = error

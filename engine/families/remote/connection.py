@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import ip_address
@@ -20,7 +21,8 @@ from urllib.parse import urlsplit
 from lacuna.engine.api import Stopped, Unreachable
 
 CONNECT_SECONDS = 2.0
-FIRST_BYTE_SECONDS = 30.0  # a long prompt on a slow machine; a server that loads a model says 503 at once
+GET_SECONDS = 2.0  # for all of an answer
+ANSWER_SECONDS = 60.0  # a long prompt on a slow machine; a server that loads a model says 503 at once
 MOST_LINE = 1_000_000  # bytes
 MOST_BYTES = 8_000_000  # of an answer
 _POLL_SECONDS = 0.02  # how soon a stop flag is seen
@@ -30,8 +32,9 @@ _SHOWN = 200  # characters of what a server says that get into a message
 class RemoteError(Unreachable):
     """The server cannot be reached, refuses, or says what nobody understands; the message says what to do."""
 
-    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
+    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0, said: str = "") -> None:
         super().__init__(message)
+        self.said = said  # by the server: it may quote what it was sent, so it is in no log
         self.status = status  # of HTTP; 0 where there was none
         self.retry_after = retry_after  # seconds that the server wants to be left alone
 
@@ -40,7 +43,6 @@ class RemoteError(Unreachable):
 class Reply:
     status: int
     values: Any  # of its JSON; None where it is none
-    server: str = ""  # the header
 
     @property
     def is_ok(self) -> bool:
@@ -80,8 +82,8 @@ class Address:
 
     @property
     def base(self) -> str:
-        """The path before those of the API, without `/v1`."""
-        return urlsplit(self.url).path.rstrip("/").removesuffix("/v1")
+        """The path before those of the API, without `/v1` and `/beta`."""
+        return urlsplit(self.url).path.rstrip("/").removesuffix("/v1").removesuffix("/beta")
 
 
 class Connection:
@@ -91,12 +93,12 @@ class Connection:
         self.address = address
         self._tls = ssl.create_default_context() if address.url.startswith("https:") else None
 
-    def get(self, path: str, seconds: float = CONNECT_SECONDS) -> Reply:
+    def get(self, path: str, seconds: float = GET_SECONDS) -> Reply:
         """Raises RemoteError where nobody answers."""
         with self._asked("GET", path, None, seconds) as response:
             return _reply(response)
 
-    def post(self, path: str, body: Mapping[str, object], seconds: float = FIRST_BYTE_SECONDS) -> Reply:
+    def post(self, path: str, body: Mapping[str, object], seconds: float = ANSWER_SECONDS) -> Reply:
         """Raises RemoteError where nobody answers."""
         with self._asked("POST", path, body, seconds) as response:
             return _reply(response)
@@ -104,35 +106,39 @@ class Connection:
     def stream(self, path: str, body: Mapping[str, object], stop: Event | None = None) -> Generator[dict[str, Any]]:
         """The JSON objects of an answer as they come, as server-sent events or one a line. Whoever closes the iterator
         makes the server leave off. Raises RemoteError and Stopped."""
-        with self._asked("POST", path, body, FIRST_BYTE_SECONDS, stop) as response:
+        with self._asked("POST", path, body, ANSWER_SECONDS, stop) as response:
             if response.status != 200:
                 raise _refused(_reply(response), response)
             for found in _objects(response):
                 yield found
                 _check(stop)
-            _check(stop)  # a socket that is shut down reads as an end
 
     @contextmanager
     def _asked(
         self, method: str, path: str, body: Mapping[str, object] | None, seconds: float, stop: Event | None = None
     ) -> Iterator[HTTPResponse]:
-        connection = self._opened()
-        done = Event()
+        """The answer's head, and then its body, all within so many seconds."""
+        _check(stop)
+        connection, watch = self._opened(), _Watch(stop, seconds)
         try:
             connection.connect()
-            connection.sock.settimeout(seconds)
-            if stop is not None:
-                Thread(target=_watch, args=(connection.sock, stop, done), daemon=True).start()
+            sock = connection.sock  # which http.client forgets where the server closes it
+            sock.settimeout(seconds)
+            watch.begin(sock)
             encoded = None if body is None else json.dumps(body, separators=(",", ":")).encode()
             connection.request(method, self.address.base + path, encoded, self._headers())
-            yield connection.getresponse()
-        except (OSError, HTTPException) as error:
-            if stop is not None and stop.is_set():
-                raise Stopped from error
+            response = connection.getresponse()
+            try:
+                yield response
+            finally:
+                watch.end()
+                response.close()
+            watch.check()  # a socket that was shut down reads as an end
+        except (OSError, HTTPException, ValueError) as error:
+            watch.check()
             raise RemoteError(self._unreachable(error)) from error
         finally:
-            done.set()
-            _shut(connection.sock)
+            watch.end()
             connection.close()
 
     def _opened(self) -> HTTPConnection:
@@ -148,6 +154,8 @@ class Connection:
     def _unreachable(self, error: Exception) -> str:
         if isinstance(error, ssl.SSLError):
             return f"{self.address.url} has no certificate that can be trusted: {error.reason or error}"
+        if isinstance(error, ValueError):  # its text may quote what was to be sent
+            return f"{self.address.url} cannot be asked so"
         if isinstance(error, TimeoutError):
             return f"{self.address.url} does not answer: is it busy, or is the address right?"
         return f"{self.address.url} cannot be reached ({error or type(error).__name__}): is the server running?"
@@ -158,21 +166,43 @@ def _check(stop: Event | None) -> None:
         raise Stopped
 
 
-def _watch(sock: socket.socket, stop: Event, done: Event) -> None:
-    """Shuts a socket down when the stop flag is set, which frees whoever reads from it."""
-    while not done.is_set():
-        if stop.wait(_POLL_SECONDS):
-            if not done.is_set():
-                _shut(sock)
-            return
+class _Watch:
+    """Shuts a socket down when the stop flag is set, or when it is late: that frees whoever reads from it."""
 
+    def __init__(self, stop: Event | None, seconds: float) -> None:
+        self._stop, self._seconds = stop, seconds
+        self._done, self._is_late = Event(), False
+        self._sock: socket.socket | None = None
 
-def _shut(sock: socket.socket | None) -> None:
-    if sock is not None:
-        try:
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:  # it is closed
-            return
+    def begin(self, sock: socket.socket) -> None:
+        self._sock = sock
+        Thread(target=self._run, daemon=True).start()
+
+    def end(self) -> None:
+        """What is read of it from now on is of no use."""
+        if not self._done.is_set():
+            self._done.set()
+            self._shut()
+
+    def check(self) -> None:
+        """Raises Stopped, or RemoteError where it took too long."""
+        _check(self._stop)
+        if self._is_late:
+            raise RemoteError(f"the server has not answered within {self._seconds:.0f} s: is it busy?")
+
+    def _run(self) -> None:
+        late = time.monotonic() + self._seconds
+        while not self._done.wait(_POLL_SECONDS):
+            self._is_late = time.monotonic() > late
+            if self._is_late or (self._stop is not None and self._stop.is_set()):
+                self._shut()
+                return
+
+    def _shut(self) -> None:
+        """The plain socket's own: that of TLS forgets first that it is one, and would send the rest as plain text."""
+        if self._sock is not None:
+            with suppress(OSError):  # it is closed
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
 
 def _reply(response: HTTPResponse) -> Reply:
@@ -181,7 +211,7 @@ def _reply(response: HTTPResponse) -> Reply:
         values = json.loads(read)
     except (ValueError, RecursionError):
         values = None
-    return Reply(response.status, values, (response.getheader("Server") or "")[:_SHOWN])
+    return Reply(response.status, values)
 
 
 def _objects(response: HTTPResponse) -> Iterator[dict[str, Any]]:
@@ -189,7 +219,7 @@ def _objects(response: HTTPResponse) -> Iterator[dict[str, Any]]:
     left = MOST_BYTES
     while line := response.readline(MOST_LINE):
         left -= len(line)
-        if left < 0 or (len(line) == MOST_LINE and not line.endswith(b"\n")):
+        if left < 0 or (len(line) >= MOST_LINE and not line.endswith(b"\n")):
             raise RemoteError("the server's answer has no end")
         text = line.strip().removeprefix(b"data:").strip()
         if text == b"[DONE]":
@@ -205,7 +235,7 @@ def _object(text: bytes) -> dict[str, Any]:
         raise RemoteError("the server's answer is no JSON") from error
     assert isinstance(found, dict), "it begins with a brace"
     if "error" in found and found["error"] is not None:
-        raise RemoteError(f"the server says: {said(found)}")
+        raise RemoteError("the server broke off with an error", said=said(found))
     return found
 
 
@@ -213,8 +243,8 @@ def _refused(reply: Reply, response: HTTPResponse) -> RemoteError:
     if reply.status in (401, 403):
         return RemoteError("the server wants another key: name the environment variable that holds it", reply.status)
     after = response.getheader("Retry-After") or ""
-    message = f"the server answers {reply.status}: {said(reply.values) or 'without a reason'}"
-    return RemoteError(message, reply.status, float(after) if after.isdecimal() and len(after) < 5 else 0.0)
+    pause = float(after) if after.isdecimal() and len(after) < 5 else 0.0
+    return RemoteError(f"the server answers {reply.status}", reply.status, pause, said(reply.values))
 
 
 def said(values: Any) -> str:
@@ -226,4 +256,9 @@ def said(values: Any) -> str:
         return ""
     if isinstance(values, list):
         return said(values[0]) if values else ""
-    return " ".join(str(values).split())[:_SHOWN] if values else ""
+    return shown(str(values)) if values else ""
+
+
+def shown(text: str) -> str:
+    """A stranger's words for a terminal: one line, without control characters, not too long."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * _SHOWN]).split())[:_SHOWN]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from lacuna.engine.families.remote.connection import Connection, RemoteError, Reply
+from lacuna.engine.families.remote.connection import Connection, RemoteError, Reply, said, shown
 from lacuna.engine.families.remote.dialects.chat import Chat
 from lacuna.engine.families.remote.dialects.completions import Completions
 from lacuna.engine.families.remote.dialects.dialect import Asked, Dialect
 from lacuna.engine.families.remote.dialects.fim import Fim
 from lacuna.engine.families.remote.dialects.llama_cpp import LlamaCpp
-from lacuna.engine.families.remote.dialects.ollama import Ollama
+from lacuna.engine.families.remote.dialects.ollama import CONTEXT, Ollama
 from lacuna.engine.families.remote.templates import template_for
 
 DIALECTS = ("llama.cpp", "completions", "ollama", "fim", "chat")
@@ -23,6 +24,8 @@ _FIM_HOSTS = {
     "api.inceptionlabs.ai": "/v1/fim/completions",
     "api.deepseek.com": "/beta/completions",
 }
+_CHAT_HOSTS = {"integrate.api.nvidia.com": "/v1/chat/completions"}
+OWNERS = ("llamacpp", "vllm", "sglang", "lacuna")  # that servers name as the owner of their models
 _LEAST = Asked("def add(a, b):\n    return ", "\n", 1)
 
 
@@ -43,13 +46,15 @@ def detect(connection: Connection, dialect: str = "", model: str = "") -> Server
         return _named(connection, dialect, model)
     if host in _FIM_HOSTS:
         return Server(host, Fim(_wanted(model, host), _FIM_HOSTS[host]), model)
+    if host in _CHAT_HOSTS:
+        return Server(host, _chat(_wanted(model, host), _CHAT_HOSTS[host]), model)
     listed = _models(connection)
     owner = _text(next(iter(listed.values()), {}).get("owned_by"))
     if owner in ("llamacpp", ""):
         found = _llama_cpp(connection, model)
         if found is not None:
             return found
-    if owner in ("library", ""):
+    if owner not in OWNERS:  # Ollama names the model's namespace
         found = _ollama(connection, model)
         if found is not None:
             return found
@@ -60,14 +65,15 @@ def detect(connection: Connection, dialect: str = "", model: str = "") -> Server
 
 def _named(connection: Connection, dialect: str, model: str) -> Server:
     if dialect == "llama.cpp":
-        return Server("llama.cpp", LlamaCpp(), model)
+        return Server("llama.cpp", LlamaCpp(model), model)
     if dialect == "ollama":
-        return Server("Ollama", Ollama(_wanted(model, "Ollama"), template_for(model)), model)
+        return Server("Ollama", Ollama(_wanted(model, "Ollama"), template_for(model)), model, CONTEXT)
     if dialect == "fim":
-        return Server("fim", Fim(_wanted(model, "the server")), model)
+        path = _FIM_HOSTS.get(connection.address.host, Fim.path)
+        return Server("fim", Fim(_wanted(model, "the server"), path), model)
     name = model or next(iter(_models(connection)), "")
     if dialect == "chat":
-        return Server("chat", Chat(name), name)
+        return Server("chat", _chat(name), name)
     template = template_for(name)
     if template is None:
         raise RemoteError(_no_template(name))
@@ -75,21 +81,22 @@ def _named(connection: Connection, dialect: str, model: str) -> Server:
 
 
 def _llama_cpp(connection: Connection, model: str) -> Server | None:
-    reply = _asked(connection, "/props")
+    reply = _asked(connection, f"/props?model={quote(model, safe='')}" if model else "/props")
     settings = reply["default_generation_settings"]
     if not reply.is_ok or not isinstance(settings, dict):
         return None
     name = _text(reply["model_alias"]) or _text(reply["model_path"])
     kind = f"llama.cpp {_text(reply['build_info'])}".strip()
     context = _count(settings.get("n_ctx"))
-    tried = connection.post("/infill", {**LlamaCpp().body(_LEAST), "stream": False})
+    tried = connection.post("/infill", {**LlamaCpp(model).body(_LEAST), "stream": False})
     if tried.is_ok:
-        return Server(kind, LlamaCpp(), model or name, context)
+        return Server(kind, LlamaCpp(model), model or name, context)
     if tried.status == 501:  # the weights' metadata names no markers
         template = template_for(model, name)
         if template is not None:
             return Server(kind, Completions(model or name, template, False), model or name, context)
-    raise RemoteError(f"{kind} has a model that was not trained to fill in the middle: serve another one")
+        raise RemoteError(f"{kind} has a model that was not trained to fill in the middle: serve another one")
+    raise RemoteError(f"{kind} answers {tried.status} where it is to fill", tried.status, said=said(tried.values))
 
 
 def _ollama(connection: Connection, model: str) -> Server | None:
@@ -106,23 +113,23 @@ def _ollama(connection: Connection, model: str) -> Server | None:
     template = template_for(chosen)
     if template is None and "insert" not in (connection.post("/api/show", {"model": chosen})["capabilities"] or ()):
         raise RemoteError(_no_template(chosen))
-    return Server(f"Ollama {version}", Ollama(chosen, template), chosen)
+    return Server(f"Ollama {version}", Ollama(chosen, template), chosen, CONTEXT)
 
 
 def _openai(connection: Connection, found: Mapping[str, Mapping[str, Any]], owner: str, model: str) -> Server:
     if model and model not in found:
         raise RemoteError(f"the server has no model {model!r}: it has {', '.join(sorted(found)[:5])}")
     name = model or next(iter(found))
-    said = found[name]
+    told = found[name]
     if owner == "lacuna":
         return Server("Lacuna", Fim(name), name)
     kind = {"vllm": f"vLLM {_text(_asked(connection, '/version')['version'])}".strip(), "sglang": "SGLang"}.get(owner)
-    context = _count(said.get("max_model_len"))
-    template = template_for(name, _text(said.get("root")))
+    context = _count(told.get("max_model_len"))
+    template = template_for(name, _text(told.get("root")))
     if template is not None:
         return Server(kind or "an OpenAI server", Completions(name, template), name, context)
-    if "diffusiongemma" in f"{name} {_text(said.get('root'))}".lower().replace("-", ""):
-        return Server(kind or "an OpenAI server", Chat(name, is_bare=True), name, context)
+    if "diffusiongemma" in f"{name} {_text(told.get('root'))}".lower().replace("-", ""):
+        return Server(kind or "an OpenAI server", _chat(name), name, context)
     raise RemoteError(_no_template(name))
 
 
@@ -144,6 +151,11 @@ def _asked(connection: Connection, path: str) -> Reply:
     return reply
 
 
+def _chat(model: str, path: str = Chat.path) -> Chat:
+    """vLLM refuses a temperature with DiffusionGemma."""
+    return Chat(model, path, is_bare="diffusiongemma" in model.lower().replace("-", ""))
+
+
 def _wanted(model: str, whom: str) -> str:
     if not model:
         raise RemoteError(f"{whom} serves several models: name one as `engine_model`")
@@ -158,7 +170,7 @@ def _no_template(name: str) -> str:
 
 
 def _text(found: object) -> str:
-    return found[:200] if isinstance(found, str) else ""
+    return shown(found) if isinstance(found, str) else ""
 
 
 def _count(found: object) -> int:

@@ -28,27 +28,29 @@ from lacuna.engine.families.remote.connection import Connection, RemoteError
 from lacuna.engine.families.remote.detection import Server
 from lacuna.engine.families.remote.dialects import chat
 from lacuna.engine.families.remote.dialects.chat import Chat
+from lacuna.engine.families.remote.dialects.completions import Completions
 from lacuna.engine.families.remote.dialects.dialect import Asked
-from lacuna.engine.families.remote.stable_prefix import MOST, StablePrefix
+from lacuna.engine.families.remote.room import PREFIX, SUFFIX, Room
+from lacuna.engine.families.remote.stable_prefix import StablePrefix
 from lacuna.engine.families.shared.per_document import PerDocument
 
-SUFFIX = 600  # characters: with prefix first a server reads all of it again at every key
-OTHERS = 6_000  # characters of other files
 DOCUMENTS = 8
 TEMPERATURE = 0.6  # of further candidates
 REWRITE_TOKENS = 2048
+REFUSED = 400
 
 
 class RemoteFiller:
     """Fills gaps; patches and surprises need more of a model than servers tell."""
 
-    extent = Extent(MOST * 2, SUFFIX)
+    extent = Extent(2 * PREFIX, SUFFIX)
 
     def __init__(self, connection: Connection, server: Server) -> None:
         self.server = server
         self._connection = connection
         self._backoff = Backoff()
-        self._prefixes = PerDocument(StablePrefix, DOCUMENTS)
+        self._room = room = Room.of(server)
+        self._prefixes = PerDocument(lambda: StablePrefix(room.prefix), DOCUMENTS)
 
     def infill(
         self,
@@ -62,14 +64,15 @@ class RemoteFiller:
     ) -> list[Infill]:
         """The likeliest one; where somebody wants to choose, others beside it, at a temperature. Raises RemoteError."""
         asked = self._asked(gap, document)
-        count = max(1, gap.n_best)
-        with ThreadPoolExecutor(count) as pool:
-            others = [
-                pool.submit(self._fill, gap, asked, TEMPERATURE, stop, lambda frame: None) for _ in range(count - 1)
-            ]
-            found = [self._fill(gap, asked, 0.0, stop, on_frame), *(other.result() for other in others)]
-        distinct = list({one.text: one for one in reversed(found)}.values())
-        return sorted(distinct, key=lambda one: (not fits(one.text), -one.confidence))
+        self._backoff.check()
+        try:
+            best = self._fill(gap, asked, stop, on_frame)
+        except RemoteError as error:
+            self._backoff.failed(error)
+            raise
+        self._backoff.answered()
+        found = {one.text: one for one in (*self._others(gap, asked, stop), best)}
+        return sorted(found.values(), key=lambda one: (not fits(one.text), one is not best, -one.confidence))
 
     def prefill(self, gap: Gap, *, document: str = "", stop: Event | None = None) -> None:
         """Nothing: the server is not asked before somebody types, others may use it."""
@@ -98,18 +101,30 @@ class RemoteFiller:
     def _asked(self, gap: Gap, document: str) -> Asked:
         return Asked(
             prefix=self._prefixes.of(document).cut(gap.prefix),
-            suffix=gap.suffix[:SUFFIX],
+            suffix=gap.suffix[: self._room.suffix],
             max_tokens=gap.max_tokens,
-            snippets=tuple(one for one in gap.snippets if len(one.text) <= OTHERS),
+            snippets=self._room.snippets(gap.snippets),
             path=gap.path,
             stops=("\n",) if gap.max_lines == 1 else (),
         )
 
-    def _fill(
-        self, gap: Gap, asked: Asked, temperature: float, stop: Event | None, on_frame: Callable[[Frame], None]
-    ) -> Infill:
+    def _others(self, gap: Gap, asked: Asked, stop: Event | None) -> list[Infill]:
+        """At a temperature, side by side, as the server now has the prompt; those that fail are none."""
+        count, warm = gap.n_best - 1, replace(asked, temperature=TEMPERATURE)
+        if count < 1:
+            return []
+        with ThreadPoolExecutor(count) as pool:
+            asking = [pool.submit(self._fill, gap, warm, stop, lambda frame: None) for _ in range(count)]
+        return [one.result() for one in asking if not isinstance(one.exception(), RemoteError)]
+
+    def _fill(self, gap: Gap, asked: Asked, stop: Event | None, on_frame: Callable[[Frame], None]) -> Infill:
         start = time.perf_counter()
-        answer = self._answer(replace(asked, temperature=temperature), gap.max_lines, stop, on_frame)
+        try:
+            answer = self._answer(asked, gap.max_lines, stop, on_frame)
+        except RemoteError as error:
+            if error.status != REFUSED or not self._asks_less():
+                raise
+            answer = self._answer(asked, gap.max_lines, stop, on_frame)
         text = answer.text
         if self._fills_by_chat:
             text = chat.filled(text, asked.prefix, asked.suffix) or ""
@@ -124,19 +139,24 @@ class RemoteFiller:
         body = dialect.body(asked)
         if body is None:
             return answer
-        self._backoff.check()
-        try:
-            with closing(self._connection.stream(dialect.path, body, stop)) as events:
-                for event in events:
-                    more = [answer.add(piece) for piece in dialect.pieces(event)]
-                    on_frame(Frame(answer.steps, ((answer.text, True),)))
-                    if not all(more):
-                        break
-        except RemoteError as error:
-            self._backoff.failed(error)
-            raise
-        self._backoff.answered()
+        with closing(self._connection.stream(dialect.path, body, stop)) as events:
+            for event in events:
+                more = [answer.add(piece) for piece in dialect.pieces(event)]
+                on_frame(Frame(answer.steps, ((answer.text, True),)))
+                if not all(more):
+                    break
         return answer
+
+    def _asks_less(self) -> bool:
+        """Whether there is something that a server may have refused, which is not asked for from now on."""
+        dialect = self.server.dialect
+        if isinstance(dialect, Completions) and dialect.has_log_probabilities:
+            self.server = replace(self.server, dialect=replace(dialect, has_log_probabilities=False))
+        elif isinstance(dialect, Chat) and not dialect.is_bare:
+            self.server = replace(self.server, dialect=replace(dialect, is_bare=True))
+        else:
+            return False
+        return True
 
     @property
     def _fills_by_chat(self) -> bool:

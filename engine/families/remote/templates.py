@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,18 +17,23 @@ class PromptTemplate:
     stops: tuple[str, ...]  # what ends a middle, besides the base's own end
     file: str = ""  # a piece of another file, with {path} and {text}; "" where the base knows none
     own: str = ""  # before the form, with {path}: the file's own path, where other files stand before
+    others_in_prefix: bool = False  # other files stand at the beginning of the prefix, not before all
+    more_markers: tuple[str, ...] = ()
 
     def prompt(self, prefix: str, suffix: str, snippets: Sequence[Snippet], path: str) -> str:
         """Other files stand first, the most useful last: what changes with every key is at the end."""
         others = "".join(self.file.format(path=one.path or "other", text=one.text) for one in snippets if self.file)
         own = self.own.format(path=path or "current") if others else ""
+        if self.others_in_prefix:
+            return self.form.format(prefix=others + prefix, suffix=suffix)
         return others + own + self.form.format(prefix=prefix, suffix=suffix)
 
     @property
     def markers(self) -> tuple[str, ...]:
         """Text that may stand in no source: a server would take it for a marker."""
         pieces = self.form.replace("{prefix}", "\0").replace("{suffix}", "\0").split("\0")
-        return tuple(piece.strip() for piece in pieces if piece.strip())
+        file = self.file.partition("{")[0].strip() if "<" in self.file else ""
+        return (*(piece.strip() for piece in (*pieces, file) if piece.strip()), *self.more_markers)
 
 
 _QWEN = PromptTemplate(
@@ -35,13 +41,16 @@ _QWEN = PromptTemplate(
     ("<|endoftext|>", "<|fim_pad|>", "<|file_sep|>", "<|im_end|>"),
     file="<|file_sep|>{path}\n{text}\n",
     own="<|file_sep|>{path}\n",
+    more_markers=("<|repo_name|>", "<|im_start|>", "<|cursor|>"),
 )
 _STARCODER = PromptTemplate(
     "<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>",
     ("<|endoftext|>", "<file_sep>"),
     file="<file_sep>{path}\n{text}\n",
     own="<file_sep>",
+    more_markers=("<repo_name>",),
 )
+_GRANITE_4 = PromptTemplate(_QWEN.form, ("<|end_of_text|>",))
 # By what a model's name or path has in it, the longest first. Whose name has none of these gets no template: a wrong
 # one would be filled with nonsense. Sources: the models' reports and cards, as in families/gap/fim/templates.py.
 TEMPLATES = {
@@ -50,7 +59,8 @@ TEMPLATES = {
     "codeqwen": PromptTemplate("<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>", ("<|endoftext|>", "<file_sep>")),
     "starcoder": _STARCODER,
     "stable-code": _STARCODER,
-    "granite-4": PromptTemplate(_QWEN.form, ("<|end_of_text|>",)),
+    "granite-4": _GRANITE_4,
+    "granite4": _GRANITE_4,
     "granite": PromptTemplate(_STARCODER.form, ("<|endoftext|>",)),
     "codegemma": PromptTemplate(
         _QWEN.form, ("<|file_separator|>", "<eos>", "<end_of_turn>"), "{path}\n{text}<|file_separator|>"
@@ -60,7 +70,10 @@ TEMPLATES = {
         ("<\uff5cend\u2581of\u2581sentence\uff5c>",),
     ),
     "codestral": PromptTemplate(
-        "[SUFFIX]{suffix}[PREFIX]{prefix}", ("</s>", "[PREFIX]", "[SUFFIX]", "\n+++++ "), "+++++ {path}\n{text}\n"
+        "[SUFFIX]{suffix}[PREFIX]{prefix}",
+        ("</s>", "[PREFIX]", "[SUFFIX]", "\n+++++ "),
+        "+++++ {path}\n{text}\n",
+        others_in_prefix=True,
     ),
     "codellama": PromptTemplate("<PRE> {prefix} <SUF>{suffix} <MID>", ("<EOT>",)),
     "mellum": PromptTemplate(
@@ -76,11 +89,16 @@ TEMPLATES = {
         "<|code_prefix|>{prefix}<|code_suffix|>{suffix}<|code_middle|>", ("<|endoftext|>", "<|user|>")
     ),
 }
+# Of these families, but never taught to fill in the middle.
+_NOT_TRAINED = re.compile(r"mamba-codestral|embedding|codellama.*(?:34b|70b|python|instruct)")
 
 
 def template_for(*names: str) -> PromptTemplate | None:
     """The template of the model that any of these names or paths names; None where none is known."""
+    plain = [name.lower().replace("_", "-").replace(":", "-") for name in names]
+    if any(_NOT_TRAINED.search(name) for name in plain):
+        return None
     for stem in sorted(TEMPLATES, key=len, reverse=True):
-        if any(stem in name.lower().replace("_", "-") for name in names):
+        if any(stem in name for name in plain):
             return TEMPLATES[stem]
     return None

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import Any
 
@@ -60,11 +60,17 @@ def serving(*arguments: str, **environment: str) -> Iterator[tuple[str, int]]:
 @pytest.fixture(scope="module")
 def place() -> Iterator[tuple[str, int]]:
     with serving("--http-all") as found:
-        deadline = time.monotonic() + PATIENCE
-        while ask(found, "GET", "/health")[0] != 200:
-            assert time.monotonic() < deadline, "it never got ready"
-            time.sleep(0.1)
+        status, _, read = ask(found, "POST", "/infill", LLAMA_VIM)
+        assert status == 503 and b"Loading model" in read, "it is not waited for"
+        wait(found)
         yield found
+
+
+def wait(place: tuple[str, int]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while ask(place, "GET", "/health")[0] != 200:
+        assert time.monotonic() < deadline, "it never got ready"
+        time.sleep(0.1)
 
 
 def ask(
@@ -208,13 +214,40 @@ def test_an_empty_key_passes_where_none_is_asked_for(place: tuple[str, int]) -> 
     assert ask(place, "GET", "/health", Host="[::1]:8012")[0] == 200
 
 
-def test_a_client_that_leaves_stops_the_work_and_others_are_served(place: tuple[str, int]) -> None:
+def test_clients_that_leave_and_those_that_say_nothing_keep_nobody_out(place: tuple[str, int]) -> None:
     body = json.dumps({"prompt": BEFORE, "suffix": AFTER, "max_tokens": 256, "n": 6}).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    for _ in range(5):
+    for part in (head + body, head + body[:20], head[:10]):
         with socket.create_connection(place) as leaving:
-            leaving.sendall(head + body)
+            leaving.sendall(part)
     assert post(place, "/infill", LLAMA_VIM)["content"] == EXPECTED
+    with socket.create_connection(place, timeout=PATIENCE) as silent, socket.create_connection(place) as half:
+        half.settimeout(PATIENCE)
+        half.sendall(head + body[:20])
+        for one in (silent, half):
+            with suppress(ConnectionResetError):
+                assert one.recv(1) == b"", "it is turned away"
+
+
+def test_what_is_not_sure_is_empty_unless_all_is_wanted_however_many_are() -> None:
+    body = {**LLAMA_VIM, "input_prefix": "q", "prompt": "", "input_suffix": "\n"}
+    with serving() as place:
+        wait(place)
+        assert post(place, "/infill", LLAMA_VIM)["content"] == EXPECTED
+        assert post(place, "/infill", body)["content"] == ""
+        assert [one["content"] for one in post(place, "/infill", {**body, "n_cmpl": 3})] == [""]
+
+
+def test_a_fill_that_has_no_room_says_so(place: tuple[str, int]) -> None:
+    body = {"prompt": BEFORE, "suffix": AFTER, "max_tokens": 2}
+    (choice,) = post(place, "/v1/completions", body)["choices"]
+    assert choice["finish_reason"] == ("length" if choice["text"] else "stop")
+    assert post(place, "/api/generate", {"model": "x", "stream": False})["done_reason"] == "load"
+
+
+def test_other_files_names_are_not_the_gaps(place: tuple[str, int]) -> None:
+    extra = [{"text": "KEY=1\n", "filename": ".env"}, {"text": "x\n", "filename": "\ud800.py"}]
+    assert post(place, "/infill", {**LLAMA_VIM, "input_extra": extra})["content"] == EXPECTED
 
 
 def test_another_lacuna_is_told_and_asked(place: tuple[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +34,30 @@ def test_a_prompt_without_markers_is_a_prefix() -> None:
     assert half.prefix == "x = '<|fim_prefix|>'" and half.suffix == ""
 
 
+def test_the_last_markers_are_the_prompts() -> None:
+    source = "MARK = '<|fim_suffix|>'\nOTHER = '<|fim_prefix|>'\nx = "
+    found = of_completion({"prompt": "<|fim_prefix|>MARK = '<|fim_suffix|>'\nx = <|fim_suffix|>\nEND<|fim_middle|>"})
+    assert (found.prefix, found.suffix) == ("MARK = '<|fim_suffix|>'\nx = ", "\nEND")
+    told = of_completion({"prompt": source, "suffix": ""})
+    assert (told.prefix, told.suffix) == (source, ""), "whoever tells a suffix tells no prompt with markers"
+
+
+def test_a_hostile_prompt_takes_no_time() -> None:
+    start = time.process_time()
+    for piece in ("<|fim_prefix|><|fim_suffix|><|fim_middle|>", "<|fim_prefix|>", "<|file_sep|>", "[SUFFIX][PREFIX]"):
+        of_completion({"prompt": piece * 50_000 + "x"})
+        of_completion({"prompt": piece * 50_000 + "<|fim_prefix|><|fim_suffix|><|fim_middle|>"})
+    assert time.process_time() - start < 10.0, "it was cubic: hours"
+
+
+def test_line_ends_and_odd_signs_are_the_engines_and_line_ends_go_back() -> None:
+    found = of_completion({"prompt": "a\r\nb\ud800", "suffix": "\r\n", "stop": ["\n\n"]})
+    assert (found.prefix, found.suffix, found.newline) == ("a\nb\ufffd", "\n", "\r\n")
+    assert found.cut("x\ny\n\nz") == "x\r\ny"
+    extra = of_infill({"input_extra": [{"filename": "\ud800.py", "text": "\ud800\r\n"}]}).snippets
+    assert extra == (Snippet("\ufffd\n", "\ufffd.py"),)
+
+
 def test_notes_that_are_not_in_the_file_are_left_out() -> None:
     found = of_completion({"prompt": "# language: python\n# indentation: 4 spaces\nx = ", "suffix": "\n"})
     assert found.prefix == "x = "
@@ -48,8 +73,14 @@ def test_limits_are_bounded(said: Any, tokens: int) -> None:
     assert of_infill({"n_predict": said}).max_tokens == tokens
 
 
+MARKERS = sorted({marker for template in TEMPLATES.values() for marker in (*template.markers, *template.stops)})
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(), max_size=8)
+    | st.lists(st.sampled_from(MARKERS), max_size=6).map("x".join),
     lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=8), some, max_size=3),
     max_leaves=6,
 )
@@ -68,4 +99,5 @@ def test_whatever_is_sent_is_taken_or_refused_in_words(body: dict[str, Any]) -> 
         except BadBody:
             continue
         assert 0 <= found.max_tokens <= MOST_TOKENS and all(found.stops)
-        assert isinstance(found.prefix + found.suffix, str) and hash(found) is not None
+        (found.prefix + found.suffix + "".join(one.text + one.path for one in found.snippets)).encode()
+        assert "\r" not in found.prefix + found.suffix

@@ -66,7 +66,8 @@ async def test_a_server_that_goes_away_is_told_of_quietly_and_used_again() -> No
             server.answers["/infill"] = Recorded({"error": {"message": "shutting down"}}, status=503)
             assert not await filled(client)
             await client.until("error")
-            assert "shutting down" in client.status
+            assert "answers 503" in client.status
+            assert not any("shutting down" in line for line in client.logs), "a server's words may quote the document"
             server.answers["/infill"] = ANSWERS["/infill"]
             async with asyncio.timeout(30):
                 while not await filled(client):
@@ -107,6 +108,20 @@ def test_a_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     with RecordedServer(ANSWERS).running() as server:
         engine_server.found(ServerChoice(server.url, key="env:LACUNA_TEST_KEY"))
         assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer k-123"}
+
+
+@pytest.mark.parametrize("value", ["sk-very-secret\n", "  sk-very-secret "])
+def test_what_stands_around_a_key_is_left_out(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("LACUNA_TEST_KEY", value)
+    assert engine_server.key("env:LACUNA_TEST_KEY") == "sk-very-secret"
+
+
+@pytest.mark.parametrize("value", ["sk-very\nsecret", "sk-very-secr\u00e9t", "sk\x00secret"])
+def test_what_cannot_be_a_key_is_refused_without_a_word_of_it(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setattr(engine_server, "_read", lambda named: value)
+    with pytest.raises(ValueError, match="is it whole") as error:
+        engine_server.key("env:ANY")
+    assert "sk" not in str(error.value)
 
 
 def test_where_text_leaves_the_machine_the_status_says_so() -> None:

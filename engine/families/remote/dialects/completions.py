@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lacuna.engine.families.remote.dialects.dialect import MOST_STOPS, Asked, Piece, first, numbers, text_of
+from lacuna.engine.families.remote.dialects.dialect import MOST_STOPS, Asked, Piece, first, log_probabilities, text_of
 from lacuna.engine.families.remote.templates import PromptTemplate
 
 
@@ -31,6 +31,7 @@ class Completions:
             asked.suffix,
             *(one.text for one in asked.snippets),
             *(one.path for one in asked.snippets),
+            asked.path,
         )
         if any(stop in text for stop in self.stops for text in said):
             return None
@@ -51,6 +52,6 @@ class Completions:
         if not choice:
             return
         logprobs = choice.get("logprobs")
-        found = numbers(logprobs.get("token_logprobs")) if isinstance(logprobs, dict) else ()
+        found = log_probabilities(logprobs.get("token_logprobs")) if isinstance(logprobs, dict) else ()
         reason = choice.get("finish_reason")
         yield Piece(text_of(choice.get("text")), found, ended=reason == "stop", cut=reason == "length")

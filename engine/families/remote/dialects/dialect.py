@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from lacuna.engine.api import Snippet
 
+LEAST = -100.0  # nats
 MOST_STOPS = 4  # that every server takes (vLLM's limit); all are looked for here too
 
 
@@ -56,10 +57,11 @@ class Dialect(Protocol):
         """Of one JSON object of the stream."""
 
 
-def numbers(found: object) -> tuple[float, ...]:
-    """What of a list are numbers: other things are no log probabilities."""
+def log_probabilities(found: object) -> tuple[float, ...]:
+    """What of a list are such; some servers write -9999 for what is impossible."""
     some = found if isinstance(found, list) else []
-    return tuple(float(one) for one in some if isinstance(one, int | float) and not isinstance(one, bool))
+    known = (one for one in some if isinstance(one, int | float) and not isinstance(one, bool) and one <= 0)
+    return tuple(max(LEAST, float(max(int(LEAST) - 1, one) if isinstance(one, int) else one)) for one in known)
 
 
 def text_of(found: object) -> str:

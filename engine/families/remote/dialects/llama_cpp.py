@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lacuna.engine.families.remote.dialects.dialect import Asked, Piece, first, numbers, text_of
+from lacuna.engine.families.remote.dialects.dialect import Asked, Piece, first, log_probabilities, text_of
 
 
 @dataclass(frozen=True)
 class LlamaCpp:
     name = "llama.cpp /infill"
     path = "/infill"
+    model: str = ""  # of a router; "" for the one that is served
     stops: tuple[str, ...] = ()
 
     def body(self, asked: Asked) -> Mapping[str, object]:
@@ -28,11 +29,12 @@ class LlamaCpp:
             "n_probs": 1,
             "cache_prompt": True,
             "stream": True,
+            **({"model": self.model} if self.model else {}),
         }
 
     def pieces(self, event: Mapping[str, Any]) -> Iterator[Piece]:
         """A token each; the last event has no text."""
         probabilities = event.get("completion_probabilities")
-        logprob = numbers([first(probabilities).get("logprob")])
+        logprob = log_probabilities([first(probabilities).get("logprob")])
         kind = event.get("stop_type") if event.get("stop") is True else None
         yield Piece(text_of(event.get("content")), logprob, ended=kind in ("eos", "word"), cut=kind == "limit")

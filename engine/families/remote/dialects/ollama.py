@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lacuna.engine.families.remote.dialects.completions import Completions
-from lacuna.engine.families.remote.dialects.dialect import Asked, Piece, first, numbers, text_of
+from lacuna.engine.families.remote.dialects.dialect import Asked, Piece, first, log_probabilities, text_of
 from lacuna.engine.families.remote.templates import PromptTemplate
 
 CONTEXT = 4096  # tokens: another number than the last one makes the server load the model again
@@ -50,5 +50,5 @@ class Ollama:
     def pieces(self, event: Mapping[str, Any]) -> Iterator[Piece]:
         """One a token, and a last one."""
         reason = event.get("done_reason") if event.get("done") is True else None
-        logprob = numbers([first(event.get("logprobs")).get("logprob")])
+        logprob = log_probabilities([first(event.get("logprobs")).get("logprob")])
         yield Piece(text_of(event.get("response")), logprob, ended=reason == "stop", cut=reason == "length")

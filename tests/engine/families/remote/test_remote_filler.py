@@ -11,9 +11,11 @@ import pytest
 from recorded_server import Recorded, RecordedServer
 
 from lacuna.engine.api import Frame, Gap, Hole, Patch, RewriteRequest, Rewrites, Snippet, Stopped
+from lacuna.engine.families.remote import connection
 from lacuna.engine.families.remote.connection import Address, Connection, RemoteError
 from lacuna.engine.families.remote.detection import Server, detect
 from lacuna.engine.families.remote.filler import RemoteFiller, filler
+from lacuna.engine.families.remote.templates import TEMPLATES, template_for
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python", max_tokens=16, max_lines=1)
 SAID = ("a", " +", " b")
@@ -98,9 +100,9 @@ SERVERS = {
 
 
 def asked(server: RecordedServer, key: str = "") -> tuple[RemoteFiller, Server]:
-    connection = Connection(Address(server.url, key))
-    found = detect(connection)
-    return filler(connection, found), found
+    to = Connection(Address(server.url, key))
+    found = detect(to)
+    return filler(to, found), found
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -148,6 +150,8 @@ def test_an_answer_is_cut_where_the_hole_ends() -> None:
     assert filled("1", "\nprint(", "add(1, 2))\n", "more") == "1", "what stands behind the hole comes again"
     assert filled("1<|endo", "ftext|>\nmore") == "1", "a marker that is sent as text"
     assert filled("1", "\n}\n", "}\n", suffix="\n}\n") == "1\n}\n}\n", "a bracket says nothing"
+    assert filled("if x:", "\n    return", " x + 1\n", suffix="\n    return\n") == "if x:\n    return x + 1\n"
+    assert filled("1", "\n    return", "\n", suffix="\n    return\n") == "1"
 
 
 def test_source_that_holds_the_markers_is_not_sent_in_a_prompt() -> None:
@@ -182,7 +186,7 @@ def test_typing_on_sends_the_same_beginning() -> None:
         for typed in ("x", "xy", "xyz\nw"):
             one.infill(Gap(lines + typed, "\n", max_tokens=8), document="a.py")
         sent = [body["input_prefix"] for body in server.bodies("/infill")[-3:]]
-    assert len({text[:3000] for text in sent}) == 1 and sent[0].startswith("value_") and len(sent[0]) < 6001
+    assert len({text[:1000] for text in sent}) == 1 and sent[0].startswith("value_") and 1000 < len(sent[0]) <= 2000
     assert [text[-1] for text in sent] == ["x", "y", "w"]
 
 
@@ -208,19 +212,23 @@ def test_what_is_long_enough_closes_the_connection_too() -> None:
         assert server.left.wait(5.0)
 
 
-def test_several_candidates_are_different_and_the_sure_one_is_first() -> None:
+def test_several_candidates_are_different_and_the_likeliest_is_first_unless_it_does_not_fit() -> None:
     with RecordedServer(LLAMA_CPP).running() as server:
         one, _ = asked(server)
+        server.answers["/infill"] = Recorded(by=lambda body: "a + b" if body["temperature"] == 0 else "b + a")
         fills = one.infill(replace(GAP, n_best=3))
-        temperatures = sorted(body["temperature"] for body in server.bodies("/infill")[-3:])
-    assert [fill.text for fill in fills] == ["a + b"], "the same text is one candidate"
-    assert temperatures[0] == 0.0 and temperatures[1] > 0.0
+        assert [fill.text for fill in fills] == ["a + b", "b + a"], "the same text is one candidate"
+        assert sorted(body["temperature"] > 0 for body in server.bodies("/infill")[-3:]) == [False, True, True]
+        fits = one.infill(replace(GAP, n_best=3), fits=lambda text: text.startswith("b"))
+        assert [fill.text for fill in fits] == ["b + a", "a + b"]
 
 
-def test_what_does_not_fit_comes_last() -> None:
+def test_candidates_that_fail_take_none_away() -> None:
     with RecordedServer(LLAMA_CPP).running() as server:
         one, _ = asked(server)
-        assert one.infill(GAP, fits=lambda text: False)[0].text == "a + b"
+        server.answers["/infill"] = Recorded(by=lambda body: "a + b" if body["temperature"] == 0 else None)
+        assert [fill.text for fill in one.infill(replace(GAP, n_best=4))] == ["a + b"]
+        assert one.infill(GAP), "and the server is asked on"
 
 
 def test_a_chat_repeats_the_line_and_rewrites() -> None:
@@ -256,28 +264,90 @@ def test_a_server_that_cannot_fill_is_told_of(answers: dict[str, Recorded], mess
 
 
 @pytest.mark.parametrize(
-    ("recorded", "message"),
+    ("recorded", "message", "said"),
     [
-        (Recorded({"error": {"message": "prompt too long"}}, status=400), "400: prompt too long"),
-        (Recorded({"detail": [{"msg": "no"}]}, status=422), "422"),
-        (Recorded({"message": "slow down"}, status=429, headers={"Retry-After": "7"}), "slow down"),
-        (Recorded("gone", status=307, headers={"Location": "http://127.0.0.1:1/"}), "307: gone"),
-        (Recorded(lines=('data: {"error": {"message": "out of memory"}}\n',)), "out of memory"),
-        (Recorded(lines=("data: {broken\n",)), "no JSON"),
-        (Recorded(lines=("data: " + "{" * 200_000 + "\n",)), "no JSON"),
-        (Recorded(lines=("data: {" + " " * 1_100_000 + "}\n",)), "no end"),
+        (Recorded({"error": {"message": "overloaded"}}, status=503), "503", "overloaded"),
+        (Recorded({"message": "slow\x1b[31m down"}, status=429, headers={"Retry-After": "7"}), "429", "slow [31m down"),
+        (Recorded(lines=('data: {"error": {"message": "out of memory"}}\n',)), "broke off", "out of memory"),
+        (Recorded(lines=("data: {broken\n",)), "no JSON", ""),
+        (Recorded(lines=("data: " + "{" * 200_000 + "\n",)), "no JSON", ""),
+        (Recorded(lines=("data: {" + " " * 1_100_000 + "}\n",)), "no end", ""),
     ],
 )
-def test_an_error_says_what_the_server_says(recorded: Recorded, message: str) -> None:
+def test_a_server_that_fails_is_left_alone_for_a_while(recorded: Recorded, message: str, said: str) -> None:
+    """Its own words may quote what it was sent: they are in no message."""
     with RecordedServer(LLAMA_CPP).running() as server:
         one, _ = asked(server)
         server.answers["/infill"] = recorded
-        with pytest.raises(RemoteError, match=message):
+        with pytest.raises(RemoteError, match=message) as error:
             one.infill(GAP)
+        assert error.value.said == said and (not said or said not in str(error.value))
         count = len(server.seen)
         with pytest.raises(RemoteError, match=message):
             one.infill(GAP)
-        assert len(server.seen) == count, "it is left alone for a while"
+        assert len(server.seen) == count
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        Recorded({"error": {"message": "prompt too long"}}, status=400),
+        Recorded({"detail": [{"msg": "no"}]}, status=422),
+        Recorded("gone", status=307, headers={"Location": "http://127.0.0.1:1/"}),
+    ],
+)
+def test_a_question_that_is_refused_is_no_reason_to_ask_no_other(recorded: Recorded) -> None:
+    with RecordedServer(LLAMA_CPP).running() as server:
+        one, _ = asked(server)
+        server.answers["/infill"] = recorded
+        with pytest.raises(RemoteError, match=str(recorded.status)):
+            one.infill(GAP)
+        server.answers["/infill"] = LLAMA_CPP["/infill"]
+        assert one.infill(GAP)[0].text == "a + b"
+
+
+def test_a_server_that_refuses_log_probabilities_is_asked_without() -> None:
+    with RecordedServer(VLLM).running() as server:
+        one, _ = asked(server)
+        server.answers["/v1/completions"] = Recorded({"error": "logprobs must be a bool"}, status=400)
+        with pytest.raises(RemoteError):
+            one.infill(GAP)
+        first, second = server.bodies("/v1/completions")
+        assert "logprobs" in first and "logprobs" not in second
+        server.answers["/v1/completions"] = VLLM["/v1/completions"]
+        one.infill(GAP)
+        assert "logprobs" not in server.bodies("/v1/completions")[-1]
+
+
+@pytest.mark.parametrize("logprob", [-9999.0, -(10**400), 3.0])
+def test_log_probabilities_that_are_none_do_no_harm(logprob: float) -> None:
+    lines = tuple(json.dumps(llama_cpp(text, logprob)) for text in SAID)
+    with RecordedServer(LLAMA_CPP).running() as server:
+        one, _ = asked(server)
+        server.answers["/infill"] = Recorded(lines=lines)
+        (fill,) = one.infill(GAP)
+        assert fill.text == "a + b" and 0.0 <= fill.confidence <= 1.0
+
+
+def test_a_server_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.5)
+    with RecordedServer(LLAMA_CPP).running() as server:
+        one, _ = asked(server)
+        server.answers["/infill"] = Recorded(lines=sse(llama_cpp("a"), llama_cpp("b"), done=False), waits=Event())
+        with pytest.raises(RemoteError, match="has not answered within"):
+            one.infill(replace(GAP, max_lines=0))
+        assert server.left.wait(5.0)
+
+
+def test_what_is_sent_fits_the_context() -> None:
+    lines = "".join(f"value_{at} = {at}\n" for at in range(2000))
+    snippets = tuple(Snippet(lines[at * 900 :][:900], f"{at}.py") for at in range(6))
+    with RecordedServer(VLLM).running() as server:
+        one, found = asked(server)
+        one.infill(Gap(lines + "x = ", lines, snippets=snippets, max_tokens=32))
+        body = server.bodies("/v1/completions")[-1]
+    assert found.context == 2048 and len(body["prompt"]) < 3 * (2048 - 32)
+    assert "5.py" in body["prompt"] and "0.py" not in body["prompt"], "the most useful ones"
 
 
 @pytest.mark.parametrize(
@@ -313,7 +383,10 @@ def test_the_key_is_in_no_text_of_an_address() -> None:
     assert "secret" not in repr(Address("http://127.0.0.1:1", "secret"))
     assert Address("http://localhost:1").is_local and Address("http://[::1]:1").is_local
     assert not Address("http://10.0.0.1:1").is_local and not Address("https://example.com").is_local
-    assert Address("http://h/v1/").base == "" and Address("http://h/llm/v1").base == "/llm"
+    assert (
+        Address("https://api.deepseek.com/beta").base == Address("http://h/v1/").base == ""
+        and Address("http://h/llm/v1").base == "/llm"
+    )
 
 
 def test_patches_and_surprises_are_none() -> None:
@@ -324,3 +397,41 @@ def test_patches_and_surprises_are_none() -> None:
         one.prefill(GAP)
         one.close("a.py")
         assert len(server.seen) == count
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mamba-codestral-7b",
+        "codellama-34b",
+        "CodeLlama-7b-Python-hf",
+        "codellama:7b-instruct",
+        "granite-embedding",
+        "x",
+    ],
+)
+def test_models_that_were_not_taught_to_fill_have_no_prompt(name: str) -> None:
+    assert template_for(name) is None
+
+
+def test_models_have_their_prompts() -> None:
+    assert template_for("granite4:micro") is template_for("ibm-granite/granite-4.0-h-tiny") is TEMPLATES["granite-4"]
+    assert template_for("granite-3b-code-base") is TEMPLATES["granite"]
+    assert template_for("Qwen/Qwen2.5-Coder-7B") is TEMPLATES["qwen2.5-coder"]
+    prompt = TEMPLATES["codestral"].prompt("x = ", "\n", (Snippet("y = 1", "b.py"),), "a.py")
+    assert prompt == "[SUFFIX]\n[PREFIX]+++++ b.py\ny = 1\nx = "
+
+
+def test_a_name_with_a_namespace_is_ollamas_too() -> None:
+    answers = {**OLLAMA, "/v1/models": models("hf.co", "hf.co/Qwen/Qwen2.5-Coder-7B")}
+    with RecordedServer(answers).running() as server:
+        assert asked(server)[1].kind == "Ollama 0.21.0"
+
+
+def test_a_router_is_told_which_model() -> None:
+    answers = {**LLAMA_CPP, "/props?model=my%2Fmodel": LLAMA_CPP["/props"]}
+    with RecordedServer(answers).running() as server:
+        to = Connection(Address(server.url))
+        found = detect(to, model="my/model")
+        filler(to, found).infill(GAP)
+        assert {body["model"] for body in server.bodies("/infill")} == {"my/model"}
