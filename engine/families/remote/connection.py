@@ -16,7 +16,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from ipaddress import ip_address
 from threading import Event, Thread
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from lacuna.engine.api import Stopped, Unreachable
 
@@ -93,14 +93,15 @@ class Connection:
         self.address = address
         self._tls = ssl.create_default_context() if address.url.startswith("https:") else None
 
-    def get(self, path: str, seconds: float = GET_SECONDS) -> Reply:
-        """Raises RemoteError where nobody answers."""
-        with self._asked("GET", path, None, seconds) as response:
+    def get(self, path: str, model: str = "") -> Reply:
+        """Of one model, where it is named. Raises RemoteError where nobody answers."""
+        asked = f"{path}?{urlencode({'model': model})}" if model else path
+        with self._asked("GET", asked, None, GET_SECONDS) as response:
             return _reply(response)
 
-    def post(self, path: str, body: Mapping[str, object], seconds: float = ANSWER_SECONDS) -> Reply:
+    def post(self, path: str, body: Mapping[str, object]) -> Reply:
         """Raises RemoteError where nobody answers."""
-        with self._asked("POST", path, body, seconds) as response:
+        with self._asked("POST", path, body, ANSWER_SECONDS) as response:
             return _reply(response)
 
     def stream(self, path: str, body: Mapping[str, object], stop: Event | None = None) -> Generator[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from lacuna.engine.families.remote.connection import Connection, RemoteError, Reply, said, shown
 from lacuna.engine.families.remote.dialects.chat import Chat
@@ -81,7 +80,7 @@ def _named(connection: Connection, dialect: str, model: str) -> Server:
 
 
 def _llama_cpp(connection: Connection, model: str) -> Server | None:
-    reply = _asked(connection, f"/props?model={quote(model, safe='')}" if model else "/props")
+    reply = _asked(connection, "/props", model)
     settings = reply["default_generation_settings"]
     if not reply.is_ok or not isinstance(settings, dict):
         return None
@@ -143,9 +142,9 @@ def _models(connection: Connection) -> dict[str, Mapping[str, Any]]:
     return {_text(one["id"]): one for one in some if _text(one.get("id"))}
 
 
-def _asked(connection: Connection, path: str) -> Reply:
+def _asked(connection: Connection, path: str, model: str = "") -> Reply:
     """Raises RemoteError where the key is not taken: nothing else is tried with it."""
-    reply = connection.get(path)
+    reply = connection.get(path, model)
     if reply.status in (401, 403):
         raise RemoteError("the server wants a key: name the environment variable that holds it", reply.status)
     return reply
