@@ -20,7 +20,7 @@ from lacuna.lsp_server.edits.next_edit.windows_elsewhere import windows_elsewher
 from lacuna.lsp_server.model.engine_thread import TooLate
 from lacuna.lsp_server.model.worker import Worker
 
-SURE = 0.5  # how probable an edit must be; docs/LOG.md has what others would show
+SURE = 0.7  # how probable an edit must be; docs/LOG.md has what others would show
 
 
 class EditSearch:

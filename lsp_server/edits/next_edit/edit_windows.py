@@ -18,13 +18,13 @@ from lacuna.lsp_server.edits.next_edit.diff_windows import (
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
 from lacuna.lsp_server.edits.next_edit.site import Version
 
-LEAD = 3  # lines before one with a word that the edit touches
+AROUND, LEAD = 6, 2  # lines of a window around a word that the edit touches, and how many of them stand before it
 WINDOWS = 6
 
 
 def edit_windows(path: str, version: Version, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
-    """The lines below the last edit, those above it, and those around words that it touches, the nearest first.
-    `recent` are the document's edits, the last one first."""
+    """The lines below the last edit, those above it, and those around words that it touches; those that hold such
+    words first, the nearest of them first. `recent` are the document's edits, the last one first."""
     hunks, lines = hunks_of(recent, version.text), lines_of(version.text)
     if not hunks:
         return
@@ -32,9 +32,11 @@ def edit_windows(path: str, version: Version, recent: Sequence[RecentEdit], chan
     below = first + len(hunks[-1].added)
     near = range(max(0, first - WINDOW_LINES), below + WINDOW_LINES)
     touched = {one.text for one in (*change.old, *change.new) if one.is_name or one.is_literal}
-    related = [at for at in related_lines(lines, touched) if at not in near]
-    starts = [max(0, start + 1 - LEAD) for start, _ in clusters(related, first, below)]
-    spans = [(below, below + WINDOW_LINES), (near.start, first), *((start, start + WINDOW_LINES) for start in starts)]
+    related = related_lines(lines, touched)
+    far = clusters([at for at in related if at not in near], first, below)
+    around = (max(0, start + 1 - LEAD) for start, _ in far)  # a cluster begins a line before its first word
+    spans = [(below, near.stop), (near.start, first), *((start, start + AROUND) for start in around)]
+    spans.sort(key=lambda span: not any(span[0] <= at < span[1] for at in related))
     for start, end in spans[:WINDOWS]:
         some = without_data(lines[start:end])
         if any(line.strip() for line in some):

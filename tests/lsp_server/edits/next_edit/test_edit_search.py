@@ -12,7 +12,7 @@ from lacuna.lsp_server.documents.text import Text
 from lacuna.lsp_server.edits.next_edit.change import change_of
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow
 from lacuna.lsp_server.edits.next_edit.edit_search import SURE, EditSearch
-from lacuna.lsp_server.edits.next_edit.edit_windows import WINDOWS, edit_windows
+from lacuna.lsp_server.edits.next_edit.edit_windows import LEAD, WINDOWS, edit_windows
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdits
@@ -67,10 +67,10 @@ def call_changed(probability: float, line: str = CALL) -> EditsWorker:
     return EditsWorker(told)
 
 
-def test_windows_are_below_the_edit_above_it_and_around_what_it_touches() -> None:
+def test_windows_are_below_the_edit_around_what_it_touches_and_above_it() -> None:
     text = FILLER + TEXT.replace("\n\n\ndef load", f"\n\n\n{FILLER.replace('value', 'other')}\n\ndef load")
     edited = Edited(text, HEAD)
-    below, above, around = (window.question for window in edited.windows())
+    below, around, above = (window.question for window in edited.windows())
     lines = edited.text.splitlines(keepends=True)
     for question in (below, above, around):
         first = question.line - 1 + len(question.above)
@@ -80,7 +80,8 @@ def test_windows_are_below_the_edit_above_it_and_around_what_it_touches() -> Non
         assert question.hunks == below.hunks
     assert below.lines[0] == "    return client.get(user_id)\n" and below.above == ()
     assert above.lines[-1] == "value_29 = 29\n"
-    assert "    profile = fetch(client, user_id)\n" in around.lines and len(around.above) == 2
+    assert around.lines[LEAD] == "def load(client, user_id):\n" and len(around.above) == 2
+    assert "    profile = fetch(client, user_id)\n" in around.lines
 
 
 def test_windows_say_where_their_lines_stand_and_are_few() -> None:
@@ -120,7 +121,7 @@ async def test_the_first_window_that_becomes_another_is_the_last_one_asked_for()
     text = FILLER + TEXT.replace("\n\n\ndef load", f"\n\n\n{FILLER.replace('value', 'other')}\n\ndef load")
     worker = call_changed(0.9)
     assert isinstance(await Edited(text + "print(fetch(1, 2))\n" * 2, HEAD).asked(worker), Found)
-    assert [OLD_CALL in question.lines for question in worker.windows] == [False, False, True]
+    assert [OLD_CALL in question.lines for question in worker.windows] == [False, True]
 
 
 @pytest.mark.parametrize(
