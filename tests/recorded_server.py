@@ -20,6 +20,7 @@ class Recorded:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     waits: threading.Event | None = None  # before the last line
+    chooses: Callable[[Any], Recorded] | None = None  # by the body
     by: Callable[[Any], str | None] | None = None  # of the body: what llama.cpp's `/infill` fills; None for an error
 
 
@@ -74,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.owner
         owner.seen.append(Seen(self.path, body, {name.lower(): value for name, value in self.headers.items()}))
         recorded = owner.answers.get(self.path, Recorded({"detail": "Not Found"}, status=404))
+        if recorded.chooses is not None:
+            recorded = recorded.chooses(body)
         if recorded.by is not None:
             recorded = _filled(recorded.by(body))
         self.send_response(recorded.status)

@@ -55,7 +55,7 @@ def examine(choice: ServerChoice) -> ServerReport:
     except RemoteError as error:
         return ServerReport(choice.url, problem=f"{error}: {error.said}" if error.said else str(error))
     except ValueError as error:
-        return ServerReport(choice.url, problem=str(error))
+        return ServerReport("", problem=str(error))  # what is no address may hold a key
     return ServerReport(
         url=choice.url,
         server=server.kind,
@@ -74,7 +74,7 @@ def as_json(report: ServerReport) -> str:
 
 def as_text(report: ServerReport) -> str:
     """For people."""
-    lines = [("engine", f"{report.server or 'not found'} at {report.url}")]
+    lines = [("engine", f"{report.server or 'not found'}{f' at {report.url}' if report.url else ''}")]
     if not report.problem:
         where = "stay on this machine" if report.is_local else f"ARE SENT to {report.url}"
         lines += [

@@ -62,14 +62,42 @@ async def serve(
 class Impatient(H11Protocol):
     """Clients that send no whole request in time are turned away: they would take the place of others."""
 
+    _waiting: asyncio.TimerHandle | None = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As of an asyncio.Protocol."""
         super().connection_made(transport)
-        self.loop.call_later(REQUEST_SECONDS, self._give_up)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """As above."""
+        super().data_received(data)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As above."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._waiting is not None and not self._is_half:
+            self._waiting.cancel()
+            self._waiting = None
+        elif self._waiting is None and self._is_half:
+            self._waiting = self.loop.call_later(REQUEST_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        if not self.transport.is_closing() and (self.cycle is None or self.cycle.more_body):
+        self._waiting = None
+        if self._is_half and not self.transport.is_closing():
             self.transport.abort()
+
+    @property
+    def _is_half(self) -> bool:
+        """Whether the rest of a request is waited for: of the first one, of a body, or of the next one."""
+        if self.cycle is None or self.cycle.more_body:
+            return True
+        return bool(self.cycle.response_complete and self.conn.trailing_data[0])
 
 
 class _Server(uvicorn.Server):

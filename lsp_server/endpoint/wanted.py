@@ -44,7 +44,7 @@ def of_infill(body: Mapping[str, Any]) -> Wanted:
     """llama.cpp's `/infill`: `prompt` is the line left of the cursor."""
     return Wanted(
         prefix=_text(body, "input_prefix") + _text(body, "prompt"),
-        newline=_newline(body.get("input_prefix")),
+        newline=_newline(body.get("input_prefix"), body.get("prompt"), body.get("input_suffix")),
         suffix=_text(body, "input_suffix"),
         max_tokens=_tokens(body.get("n_predict")),
         stops=_stops(body.get("stop")),
@@ -66,7 +66,7 @@ def of_completion(body: Mapping[str, Any]) -> Wanted:
         stops=_stops(body.get("stop") or more.get("stop")),
         count=_count(body.get("n")),
         streams=body.get("stream") is True,
-        newline=_newline(body.get("prompt")),
+        newline=_newline(body.get("prompt"), body.get("suffix"), body.get("segments")),
     )
 
 
@@ -113,11 +113,11 @@ def _others(text: str, form: str) -> tuple[tuple[Snippet, ...], str]:
         (path, code.removesuffix("\n")) for path, _, code in (one.partition("\n") for one in text.split(marker)[1:])
     ]
     own = files.pop()[0] if files and not files[-1][1] else ""
-    return tuple(Snippet(code, path) for path, code in files[:MOST_SNIPPETS]), own
+    return tuple(Snippet(code, path) for path, code in files[-MOST_SNIPPETS:]), own
 
 
 def _extras(found: object) -> Iterator[Snippet]:
-    for one in found[:MOST_SNIPPETS] if isinstance(found, list) else ():
+    for one in found[-MOST_SNIPPETS:] if isinstance(found, list) else ():
         if isinstance(one, dict) and isinstance(one.get("text"), str):
             name = one.get("filename")
             yield Snippet(_plain(one["text"]), _plain(name) if isinstance(name, str) else "")
@@ -154,8 +154,14 @@ def _count(found: object) -> int:
     return max(1, min(found, MOST_FILLS)) if isinstance(found, int) and not isinstance(found, bool) else 1
 
 
-def _newline(text: object) -> str:
-    return "\r\n" if isinstance(text, str) and "\r\n" in text else "\n"
+def _newline(*found: object) -> str:
+    """Of what a client sent: a text, a list of one, or the two sides of a gap."""
+    inner = (
+        part
+        for one in found
+        for part in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else [one])
+    )
+    return "\r\n" if any("\r\n" in text for text in inner if isinstance(text, str)) else "\n"
 
 
 def _stops(found: object) -> tuple[str, ...]:

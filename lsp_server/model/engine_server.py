@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from lacuna.lsp_server.config import ServerChoice
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from lacuna.engine.families.remote.detection import Server
 
 USER = "lacuna"  # in the keyring
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # what else stands there may be a key
 
 
 def opened(choice: ServerChoice) -> tuple[Filler, str, str]:
@@ -60,7 +62,7 @@ def key(named: str) -> str:
 
 def _read(named: str) -> str:
     kind, _, name = named.partition(":")
-    if kind == "env" and name:
+    if kind == "env" and _VARIABLE.fullmatch(name):
         if not os.environ.get(name):
             raise ValueError(
                 f"the environment variable {name} is not set where the editor was started: it is to hold the key"

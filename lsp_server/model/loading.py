@@ -56,7 +56,7 @@ def load(choice: ModelChoice) -> Loaded:
 
 def expected(choice: ModelChoice) -> str:
     """The model that will be loaded, for people."""
-    return choice.server.url if choice.server is not None else auto_loading.expected(choice.model)
+    return "the engine's server" if choice.server is not None else auto_loading.expected(choice.model)
 
 
 def _on_server(choice: ServerChoice) -> Loaded:

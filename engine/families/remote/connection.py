@@ -60,13 +60,16 @@ class Address:
     key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what is no address."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{self.url[:_SHOWN]!r} is no address: one looks like http://127.0.0.1:8012")
-        if parts.username or parts.password:
-            raise ValueError("a key does not belong into the address: name its environment variable instead")
-        _ = parts.port  # which may be no number
+        """Raises ValueError for what is no address, without a word of it: there may be a key in it."""
+        if any(sign in self.url for sign in "@?#") or not self.url.isprintable():
+            raise ValueError("`engine_url` is an address alone; a key belongs into an environment variable")
+        try:
+            parts = urlsplit(self.url)
+            is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number
+            is_one = False
+        if not is_one:
+            raise ValueError("`engine_url` is no address: one looks like http://127.0.0.1:8012")
 
     @property
     def host(self) -> str:
@@ -104,10 +107,13 @@ class Connection:
         with self._asked("POST", path, body, ANSWER_SECONDS) as response:
             return _reply(response)
 
-    def stream(self, path: str, body: Mapping[str, object], stop: Event | None = None) -> Generator[dict[str, Any]]:
-        """The JSON objects of an answer as they come, as server-sent events or one a line. Whoever closes the iterator
-        makes the server leave off. Raises RemoteError and Stopped."""
-        with self._asked("POST", path, body, ANSWER_SECONDS, stop) as response:
+    def stream(
+        self, path: str, body: Mapping[str, object], stop: Event | None = None, seconds: float = 0.0
+    ) -> Generator[dict[str, Any]]:
+        """The JSON objects of an answer as they come, as server-sent events or one a line, all of them within so many
+        seconds (0: `ANSWER_SECONDS`). Whoever closes the iterator makes the server leave off. Raises RemoteError and
+        Stopped."""
+        with self._asked("POST", path, body, seconds or ANSWER_SECONDS, stop) as response:
             if response.status != 200:
                 raise _refused(_reply(response), response)
             for found in _objects(response):
@@ -135,6 +141,9 @@ class Connection:
                 watch.end()
                 response.close()
             watch.check()  # a socket that was shut down reads as an end
+        except RemoteError:
+            watch.check()  # half of an answer is none
+            raise
         except (OSError, HTTPException, ValueError) as error:
             watch.check()
             raise RemoteError(self._unreachable(error)) from error
@@ -157,9 +166,11 @@ class Connection:
             return f"{self.address.url} has no certificate that can be trusted: {error.reason or error}"
         if isinstance(error, ValueError):  # its text may quote what was to be sent
             return f"{self.address.url} cannot be asked so"
+        if not isinstance(error, OSError):  # its text may quote what came
+            return f"{self.address.url} does not speak HTTP: is the address right?"
         if isinstance(error, TimeoutError):
             return f"{self.address.url} does not answer: is it busy, or is the address right?"
-        return f"{self.address.url} cannot be reached ({error or type(error).__name__}): is the server running?"
+        return f"{self.address.url} cannot be reached ({str(error) or type(error).__name__}): is the server running?"
 
 
 def _check(stop: Event | None) -> None:

@@ -70,13 +70,15 @@ def _named(connection: Connection, dialect: str, model: str) -> Server:
     if dialect == "fim":
         path = _FIM_HOSTS.get(connection.address.host, Fim.path)
         return Server("fim", Fim(_wanted(model, "the server"), path), model)
-    name = model or next(iter(_models(connection)), "")
+    listed = _models(connection)
+    name = model or next(iter(listed), "")
+    context = _count(listed.get(name, {}).get("max_model_len"))
     if dialect == "chat":
-        return Server("chat", _chat(name), name)
+        return Server("chat", _chat(name), name, context)
     template = template_for(name)
     if template is None:
         raise RemoteError(_no_template(name))
-    return Server("OpenAI", Completions(name, template), name)
+    return Server("OpenAI", Completions(name, template), name, context)
 
 
 def _llama_cpp(connection: Connection, model: str) -> Server | None:

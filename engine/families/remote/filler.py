@@ -36,7 +36,7 @@ from lacuna.engine.families.shared.per_document import PerDocument
 
 DOCUMENTS = 8
 TEMPERATURE = 0.6  # of further candidates
-REWRITE_TOKENS = 2048
+REWRITE_TOKENS, REWRITE_SECONDS = 2048, 300.0
 REFUSED = 400
 
 
@@ -122,9 +122,15 @@ class RemoteFiller:
         try:
             answer = self._answer(asked, gap.max_lines, stop, on_frame)
         except RemoteError as error:
-            if error.status != REFUSED or not self._asks_less():
+            less = self._asking_less()
+            if error.status != REFUSED or less is None:
                 raise
-            answer = self._answer(asked, gap.max_lines, stop, on_frame)
+            before, self.server = self.server, less
+            try:
+                answer = self._answer(asked, gap.max_lines, stop, on_frame)
+            except RemoteError:  # that was not the reason
+                self.server = before
+                raise
         text = answer.text
         if self._fills_by_chat:
             text = chat.filled(text, asked.prefix, asked.suffix) or ""
@@ -147,16 +153,14 @@ class RemoteFiller:
                     break
         return answer
 
-    def _asks_less(self) -> bool:
-        """Whether there is something that a server may have refused, which is not asked for from now on."""
+    def _asking_less(self) -> Server | None:
+        """Without something that a server may refuse; None where nothing is left of that."""
         dialect = self.server.dialect
         if isinstance(dialect, Completions) and dialect.has_log_probabilities:
-            self.server = replace(self.server, dialect=replace(dialect, has_log_probabilities=False))
-        elif isinstance(dialect, Chat) and not dialect.is_bare:
-            self.server = replace(self.server, dialect=replace(dialect, is_bare=True))
-        else:
-            return False
-        return True
+            return replace(self.server, dialect=replace(dialect, has_log_probabilities=False))
+        if isinstance(dialect, Chat) and not dialect.is_bare:
+            return replace(self.server, dialect=replace(dialect, is_bare=True))
+        return None
 
     @property
     def _fills_by_chat(self) -> bool:
@@ -173,7 +177,8 @@ class ChatFiller(RemoteFiller):
         dialect = self.server.dialect
         assert isinstance(dialect, Chat), "only a chat rewrites"
         text = ""
-        with closing(self._connection.stream(dialect.path, dialect.rewriting(request, REWRITE_TOKENS), stop)) as events:
+        body = dialect.rewriting(request, REWRITE_TOKENS)
+        with closing(self._connection.stream(dialect.path, body, stop, REWRITE_SECONDS)) as events:
             for event in events:
                 text += "".join(piece.text for piece in dialect.pieces(event))
                 on_text(chat.unwrapped(text))

@@ -12,7 +12,8 @@ from lacuna.engine.families.remote.dialects.llama_cpp import LlamaCpp
 PREFIX, SUFFIX, OTHERS = 6_000, 400, 6_000  # characters at most; of all other files together
 # llama-server cuts what is longer than three quarters of its batch at the front, anew at every key.
 LLAMA_CPP_PREFIX = 2_000
-PER_TOKEN = 3  # characters, as few as code has
+PER_TOKEN = 3  # characters, as few as code has, but for data and scripts of many signs
+MARKERS = 30  # characters around another file
 ANSWER = 256  # tokens that are left for it
 
 
@@ -38,8 +39,8 @@ class Room:
         """The last ones, which are the most useful, that fit together."""
         found, left = list[Snippet](), self.others
         for one in reversed(tuple(some)):
-            left -= len(one.text) + len(one.path)
-            if left < 0:
-                break
-            found.insert(0, one)
+            size = len(one.text) + len(one.path) + MARKERS
+            if size <= left:
+                left -= size
+                found.insert(0, one)
         return tuple(found)

@@ -221,10 +221,18 @@ def test_clients_that_leave_and_those_that_say_nothing_keep_nobody_out(place: tu
         with socket.create_connection(place) as leaving:
             leaving.sendall(part)
     assert post(place, "/infill", LLAMA_VIM)["content"] == EXPECTED
-    with socket.create_connection(place, timeout=PATIENCE) as silent, socket.create_connection(place) as half:
-        half.settimeout(PATIENCE)
+    with (
+        socket.create_connection(place, timeout=PATIENCE) as silent,
+        socket.create_connection(place, timeout=PATIENCE) as half,
+        socket.create_connection(place, timeout=PATIENCE) as second,
+    ):
         half.sendall(head + body[:20])
-        for one in (silent, half):
+        second.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        read = b""
+        while not read.endswith(b'"ok"}'):
+            read += second.recv(1000)
+        second.sendall(head[:10])
+        for one in (silent, half, second):
             with suppress(ConnectionResetError):
                 assert one.recv(1) == b"", "it is turned away"
 

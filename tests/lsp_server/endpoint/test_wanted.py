@@ -54,6 +54,12 @@ def test_line_ends_and_odd_signs_are_the_engines_and_line_ends_go_back() -> None
     found = of_completion({"prompt": "a\r\nb\ud800", "suffix": "\r\n", "stop": ["\n\n"]})
     assert (found.prefix, found.suffix, found.newline) == ("a\nb\ufffd", "\n", "\r\n")
     assert found.cut("x\ny\n\nz") == "x\r\ny"
+    assert (
+        of_completion({"segments": {"prefix": "a\r\nb"}}).newline
+        == of_completion({"prompt": ["a\r\n"]}).newline
+        == "\r\n"
+    )
+    assert of_infill({"input_prefix": "a", "input_suffix": "\r\n"}).newline == "\r\n"
     extra = of_infill({"input_extra": [{"filename": "\ud800.py", "text": "\ud800\r\n"}]}).snippets
     assert extra == (Snippet("\ufffd\n", "\ufffd.py"),)
 

@@ -89,9 +89,10 @@ async def test_an_address_where_nobody_answers_is_an_error_of_the_status() -> No
     ("url", "key", "message"),
     [
         ("127.0.0.1:8012", "", "is no address"),
-        ("http://me:secret@host", "", "does not belong into the address"),
+        ("http://me:secret@host", "", "an address alone"),
         ("http://127.0.0.1:1", "sk-very-secret", "a key itself stands in no setting"),
         ("http://127.0.0.1:1", "env:LACUNA_NO_SUCH_KEY", "LACUNA_NO_SUCH_KEY"),
+        ("http://127.0.0.1:1", "env:sk-secret", "a key itself stands in no setting"),
         ("http://127.0.0.1:1", "keyring:lacuna-no-such", "keyring"),
     ],
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import replace
-from threading import Event, Timer
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
@@ -316,7 +317,7 @@ def test_a_server_that_refuses_log_probabilities_is_asked_without() -> None:
         assert "logprobs" in first and "logprobs" not in second
         server.answers["/v1/completions"] = VLLM["/v1/completions"]
         one.infill(GAP)
-        assert "logprobs" not in server.bodies("/v1/completions")[-1]
+        assert "logprobs" in server.bodies("/v1/completions")[-1], "that was not the reason"
 
 
 @pytest.mark.parametrize("logprob", [-9999.0, -(10**400), 3.0])
@@ -373,10 +374,52 @@ def test_a_server_that_is_not_there_is_told_of() -> None:
         detect(Connection(Address(url)))
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8012", "ftp://x", "http://", "http://key:secret@host", "http://h:port"])
-def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=r"address|[Pp]ort"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "localhost:8012", "ftp://secret", "http://", "http://key:secret@host", "http://h:secret", "http://h:0",
+        "key:secret@host:8012", "http://h/v1?api_key=secret", "http://h/#secret", "http://h/\nsecret", "http://[secret",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_without_a_word_of_it(url: str) -> None:
+    with pytest.raises(ValueError, match="engine_url") as error:
         Address(url)
+    assert "secret" not in str(error.value)
+
+
+def test_what_speaks_no_http_is_quoted_nowhere() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            for _ in range(2):
+                one, _ = listening.accept()
+                with one:
+                    one.recv(1000)
+                    one.sendall(b"SSH-2.0-echo\x1b[31m secret\r\n")
+
+        thread = Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(RemoteError, match="does not speak HTTP") as error:
+            detect(Connection(Address(f"http://127.0.0.1:{listening.getsockname()[1]}")))
+        assert "secret" not in str(error.value)
+
+
+def test_a_server_that_takes_a_bool_alone_is_asked_without_log_probabilities_from_then_on() -> None:
+    with RecordedServer(VLLM).running() as server:
+        one, _ = asked(server)
+        lines = VLLM["/v1/completions"].lines
+        server.answers["/v1/completions"] = Recorded(
+            chooses=lambda body: (
+                Recorded({"error": "a bool"}, status=400) if "logprobs" in body else Recorded(lines=lines)
+            )
+        )
+        assert one.infill(GAP)[0].text == one.infill(GAP)[0].text == "a + b"
+        assert ["logprobs" in body for body in server.bodies("/v1/completions")] == [True, False, False]
+
+
+def test_a_dialect_that_is_named_knows_the_context_too() -> None:
+    with RecordedServer(VLLM).running() as server:
+        assert detect(Connection(Address(server.url)), "completions").context == 2048
 
 
 def test_the_key_is_in_no_text_of_an_address() -> None:
