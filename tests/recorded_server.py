@@ -1,4 +1,5 @@
-"""A server on the loopback interface that answers as others were recorded to: for APIs that cannot run here."""
+"""A server on the loopback interface that answers in the shapes that are known of others: for APIs that cannot run
+here."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lacuna.lsp_server.endpoint import shapes, wanted
-from lacuna.lsp_server.endpoint.filling import NOTHING, Fill, Filling
+from lacuna.lsp_server.endpoint.filling import Fill, Filling
 from lacuna.lsp_server.endpoint.guard import MOST_BYTES, TooLarge
 from lacuna.lsp_server.endpoint.wanted import BadBody, Wanted
 from lacuna.lsp_server.model.loading import ModelError
@@ -79,8 +79,6 @@ class Endpoint:
             return _json(shapes.error(400, str(error)), 400)
         except ClientDisconnect:
             return Response(status_code=LEFT)
-        if body.get("stream") is None and answer is _ollama:
-            body = {**body, "stream": True}
         if not self._worker.is_ready:
             self._worker.retry()
             return self._not_ready()
@@ -96,7 +94,7 @@ class Endpoint:
 def _infill(body: Mapping[str, Any], asked: Wanted, fills: list[Fill]) -> Response:
     if asked.streams:
         first = {"index": 0, "content": fills[0].text, "stop": False}
-        return _events([first, {**shapes.infill(NOTHING), "tokens_predicted": fills[0].tokens}], is_ended=False)
+        return _events([first, {**shapes.infill(fills[0]), "content": ""}], is_ended=False)
     fields = body.get("response_fields")
     if asked.count > 1:
         return _json([shapes.infill(fill, fields) for fill in fills])
@@ -121,7 +119,7 @@ def _fim(body: Mapping[str, Any], asked: Wanted, fills: list[Fill]) -> Response:
 def _ollama(body: Mapping[str, Any], asked: Wanted, fills: list[Fill]) -> Response:
     fill = fills[0]
     is_load = not asked.prefix and not asked.suffix
-    if not body.get("stream"):
+    if body.get("stream") is False:  # else it streams, also where nothing is said
         return _json(shapes.ollama(fill, is_load=is_load))
     last = {**shapes.ollama(fill, is_load=is_load), "response": ""}
     lines = [shapes.ollama(fill, is_last=False), last] if fill.text else [last]

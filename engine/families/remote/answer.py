@@ -8,8 +8,8 @@ from math import exp
 from lacuna.engine.api import Features
 from lacuna.engine.families.remote.dialects.dialect import Piece
 
-SHOWN_AT = (-0.25, -2.5)  # mean and least log probability at which a fill is just sure enough to be shown unasked
-# By hand, without data: the logit is that of 0.4 there, and of 0.9 where the model is certain.
+# By hand, without data: a mean of -0.25 and a least of -2.5 nats are a confidence of 0.4, from which on fills are shown
+# unasked, and certainty is one of 0.9.
 _CERTAIN, _MEAN, _LEAST = 2.2, 6.0, 0.45
 UNKNOWN_ENDED, UNKNOWN_CUT = 0.5, 0.3  # where the server gives no log probabilities
 _SAME_LINE = 4  # characters of a line that repeats the suffix's first one

@@ -15,7 +15,6 @@ from lacuna.engine.families.remote.dialects.llama_cpp import LlamaCpp
 from lacuna.engine.families.remote.dialects.ollama import CONTEXT, Ollama
 from lacuna.engine.families.remote.templates import template_for
 
-DIALECTS = ("llama.cpp", "completions", "ollama", "fim", "chat")
 # Hosts whose APIs are known: nothing is tried there with a key.
 _FIM_HOSTS = {
     "api.mistral.ai": "/v1/fim/completions",

@@ -62,7 +62,8 @@ class RemoteFiller:
         on_frame: Callable[[Frame], None] = lambda frame: None,
         fits: Fits = anything,
     ) -> list[Infill]:
-        """The likeliest one; where somebody wants to choose, others beside it, at a temperature. Raises RemoteError."""
+        """The likeliest one; where somebody wants to choose (`n_best`, `num_candidates` is not heeded: a server's work
+        is not ours to spend), others beside it, at a temperature. Raises RemoteError."""
         asked = self._asked(gap, document)
         self._backoff.check()
         try:

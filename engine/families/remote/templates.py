@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lacuna.engine.api import Snippet
+from lacuna.engine.families.shared.fim_templates import TEMPLATES as MARKERS
 
 
 @dataclass(frozen=True)
@@ -36,42 +37,30 @@ class PromptTemplate:
         return (*(piece.strip() for piece in (*pieces, file) if piece.strip()), *self.more_markers)
 
 
-_QWEN = PromptTemplate(
-    "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
-    ("<|endoftext|>", "<|fim_pad|>", "<|file_sep|>", "<|im_end|>"),
-    file="<|file_sep|>{path}\n{text}\n",
-    own="<|file_sep|>{path}\n",
-    more_markers=("<|repo_name|>", "<|im_start|>", "<|cursor|>"),
-)
-_STARCODER = PromptTemplate(
-    "<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>",
-    ("<|endoftext|>", "<file_sep>"),
-    file="<file_sep>{path}\n{text}\n",
-    own="<file_sep>",
-    more_markers=("<repo_name>",),
-)
+def _of(base: str, file: str = "", own: str = "", more_markers: tuple[str, ...] = ()) -> PromptTemplate:
+    """Of a base whose markers are known."""
+    return PromptTemplate(MARKERS[base].form, MARKERS[base].ends, file, own, more_markers=more_markers)
+
+
+_QWEN = _of("qwen2.5-coder", "<|file_sep|>{path}\n{text}\n", "<|file_sep|>{path}\n", ("<|cursor|>",))
+_STARCODER = _of("starcoder2, granite", "<file_sep>{path}\n{text}\n", "<file_sep>")
 _GRANITE_4 = PromptTemplate(_QWEN.form, ("<|end_of_text|>",))
 # By what a model's name or path has in it, the longest first. Whose name has none of these gets no template: a wrong
-# one would be filled with nonsense. Sources: the models' reports and cards, as in families/gap/fim/templates.py.
+# one would be filled with nonsense. Of what is not in the shared table the models' cards are the source.
 TEMPLATES = {
     "qwen2.5-coder": _QWEN,
     "qwen3-coder": _QWEN,
-    "codeqwen": PromptTemplate("<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>", ("<|endoftext|>", "<file_sep>")),
+    "codeqwen": PromptTemplate(_STARCODER.form, ("<|endoftext|>", "<file_sep>")),
     "starcoder": _STARCODER,
     "stable-code": _STARCODER,
     "granite-4": _GRANITE_4,
     "granite4": _GRANITE_4,
     "granite": PromptTemplate(_STARCODER.form, ("<|endoftext|>",)),
-    "codegemma": PromptTemplate(
-        _QWEN.form, ("<|file_separator|>", "<eos>", "<end_of_turn>"), "{path}\n{text}<|file_separator|>"
-    ),
-    "deepseek-coder": PromptTemplate(
-        "<\uff5cfim\u2581begin\uff5c>{prefix}<\uff5cfim\u2581hole\uff5c>{suffix}<\uff5cfim\u2581end\uff5c>",
-        ("<\uff5cend\u2581of\u2581sentence\uff5c>",),
-    ),
+    "codegemma": _of("codegemma", "{path}\n{text}<|file_separator|>", more_markers=("<end_of_turn>",)),
+    "deepseek-coder": _of("deepseek-coder"),
     "codestral": PromptTemplate(
-        "[SUFFIX]{suffix}[PREFIX]{prefix}",
-        ("</s>", "[PREFIX]", "[SUFFIX]", "\n+++++ "),
+        MARKERS["codestral"].form,
+        (*MARKERS["codestral"].ends, "\n+++++ "),
         "+++++ {path}\n{text}\n",
         others_in_prefix=True,
     ),
@@ -82,9 +71,7 @@ TEMPLATES = {
         file="<filename>{path}\n{text}\n",
         own="<filename>{path}\n",
     ),
-    "seed-coder": PromptTemplate(
-        "<[fim-suffix]>{suffix}<[fim-prefix]>{prefix}<[fim-middle]>", ("<[end\u2581of\u2581sentence]>",)
-    ),
+    "seed-coder": _of("seed-coder"),
     "glm-4": PromptTemplate(
         "<|code_prefix|>{prefix}<|code_suffix|>{suffix}<|code_middle|>", ("<|endoftext|>", "<|user|>")
     ),

@@ -75,15 +75,15 @@ class EditLesson:
     def loss(self, drawn: EditBatch) -> tuple[Tensor, Tensor]:
         drawn = drawn.to(self._frozen.decoder.device)
         entropy, best = cross_entropy(self._pass(drawn.rows)[drawn.learned], self._frozen.head, drawn.tokens)
-        return _robust(entropy).sum() / TOKENS, _sums(drawn, entropy.detach(), best != drawn.tokens)
+        return robust(entropy).sum() / TOKENS, _sums(drawn, entropy.detach(), best != drawn.tokens)
 
     def sums(self, parts: Sequence[Tensor]) -> EditSums:
         return EditSums(*(torch.stack(list(parts)).sum(0).tolist() if parts else [0.0] * len(fields(EditSums))))
 
 
-def _robust(entropy: Tensor) -> Tensor:
-    """Generalized cross-entropy (arXiv 1805.07836), (1 - p^q) / q: what nobody could have foreseen pulls less. A q of 0
-    is cross-entropy."""
+def robust(entropy: Tensor) -> Tensor:
+    """Generalized cross-entropy (arXiv 1805.07836), (1 - p^q) / q: what nobody could have foreseen pulls less. It
+    goes to cross-entropy where q goes to 0."""
     return -torch.expm1(-DOUBT * entropy) / DOUBT
 
 

@@ -69,6 +69,6 @@ def _windows(
 
 
 def _offered(language: str, change: Change, window: DiffWindow, edit: LineEdit) -> Found | None:
-    """Strings may change alone: of those that were so probable all were right."""
+    """Strings may change alone: most of what was right did (docs/LOG.md)."""
     against = speaks_against(language, change, window, edit, may_be_prose=True)
     return None if against or not "".join(edit.lines).strip() else found(window, edit)

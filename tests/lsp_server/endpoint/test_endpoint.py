@@ -1,4 +1,4 @@
-"""`lacuna serve --http` with the embedded model, asked as other editors' plugins were recorded to ask."""
+"""`lacuna serve --http` with the embedded model, asked in the shapes that other editors' plugins ask in."""
 
 from __future__ import annotations
 
@@ -107,8 +107,9 @@ def test_infill_as_llama_vim_asks(place: tuple[str, int]) -> None:
     assert set(json.loads(read)) == set(LLAMA_VIM["response_fields"])  # type: ignore[call-overload]
     several = post(place, "/infill", {**LLAMA_VIM, "n_cmpl": 3})
     assert isinstance(several, list) and 1 <= len(several) <= 3 and several[0]["content"] == EXPECTED
-    content, last = events(place, "/infill", {**LLAMA_VIM, "stream": True})
-    assert json.loads(content)["content"] == EXPECTED and json.loads(last)["stop"] is True
+    content, end = map(json.loads, events(place, "/infill", {**LLAMA_VIM, "stream": True}))
+    assert (content["content"], content["stop"], end["content"], end["stop"]) == (EXPECTED, False, "", True)
+    assert end["timings"]["predicted_n"] == end["tokens_predicted"] > 0
 
 
 @pytest.mark.parametrize("body", [{"prompt": BEFORE + LINE, "suffix": AFTER}, {"prompt": QWEN}, {"prompt": [QWEN]}])

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from lacuna.engine.train.edits.hunks import is_telling, words
+from lacuna.engine.train.edits.hunks import words
+from lacuna.engine.train.edits.made_up.names import LEAST, few_and_near, places
 
-LEAST, MOST = 2, 8  # lines that a name stands on
-REACH = 120  # lines from the first to the last of them
+MOST = 8  # lines that a name stands on
 MOST_LINES = 6  # that go at one place
 ENTRY_WORDS = 4  # of an entry of a list that is about the name
 TRIED = 12  # names
-_NAME = re.compile(r"[A-Za-z_]\w*")
 _PROSE = re.compile(r"\s*(?:#|//|\*|/\*|<|>>>|\.\.)")
 _OPENS, _CLOSES = "([{", ")]}"
 _GOES_ON = re.compile(r"\s*(?:[.&|?+*/)\]}]|else\b|elif\b|except\b|catch\b|finally\b|and\b|or\b|=>)")
@@ -26,15 +24,9 @@ _UNFINISHED = re.compile(r"(?:[\\=+\-*/&|?.]|\band|\bor|\breturn)\s*$")
 
 def without_a_name(lines: Sequence[str], chance: random.Random) -> list[str] | None:
     """The lines of a file without one of its names; None where none can be taken out."""
-    stands: dict[str, list[int]] = defaultdict(list)
-    for at, line in enumerate(lines):
-        for name in set(_NAME.findall(line)):
-            stands[name].append(at)
+    stands = places(lines)
     names = [
-        name
-        for name, places in stands.items()
-        if LEAST <= len(places) <= MOST and places[-1] - places[0] <= REACH and is_telling(name)
-        if sum(_is_used(name, lines[at]) for at in places) >= LEAST
+        name for name in few_and_near(stands, MOST) if sum(_is_used(name, lines[at]) for at in stands[name]) >= LEAST
     ]
     for name in chance.sample(names, min(TRIED, len(names))):
         left = _without(lines, name)

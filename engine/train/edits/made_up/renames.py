@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 
-from lacuna.engine.train.edits.hunks import is_telling
+from lacuna.engine.train.edits.made_up.names import few_and_near, places
 
-LEAST, MOST = 2, 10  # lines that a name stands on
-REACH = 120  # lines from the first to the last of them
-_NAME = re.compile(r"(?<!\\)\b[A-Za-z_]\w*\b")  # no letter of an escape
+MOST = 10  # lines that a name stands on
 _PREFIXES = ("new_", "old_", "base_", "raw_", "current_", "_", "is_", "max_", "default_")
 _SUFFIXES = ("_", "2", "_id", "_name", "_value", "s", "_list", "_path", "_options", "_count", "Ref", "Value", "Options")
 
 
 def renamed(lines: Sequence[str], chance: random.Random) -> list[str] | None:
     """The lines of a file with a name changed; None where none stands on a few lines that are near each other."""
-    stands: dict[str, list[int]] = defaultdict(list)
-    for at, line in enumerate(lines):
-        for name in set(_NAME.findall(line)):
-            stands[name].append(at)
-    names = [
-        name
-        for name, places in stands.items()
-        if LEAST <= len(places) <= MOST and places[-1] - places[0] <= REACH and is_telling(name)
-    ]
+    stands = places(lines)
+    names = few_and_near(stands, MOST)
     if not names:
         return None
     old = chance.choice(names)

@@ -1,4 +1,4 @@
-"""Servers as they were recorded to answer: how each is told apart, what it is asked, and what becomes of its answer."""
+"""Servers in the shapes that are known of them: how each is told apart, what it is asked, what its answer becomes."""
 
 from __future__ import annotations
 

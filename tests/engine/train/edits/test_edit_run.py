@@ -28,7 +28,7 @@ from lacuna.engine.families.gap.loading import EDITS
 from lacuna.engine.layers import weight_files
 from lacuna.engine.train import frozen
 from lacuna.engine.train.corpus.releases import ChangedFile
-from lacuna.engine.train.edits import edit_batch, histories
+from lacuna.engine.train.edits import edit_batch, edit_lesson, histories
 from lacuna.engine.train.edits.edit_run import EditRun, adapted
 from lacuna.engine.train.edits.histories import Lesson, Wanted
 from lacuna.engine.train.fim_pass import FimPass
@@ -53,6 +53,17 @@ def text_of(batch: edit_batch.EditBatch, base: frozen.Frozen, run: int) -> str:
 @pytest.fixture
 def base(tmp_path: Path) -> frozen.Frozen:
     return frozen.load(str(write_tiny_fim_model(tmp_path / "model")), RUNTIME, reads=False)
+
+
+def test_the_loss_pulls_less_where_nothing_could_be_foreseen() -> None:
+    probabilities = torch.tensor([0.9, 0.5, 1e-4], requires_grad=True)
+    loss = edit_lesson.robust(-probabilities.log())
+    q = edit_lesson.DOUBT
+    torch.testing.assert_close(loss, (1 - probabilities**q) / q)
+    loss.sum().backward()
+    assert probabilities.grad is not None
+    pull = -probabilities.grad * probabilities.detach()  # of a logit; cross-entropy has 1 everywhere
+    torch.testing.assert_close(pull, probabilities.detach() ** q)
 
 
 def test_what_is_learned_of_a_window(base: frozen.Frozen) -> None:

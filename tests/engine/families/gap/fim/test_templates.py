@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lacuna.engine.families.gap.fim.templates import TEMPLATES, markers
+from lacuna.engine.families.gap.fim.templates import markers
+from lacuna.engine.families.shared.fim_templates import TEMPLATES
 from lacuna.engine.untrusted.load_error import LoadError
 
 
