@@ -12,7 +12,7 @@ from torch import Tensor
 from lacuna.engine.families.gap.edits import edit_prompt
 from lacuna.engine.families.gap.edits.edit_prompt import EditWindow
 from lacuna.engine.text.byte_bpe import Tokenizer
-from lacuna.engine.train.edits.histories import Lesson
+from lacuna.engine.train.edits.lesson_windows import Lesson
 from lacuna.engine.train.fim_batch import Rows, Run
 
 LONGEST = 220  # tokens of a window as it will be

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lacuna.engine.train.edits import edit_batch
 from lacuna.engine.train.edits.edit_batch import EditBatch
-from lacuna.engine.train.edits.histories import Lesson as Window
+from lacuna.engine.train.edits.lesson_windows import Lesson as Window
 from lacuna.engine.train.fim_pass import FimPass
 from lacuna.engine.train.frozen import Frozen
 from lacuna.engine.train.lora import Lora

@@ -48,8 +48,12 @@ class EditedFile:
         """Per hunk."""
         return [changed_words(self.lines[one.start : one.end], one.lines) for one in self.hunks]
 
-    def is_small(self, at: int) -> bool:
-        """Whether a hunk can be told, or asked for."""
+    @cached_property
+    def small(self) -> list[int]:
+        """The hunks that can be told, or asked for."""
+        return [at for at in range(len(self.hunks)) if self._is_small(at)]
+
+    def _is_small(self, at: int) -> bool:
         removed, added = self.lines[self.hunks[at].start : self.hunks[at].end], self.hunks[at].lines
         some = [*removed, *added]
         longest = max(len("".join(removed)), len("".join(added)))

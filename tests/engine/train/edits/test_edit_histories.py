@@ -10,8 +10,9 @@ from lacuna.engine.diff_api import WINDOW_LINES
 from lacuna.engine.text.lines import lines_of
 from lacuna.engine.train.corpus.releases import ChangedFile
 from lacuna.engine.train.edits import histories
-from lacuna.engine.train.edits.histories import Histories, Lesson
+from lacuna.engine.train.edits.histories import Histories
 from lacuna.engine.train.edits.hunks import MOST_WORDS, Hunk, changed_words, follows, hunks
+from lacuna.engine.train.edits.lesson_windows import Lesson
 
 BEFORE = """\
 import json
@@ -60,6 +61,7 @@ def changed(before: str, after: str, path: str = "users.py") -> ChangedFile:
 @pytest.fixture(autouse=True)
 def real_edits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(histories, "MADE_UP", 0.0)
+    monkeypatch.setattr(histories, "ANY", 0.0)
 
 
 def lessons(*files: ChangedFile, count: int = 60) -> list[Lesson]:
@@ -171,6 +173,23 @@ def test_all_that_can_be_foreseen_in_a_window_is_wanted() -> None:
             "    target.put(fetch(client, user_id, timeout))\n",
         )
         assert wanted.lines == lines and wanted.end - wanted.start == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_after_any_hunk_nothing_is_wanted_where_the_release_changes_nothing(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "ANY", 1.0)
+    after, told = lines_of(AFTER), set[str]()
+    read = Histories([changed(BEFORE, AFTER)], seed)
+    for lesson in [lesson for number in range(30) for lesson in read.history(number)]:
+        question = lesson.question
+        assert lesson.wanted is None
+        told.add("".join(question.hunks[-1].added))
+        first = question.line - 1 + len(question.above)
+        assert after[first : first + len(question.lines)] == list(question.lines)
+    assert "DEFAULT = 4\n" in told, "which says nothing of others"
+    assert len(told) == 4, "each of the hunks"
 
 
 def test_what_says_nothing_is_no_history() -> None:

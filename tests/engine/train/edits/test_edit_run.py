@@ -28,9 +28,9 @@ from lacuna.engine.families.gap.loading import EDITS
 from lacuna.engine.layers import weight_files
 from lacuna.engine.train import frozen
 from lacuna.engine.train.corpus.releases import ChangedFile
-from lacuna.engine.train.edits import edit_batch, edit_lesson, histories
+from lacuna.engine.train.edits import edit_batch, edit_lesson, histories, lesson_windows
 from lacuna.engine.train.edits.edit_run import EditRun, adapted
-from lacuna.engine.train.edits.histories import Lesson, Wanted
+from lacuna.engine.train.edits.lesson_windows import Lesson, Wanted
 from lacuna.engine.train.fim_pass import FimPass
 from lacuna.engine.train.lora import Lora
 from lacuna.engine.train.run import Budget
@@ -149,7 +149,8 @@ def test_what_was_learned_is_offered_and_what_fills_gaps_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(histories, "MADE_UP", 0.0)
-    monkeypatch.setattr(histories, "LEAST_LINES", WINDOW_LINES)
+    monkeypatch.setattr(histories, "ANY", 0.0)
+    monkeypatch.setattr(lesson_windows, "LEAST_LINES", WINDOW_LINES)
     model = write_tiny_fim_model(tmp_path / "model")
     before = loading.load(str(model), RUNTIME)
     assert not before.knows_edits

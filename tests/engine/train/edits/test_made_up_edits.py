@@ -124,6 +124,7 @@ def test_a_file_without_names_is_left(change: object) -> None:
 
 def test_made_up_edits_are_histories_of_their_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(histories, "MADE_UP", 1.0)
+    monkeypatch.setattr(histories, "ANY", 0.0)
     read = Histories([changed(SESSION, SESSION.replace("retries", "attempts"))], 0)
     lessons = [lesson for number in range(40) for lesson in read.history(number)]
     wanted = {lesson.wanted.lines for lesson in lessons if lesson.wanted is not None}
