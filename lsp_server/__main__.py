@@ -1,5 +1,5 @@
 """`python -m lacuna.lsp_server`: the command `lacuna`."""
 
-from lacuna.lsp_server.cli.main import main
+from lacuna.lsp_server.entry import main
 
 main()

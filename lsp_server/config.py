@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 
 from lacuna.lsp_server.documents.exclude import bad_globs
@@ -18,7 +18,8 @@ class ServerChoice:
     url: str
     dialect: str = AUTO
     model: str = ""
-    key: str = ""
+    key: str = ""  # where it is
+    secret: str = field(default="", repr=False)  # the key, where it stands in a client's environment
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ class ModelChoice:
     threads: int
     adapter: str = ""
     server: ServerChoice | None = None
+
+    def within(self, environment: Mapping[str, str]) -> ModelChoice:
+        """With the key that the setting names, where it is a variable of this environment."""
+        kind, _, name = self.server.key.partition(":") if self.server is not None else ("", "", "")
+        if self.server is None or kind != "env":
+            return self
+        return replace(self, server=replace(self.server, secret=environment.get(name, "")))
 
 
 @dataclass(frozen=True)

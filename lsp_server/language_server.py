@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import os
 import time
 import traceback
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -54,6 +55,7 @@ class LacunaServer(LanguageServer):
         super().__init__("lacuna", version, notebook_document_sync=convert.NOTEBOOK_SYNC, protocol_cls=Protocol)
         self._served_model = config.model  # what "auto" leaves the choice to
         self.config = self.initial_config = config
+        self.environment: Mapping[str, str] = os.environ  # the client's, which a daemon does not share
         self.initial_problems: list[str] = []
         self.documents = DocumentStore()
         self.daily_counts = DailyCounts(default_path())
@@ -94,7 +96,7 @@ class LacunaServer(LanguageServer):
         self.config = config
         self.daily_counts.switch(config.statistics)
         if config.enabled:
-            self.lifecycle.load(config.model_choice)
+            self.lifecycle.load(config.model_choice.within(self.environment))
         else:
             self.lifecycle.unload()
         setup = Setup.of(config, self.lifecycle.worker)

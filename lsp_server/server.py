@@ -1,4 +1,5 @@
-"""The language server as a process: one client on stdio, or many on TCP, and one model for all of them."""
+"""The language server as a process: one client on stdio, or many on TCP or at the daemon's socket, and one model of
+each choice for all of them."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from typing import Any, NoReturn
 from lacuna.engine.device import runtime
 from lacuna.lsp_server import handlers, log
 from lacuna.lsp_server.config import DEFAULTS, Config
+from lacuna.lsp_server.daemon.place import Place
+from lacuna.lsp_server.daemon.service import Daemon
 from lacuna.lsp_server.language_server import LacunaServer
 from lacuna.lsp_server.model.model_pool import Models
 from lacuna.lsp_server.watchdog import Watchdog
@@ -54,6 +57,14 @@ def serve(
         listener = Listener(lambda: create_server(models, config))
         serving = listener.serve(*host_and_port(tcp), allow_remote)
     asyncio.run(_serve_to_the_end(serving))
+    raise AssertionError("the process ends before its event loop does")
+
+
+def serve_daemon(place: Place) -> NoReturn:
+    """Serve all editors of this user, at a place, until they have left. Ends the process."""
+    runtime.prepare_environment()
+    log.log_to_stderr(logging.WARNING)
+    asyncio.run(_serve_to_the_end(Daemon(place, Models(), create_server).serve()))
     raise AssertionError("the process ends before its event loop does")
 
 

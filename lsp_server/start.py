@@ -51,6 +51,11 @@ def absolute(argument: str) -> str:
         return argument
 
 
+def absolute_model(argument: str) -> str:
+    """As `absolute`, of what may be an owner/name."""
+    return absolute(argument) if argument.startswith((os.curdir, "~")) else argument
+
+
 def find_home() -> None:
     """Where the system knows no home directory, that of LACUNA_CACHE is one for all libraries that ask for it.
 

@@ -20,6 +20,7 @@ _state = tempfile.TemporaryDirectory()
 os.environ["LACUNA_STATE"] = _state.name  # what tests accept does not count as what the user does
 # What the developer has pulled is not what tests ask: "auto" is the smallest model here. `make test` pulls it.
 os.environ["LACUNA_CACHE"] = str(Path(__file__).parents[1] / "build" / "cache")
+os.environ["LACUNA_DAEMON"] = "off"  # a server of each test's own; tests/lsp_server/daemon says otherwise
 # A shell's background jobs ignore interrupts, what `nohup` starts hang-ups, and so would the programs that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -9,7 +9,8 @@ from lacuna.engine.api import Passage, Patch, Patched, Surprise
 from lacuna.engine.diff_api import DiffQuestion, LineChange, LineEdit
 from lacuna.lsp_server.model.engine_thread import EngineThread
 from lacuna.lsp_server.model.loading import load
-from lacuna.lsp_server.model.worker import Phase, Worker
+from lacuna.lsp_server.model.phase import Phase
+from lacuna.lsp_server.model.worker import Worker
 
 
 class DiffWorker(Worker):

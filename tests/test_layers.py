@@ -141,11 +141,12 @@ PROTOCOL = {
 }
 
 
-def test_no_module_opens_the_network_but_the_store_the_listener_and_the_remote_engine() -> None:
+def test_no_module_opens_the_network_but_the_store_the_listeners_and_the_remote_engine() -> None:
     network = ("requests", "httpx", "urllib", "http", "socket", "huggingface_hub", "aiohttp")
     found = set.union(*(users(name) for name in network))
     others = {name for name in found if not name.startswith("engine/store/")}
     assert others == {
+        "lsp_server/daemon/dial.py",  # Unix sockets and loopback
         "lsp_server/wire/tcp.py",
         "lsp_server/endpoint/serve.py",
         "engine/families/remote/connection.py",

@@ -7,7 +7,6 @@ from lacuna.lsp_server import start  # before anything can be imported from a wo
 # isort: split
 import importlib.metadata
 import io
-import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -21,7 +20,7 @@ from lacuna.engine.store import model_store
 from lacuna.engine.store.progress import Bars
 from lacuna.engine.store.pull_error import PullError
 from lacuna.engine.text.languages import language_of
-from lacuna.lsp_server.cli import jsonl, quantize_command, server_report, train_commands
+from lacuna.lsp_server.cli import daemon_commands, jsonl, quantize_command, server_report, train_commands
 from lacuna.lsp_server.cli.failure import fail
 from lacuna.lsp_server.cli.location import Location, LocationError
 from lacuna.lsp_server.cli.raw_gap import RawGap
@@ -47,6 +46,7 @@ main = typer.Typer(
 )
 
 
+main.add_typer(daemon_commands.daemon, name="daemon")
 main.add_typer(train_commands.corpus, name="corpus")
 main.add_typer(train_commands.train, name="train")
 main.command("eval")(train_commands.evaluate)
@@ -87,13 +87,15 @@ def serve(
     ] = False,
     model: Model = AUTO,
     adapter: Adapter = "",
+    no_daemon: Annotated[
+        bool, typer.Option("--no-daemon", help="On stdio: a model of this editor's own.")  # see entry.py
+    ] = False,
 ) -> None:
-    """Run the language server. A client on TCP has to show the token that is printed, or that of LACUNA_TOKEN.
+    """Run the language server: on stdio as a part of the daemon that all editors share. A client on TCP has to show the
+    token that is printed, or that of LACUNA_TOKEN.
 
     --model is for clients that set none, or auto."""
-    adapter = start.absolute(adapter)
-    if model.startswith((os.curdir, "~")):  # no name does; owner/name is one
-        model = start.absolute(model)
+    model, adapter = start.absolute_model(model), start.absolute(adapter)
     start.leave_workspace()
     from lacuna.lsp_server import server
     from lacuna.lsp_server.config import Config

@@ -16,7 +16,7 @@ from lacuna.lsp_server.infill.selection import select
 from lacuna.lsp_server.infill.suggestion import Reason, Rejected, Suggestion
 from lacuna.lsp_server.model.engine_thread import Urgency
 from lacuna.lsp_server.model.filled import Filled, OnFrame
-from lacuna.lsp_server.model.worker import Phase
+from lacuna.lsp_server.model.phase import Phase
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.statistics import Outcome, Record
 

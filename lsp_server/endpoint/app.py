@@ -19,7 +19,8 @@ from lacuna.lsp_server.endpoint.filling import Fill, Filling
 from lacuna.lsp_server.endpoint.guard import MOST_BYTES, TooLarge
 from lacuna.lsp_server.endpoint.wanted import BadBody, Wanted
 from lacuna.lsp_server.model.loading import ModelError
-from lacuna.lsp_server.model.worker import Phase, Worker
+from lacuna.lsp_server.model.phase import Phase
+from lacuna.lsp_server.model.worker import Worker
 
 LEFT = 499  # the client is gone, or has asked for something else since
 JSON, EVENTS, LINES = "application/json", "text/event-stream", "application/x-ndjson"

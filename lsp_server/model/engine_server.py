@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lacuna.lsp_server.config import ServerChoice
@@ -38,7 +39,8 @@ def found(choice: ServerChoice) -> tuple[Server, Address]:
     from lacuna.engine.families.remote.connection import Address, Connection
     from lacuna.engine.families.remote.detection import detect
 
-    address = Address(choice.url, key(choice.key))
+    environment = {choice.key.removeprefix("env:"): choice.secret} if choice.secret else os.environ
+    address = Address(choice.url, key(choice.key, environment))
     dialect = "" if choice.dialect == AUTO else choice.dialect
     return detect(Connection(address), dialect, choice.model), address
 
@@ -50,24 +52,24 @@ def in_words(server: Server, address: Address) -> str:
     return f"{server.kind} at {address.url}, asked by {server.dialect.name}{place}"
 
 
-def key(named: str) -> str:
+def key(named: str, environment: Mapping[str, str] = os.environ) -> str:
     """The key that a setting names; "" where it names none. Raises ValueError, which never holds one."""
     if not named:
         return ""
-    value = _read(named).strip()
+    value = _read(named, environment).strip()
     if not value.isascii() or not value.isprintable():
         raise ValueError("the key has signs that no key has: is it whole, and nothing else beside it?")
     return value
 
 
-def _read(named: str) -> str:
+def _read(named: str, environment: Mapping[str, str]) -> str:
     kind, _, name = named.partition(":")
     if kind == "env" and _VARIABLE.fullmatch(name):
-        if not os.environ.get(name):
+        if not environment.get(name):
             raise ValueError(
                 f"the environment variable {name} is not set where the editor was started: it is to hold the key"
             )
-        return os.environ[name]
+        return environment[name]
     if kind == "keyring" and name:
         return _from_keyring(name)
     raise ValueError(

@@ -13,7 +13,7 @@ from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.auto import AUTO, is_better
 from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.model.worker import Phase
+from lacuna.lsp_server.model.phase import Phase
 
 BUSY_SECONDS = 0.5  # after which a user wants to know that something is being done
 
@@ -61,7 +61,7 @@ class ModelLifecycle:
         self._tell_phase()
 
     def retry(self) -> None:
-        """The model is wanted: if it could not be loaded, and that is some time ago, it is tried again."""
+        """The model is wanted: if it rests it is loaded, and if it could not be, some time ago, it is tried again."""
         self.worker.retry()
 
     def look_again(self, pulled: str) -> None:
@@ -127,6 +127,8 @@ class ModelLifecycle:
             self._say(Status(State.READY, f"{worker.model}: {'; '.join(notes)}"))
         elif worker.phase is Phase.FAILED:
             self._say(Status(State.ERROR, worker.note))
+        elif worker.phase is Phase.RESTING:
+            self._say(Status(State.READY, f"{worker.model} rests: it is loaded when you type"))
         else:
             self._say(Status(State.LOADING, f"loading {worker.model}"))
 

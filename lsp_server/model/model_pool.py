@@ -7,6 +7,7 @@ from collections import Counter
 from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread
 from lacuna.lsp_server.model.loading import LoadModel, load
+from lacuna.lsp_server.model.phase import Phase
 from lacuna.lsp_server.model.worker import Worker
 
 
@@ -38,7 +39,16 @@ class Models:
         self._users[worker.choice] -= 1
         if not self._users[worker.choice]:
             del self._users[worker.choice], self._workers[worker.choice]
-            worker.close()
+            worker.give_up(Phase.GONE)
+
+    def rest(self, seconds: float) -> None:
+        """Models that nobody has asked for so long give their memory back until somebody does."""
+        for worker in self._workers.values():
+            worker.rest(seconds)
+
+    def in_words(self) -> list[str]:
+        """For people: each model, and what it is at."""
+        return [f"{worker.model}: {worker.phase.value}" for worker in self._workers.values()]
 
     def close(self) -> None:
         """Take no more requests."""

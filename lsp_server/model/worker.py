@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from enum import Enum
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -36,6 +35,7 @@ from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread, Urgency
 from lacuna.lsp_server.model.filled import Filled, OnFrame
 from lacuna.lsp_server.model.loading import LoadModel, ModelError, expected, failure, for_good, give_back
+from lacuna.lsp_server.model.phase import Phase
 from lacuna.lsp_server.model.warm_up import WarmUp
 
 if TYPE_CHECKING:
@@ -48,13 +48,6 @@ Result = TypeVar("Result")
 _Request = Callable[["Filler", Event], Result]
 
 _log = logging.getLogger(__name__)
-
-
-class Phase(Enum):
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-    GONE = "gone"  # nobody uses it, or there never was one
 
 
 class Worker:
@@ -77,7 +70,7 @@ class Worker:
         self._filler: Filler | None = None  # the thread's own
         self._warm_up: WarmUp | None = None  # the filler's
         self._loading: Future[str] | None = None  # what was begun last
-        self._failed_at = 0.0  # monotonic seconds
+        self._failed_at = self._asked_at = 0.0  # monotonic seconds
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -99,7 +92,7 @@ class Worker:
 
     def want(self) -> None:
         """Another client wants the model: load it, or look once more whether it is there."""
-        if self.phase in (Phase.GONE, Phase.FAILED):
+        if self.phase in (Phase.GONE, Phase.FAILED, Phase.RESTING):
             self.load()
 
     def load(self) -> None:
@@ -110,24 +103,31 @@ class Worker:
         self._become(Phase.LOADING, "")
 
     def retry(self) -> None:
-        """If the model could not be loaded some time ago, try again. Nothing is said until it is there."""
+        """A request comes: load a model that rests, and silently try again one that could not be loaded a while ago."""
+        if self.phase is Phase.RESTING:
+            self.load()
         is_loading = self._loading is not None and not self._loading.done()
         if self.phase is Phase.FAILED and not is_loading and time.monotonic() - self._failed_at >= RETRY_SECONDS:
             self._begin()
+
+    def rest(self, seconds: float) -> None:
+        """If nobody has asked for so long, give the model's memory back until somebody does."""
+        if self.is_ready and time.monotonic() - self._asked_at > seconds:
+            self.give_up(Phase.RESTING)
 
     async def ready(self) -> str:
         """Wait for the load that was begun last; `note`. Raises ModelError."""
         assert self._loading is not None, "it is loading, or was loaded"
         return await asyncio.wrap_future(self._loading)
 
-    def close(self) -> None:
-        """Nobody uses the model any more: give its memory back."""
+    def give_up(self, phase: Phase) -> None:
+        """Nobody asks any more, or not for now: give the model's memory back."""
         if self._loading is not None:
             self._loading.cancel()  # if it has not begun
             with self.audience.addressed():
                 self._thread.submit(Urgency.MODEL, lambda _: self._unload())
         self._loading = None
-        self._become(Phase.GONE, "")
+        self._become(phase, "")
 
     async def fill(
         self,
@@ -210,7 +210,7 @@ class Worker:
     def _become(self, phase: Phase, note: str) -> None:
         if self._warm_up is not None:
             self._warm_up.end()
-        self.phase, self.note = phase, note
+        self.phase, self.note, self._asked_at = phase, note, time.monotonic()
         self._tell()
 
     def _tell(self) -> None:
@@ -229,6 +229,7 @@ class Worker:
     async def _run(self, urgency: Urgency, work: Callable[[Event], Result], deadline: float = math.inf) -> Result:
         if self.phase is Phase.GONE:
             raise ModelError(NO_MODEL)
+        self._asked_at = time.monotonic()
         return await self._thread.run(urgency, work, deadline)
 
     def _answered(self, request: _Request[Result], stop: Event, document: str = "") -> Result:

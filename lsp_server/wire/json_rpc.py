@@ -80,6 +80,13 @@ class Protocol(LanguageServerProtocol):
         except Exception as error:  # one message must not end the connection
             self._server._report_server_error(error, JsonRpcException)
 
+    def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]
+        """pygls' own, and the next, keep the last 128 sessions in a cache, documents and all."""
+        return types.METHOD_TO_TYPES.get(method, (None,))[0]
+
+    def get_result_type(self, method: str) -> type[Any] | None:  # type: ignore[override]
+        return types.METHOD_TO_TYPES.get(method, (None, None))[1]
+
     @lsp_method(types.INITIALIZE)
     def lsp_initialize(self, params: types.InitializeParams) -> Generator[Any, Any, types.InitializeResult]:
         result = yield from super().lsp_initialize(params)

@@ -63,6 +63,7 @@ class CodeServer:
             "HOME": str(root),
             "LACUNA_CACHE": os.environ["LACUNA_CACHE"],  # where the model is
             "LACUNA_STATE": str(root / "state"),
+            "LACUNA_DAEMON": "off",
             "SHELL": "/bin/bash",
         }
         root.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,8 @@ from lacuna.lsp_server.documents.text import Position
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.model.loading import Loaded
 from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.model.worker import Phase, Worker
+from lacuna.lsp_server.model.phase import Phase
+from lacuna.lsp_server.model.worker import Worker
 from lacuna.lsp_server.setup import Setup
 from lacuna.lsp_server.telemetry.acceptance import Acceptance
 from lacuna.lsp_server.telemetry.daily_counts import DailyCounts

@@ -17,7 +17,8 @@ from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.infill.suggestion import Reason
 from lacuna.lsp_server.model.engine_thread import EngineThread
 from lacuna.lsp_server.model.loading import load
-from lacuna.lsp_server.model.worker import Phase, Worker
+from lacuna.lsp_server.model.phase import Phase
+from lacuna.lsp_server.model.worker import Worker
 from lacuna.lsp_server.setup import Setup
 
 KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY"

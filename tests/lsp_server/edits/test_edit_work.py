@@ -23,7 +23,8 @@ from lacuna.lsp_server.handlers import documents as handlers
 from lacuna.lsp_server.model.engine_thread import EngineThread
 from lacuna.lsp_server.model.loading import load
 from lacuna.lsp_server.model.model_pool import Models
-from lacuna.lsp_server.model.worker import Phase, Worker
+from lacuna.lsp_server.model.phase import Phase
+from lacuna.lsp_server.model.worker import Worker
 from lacuna.lsp_server.server import create_server
 from lacuna.lsp_server.setup import Setup
 

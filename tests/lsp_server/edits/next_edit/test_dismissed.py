@@ -15,7 +15,8 @@ from lacuna.lsp_server.edits.next_edit.offers import Offer, Quiet
 from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.model.engine_thread import EngineThread
 from lacuna.lsp_server.model.loading import load
-from lacuna.lsp_server.model.worker import Phase, Worker
+from lacuna.lsp_server.model.phase import Phase
+from lacuna.lsp_server.model.worker import Worker
 from lacuna.lsp_server.setup import Setup
 
 A, B = "untitled:a.py", "untitled:b.py"

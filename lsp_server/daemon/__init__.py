@@ -1,0 +1,1 @@
+"""One process that owns the models, for all editors of a user."""
