@@ -17,8 +17,10 @@ from lacuna.lsp_server.documents.text import Place, Text
 class Wire:
     """One server process without a model, and one document that is typed into."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, has_daemon: bool = False) -> None:
+        """`has_daemon`: it is a part of the user's daemon."""
         command = [sys.executable, "-P", "-m", "lacuna.lsp_server", "serve"]  # -P: as the demo's editor starts it
+        command += [] if has_daemon else ["--no-daemon"]
         self._server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )

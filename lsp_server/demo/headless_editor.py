@@ -68,7 +68,9 @@ class Answer:
 class Editor:
     """One server process. Use `start` first and `stop` last. Error messages of the server are failures."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_daemon: bool = False) -> None:
+        """`has_daemon`: its server is a part of the user's daemon."""
+        self._arguments = () if has_daemon else ("--no-daemon",)
         self._client = _Client()
         self._complaints: list[str] = []
         self._state: State | None = None
@@ -82,7 +84,7 @@ class Editor:
     async def start(self, directory: Path, settings: dict[str, object]) -> None:
         """Start a server on a project directory. Raises ServerFailed."""
         # -P: modules of the project that is edited must not be imported.
-        await self._client.start_io(sys.executable, "-P", "-m", "lacuna.lsp_server", "serve")
+        await self._client.start_io(sys.executable, "-P", "-m", "lacuna.lsp_server", "serve", *self._arguments)
         folder = types.WorkspaceFolder(directory.as_uri(), directory.name)
         inline = types.InlineCompletionClientCapabilities()
         parameters = types.InitializeParams(

@@ -97,6 +97,22 @@ async def test_a_cancelled_request_leaves_nobody_busy(models: Models) -> None:
     await client.until(State.READY)
 
 
+async def test_a_model_that_rests_is_loaded_when_somebody_asks(models: Models, shelf: Shelf) -> None:
+    client, other = await ready(models), await ready(models)
+    models.rest(0.0)
+    for one in (client, other):
+        assert one.told[-1].state is State.READY and "rests" in one.told[-1].message
+    await client.ask(0.0)
+    await client.until(State.READY)
+    assert other.states[-2:] == [State.LOADING, State.READY] and shelf.loads["tiny"] == 2
+
+
+async def test_who_comes_while_it_rests_has_it(models: Models) -> None:
+    await ready(models)
+    models.rest(0.0)
+    await ready(models)
+
+
 async def test_neither_does_one_that_fails_in_an_unforeseen_way(models: Models) -> None:
     client = await ready(models)
     with pytest.raises(LookupError):

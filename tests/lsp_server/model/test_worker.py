@@ -25,6 +25,7 @@ from lacuna.lsp_server.config import ModelChoice
 from lacuna.lsp_server.model.engine_thread import EngineThread, TooLate, Urgency
 from lacuna.lsp_server.model.loading import ModelError
 from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.model.phase import Phase
 from lacuna.lsp_server.model.worker import Worker
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python")
@@ -116,6 +117,25 @@ async def test_models_stand_side_by_side_until_they_are_given_back(models: Model
     with pytest.raises(ModelError, match="no model"):
         await texts(other)
     assert await texts(one)
+
+
+async def test_a_model_that_nobody_asks_rests_and_comes_back(models: Models, tiny: Path) -> None:
+    worker = await loaded(models, choice(tiny))
+    before = await texts(worker)
+    filler = weakref.ref(worker._filler)  # type: ignore[arg-type]
+    models.rest(60.0)
+    assert worker.is_ready, "it was asked just now"
+    models.rest(0.0)
+    assert worker.phase is Phase.RESTING and models.in_words() == [f"{tiny}: resting"]
+    while filler() is not None:  # its memory is given back
+        await asyncio.sleep(0.01)
+        gc.collect()
+    with pytest.raises(ModelError):
+        await texts(worker)
+    models.rest(0.0)
+    worker.retry()
+    await worker.ready()
+    assert worker.is_ready and await texts(worker) == before
 
 
 async def test_closing_a_document_loses_nothing_but_time(models: Models, tiny: Path) -> None:
