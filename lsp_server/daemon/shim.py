@@ -114,7 +114,7 @@ class _Shim:
             if editor is None and self._journal.process is not None:
                 editor = _Editor(self._journal.process)
             if editor is not None and editor.is_gone:
-                self._leave()
+                os._exit(128 + signal.SIGTERM)
             if self._journal.is_waiting and time.monotonic() - self._heard > SILENT_S:
                 self._ask()
 

@@ -219,7 +219,7 @@ def test_with_its_editors_process_the_session_ends(where: Place) -> None:
         time.sleep(2.5)  # it is looked at
         editor.kill()
         editor.wait()
-        assert server.ended() == 1
+        assert server.ended() == 128 + signal.SIGTERM
         until(lambda: status(where)["editors"] == 0)
 
 
