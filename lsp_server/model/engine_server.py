@@ -29,7 +29,7 @@ def opened(choice: ServerChoice) -> tuple[Filler, str, str]:
 def asking(server: Server, address: Address) -> Filler:
     """A filler that asks it."""
     from lacuna.engine.families.remote.connection import Connection
-    from lacuna.engine.families.remote.filler import filler
+    from lacuna.engine.families.remote.fillers import filler
 
     return filler(Connection(address), server)
 

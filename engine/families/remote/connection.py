@@ -32,8 +32,11 @@ _SHOWN = 200  # characters of what a server says that get into a message
 class RemoteError(Unreachable):
     """The server cannot be reached, refuses, or says what nobody understands; the message says what to do."""
 
-    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0, said: str = "") -> None:
+    def __init__(
+        self, message: str, status: int = 0, retry_after: float = 0.0, said: str = "", is_late: bool = False
+    ) -> None:
         super().__init__(message)
+        self.is_late = is_late  # it was given up: it took longer than it was given
         self.said = said  # by the server: it may quote what it was sent, so it is in no log
         self.status = status  # of HTTP; 0 where there was none
         self.retry_after = retry_after  # seconds that the server wants to be left alone
@@ -200,7 +203,7 @@ class _Watch:
         """Raises Stopped, or RemoteError where it took too long."""
         _check(self._stop)
         if self._is_late:
-            raise RemoteError(f"the server has not answered within {self._seconds:.0f} s: is it busy?")
+            raise RemoteError(f"the server has not answered within {self._seconds:.0f} s: is it busy?", is_late=True)
 
     def _run(self) -> None:
         late = time.monotonic() + self._seconds

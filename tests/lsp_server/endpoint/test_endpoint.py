@@ -19,7 +19,7 @@ from language_client import PATIENCE, SERVE
 from lacuna.engine.api import Gap
 from lacuna.engine.families.remote.connection import Address, Connection, RemoteError
 from lacuna.engine.families.remote.detection import detect
-from lacuna.engine.families.remote.filler import filler
+from lacuna.engine.families.remote.fillers import filler
 from lacuna.engine.store import model_store
 from lacuna.lsp_server.wire.tcp import TOKEN
 

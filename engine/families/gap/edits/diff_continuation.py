@@ -19,7 +19,7 @@ from lacuna.engine.families.gap.denoiser import GapDenoiser
 from lacuna.engine.families.gap.edits import unfinished_line
 from lacuna.engine.families.gap.edits.diff_prompt import DiffPrompt
 from lacuna.engine.families.gap.edits.diff_reader import DiffReader
-from lacuna.engine.families.gap.edits.diff_text import COMES, GOES
+from lacuna.engine.families.shared.diff_text import COMES, GOES
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.text.byte_bpe import Tokenizer
 

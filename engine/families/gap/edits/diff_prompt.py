@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lacuna.engine.diff_api import DiffQuestion
-from lacuna.engine.families.gap.edits import diff_text
-from lacuna.engine.families.gap.edits.diff_text import STAYS
+from lacuna.engine.families.shared import diff_text
+from lacuna.engine.families.shared.diff_text import STAYS
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 MOST_TOKENS = 120  # of the lines of a window

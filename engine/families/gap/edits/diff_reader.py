@@ -15,8 +15,8 @@ from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
 from lacuna.engine.families.gap.decoding.search import Beam, Search
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import MAX_CANVAS, GapDenoiser
-from lacuna.engine.families.gap.edits.diff_text import COMES, GOES, STAYS
 from lacuna.engine.families.gap.kv_context import TAIL_TOKENS, KvContext
+from lacuna.engine.families.shared.diff_text import COMES, GOES, STAYS
 from lacuna.engine.request_trace import RequestTrace
 from lacuna.engine.text.byte_bpe import Tokenizer
 from lacuna.engine.text.token_healing import Boundary, healing_start

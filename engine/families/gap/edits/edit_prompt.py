@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lacuna.engine.diff_api import DiffQuestion
-from lacuna.engine.families.gap.edits import diff_text
-from lacuna.engine.families.gap.edits.diff_text import COMES, GOES
+from lacuna.engine.families.shared import diff_text
+from lacuna.engine.families.shared.diff_text import COMES, GOES
 from lacuna.engine.text.byte_bpe import Tokenizer
 
 MOST_TOKENS = 128  # of the lines of a window

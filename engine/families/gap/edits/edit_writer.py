@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from math import exp, inf, log
 
 import torch
@@ -21,8 +20,9 @@ from lacuna.engine.diff_api import DiffQuestion, LineEdit
 from lacuna.engine.families.gap.decoding.prompt_lookup import PromptLookup
 from lacuna.engine.families.gap.decoding.tree_attention import DraftTree
 from lacuna.engine.families.gap.denoiser import GapDenoiser
-from lacuna.engine.families.gap.edits.diff_text import COMES
 from lacuna.engine.families.gap.edits.edit_prompt import EditWindow
+from lacuna.engine.families.shared.diff_text import COMES
+from lacuna.engine.families.shared.line_edit import line_edit
 from lacuna.engine.request_trace import OutOfTime, RequestTrace
 from lacuna.engine.text.byte_bpe import Tokenizer
 
@@ -110,12 +110,7 @@ class EditWriter:
         if lines.pop() or not all(line.startswith(COMES) for line in lines):
             return None
         come = [f"{line[len(COMES) :]}\n" for line in lines]
-        blocks = SequenceMatcher(None, window.text, come, autojunk=False).get_opcodes()
-        changes = [block for block in blocks if block[0] != "equal"]
-        if not changes:
-            return None
-        (_, start, _, first, _), (_, _, end, _, last) = changes[0], changes[-1]
-        return LineEdit(start, end, tuple(come[first:last]), exp(writing.score))
+        return line_edit(window.text, come, exp(writing.score))
 
 
 def _drafted(lookup: PromptLookup, before: list[int]) -> list[int]:

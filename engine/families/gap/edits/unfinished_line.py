@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from lacuna.engine.diff_api import LineChange, Unfinished
 from lacuna.engine.families.gap.edits.diff_prompt import DiffPrompt
 from lacuna.engine.families.gap.edits.diff_reader import Compared, DiffReader
-from lacuna.engine.families.gap.edits.diff_text import COMES, STAYS
 from lacuna.engine.families.gap.kv_context import KvContext
+from lacuna.engine.families.shared.diff_text import COMES, STAYS
 from lacuna.engine.request_trace import RequestTrace
 from lacuna.engine.text.byte_bpe import Tokenizer
 

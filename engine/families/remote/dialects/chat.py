@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lacuna.engine.api import RewriteRequest
+from lacuna.engine.diff_api import DiffQuestion
 from lacuna.engine.families.remote.dialects.dialect import Asked, Piece
 from lacuna.engine.families.remote.dialects.fim import Fim
+from lacuna.engine.families.shared import diff_text
 
 HOLE = "<HOLE/>"
 FENCE = "```"
@@ -19,6 +21,11 @@ _FILL = (
 _REWRITE = (
     "You edit code. The user sends a block of code and what is to become of it. Answer with the whole block as it is "
     "to be, in one fenced block, and nothing else."
+)
+_EDIT = (
+    "You foresee what a programmer changes next. The user sends what was changed so far, as a unified diff, and some "
+    "lines of a file as they are now. Answer with these lines as they are to be, in one fenced block, and nothing "
+    "else. Change only what follows from the changes; where nothing follows, repeat the lines as they are."
 )
 _MORE_TOKENS = 3  # times: what stands around a hole on its lines is repeated
 _LEAST_TOKENS = 64
@@ -47,6 +54,13 @@ class Chat:
         told = f"{around}The block:\n{FENCE}{request.language}\n{request.code}\n{FENCE}\n{request.instruction}"
         return self._asking(_REWRITE, told, max_tokens, 0.0)
 
+    def editing(self, question: DiffQuestion, max_tokens: int) -> Mapping[str, object]:
+        """The request for lines as they will be after the next edit."""
+        made = f"{FENCE}diff\n{''.join(diff_text.told(question))}{FENCE}\n"
+        lines = f"{FENCE}\n{''.join(question.lines)}{FENCE}"
+        told = f"Changed so far:\n{made}Lines of {question.elsewhere or question.path}:\n{lines}"
+        return self._asking(_EDIT, told, max_tokens, 0.0)
+
     def pieces(self, event: Mapping[str, Any]) -> Iterator[Piece]:
         return Fim(self.model).pieces(event)
 
@@ -63,6 +77,8 @@ def unwrapped(answer: str) -> str:
         return answer.strip("\n")
     del before
     _, _, code = rest.partition("\n")
+    if code.startswith(FENCE):
+        return ""
     return code.partition(f"\n{FENCE}")[0].removesuffix(FENCE).rstrip("\n")
 
 

@@ -16,7 +16,8 @@ from lacuna.engine.families.remote.connection import Address, Connection, Remote
 from lacuna.engine.families.remote.detection import detect
 from lacuna.engine.families.remote.dialects.dialect import Asked
 from lacuna.engine.families.remote.dialects.llama_cpp import LlamaCpp
-from lacuna.engine.families.remote.filler import RemoteFiller, filler
+from lacuna.engine.families.remote.filler import RemoteFiller
+from lacuna.engine.families.remote.fillers import filler
 
 pytestmark = pytest.mark.skipif(llama_server.missing() is not None, reason="xllamacpp has no wheel for this machine")
 GAP = Gap("def de(a):\n    de", "\nde(1)\n", "python", max_tokens=12)

@@ -15,7 +15,8 @@ from lacuna.engine.api import Frame, Gap, Hole, Patch, RewriteRequest, Rewrites,
 from lacuna.engine.families.remote import connection
 from lacuna.engine.families.remote.connection import Address, Connection, RemoteError
 from lacuna.engine.families.remote.detection import Server, detect
-from lacuna.engine.families.remote.filler import RemoteFiller, filler
+from lacuna.engine.families.remote.filler import RemoteFiller
+from lacuna.engine.families.remote.fillers import filler
 from lacuna.engine.families.remote.templates import TEMPLATES, template_for
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python", max_tokens=16, max_lines=1)

@@ -14,9 +14,9 @@ from lacuna.engine.api import Stopped
 from lacuna.engine.device.runtime import Runtime
 from lacuna.engine.diff_api import ContinuesDiffs, DiffQuestion, Hunk, Unfinished
 from lacuna.engine.families.gap import loading
-from lacuna.engine.families.gap.edits import diff_text
 from lacuna.engine.families.gap.edits.diff_prompt import HEAD_TOKENS, MOST_TOKENS, DiffPrompt
 from lacuna.engine.families.gap.filler import GapFiller
+from lacuna.engine.families.shared import diff_text
 
 RUNTIME = Runtime("cpu", "float32", 1, "tests")
 HUNK = Hunk(1, ("a = 1\n",), ("b = 2\n",), ("c = 2\n",))

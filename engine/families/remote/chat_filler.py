@@ -1,0 +1,88 @@
+"""A filler whose model runs on a server and follows instructions: it rewrites, and knows next edits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from math import inf
+from threading import Event
+
+from lacuna.engine.api import RewriteRequest
+from lacuna.engine.diff_api import DiffQuestion, LineEdit
+from lacuna.engine.families.remote.asker import Body
+from lacuna.engine.families.remote.connection import RemoteError
+from lacuna.engine.families.remote.dialects import chat
+from lacuna.engine.families.remote.dialects.chat import Chat
+from lacuna.engine.families.remote.dialects.dialect import Dialect
+from lacuna.engine.families.remote.filler import RemoteFiller
+from lacuna.engine.families.shared.line_edit import line_edit
+
+REWRITE_TOKENS, REWRITE_SECONDS = 2048, 300.0
+EDIT_TOKENS, EDIT_SECONDS = 400, 10.0
+# How probable an edit is, by hand and without data: one that only brings words which it was shown, and one that does
+# not. Servers tell no probability of a chat's answer that could be relied on.
+FORESEEN, INVENTED = 0.75, 0.5
+_WORD = re.compile(r"\w+")
+
+
+class ChatFiller(RemoteFiller):
+    """Of a server with a chat."""
+
+    knows_edits = True
+
+    def rewrite(
+        self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
+    ) -> str:
+        """Raises RemoteError, and Stopped."""
+        said = ""
+        for said in self._said(
+            lambda dialect: _chat(dialect).rewriting(request, REWRITE_TOKENS), stop, REWRITE_SECONDS
+        ):
+            on_text(chat.unwrapped(said))
+        return chat.unwrapped(said)
+
+    def next_edit(
+        self, question: DiffQuestion, least: float = 0.0, *, stop: Event | None = None, budget: float | None = None
+    ) -> LineEdit | None:
+        """As of `diff_api.KnowsEdits`. Raises RemoteError, too."""
+        seconds = min(EDIT_SECONDS, inf if budget is None else budget)
+        if seconds <= 0:
+            return None
+        try:
+            *_, said = "", *self._said(lambda dialect: _chat(dialect).editing(question, EDIT_TOKENS), stop, seconds)
+        except RemoteError as error:
+            if error.is_late:
+                return None
+            raise
+        return _edit(question, said, least)
+
+    def _said(self, body: Body, stop: Event | None, seconds: float) -> Iterator[str]:
+        """All that was said so far, as it comes."""
+        text = ""
+        with closing(self._asker.pieces(body, stop, seconds)) as events:
+            for pieces in events:
+                text += "".join(piece.text for piece in pieces)
+                yield text
+
+
+def _chat(dialect: Dialect) -> Chat:
+    assert isinstance(dialect, Chat), "only a chat follows instructions"
+    return dialect
+
+
+def _edit(question: DiffQuestion, said: str, least: float) -> LineEdit | None:
+    """None for an answer that is no block, or not the lines as they will be."""
+    if chat.FENCE not in said:
+        return None
+    after = [f"{line}\n" for line in chat.unwrapped(said).split("\n")]
+    if not "".join(after).strip():
+        return None  # lines are not taken away altogether on a chat's word
+    edit = line_edit(question.lines, after, FORESEEN if _is_foreseen(question, after) else INVENTED)
+    return edit if edit is not None and edit.probability >= least else None
+
+
+def _is_foreseen(question: DiffQuestion, after: Sequence[str]) -> bool:
+    """Whether all words stand in the lines, or in what was changed."""
+    shown = "".join([*question.above, *question.lines, *(line for hunk in question.hunks for line in hunk.added)])
+    return set(_WORD.findall("".join(after))) <= set(_WORD.findall(shown))
