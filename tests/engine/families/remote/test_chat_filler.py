@@ -35,14 +35,7 @@ def chat(server: RecordedServer) -> ChatFiller:
 
 @pytest.mark.parametrize(
     ("line", "probability"),
-    [
-        (
-            "\ndef load(client):\n    return fetch(client, timeout)\n",
-            ("    return fetch(client, timeout)\n",),
-            FORESEEN,
-        ),
-        ("\ndef load(client):\n    return fetch(client, 30)\n", ("    return fetch(client, 30)\n",), INVENTED),
-    ],
+    [("    return fetch(client, timeout)\n", FORESEEN), ("    return fetch(client, 30)\n", INVENTED)],
 )
 def test_an_edit_is_what_differs_in_the_lines_that_come_back(line: str, probability: float) -> None:
     with RecordedServer({**DIFFUSION, CHAT: said("\ndef load(client):\n" + line)}).running() as server:
