@@ -19,7 +19,7 @@ class ServerChoice:
     dialect: str = AUTO
     model: str = ""
     key: str = ""  # where it is
-    secret: str = field(default="", repr=False)  # the key, where it stands in a client's environment
+    secret: str | None = field(default=None, repr=False)  # what the client's environment has for it; None: not asked
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from lacuna.engine.device import runtime
@@ -60,11 +60,12 @@ def serve(
     raise AssertionError("the process ends before its event loop does")
 
 
-def serve_daemon(place: Place) -> NoReturn:
-    """Serve all editors of this user, at a place, until they have left. Ends the process."""
+def serve_daemon(place: Place, listens: Callable[[], None]) -> NoReturn:
+    """Serve all editors of this user, at a place, until they have left. `listens` is called once they can connect. Ends
+    the process."""
     runtime.prepare_environment()
     log.log_to_stderr(logging.WARNING)
-    asyncio.run(_serve_to_the_end(Daemon(place, Models(), create_server).serve()))
+    asyncio.run(_serve_to_the_end(Daemon(place, Models(), create_server).serve(listens)))
     raise AssertionError("the process ends before its event loop does")
 
 

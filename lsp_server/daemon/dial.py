@@ -18,6 +18,7 @@ MOST_ANSWER = 1 << 16  # bytes
 
 
 Connection = socket.socket
+Answered = tuple[Connection, dict[str, Any]]
 
 
 class NoDaemon(Exception):
@@ -28,7 +29,7 @@ class Refused(NoDaemon):
     """The daemon is there, and does not want to."""
 
 
-def call(place: Place, question: dict[str, Any], patience: float = ANSWER_S) -> tuple[Connection, dict[str, Any]]:
+def call(place: Place, question: dict[str, Any], patience: float = ANSWER_S) -> Answered:
     """A connection on which the daemon has answered a question, and its answer. Raises NoDaemon."""
     try:
         connection, token = _connected(place)
@@ -36,6 +37,8 @@ def call(place: Place, question: dict[str, Any], patience: float = ANSWER_S) -> 
         raise NoDaemon(f"nobody listens: {error}") from error
     try:
         connection.settimeout(patience)
+        if HAS_UNIX_SOCKETS and peer(connection) not in (None, os.getuid()):
+            raise NoDaemon("another user listens there")
         if token:
             _prove(connection, token)
         said = _said(connection, {"lacuna": VERSION, "token": token, **question})
@@ -68,7 +71,7 @@ def proof(token: str, nonce: str) -> str:
 
 def peer(connection: Connection) -> int | None:
     """The user at the other end of a Unix socket; None where the system does not tell."""
-    if not hasattr(socket, "SO_PEERCRED"):
+    if not hasattr(socket, "SO_PEERCRED") or connection.family != socket.AF_UNIX:
         return None
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return int.from_bytes(credentials[4:8], "little")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psutil
 
 from lacuna.lsp_server.daemon.place import Info
@@ -13,7 +15,8 @@ def kill(info: Info) -> None:
     """At once, if the process is the one that wrote this."""
     process = _process(info)
     if process is not None:
-        process.kill()
+        with suppress(psutil.Error):  # it has just ended
+            process.kill()
 
 
 def is_alive(info: Info) -> bool:

@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -22,8 +22,12 @@ MOST_PATH = 100  # bytes of a socket's path: macOS takes 103, Linux 107
 MOST_INFO = 1 << 16  # bytes
 
 # What decides how a daemon computes, and where it keeps what. Who has other values has another daemon.
-_PREFIXES = ("LACUNA_", "CUDA_", "HF_", "OMP_", "KMP_", "MKL_", "PYTORCH_", "TORCH", "TRITON_")
-_NAMES = ("HOME", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+_COMPUTING = ("CUDA_", "GOMP_", "HIP_", "KMP_", "MKL_", "NVIDIA_", "OMP_", "ONEDNN_", "PYTORCH_", "ROCR_", "TORCH")
+_PREFIXES = ("LACUNA_", "HF_", "TRITON_", *_COMPUTING)
+_NAMES = (
+    *("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "LRU_CACHE_CAPACITY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "DBUS_SESSION_BUS_ADDRESS"),  # which the keyring is asked by
+)
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _NOT = ("LACUNA_TOKEN", "LACUNA_DAEMON")
 
@@ -81,6 +85,10 @@ class Place:
             json.dump(asdict(info), file)
         written.replace(self.info)
 
+    def of_one(self, process: int) -> Place:
+        """That of a daemon that serves one session alone."""
+        return replace(self, name=f"{self.name}-{process}")
+
     def clear(self) -> None:
         """Nobody listens there any more."""
         for file in (self.socket, self.info):
@@ -90,6 +98,12 @@ class Place:
 def place() -> Place:
     """That of this user, this installation and this environment. Raises OSError."""
     return Place(_directory(), _name())
+
+
+def named(name: str) -> Place | None:
+    """That place, or that of one session, by its name; None where it is of another environment. Raises OSError."""
+    here = place()
+    return replace(here, name=name) if name == here.name or name.startswith(f"{here.name}-") else None
 
 
 def places() -> Iterator[Place]:
@@ -112,17 +126,12 @@ def _name() -> str:
 
 def _directory() -> Path:
     """Made where it is missing. Raises NotOurs, and OSError where none can be made."""
-    tried = [platformdirs.user_runtime_path("lacuna", appauthor=False)]
-    tried.append(platformdirs.user_cache_path("lacuna", appauthor=False) / "run")
-    if hasattr(os, "getuid"):
-        tried.append(Path(tempfile.gettempdir()) / f"lacuna-{os.getuid()}")
     error: OSError = FileNotFoundError("there is no directory for sockets")
-    for directory in tried:
-        if HAS_UNIX_SOCKETS and len(os.fsencode(directory / "d-0123456789ab.sock.new")) > MOST_PATH:
+    for directory in _candidates():
+        if HAS_UNIX_SOCKETS and len(os.fsencode(directory / "d-0123456789ab-1234567.sock.new")) > MOST_PATH:
             continue
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return _checked(directory)
+            return made(directory)
         except NotOurs:
             raise
         except OSError as failed:  # the system names a directory that is not there, as in containers
@@ -130,10 +139,22 @@ def _directory() -> Path:
     raise error
 
 
-def _checked(directory: Path) -> Path:
-    """Raises NotOurs."""
+def _candidates() -> Iterator[Path]:
+    if (runtime := os.environ.get("XDG_RUNTIME_DIR")) and os.path.isabs(runtime):
+        yield Path(runtime, "lacuna")
+    yield platformdirs.user_cache_path("lacuna", appauthor=False) / "run"
+    if hasattr(os, "getuid"):
+        yield Path(tempfile.gettempdir()) / f"lacuna-{os.getuid()}"
+
+
+def made(directory: Path) -> Path:
+    """A directory of this user's alone. Raises NotOurs, and OSError where there can be none."""
+    if not directory.is_symlink():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hasattr(os, "getuid"):
         found = directory.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
             raise NotOurs(f"{directory} is not a directory of this user's alone (mode 700)")
+        if found.st_mode & 0o077:  # nobody else could write to it
+            directory.chmod(0o700)
     return directory

@@ -54,12 +54,14 @@ class Daemon:
         self._talks: set[asyncio.Task[None]] = set()
         self._sessions = 0
         self._began = self._alone_since = time.monotonic()
-        self._code = _newest()
+        self._code, self._created = _newest(), psutil.Process().create_time()
         self._ended = asyncio.Event()
 
-    async def serve(self) -> int:
-        """Until it is told to stop, or nobody has been there for a while. Raises OSError."""
+    async def serve(self, listens: Callable[[], None] = lambda: None) -> int:
+        """Until it is told to stop, or nobody has been there for a while. `listens` is called once it does. Raises
+        OSError."""
         listening = await self._listen()
+        listens()
         watching = asyncio.ensure_future(self._watch())
         try:
             await self._ended.wait()
@@ -77,7 +79,7 @@ class Daemon:
 
     async def _listen(self) -> asyncio.Server:
         """A socket that is there is one at which somebody listens."""
-        info = Info(os.getpid(), psutil.Process().create_time(), token=self._token)
+        info = Info(os.getpid(), self._created, token=self._token)
         if not self._has_unix_sockets:
             server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=MOST_QUESTION)
             self._place.write_info(replace(info, port=server.sockets[0].getsockname()[1]))
@@ -144,7 +146,7 @@ class Daemon:
         server.environment = environment
         self._sessions += 1
         try:
-            await _say(writer, {"process": os.getpid()})
+            await _say(writer, {"process": os.getpid(), "created": self._created})
             # In a context of its own: what waits for the greeting keeps this one for a while, and the session with it.
             await asyncio.create_task(server.converse(reader, writer))
         finally:

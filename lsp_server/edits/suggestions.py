@@ -18,6 +18,7 @@ from lacuna.lsp_server.edits.refill.refills import Refills
 from lacuna.lsp_server.edits.replacement import Replacement
 from lacuna.lsp_server.edits.rewrite import Rewrite, rewritten
 from lacuna.lsp_server.infill.suggestion import Reason
+from lacuna.lsp_server.model.phase import Phase
 from lacuna.lsp_server.setup import Setup
 
 _Found = TypeVar("_Found", bound=Offer | Replacement | Quiet | Reason | None)
@@ -61,8 +62,9 @@ class EditSuggestions:
 
     @property
     def can_rewrite(self) -> bool:
-        """Whether there is a model that follows instructions."""
-        return self._setup.worker.is_ready and self._setup.worker.can_rewrite
+        """Whether there is a model that follows instructions; it may rest, and then be loaded for this."""
+        worker = self._setup.worker
+        return worker.can_rewrite and worker.phase not in (Phase.GONE, Phase.FAILED)
 
     async def next_edit(self, uri: str, position: Position) -> Offer | Quiet:
         """The edit to offer with the cursor at a position, or why there is none. Raises ModelError."""

@@ -39,7 +39,7 @@ def found(choice: ServerChoice) -> tuple[Server, Address]:
     from lacuna.engine.families.remote.connection import Address, Connection
     from lacuna.engine.families.remote.detection import detect
 
-    environment = {choice.key.removeprefix("env:"): choice.secret} if choice.secret else os.environ
+    environment = os.environ if choice.secret is None else {choice.key.removeprefix("env:"): choice.secret}
     address = Address(choice.url, key(choice.key, environment))
     dialect = "" if choice.dialect == AUTO else choice.dialect
     return detect(Connection(address), dialect, choice.model), address

@@ -112,7 +112,7 @@ class Worker:
 
     def rest(self, seconds: float) -> None:
         """If nobody has asked for so long, give the model's memory back until somebody does."""
-        if self.is_ready and time.monotonic() - self._asked_at > seconds:
+        if self.is_ready and self.choice and not self.choice.server and time.monotonic() - self._asked_at > seconds:
             self.give_up(Phase.RESTING)
 
     async def ready(self) -> str:

@@ -44,7 +44,7 @@ class RemoteFiller:
     def __init__(self, connection: Connection, server: Server) -> None:
         self._asker = Asker(connection, server)
         self._room = room = Room.of(server)
-        self._prefixes = PerDocument(lambda: StablePrefix(room.prefix), DOCUMENTS)
+        self._prefixes = PerDocument(lambda: StablePrefix(room.prefix, room.middle), DOCUMENTS)
 
     def infill(
         self,
@@ -93,8 +93,10 @@ class RemoteFiller:
         return ()
 
     def _asked(self, gap: Gap, document: str) -> Asked:
+        cut = self._prefixes.of(document).cut(gap.prefix)
         return Asked(
-            prefix=self._prefixes.of(document).cut(gap.prefix),
+            prefix=cut.prefix,
+            middle=cut.middle,
             suffix=gap.suffix[: self._room.suffix],
             max_tokens=gap.max_tokens,
             snippets=self._room.snippets(gap.snippets),
@@ -127,7 +129,7 @@ class RemoteFiller:
                     break
         text = answer.text
         if self._fills_by_chat:
-            text = chat.filled(text, asked.prefix, asked.suffix) or ""
+            text = chat.filled(text, asked.before, asked.suffix) or ""
         timings = {"prefill": 0.0, "denoise": (time.perf_counter() - start) * 1000, "rerank": 0.0}
         return Infill(text, answer.confidence, answer.steps, answer.steps, answer.features, answer.pieces, timings)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lacuna.engine.api import Snippet
+from lacuna.engine.families.remote.dialects.dialect import Asked
 from lacuna.engine.families.shared.fim_templates import TEMPLATES as MARKERS
 
 
@@ -21,13 +20,21 @@ class PromptTemplate:
     others_in_prefix: bool = False  # other files stand at the beginning of the prefix, not before all
     more_markers: tuple[str, ...] = ()
 
-    def prompt(self, prefix: str, suffix: str, snippets: Sequence[Snippet], path: str) -> str:
+    def prompt(self, asked: Asked) -> str:
         """Other files stand first, the most useful last: what changes with every key is at the end."""
-        others = "".join(self.file.format(path=one.path or "other", text=one.text) for one in snippets if self.file)
-        own = self.own.format(path=path or "current") if others else ""
+        file, before, middle = self.file, asked.prefix, asked.middle
+        if not self.middle_is_last:
+            before, middle = asked.before, ""
+        others = "".join(file.format(path=one.path or "other", text=one.text) for one in asked.snippets if file)
+        own = self.own.format(path=asked.path or "current") if others else ""
         if self.others_in_prefix:
-            return self.form.format(prefix=others + prefix, suffix=suffix)
-        return others + own + self.form.format(prefix=prefix, suffix=suffix)
+            return self.form.format(prefix=others + before, suffix=asked.suffix) + middle
+        return others + own + self.form.format(prefix=before, suffix=asked.suffix) + middle
+
+    @property
+    def middle_is_last(self) -> bool:
+        """Whether the prefix is followed by the suffix, so that a key would have that read again."""
+        return self.form.index("{prefix}") < self.form.index("{suffix}")
 
     @property
     def markers(self) -> tuple[str, ...]:

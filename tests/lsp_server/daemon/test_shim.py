@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import pytest
 from language_client import started
 from raw_client import PATIENCE, Server, call, frame, serving, until
 
+from lacuna.lsp_server.daemon.dial import NoDaemon
 from lacuna.lsp_server.daemon.dial import call as asked
 from lacuna.lsp_server.daemon.place import Info, Place, place
 
@@ -27,10 +31,22 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 GOODBYE = frame(call("shutdown", None, 8)) + frame(call("exit"))
 # A shim that looks often, so that a test need not wait.
 HASTY = """
-from lacuna.lsp_server.daemon import dial, shim
+from lacuna.lsp_server.daemon import dial, launch, shim
 shim.LOOK_S, shim.SILENT_S = 0.05, 0.3
-shim.call = lambda place, question: dial.call(place, question, 0.5)
+launch.call = shim.call = lambda place, question: dial.call(place, question, 0.5)
 shim.run("", "")
+"""
+# A daemon whose `lacuna.statistics` takes two seconds, in which it says nothing else.
+SLOW = """
+import asyncio, sys
+from lacuna.lsp_server import handlers
+from lacuna.lsp_server.daemon import place
+from lacuna.lsp_server.protocol import names
+from lacuna.lsp_server.server import serve_daemon
+async def slow(ls):
+    await asyncio.sleep(2)
+handlers.COMMANDS[names.STATISTICS] = slow
+serve_daemon(place.place(), lambda: print("listens", flush=True))
 """
 PROMPT = "def area(width, height):\n    return "
 
@@ -43,8 +59,9 @@ def where(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     found = place()
     yield found
     for process in daemons(found):
-        process.kill()
-        process.wait(PATIENCE)
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+            process.wait(PATIENCE)
 
 
 def daemons(where: Place) -> list[psutil.Process]:
@@ -52,7 +69,8 @@ def daemons(where: Place) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.cmdline()[-2:] == ["lacuna.lsp_server.daemon", where.name]:
+            command = process.cmdline()
+            if command[-2:-1] == ["lacuna.lsp_server.daemon"] and command[-1].startswith(where.name):
                 found.append(process)
         except psutil.Error:
             continue
@@ -69,6 +87,13 @@ def status(where: Place) -> dict[str, object]:
     connection, said = asked(where, {"ask": "status"})
     connection.close()
     return said
+
+
+def has_editors(where: Place, count: int) -> bool:
+    try:
+        return status(where)["editors"] == count
+    except NoDaemon:  # it is being started
+        return False
 
 
 def ask(server: Server, id: int) -> dict[str, object]:
@@ -153,22 +178,102 @@ def test_a_frozen_daemon_is_replaced(where: Place) -> None:
         until(lambda: not frozen.is_running() or frozen.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_daemon_that_only_waits_is_left(where: Place) -> None:
+def test_a_daemon_that_answers_late_is_left(where: Place) -> None:
+    slow = subprocess.Popen([sys.executable, "-c", SLOW], stdout=subprocess.PIPE)
+    try:
+        assert slow.stdout is not None and slow.stdout.readline() == b"listens\n"
+        with serving(command=[sys.executable, "-c", HASTY]) as server:
+            server.greet()
+            assert "result" in ask(server, 5) and info(where).process == slow.pid
+    finally:
+        slow.kill()
+        slow.communicate()
+
+
+def test_a_frozen_daemon_does_not_stay_where_another_editor_has_come(where: Place) -> None:
+    with serving(command=[sys.executable, "-c", HASTY]) as one, serving(command=[sys.executable, "-c", HASTY]) as other:
+        one.greet()
+        frozen = daemons(where)[0]
+        frozen.suspend()
+        other.greet()
+        assert info(where).process != frozen.pid and "result" in ask_until_answered(one)
+        until(lambda: len(daemons(where)) == 1 and status(where)["editors"] == 2)
+
+
+def test_a_frozen_daemon_is_found_by_who_cannot_send(where: Place) -> None:
     with serving(command=[sys.executable, "-c", HASTY]) as server:
         server.greet()
-        first = info(where)
-        time.sleep(1.0)
-        assert "result" in ask(server, 6) and info(where) == first
+        frozen = daemons(where)[0]
+        frozen.suspend()
+        item = {"uri": "untitled:a.txt", "languageId": "plaintext", "version": 1, "text": "x" * 3_000_000}
+        server.send(call("textDocument/didOpen", {"textDocument": item}))
+        assert "result" in ask_until_answered(server) and info(where).process != frozen.pid
 
 
-def test_a_session_that_kills_its_daemon_again_and_again_ends(where: Place) -> None:
-    with serving() as server:
+def test_half_a_message_of_a_dying_daemon_does_not_reach_the_editor(where: Place) -> None:
+    def dying() -> None:
+        connection, _ = listening.accept()
+        with connection, connection.makefile("rb") as stream:
+            stream.readline()
+            connection.sendall(json.dumps({"process": os.getpid(), "created": 0.0}).encode() + b"\n")
+            stream.readline()
+            connection.sendall(frame({"jsonrpc": "2.0", "id": 0, "result": {}}) + frame({"more": 1})[:-3])
+            listening.close()
+            where.clear()
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(where.socket))
+        listening.listen()
+        threading.Thread(target=dying, daemon=True).start()
+        with serving() as server:
+            server.greet()
+            assert "result" in ask_until_answered(server) and info(where).process != os.getpid()
+
+
+def test_a_session_that_kills_its_daemon_again_and_again_is_left_alone_with_it(where: Place) -> None:
+    with serving() as server, serving() as other:
         server.greet()
         for _ in range(3):
             os.kill(info(where).process, signal.SIGKILL)
             assert "result" in ask_until_answered(server)
         os.kill(info(where).process, signal.SIGKILL)
+        own = where.of_one(server.pid)
+        until(own.socket.exists)
+        other.greet()
+        assert "result" in ask_until_answered(server) and "result" in ask(other, 5)
+        assert info(own).process != info(where).process
+        for _ in range(3):
+            os.kill(info(own).process, signal.SIGKILL)
+            assert "result" in ask_until_answered(server)
+        os.kill(info(own).process, signal.SIGKILL)
         assert server.ended() == 1
+        assert "result" in ask(other, 6)
+
+
+def test_a_daemon_that_dies_before_anything_was_said_is_replaced(where: Place) -> None:
+    with serving() as server:
+        for _ in range(3):
+            until(lambda: where.socket.exists() and has_editors(where, 1))
+            os.kill(info(where).process, signal.SIGKILL)
+            where.clear()
+        server.greet()
+        assert "result" in ask(server, 5)
+
+
+def test_where_the_directory_was_cleaned_up_there_is_another(where: Place) -> None:
+    with serving() as server:
+        server.greet()
+        first = info(where)
+        shutil.rmtree(where.directory)
+        os.kill(first.process, signal.SIGKILL)
+        assert "result" in ask_until_answered(server)
+        assert where.directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_daemon_is_no_editors_child(where: Place) -> None:
+    with serving() as server:
+        server.greet()
+        assert not psutil.Process(server.pid).children(recursive=True)
 
 
 def ask_until_answered(server: Server) -> dict[str, object]:
@@ -216,7 +321,6 @@ def test_with_its_editors_process_the_session_ends(where: Place) -> None:
     editor = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
     with serving() as server:
         server.greet(editor.pid)
-        time.sleep(2.5)  # it is looked at
         editor.kill()
         editor.wait()
         assert server.ended() == 128 + signal.SIGTERM
@@ -303,12 +407,15 @@ def _after(session: Callable[[], None], count: int, process: psutil.Process) -> 
     return process.num_fds(), process.num_threads(), process.memory_info().rss
 
 
-async def test_a_key_in_an_editors_environment_is_its_own(where: Place) -> None:
-    """The daemon was started by another editor, which has none."""
+@pytest.mark.parametrize("first", [{}, {"TESTS_KEY": "k-123"}], ids=["without", "with"])
+async def test_a_key_in_an_editors_environment_is_its_own(where: Place, first: dict[str, str]) -> None:
+    """Whichever has started the daemon."""
     settings = {"engineUrl": "http://127.0.0.1:1", "engineKey": "env:TESTS_KEY"}
-    async with started(settings) as (one, _), started(settings, TESTS_KEY="k-123") as (other, _):
+    second = {"TESTS_KEY": "k-123"} if not first else {}
+    async with started(settings, **first) as (one, _), started(settings, **second) as (other, _):
         await one.until("error")
         await other.until("error")
-        assert "TESTS_KEY is not set" in one.status
-        assert "127.0.0.1" in other.status and "TESTS_KEY" not in other.status
+        with_key, without = (one, other) if first else (other, one)
+        assert "TESTS_KEY is not set" in without.status
+        assert "127.0.0.1" in with_key.status and "TESTS_KEY" not in with_key.status
         assert len(daemons(where)) == 1

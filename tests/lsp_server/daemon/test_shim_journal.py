@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lacuna.lsp_server.daemon import journal
+from lacuna.lsp_server.daemon import journal, session_document
 from lacuna.lsp_server.daemon.frames import frame, frames
 from lacuna.lsp_server.daemon.journal import AGAIN, Journal
 
@@ -48,6 +48,9 @@ def test_a_session_is_told_again_with_its_documents_as_they_are() -> None:
     first, *rest = read.again()
     assert json.loads(first) == {**json.loads(INITIALIZE), "id": AGAIN}
     assert rest == [INITIALIZED, settings, opened, changed]
+    later = body("workspace/didChangeConfiguration", {"settings": {"model": "b"}})
+    read.sent(later)
+    assert read.again()[1:] == [INITIALIZED, later, opened, changed], "the last settings, before the documents"
 
 
 def test_a_document_that_is_opened_anew_is_told_once() -> None:
@@ -67,7 +70,7 @@ def test_an_initialize_that_was_not_answered_is_said_again_as_it_was() -> None:
     read = Journal()
     read.sent(INITIALIZE)
     assert list(map(json.loads, read.again())) == [json.loads(INITIALIZE)] and not list(read.lost())
-    assert read.is_waiting
+    assert read.waits_since is not None
 
 
 def test_requests_that_nobody_answers_any_more_are_answered() -> None:
@@ -77,13 +80,13 @@ def test_requests_that_nobody_answers_any_more_are_answered() -> None:
     read.answered(answer(4))
     lost = [json.loads(one) for one in read.lost()]
     assert [one["id"] for one in lost] == [3, "3"] and {one["error"]["code"] for one in lost} == {-32801}
-    assert not read.is_waiting and not list(read.lost())
+    assert read.waits_since is None and not read.lost()
 
 
 def test_an_answer_of_the_editor_is_no_request() -> None:
     read = begun()
     read.sent(answer(9))
-    assert not read.is_waiting
+    assert read.waits_since is None
 
 
 def test_with_too_much_to_tell_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,12 +96,76 @@ def test_with_too_much_to_tell_nothing_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert read.is_whole
     read.sent(document("didOpen", "b", "x" * 600))
     assert not read.is_whole
-    read.sent(document("didClose", "a"))
-    assert read.is_whole
+    for one in (document("didClose", "a"), document("didOpen", "c", "x" * 600)):
+        read.sent(one)
+    assert not read.is_whole and len(read.again()) == 2, "and nothing is kept any more"
 
 
 def test_before_the_first_message_there_is_nothing_to_tell() -> None:
-    assert not Journal().is_whole
+    assert Journal().is_whole and not Journal().again() and not Journal().lost()
+
+
+def test_what_the_daemon_has_registered_and_begun_is_taken_back_and_ended() -> None:
+    read = begun()
+    registrations = [{"id": "textDocument/completion", "method": "textDocument/completion"}]
+    assert read.answered(body("client/registerCapability", {"registrations": registrations}, 1))
+    for token in ("pull/1", 2):
+        assert read.answered(body("window/workDoneProgress/create", {"token": token}, 2))
+    assert read.answered(body("$/progress", {"token": 2, "value": {"kind": "end"}}))
+    progress, unregister = map(json.loads, read.lost())
+    assert progress["params"] == {"token": "pull/1", "value": {"kind": "end"}}
+    assert unregister["params"] == {"unregisterations": registrations} and not read.lost()
+
+
+def changed(text: str, *places: int) -> bytes:
+    """Of document "a": its text from (line, character) to another, or all of it."""
+    change: dict[str, object] = {"text": text}
+    if places:
+        start, end = ({"line": line, "character": at} for line, at in (places[:2], places[2:]))
+        change["range"] = {"start": start, "end": end}
+    identifier = {"uri": "a", "version": 7}
+    return body("textDocument/didChange", {"textDocument": identifier, "contentChanges": [change]})
+
+
+@pytest.mark.parametrize(("encoding", "column"), [("utf-8", 4), ("utf-16", 2), ("utf-32", 1), (None, 2)])
+def test_many_changes_become_the_text_that_they_made(
+    encoding: str | None, column: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_document, "MOST_CHANGES", 400)
+    read = Journal()
+    read.sent(INITIALIZE)
+    capabilities = {"positionEncoding": encoding} if encoding else {}
+    read.answered(json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"capabilities": capabilities}}).encode())
+    read.sent(document("didOpen", "a", "first\n\U0001f600 = 1\n"))
+    read.sent(changed("x", 1, column, 1, column))
+    assert len(read.again()) == 3
+    for at in range(3):
+        read.sent(changed(str(at), 0, 0, 0, 0))
+    _, opened = read.again()
+    item = json.loads(opened)["params"]["textDocument"]
+    assert item == {"uri": "a", "text": "210first\n\U0001f600x = 1\n", "version": 7}
+
+
+def test_a_text_that_is_sent_whole_at_every_key_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_document, "MOST_CHANGES", 1000)
+    read = begun()
+    read.sent(document("didOpen", "a", "x" * 1000))
+    for at in range(50):
+        read.sent(changed("y" * 1000 + str(at)))
+        assert sum(map(len, read.again())) < 6000
+    assert b"yyy49" in read.again()[-1]
+
+
+@pytest.mark.parametrize("change", [{"text": 3}, {}, {"text": "x", "range": {"start": {}, "end": {}}}, None])
+def test_changes_that_are_none_are_told_as_they_came(change: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_document, "MOST_CHANGES", 0)
+    read = begun()
+    opened = document("didOpen", "a", "")
+    parameters = {"textDocument": {"uri": "a", "version": 1, "more": "x" * 300}, "contentChanges": [change]}
+    sent = body("textDocument/didChange", parameters)
+    read.sent(opened)
+    read.sent(sent)
+    assert read.again()[-2:] == [opened, sent]
 
 
 @pytest.mark.parametrize("sent", [b"", b"{", b"[]", b"7", b'{"id": {}, "method": 3}', b"[" * 5000, b"\xff"])

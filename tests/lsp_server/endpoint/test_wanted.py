@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lacuna.engine.api import Snippet
+from lacuna.engine.families.remote.dialects.dialect import Asked
 from lacuna.engine.families.remote.templates import TEMPLATES
 from lacuna.lsp_server.endpoint.wanted import MOST_TOKENS, TOKENS, BadBody, of_completion, of_infill
 
@@ -17,13 +18,13 @@ from lacuna.lsp_server.endpoint.wanted import MOST_TOKENS, TOKENS, BadBody, of_c
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_prompt_of_every_template_is_taken_apart(name: str) -> None:
     prefix, suffix = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
-    found = of_completion({"prompt": TEMPLATES[name].prompt(prefix, suffix, (), "")})
+    found = of_completion({"prompt": TEMPLATES[name].prompt(Asked(prefix, suffix, 8))})
     assert (found.prefix, found.suffix) == (prefix, suffix)
 
 
 def test_other_files_of_a_prompt_are_snippets() -> None:
     snippets = (Snippet("far = 1", "far.py"), Snippet("near = 2", "near.py"))
-    prompt = TEMPLATES["qwen2.5-coder"].prompt("x = ", "\n", snippets, "a.py")
+    prompt = TEMPLATES["qwen2.5-coder"].prompt(Asked("x = ", "\n", 8, snippets, "a.py"))
     found = of_completion({"prompt": prompt})
     assert (found.prefix, found.suffix, found.path, found.snippets) == ("x = ", "\n", "a.py", snippets)
 

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from lacuna.engine.api import NEAR
 from lacuna.lsp_server import log
-from lacuna.lsp_server.config import ModelChoice
+from lacuna.lsp_server.config import ModelChoice, ServerChoice
 from lacuna.lsp_server.model import lifecycle as module
 from lacuna.lsp_server.model import worker as worker_module
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
@@ -105,6 +106,12 @@ async def test_a_model_that_rests_is_loaded_when_somebody_asks(models: Models, s
     await client.ask(0.0)
     await client.until(State.READY)
     assert other.states[-2:] == [State.LOADING, State.READY] and shelf.loads["tiny"] == 2
+
+
+async def test_a_server_elsewhere_does_not_rest(models: Models) -> None:
+    client = await ready(models, replace(CHOICE, server=ServerChoice("http://127.0.0.1:1")))
+    models.rest(0.0)
+    assert client.lifecycle.worker.is_ready, "nothing would be given back"
 
 
 async def test_who_comes_while_it_rests_has_it(models: Models) -> None:

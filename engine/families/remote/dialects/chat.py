@@ -41,10 +41,10 @@ class Chat:
 
     def body(self, asked: Asked) -> Mapping[str, object] | None:
         """None where the source holds the mark of the hole."""
-        if HOLE in asked.prefix + asked.suffix:
+        if HOLE in asked.before + asked.suffix:
             return None
         others = "".join(f"{FENCE}\n# {one.path}\n{one.text}\n{FENCE}\n" for one in asked.snippets)
-        file = f"{others}{asked.path or 'The file'}:\n{FENCE}\n{asked.prefix}{HOLE}{asked.suffix}\n{FENCE}"
+        file = f"{others}{asked.path or 'The file'}:\n{FENCE}\n{asked.before}{HOLE}{asked.suffix}\n{FENCE}"
         tokens = max(_LEAST_TOKENS, _MORE_TOKENS * asked.max_tokens)
         return self._asking(_FILL.format(hole=HOLE), file, tokens, asked.temperature)
 

@@ -27,7 +27,7 @@ class Completions:
     def body(self, asked: Asked) -> Mapping[str, object] | None:
         """None where the source holds a marker's text."""
         said = (
-            asked.prefix,
+            asked.before,
             asked.suffix,
             *(one.text for one in asked.snippets),
             *(one.path for one in asked.snippets),
@@ -35,7 +35,7 @@ class Completions:
         )
         if any(stop in text for stop in self.stops for text in said):
             return None
-        prompt = self.template.prompt(asked.prefix, asked.suffix, asked.snippets, asked.path)
+        prompt = self.template.prompt(asked)
         return {
             "model": self.model,
             "prompt": prompt,

@@ -23,6 +23,12 @@ class Asked:
     path: str = ""
     stops: tuple[str, ...] = ()
     temperature: float = 0.0
+    middle: str = ""  # what stands between `prefix` and the hole: a model may be told that it has written it
+
+    @property
+    def before(self) -> str:
+        """All that stands before the hole."""
+        return self.prefix + self.middle
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class Fim:
     def body(self, asked: Asked) -> Mapping[str, object]:
         return {
             "model": self.model,
-            "prompt": asked.prefix,
+            "prompt": asked.before,
             "suffix": asked.suffix,
             "max_tokens": asked.max_tokens,
             "temperature": asked.temperature,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lacuna.engine.families.remote.dialects.dialect import Asked, Piece, first, log_probabilities, text_of
+
+# Markers of any model. Some are tags of HTML or generics, too: those cost the prompt cache, and nothing else.
+_MARKER = re.compile(
+    r"<[|\uff5c\[]|\[/?[A-Z]{3,}|</?(?:s|unk|pad|bos|eos|eot|fim|file|repo|end|start|think|tool|gh|issue|jupyter|commit"
+    r"|empty|mask|sep|cls|pre|suf|mid)(?:[_-]\w*|name)?>",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -17,12 +25,14 @@ class LlamaCpp:
     stops: tuple[str, ...] = ()
 
     def body(self, asked: Asked) -> Mapping[str, object]:
-        """`prompt` stays empty: markers in it would be taken for markers. Without `n_predict` there is no end."""
+        """The server puts `prompt` behind the marker of the middle, and takes markers in it for markers: what may hold
+        one stands in the prefix. Without `n_predict` there is no end."""
+        is_plain = not _MARKER.search(asked.middle)
         return {
-            "input_prefix": asked.prefix,
+            "input_prefix": asked.prefix if is_plain else asked.before,
             "input_suffix": asked.suffix,
             "input_extra": [{"filename": one.path, "text": one.text} for one in asked.snippets],
-            "prompt": "",
+            "prompt": asked.middle if is_plain else "",
             "n_predict": asked.max_tokens,
             "temperature": asked.temperature,
             "stop": list(asked.stops),

@@ -38,7 +38,7 @@ class Ollama:
             # An empty suffix counts as none, and the model would chat.
             return {
                 **common,
-                "prompt": asked.prefix,
+                "prompt": asked.before,
                 "suffix": asked.suffix or "\n",
                 "options": {**options, "stop": list(asked.stops)},
             }

@@ -9,14 +9,18 @@ from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from recorded_server import Recorded, RecordedServer
 
 from lacuna.engine.api import Frame, Gap, Hole, Patch, RewriteRequest, Rewrites, Snippet, Stopped
 from lacuna.engine.families.remote import connection
 from lacuna.engine.families.remote.connection import Address, Connection, RemoteError
 from lacuna.engine.families.remote.detection import Server, detect
+from lacuna.engine.families.remote.dialects.dialect import Asked
 from lacuna.engine.families.remote.filler import RemoteFiller
 from lacuna.engine.families.remote.fillers import filler
+from lacuna.engine.families.remote.stable_prefix import StablePrefix
 from lacuna.engine.families.remote.templates import TEMPLATES, template_for
 
 GAP = Gap("def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n", "python", max_tokens=16, max_lines=1)
@@ -177,19 +181,61 @@ def test_other_files_stand_first_in_the_order_that_is_given() -> None:
         prompt = server.bodies("/v1/completions")[-1]["prompt"]
     assert prompt == (
         "<|file_sep|>far.py\nfar = 1\n\n<|file_sep|>near.py\nnear = 2\n\n<|file_sep|>a.py\n"
-        "<|fim_prefix|>x = <|fim_suffix|>\n<|fim_middle|>"
+        "<|fim_prefix|><|fim_suffix|>\n<|fim_middle|>x = "
     )
 
 
+LINES = "".join(f"value_{at} = {at}\n" for at in range(900))
+
+
 def test_typing_on_sends_the_same_beginning() -> None:
-    lines = "".join(f"value_{at} = {at}\n" for at in range(900))
     with RecordedServer(LLAMA_CPP).running() as server:
         one, _ = asked(server)
         for typed in ("x", "xy", "xyz\nw"):
-            one.infill(Gap(lines + typed, "\n", max_tokens=8), document="a.py")
-        sent = [body["input_prefix"] for body in server.bodies("/infill")[-3:]]
-    assert len({text[:1000] for text in sent}) == 1 and sent[0].startswith("value_") and 1000 < len(sent[0]) <= 2000
-    assert [text[-1] for text in sent] == ["x", "y", "w"]
+            one.infill(Gap(LINES + typed, "\n", max_tokens=8), document="a.py")
+        bodies = server.bodies("/infill")[-3:]
+    assert len({body["input_prefix"] for body in bodies}) == 1, "all that is typed stands behind the suffix"
+    prefix, first = bodies[0]["input_prefix"], bodies[0]["prompt"]
+    assert prefix.startswith("value_") and prefix.endswith("\n") and 1000 < len(prefix) <= 2000
+    assert first.startswith("value_") and 50 < len(first) < 400 and (LINES + "x").endswith(prefix + first)
+    assert [body["prompt"].removeprefix(first) for body in bodies] == ["", "y", "yz\nw"]
+
+
+def test_of_a_base_whose_prefix_stands_last_nothing_is_split_off() -> None:
+    answers = {**VLLM, "/v1/models": models("vllm", "mistralai/Codestral-22B")}
+    with RecordedServer(answers).running() as server:
+        one, _ = asked(server)
+        one.infill(Gap("x = ", "\n", max_tokens=8), document="a.py")
+        assert server.bodies("/v1/completions")[-1]["prompt"] == "[SUFFIX]\n[PREFIX]x = "
+
+
+@pytest.mark.parametrize(
+    "mark", ["<|fim_prefix|>", "<fim_middle>", "<PRE>", "[INST]", "</s>", "<\uff5cfim", "<[fim-suffix]>"]
+)
+def test_what_may_be_a_marker_is_not_given_to_llama_cpp_as_the_answer(mark: str) -> None:
+    with RecordedServer(LLAMA_CPP).running() as server:
+        one, _ = asked(server)
+        one.infill(Gap(f"{LINES}mark = '{mark}'\nx = ", "\n", max_tokens=8), document="a.py")
+        body = server.bodies("/infill")[-1]
+        assert body["prompt"] == "" and body["input_prefix"].endswith(f"mark = '{mark}'\nx = ")
+
+
+@pytest.mark.parametrize("code", ["List<String> a = b[0]", "<div class='x'>", "a < b > c", "Vec<u8>", "x[INDEX]"])
+def test_code_is(code: str) -> None:
+    with RecordedServer(LLAMA_CPP).running() as server:
+        one, _ = asked(server)
+        one.infill(Gap(LINES + code, "\n", max_tokens=8), document="a.py")
+        assert server.bodies("/infill")[-1]["prompt"].endswith(code) == (code != "x[INDEX]")
+
+
+@given(texts=st.lists(st.text("ab\n", max_size=30), max_size=40))
+def test_what_is_sent_is_the_end_of_the_text_and_no_more_than_fits(texts: list[str]) -> None:
+    one, text = StablePrefix(50, 20), ""
+    for more in texts:
+        text += more
+        cut = one.cut(text)
+        assert text.endswith(cut.prefix + cut.middle) and len(cut.prefix + cut.middle) <= 50 and len(cut.middle) <= 20
+        assert len(text) > 50 or text == cut.prefix + cut.middle
 
 
 def test_a_stop_closes_the_connection() -> None:
@@ -462,7 +508,7 @@ def test_models_have_their_prompts() -> None:
     assert template_for("granite4:micro") is template_for("ibm-granite/granite-4.0-h-tiny") is TEMPLATES["granite-4"]
     assert template_for("granite-3b-code-base") is TEMPLATES["granite"]
     assert template_for("Qwen/Qwen2.5-Coder-7B") is TEMPLATES["qwen2.5-coder"]
-    prompt = TEMPLATES["codestral"].prompt("x = ", "\n", (Snippet("y = 1", "b.py"),), "a.py")
+    prompt = TEMPLATES["codestral"].prompt(Asked("", "\n", 8, (Snippet("y = 1", "b.py"),), "a.py", middle="x = "))
     assert prompt == "[SUFFIX]\n[PREFIX]+++++ b.py\ny = 1\nx = "
 
 
