@@ -92,15 +92,18 @@ def _taken_apart(prompt: str) -> Wanted:
 
 
 def _between(prompt: str, form: str) -> tuple[str, dict[str, str]] | None:
-    """What stands before a form at the end of a prompt, and in its places; None where it does not stand there."""
+    """What stands before a form at the end of a prompt, and in its places; None where it does not stand there. What
+    stands behind the last marker is the end of the prefix: the model is to go on with it."""
     *pairs, last = re.split(r"\{(prefix|suffix)\}", form)
-    if not prompt.endswith(last):
+    left, there, middle = prompt.rpartition(last) if last else (prompt, "", "")
+    if last and not there:
         return None
-    left, found = prompt.removesuffix(last), dict[str, str]()
+    found = dict[str, str]()
     for marker, name in reversed(list(zip(pairs[::2], pairs[1::2], strict=True))):
         left, there, found[name] = left.rpartition(marker)
         if not there:
             return None
+    found["prefix"] += middle
     return left, found
 
 

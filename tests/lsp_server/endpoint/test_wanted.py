@@ -22,6 +22,13 @@ def test_a_prompt_of_every_template_is_taken_apart(name: str) -> None:
     assert (found.prefix, found.suffix) == (prefix, suffix)
 
 
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_what_the_model_is_to_go_on_with_is_the_end_of_the_prefix(name: str) -> None:
+    asked = Asked("import os\n", "\n\nprint(add(1, 2))\n", 8, middle="def add(a, b):\n    return ")
+    found = of_completion({"prompt": TEMPLATES[name].prompt(asked)})
+    assert (found.prefix, found.suffix) == (asked.before, asked.suffix)
+
+
 def test_other_files_of_a_prompt_are_snippets() -> None:
     snippets = (Snippet("far = 1", "far.py"), Snippet("near = 2", "near.py"))
     prompt = TEMPLATES["qwen2.5-coder"].prompt(Asked("x = ", "\n", 8, snippets, "a.py"))

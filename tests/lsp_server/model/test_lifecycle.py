@@ -15,12 +15,15 @@ import pytest
 
 from lacuna.engine.api import NEAR
 from lacuna.lsp_server import log
-from lacuna.lsp_server.config import ModelChoice, ServerChoice
+from lacuna.lsp_server.config import Config, ModelChoice, ServerChoice
+from lacuna.lsp_server.documents.store import DocumentStore
+from lacuna.lsp_server.edits.suggestions import EditSuggestions
 from lacuna.lsp_server.model import lifecycle as module
 from lacuna.lsp_server.model import worker as worker_module
 from lacuna.lsp_server.model.lifecycle import ModelLifecycle, State, Status
 from lacuna.lsp_server.model.loading import Loaded, ModelError
 from lacuna.lsp_server.model.model_pool import Models
+from lacuna.lsp_server.setup import Setup
 
 CHOICE = ModelChoice("tiny", "cpu", "float32", 1)
 OTHER = ModelChoice("other", "cpu", "float32", 1)
@@ -106,6 +109,18 @@ async def test_a_model_that_rests_is_loaded_when_somebody_asks(models: Models, s
     await client.ask(0.0)
     await client.until(State.READY)
     assert other.states[-2:] == [State.LOADING, State.READY] and shelf.loads["tiny"] == 2
+
+
+async def test_a_rewrite_may_wake_a_model_that_rests(models: Models) -> None:
+    client = await ready(models)
+    worker = client.lifecycle.worker
+    edits = EditSuggestions(DocumentStore(), Setup.of(Config(), worker))
+    assert not edits.can_rewrite
+    worker.can_rewrite = True
+    models.rest(0.0)
+    assert edits.can_rewrite
+    client.lifecycle.unload()
+    assert not edits.can_rewrite
 
 
 async def test_a_server_elsewhere_does_not_rest(models: Models) -> None:
