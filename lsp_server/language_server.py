@@ -66,6 +66,7 @@ class LacunaServer(LanguageServer):
         setup = Setup.of(config, self.lifecycle.worker)
         self.completer = Completer(self.documents, setup, self.statistics, self.acceptance, self.frames)
         self.item_shape = ItemShape.CURSOR  # of ghost text
+        self.asks_completions = False  # the client shows what is suggested at the cursor
         self.edits = EditSuggestions(self.documents, setup)
         self.pulls = Pulls(self)
         self.was_shut_down = False

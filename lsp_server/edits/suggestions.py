@@ -70,6 +70,14 @@ class EditSuggestions:
         """The edit to offer with the cursor at a position, or why there is none. Raises ModelError."""
         return self._counted(await self._next_edits.next(uri, position))
 
+    def is_typing(self, uri: str, position: Position) -> bool:
+        """Whether the last edit has put in text right before a position."""
+        return self._next_edits.is_typing(uri, position)
+
+    def at_cursor(self, uri: str, text: str, start: Position, end: Position) -> Offer | None:
+        """An offer to put a text in the place of what stands there on a line; None for one that was dismissed."""
+        return self._next_edits.at_cursor(uri, text, start, end)
+
     def focus(self, uri: str | None) -> None:
         """The user looks at a document, or at none: no other one's next edits are wanted."""
         self._next_edits.focus(uri)

@@ -26,12 +26,14 @@ def add(ls: LacunaServer, config: Config) -> list[types.Registration]:
 async def _inline_completion(
     ls: LacunaServer, params: types.InlineCompletionParams
 ) -> list[types.InlineCompletionItem] | None:
+    ls.asks_completions = True
     if not ls.config.inline:
         return None
     return convert.inline_items(await ls.complete(convert.inline_request(params, ls.item_shape)))
 
 
 async def _completion(ls: LacunaServer, params: types.CompletionParams) -> types.CompletionList | None:
+    ls.asks_completions = True
     if not ls.config.plain:
         return None
     return convert.completion_list(await ls.complete(convert.completion_request(params)))

@@ -31,6 +31,7 @@ BELOW = 2  # lines that are told
 # Nats by which a line that brings words and signs of its own must be likelier than the one in which what is open is
 # only closed: 5.4 and more where that was right, 1.9 and less where it was not (docs/LOG.md).
 FAR = 5.0
+MOST_TYPED = 2000  # characters at once
 NEAR = 2000  # characters on either side, whose words are not its own
 KEPT = 1 / 3  # of the words right of the cursor: where fewer are left, they were another statement
 _WORDS = re.compile(r"\w+")
@@ -38,6 +39,14 @@ _SAID = re.compile(r"\w+|[-+*/%=<>!&|^~?@]")  # words and operators
 _MAY_GO = re.compile(r"\w+(?=\s*[(\"'])")  # what is called, and a string's prefix
 _ENDING = re.compile(r"[\s:;,{]*$")
 _CLOSERS = frozenset(")]}>\"'`; ")  # what editors put behind the cursor
+
+
+def is_typed(edit: RecentEdit, text: str, cursor: int) -> bool:
+    """Whether an edit has put in a text that ends at the cursor, but for closers behind it, and that is more than white
+    space and less than a file."""
+    new = text[edit.start : cursor]
+    is_at_end = edit.start < cursor <= edit.end and set(text[cursor : edit.end]) <= _CLOSERS
+    return is_at_end and bool(new.strip()) and len(edit.old) <= len(new) <= MOST_TYPED
 
 
 def own_line(path: str, version: Version, recent: Sequence[RecentEdit], cursor: int) -> DiffWindow | None:

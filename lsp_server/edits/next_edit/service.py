@@ -10,12 +10,13 @@ from lacuna.lsp_server.completion.latest_only import LatestOnly
 from lacuna.lsp_server.documents.exclude import short_path
 from lacuna.lsp_server.documents.plain_text import place_in, plain
 from lacuna.lsp_server.documents.store import Document, DocumentStore
-from lacuna.lsp_server.documents.text import Position, Text
+from lacuna.lsp_server.documents.text import Place, Position, Text
 from lacuna.lsp_server.edits.next_edit.change import alike
 from lacuna.lsp_server.edits.next_edit.diff_search import DiffSearch
 from lacuna.lsp_server.edits.next_edit.edit_search import EditSearch
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Offer, Offers, Quiet
+from lacuna.lsp_server.edits.next_edit.own_line import is_typed
 from lacuna.lsp_server.edits.next_edit.recent_edits import MAX_CHARS, RecentEdit, RecentEdits
 from lacuna.lsp_server.edits.next_edit.search import Search
 from lacuna.lsp_server.edits.next_edit.site import Other, Version, tell_secrets
@@ -78,6 +79,23 @@ class NextEdits:
         found = await self._latest.run((uri, text, position), lambda: self._next(uri, text, position))
         return Quiet.SUPERSEDED if found is None else found
 
+    def is_typing(self, uri: str, position: Position) -> bool:
+        """Whether the last edit has put in text right before a position."""
+        recent, text = self._recent.of(uri), self._documents.get(uri).text
+        if not recent:
+            return False
+        return is_typed(recent[0], plain(text), self._offset(text, position))
+
+    def at_cursor(self, uri: str, text: str, start: Position, end: Position) -> Offer | None:
+        """An offer to put a text in the place of what stands there on a line; None for one that was dismissed."""
+        document = self._documents.get(uri)
+        first, last = (document.text.place(one, self._documents.encoding) for one in (start, end))
+        line = document.text.line(first.line)
+        new_line = line[: first.column] + plain(text) + line[last.column :]
+        if self._offers.are_unwanted(uri) or self._offers.was_dismissed(uri, line, new_line):
+            return None
+        return self._offers.make(uri, uri, document.version, Replacement(text, first, last), line, new_line)
+
     def focus(self, uri: str | None) -> None:
         """The user looks at a document, or at none: no other one's edits are wanted."""
         if uri != self._uri:
@@ -96,7 +114,7 @@ class NextEdits:
         await asyncio.sleep(IDLE_SECONDS)
         deadline = time.monotonic() + BUDGET_SECONDS
         document, now = self._documents.get(uri), plain(text)
-        around = text.offset(text.place(position, self._documents.encoding))
+        around = self._offset(text, position)
         versions = await asyncio.to_thread(_versions, uri, now, document.language, recent)
         found = await self._found(document, versions, recent, around, deadline)
         return self._offer(uri, found) if isinstance(found, Found) else found
@@ -153,6 +171,10 @@ class NextEdits:
         if not others:
             return [()] * len(versions)
         return [() if secret else others for secret in await asyncio.to_thread(tell_secrets, versions)]
+
+    def _offset(self, text: Text, position: Position) -> int:
+        """Into the plain text."""
+        return len(plain(text.between(Place(0, 0), text.place(position, self._documents.encoding))))
 
     def _offer(self, edited: str, found: Found) -> Offer | Quiet:
         if self._offers.are_unwanted(edited):  # the one before was dismissed meanwhile
