@@ -60,6 +60,15 @@ async def test_it_is_offered_once_and_not_to_who_asks_for_completions() -> None:
         assert await offered(client, "four", (1, 12), 2) == [], "it is ghost text already"
 
 
+async def test_line_ends_of_two_characters_are_one() -> None:
+    async with editing() as (client, _):
+        client.open("x = 1\r\n" * 30 + CODE.replace("\n", "\r\n"), URI)
+        await client.until("ready")
+        client.replace(URI, 1, (31, 4), (31, 4), "return ")
+        [edit] = await offered(client, "one", (31, 11))
+        assert edit.text.startswith("width") and edit.range.start.line == 31
+
+
 async def test_after_what_was_taken_away_nothing_is() -> None:
     async with editing() as (client, _):
         client.open(CODE + "return width", URI)
