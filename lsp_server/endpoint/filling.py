@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,20 +59,28 @@ class Filling:
     async def _fill(self, wanted: Wanted, client: str) -> list[Fill]:
         if not wanted.max_tokens:
             return [NOTHING]
-        snapshot = _snapshot(wanted)
-        trigger = Trigger.INVOKED if self._shows_all else Trigger.AUTOMATIC
-        question = build_question(snapshot, trigger, self._exclusion, self._worker.extent)
-        if isinstance(question, Rejected):
+        prepared = await asyncio.to_thread(self._question, wanted)  # a long text is not to hold up other clients
+        if prepared is None:
             return [NOTHING]
-        question = limited(question, self._config.max_lines).with_snippets(wanted.snippets)
-        gap = replace(question.gap, n_best=wanted.count, max_tokens=min(question.gap.max_tokens, wanted.max_tokens))
+        question, snapshot = prepared
         filled = await self._worker.fill(
-            gap,
+            question.gap,
             document=f"{client} {wanted.path}",
             num_candidates=wanted.count,
             fits=partial(could_stand, question, snapshot),
         )
-        return self._selected(wanted, question, snapshot, filled.infills)
+        return await asyncio.to_thread(self._selected, wanted, question, snapshot, filled.infills)
+
+    def _question(self, wanted: Wanted) -> tuple[Question, Snapshot] | None:
+        """None where nothing is filled."""
+        snapshot = _snapshot(wanted)
+        trigger = Trigger.INVOKED if self._shows_all else Trigger.AUTOMATIC
+        question = build_question(snapshot, trigger, self._exclusion, self._worker.extent)
+        if isinstance(question, Rejected):
+            return None
+        question = limited(question, self._config.max_lines).with_snippets(wanted.snippets)
+        gap = replace(question.gap, n_best=wanted.count, max_tokens=min(question.gap.max_tokens, wanted.max_tokens))
+        return replace(question, gap=gap), snapshot
 
     def _selected(
         self, wanted: Wanted, question: Question, snapshot: Snapshot, infills: tuple[Infill, ...]
