@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
+from lacuna.lsp_server.documents.plain_text import plain
 from lacuna.lsp_server.documents.store import Snapshot
 from lacuna.lsp_server.documents.text import Place
 from lacuna.lsp_server.edits.refill import actions
@@ -35,6 +36,8 @@ def _code_actions(ls: LacunaServer, params: types.CodeActionParams) -> list[type
     snapshot = ls.documents.snapshot(uri, convert.position(params.range.end), TREE_MS)
     context = params.context
     start, end = _places(ls, snapshot, params.range)
+    if len(plain(snapshot.text.between(start, end))) == 1:  # the cursor of an editor in which it is a block
+        snapshot, end = ls.documents.snapshot(uri, convert.position(params.range.start), TREE_MS), start
     marks = [Mark(*_places(ls, snapshot, one.range), one.message) for one in context.diagnostics]
     menu = Menu(start, end, marks, [str(kind) for kind in context.only or ()], ls.config.num_candidates)
     found = actions.actions(snapshot, menu, lambda block: ls.edits.count_refills(snapshot, block))

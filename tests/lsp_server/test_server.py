@@ -438,6 +438,7 @@ async def test_the_menu_can_be_chosen_later(embedded_model: Path) -> None:
         place = types.TextDocumentIdentifier("untitled:test.py"), types.Position(1, 11)
         listed = await client.text_document_completion_async(types.CompletionParams(*place))
         assert isinstance(listed, types.CompletionList) and len(listed.items) == 1
+        assert "\0" < (listed.items[0].sort_text or "") < " ", "above all others, and without NUL, which Emacs refuses"
         assert client.registered == [types.TEXT_DOCUMENT_COMPLETION]
         assert await client.ask(1, 11) is None
 

@@ -158,6 +158,19 @@ async def test_closed_and_secret_documents_get_nothing(client: EditsClient) -> N
 
 @pytest.mark.weights
 @in_module
+async def test_a_block_cursor_is_no_selection(client: EditsClient) -> None:
+    """As Helix has it, also on a line's end."""
+    uri = opened(client)
+    end = len(FIBONACCI.split("\n")[3])
+    for start, stop in (((3, 10), (3, 11)), ((3, end), (4, 0))):
+        at_cursor = [action.title for action in await client.menu(uri, start) or ()]
+        assert [action.title for action in await client.menu(uri, start, stop) or ()] == at_cursor != []
+    selected = await client.menu(uri, (3, 8), (3, 11)) or ()
+    assert selected and all("Refill the selection" in action.title for action in selected)
+
+
+@pytest.mark.weights
+@in_module
 async def test_line_ends_and_positions_are_the_documents(client: EditsClient) -> None:
     uri = opened(client, "face = '😀'; faces = " + "zq3([7, 4])\r\nprint(faces)\r\n")
     menu = await client.menu(uri, (0, 21), (0, 32))
