@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from math import inf
 from threading import Event
@@ -20,10 +19,7 @@ from lacuna.engine.families.shared.line_edit import line_edit
 
 REWRITE_TOKENS, REWRITE_SECONDS = 2048, 300.0
 EDIT_TOKENS, EDIT_SECONDS = 400, 10.0
-# How probable an edit is, by hand and without data: one that only brings words which it was shown, and one that does
-# not. Servers tell no probability of a chat's answer that could be relied on.
-FORESEEN, INVENTED = 0.75, 0.5
-_WORD = re.compile(r"\w+")
+PROBABILITY = 0.75  # of an edit, by hand and without data: servers tell none of a chat's answer that can be relied on
 
 
 class ChatFiller(RemoteFiller):
@@ -78,11 +74,5 @@ def _edit(question: DiffQuestion, said: str, least: float) -> LineEdit | None:
     after = [f"{line}\n" for line in chat.unwrapped(said).split("\n")]
     if not "".join(after).strip():
         return None  # lines are not taken away altogether on a chat's word
-    edit = line_edit(question.lines, after, FORESEEN if _is_foreseen(question, after) else INVENTED)
+    edit = line_edit(question.lines, after, PROBABILITY)
     return edit if edit is not None and edit.probability >= least else None
-
-
-def _is_foreseen(question: DiffQuestion, after: Sequence[str]) -> bool:
-    """Whether all words stand in the lines, or in what was changed."""
-    shown = "".join([*question.above, *question.lines, *(line for hunk in question.hunks for line in hunk.added)])
-    return set(_WORD.findall("".join(after))) <= set(_WORD.findall(shown))

@@ -11,6 +11,7 @@ from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.diff_search import found, speaks_against
 from lacuna.lsp_server.edits.next_edit.diff_windows import DiffWindow
 from lacuna.lsp_server.edits.next_edit.edit_windows import edit_windows
+from lacuna.lsp_server.edits.next_edit.foreseen import is_foreseen
 from lacuna.lsp_server.edits.next_edit.found import Found
 from lacuna.lsp_server.edits.next_edit.offers import Quiet
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
@@ -71,4 +72,5 @@ def _windows(
 def _offered(language: str, change: Change, window: DiffWindow, edit: LineEdit) -> Found | None:
     """Strings may change alone: most of what was right did (docs/LOG.md)."""
     against = speaks_against(language, change, window, edit, may_be_prose=True)
-    return None if against or not "".join(edit.lines).strip() else found(window, edit)
+    is_good = not against and bool("".join(edit.lines).strip()) and is_foreseen(window.question, edit)
+    return found(window, edit) if is_good else None

@@ -11,7 +11,7 @@ from test_remote_filler import DIFFUSION, LLAMA_CPP, asked, chunk, sse
 
 from lacuna.engine.api import RewriteRequest, Stopped
 from lacuna.engine.diff_api import DiffQuestion, Hunk, KnowsEdits
-from lacuna.engine.families.remote.chat_filler import FORESEEN, INVENTED, ChatFiller
+from lacuna.engine.families.remote.chat_filler import PROBABILITY, ChatFiller
 from lacuna.engine.families.remote.connection import Address, Connection, RemoteError
 from lacuna.engine.families.remote.detection import detect
 from lacuna.engine.families.remote.fillers import filler
@@ -33,17 +33,13 @@ def chat(server: RecordedServer) -> ChatFiller:
     return one
 
 
-@pytest.mark.parametrize(
-    ("line", "probability"),
-    [("    return fetch(client, timeout)\n", FORESEEN), ("    return fetch(client, 30)\n", INVENTED)],
-)
-def test_an_edit_is_what_differs_in_the_lines_that_come_back(line: str, probability: float) -> None:
+def test_an_edit_is_what_differs_in_the_lines_that_come_back() -> None:
+    line = "    return fetch(client, timeout)\n"
     with RecordedServer({**DIFFUSION, CHAT: said("\ndef load(client):\n" + line)}).running() as server:
         one = chat(server)
         edit = one.next_edit(QUESTION)
         assert edit is not None and (edit.start, edit.end, edit.lines) == (2, 3, (line,))
-        assert edit.probability == probability
-        assert (one.next_edit(QUESTION, 0.7) is None) == (probability < 0.7)
+        assert edit.probability == PROBABILITY and one.next_edit(QUESTION, PROBABILITY + 0.01) is None
         content = server.bodies(CHAT)[-1]["messages"][-1]["content"]
         assert "-def fetch(client):\n+def fetch(client, timeout):\n" in content
         assert "Lines of users.py:\n```\n\ndef load(client):\n    return fetch(client)\n```" in content

@@ -143,7 +143,7 @@ async def test_another_document_that_uses_what_the_edit_defines_is_asked_for_las
         if not question.elsewhere:
             return None
         at = question.lines.index("    return fetch(client, 1)\n")
-        return LineEdit(at, at + 1, ("    return fetch(client, 1, 2)\n",), 0.9)
+        return LineEdit(at, at + 1, ("    return fetch(client, 1, timeout)\n",), 0.9)
 
     worker = EditsWorker(told)
     found = await Edited(TEXT, HEAD).asked(worker, others=[other])
