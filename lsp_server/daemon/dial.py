@@ -25,6 +25,10 @@ class NoDaemon(Exception):
     """Nobody listens there, or not in our language; the message says why."""
 
 
+class Silent(NoDaemon):
+    """Somebody listens there, and does not answer."""
+
+
 class Refused(NoDaemon):
     """The daemon is there, and does not want to."""
 
@@ -45,7 +49,7 @@ def call(place: Place, question: dict[str, Any], patience: float = ANSWER_S) -> 
         connection.settimeout(None)
     except (OSError, ValueError, NoDaemon) as error:
         connection.close()
-        raise error if isinstance(error, NoDaemon) else NoDaemon(f"no answer: {error}") from error
+        raise error if isinstance(error, NoDaemon) else Silent(f"no answer: {error}") from error
     if "refused" in said:
         connection.close()
         raise Refused(str(said["refused"]))

@@ -11,14 +11,14 @@ from lacuna.lsp_server.daemon.session_document import SessionDocument
 from lacuna.lsp_server.documents.text import Encoding
 
 MOST_BYTES = 64 << 20  # of open documents and their changes; with more a session ends with its daemon
-MOST_KEPT = 200  # other messages
+MOST_FOLDERS = 200  # changes of a workspace's folders
 AGAIN = "lacuna/again"  # the id of an `initialize` that is said again
 _CONTENT_MODIFIED = -32801  # what editors take for "ask again", without a word to the user
 
 _OPENED = ("textDocument/didOpen", "notebookDocument/didOpen")
 _CHANGED = ("textDocument/didChange", "notebookDocument/didChange")
 _CLOSED = ("textDocument/didClose", "notebookDocument/didClose")
-_KEPT = ("initialized", "workspace/didChangeWorkspaceFolders")
+_BEGUN, _FOLDERS = "initialized", "workspace/didChangeWorkspaceFolders"
 _SETTINGS = "workspace/didChangeConfiguration"
 _HELD = ("client/registerCapability", "window/workDoneProgress/create", "$/progress")
 _ENCODINGS = ("utf-8", "utf-16", "utf-32")
@@ -35,7 +35,8 @@ class Journal:
         self._initialize: dict[str, Any] | None = None
         self._encoding: Encoding = "utf-16"
         self._is_initialized, self._is_full = False, False
-        self._kept: list[bytes] = []
+        self._begun: list[bytes] = []  # `initialized`
+        self._folders: list[bytes] = []
         self._settings: list[bytes] = []  # the last ones
         self._documents: dict[str, SessionDocument] = {}
         self._waiting: dict[tuple[str, Any], float] = {}  # requests, since when they wait for an answer
@@ -69,8 +70,10 @@ class Journal:
                 self.has_left = True
             elif method == _SETTINGS:
                 self._settings = [body]
-            elif method in _KEPT:
-                self._kept = [*self._kept, body][-MOST_KEPT:]
+            elif method == _BEGUN:
+                self._begun = [body]
+            elif method == _FOLDERS:
+                self._folders = [*self._folders, body][-MOST_FOLDERS:]
             elif method in (*_OPENED, *_CHANGED, *_CLOSED) and not self._is_full:
                 self._note_document(method, _uri(message), body)
 
@@ -96,7 +99,8 @@ class Journal:
                 return []
             repeated = {"id": AGAIN} if self._is_initialized else {}
             documents = [message for document in self._documents.values() for message in document.messages]
-            return [json.dumps({**self._initialize, **repeated}).encode(), *self._kept, *self._settings, *documents]
+            initialize = json.dumps({**self._initialize, **repeated}).encode()
+            return [initialize, *self._begun, *self._folders, *self._settings, *documents]
 
     def lost(self) -> list[bytes]:
         """What the editor is told of what nobody will answer, end or take back any more."""

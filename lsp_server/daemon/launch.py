@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from lacuna.lsp_server.daemon.dial import Answered, NoDaemon, Refused, call
@@ -70,6 +72,9 @@ def _launched(place: Place, question: dict[str, Any]) -> Answered:
                 if code == 0:
                     raise
         time.sleep(_FIRST_WAIT_S)
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the daemon is not the process that was started
     process.kill()
     raise NoDaemon(f"it did not listen in {START_S:.0f} s; {place.log} may say why")
 
@@ -86,9 +91,9 @@ def _end_what_is_there(place: Place) -> None:
 
 def _spawned(place: Place) -> subprocess.Popen[bytes]:
     """Without a terminal, and with no file of the editor's. Ends once the daemon listens."""
-    if place.log.exists():
+    with suppress(OSError):  # there is none, or it is still open on a system that minds
         place.log.replace(place.log.with_suffix(".log.1"))  # of one that may have crashed
-    log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

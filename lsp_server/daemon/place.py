@@ -25,8 +25,9 @@ MOST_INFO = 1 << 16  # bytes
 _COMPUTING = ("CUDA_", "GOMP_", "HIP_", "KMP_", "MKL_", "NVIDIA_", "OMP_", "ONEDNN_", "PYTORCH_", "ROCR_", "TORCH")
 _PREFIXES = ("LACUNA_", "HF_", "TRITON_", *_COMPUTING)
 _NAMES = (
-    *("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "LRU_CACHE_CAPACITY"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "DBUS_SESSION_BUS_ADDRESS"),  # which the keyring is asked by
+    *("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "GIT_CONFIG_GLOBAL"),
+    *("PYTHONPATH", "LD_LIBRARY_PATH", "LRU_CACHE_CAPACITY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    "DBUS_SESSION_BUS_ADDRESS",  # which the keyring is asked by
 )
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _NOT = ("LACUNA_TOKEN", "LACUNA_DAEMON")
@@ -88,6 +89,10 @@ class Place:
     def of_one(self, process: int) -> Place:
         """That of a daemon that serves one session alone."""
         return replace(self, name=f"{self.name}-{process}")
+
+    @property
+    def is_of_one(self) -> bool:
+        return self.name.count("-") > 1
 
     def clear(self) -> None:
         """Nobody listens there any more."""

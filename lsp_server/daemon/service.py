@@ -61,9 +61,9 @@ class Daemon:
         """Until it is told to stop, or nobody has been there for a while. `listens` is called once it does. Raises
         OSError."""
         listening = await self._listen()
-        listens()
         watching = asyncio.ensure_future(self._watch())
         try:
+            listens()
             await self._ended.wait()
         finally:
             watching.cancel()
@@ -71,6 +71,8 @@ class Daemon:
             info = self._place.read_info()
             if info is not None and info.process == os.getpid():
                 self._place.clear()
+                if self._place.is_of_one:  # nobody comes here again
+                    self._place.lock.unlink(missing_ok=True)
             for talk in self._talks:
                 talk.cancel()
             if self._talks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lacuna.lsp_server.documents.text import Encoding, Position, Text
+from lacuna.lsp_server.documents.text import Encoding, Place, Position, Text
 
 MOST_CHANGES = 1 << 18  # bytes, of changes that are kept as they came; with more the text is opened as it is now
 
@@ -44,6 +44,9 @@ class SessionDocument:
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
             self._can_be_folded = False
             return
+        if "\ufffd" in str(text):  # half a character may have been put in, or taken out
+            self._can_be_folded = False
+            return
         item["text"] = str(text)
         self._opened, self._changes = json.dumps(opened).encode(), []
         self.size = len(self._opened)
@@ -53,7 +56,14 @@ def _changed(text: Text, change: dict[str, Any], encoding: Encoding) -> Text:
     span = change.get("range")
     if span is None:
         return Text(change["text"])
-    start, end = (
-        text.place(Position(span[side]["line"], span[side]["character"]), encoding) for side in ("start", "end")
-    )
+    start, end = (_place(text, span[side], encoding) for side in ("start", "end"))
     return text.replace(start, max(start, end), change["text"])
+
+
+def _place(text: Text, at: dict[str, int], encoding: Encoding) -> Place:
+    """Raises ValueError for one within a character: editors that hold UTF-16 can take a pair apart."""
+    place = text.place(Position(at["line"], at["character"]), encoding)
+    is_within = place.column < len(text.line(place.line))
+    if is_within and text.position(place, encoding).character != at["character"]:
+        raise ValueError("half of a character")
+    return place

@@ -16,7 +16,7 @@ from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, NoReturn
 
-from lacuna.lsp_server.daemon.dial import Answered, NoDaemon, call, hang_up, say_no_more
+from lacuna.lsp_server.daemon.dial import Answered, NoDaemon, Silent, call, hang_up, say_no_more
 from lacuna.lsp_server.daemon.editor_process import EditorProcess
 from lacuna.lsp_server.daemon.frames import frame, frames
 from lacuna.lsp_server.daemon.journal import Journal
@@ -27,9 +27,13 @@ CHUNK = 1 << 16  # bytes
 GRACE_S = 1.5  # seconds that the daemon has to take its leave in; some editors give 2
 LOOK_S = 2.0  # seconds between two looks at editor and daemon
 SILENT_S = 10.0  # seconds that an answer is waited for before the daemon is asked whether it lives
+LONGEST_SILENCE_S = 400.0  # where it cannot be asked: a rewrite may take 300
 MOST_UNANSWERED = 2  # such questions in a row: then it is ended
-MOST_LOST = 3  # daemons, within `A_WHILE_S`: one session may be what kills them, so each goes on with its own
-A_WHILE_S = 60.0
+# Daemons, within `A_WHILE_S`. One session may be what kills them: after so many whoever was asking something goes on
+# with a daemon of its own, after twice as many each does, with longer pauses; after so many of those it ends.
+MOST_LOST = 3
+A_WHILE_S = 600.0
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 
 def run(model: str, adapter: str) -> None:
@@ -54,7 +58,6 @@ class Shim:
         self._sends_since: float | None = None  # monotonic seconds; None where nothing is being sent
         self._is_leaving, self._is_alone = False, False
         self._lost: list[float] = []  # monotonic seconds
-        self._unanswered = 0
         self._editor: EditorProcess | None = None
         self._take(answered)
 
@@ -77,7 +80,7 @@ class Shim:
     def _take(self, answered: Answered) -> None:
         self._connection, said = answered
         self._daemon = Info(int(said["process"]), float(said["created"]))
-        self._heard = time.monotonic()
+        self._heard, self._unanswered = time.monotonic(), 0
 
     def _send(self, whole: bytes, body: bytes | None) -> None:
         with self._sending:
@@ -111,13 +114,13 @@ class Shim:
 
     def _recovered(self) -> bool:
         """Whether another daemon goes on where this one has left."""
-        now = time.monotonic()
+        now, was_asking = time.monotonic(), self._journal.waits_since is not None
         self._lost = [*(before for before in self._lost if now - before < A_WHILE_S), now]
         hang_up(self._connection)  # who sends is not to wait
         self._sending.acquire()
         self._connection.close()
         try:
-            if not self._journal.is_whole or not self._may_try_again():
+            if not self._journal.is_whole or not self._may_try_again(was_asking):
                 raise NoDaemon("too many were lost, or too much would have to be told again")
             self._take(connected(self._place, self._question))
         except (NoDaemon, OSError) as error:
@@ -130,12 +133,17 @@ class Shim:
             _write(frame(body))
         return True
 
-    def _may_try_again(self) -> bool:
-        """After many losses with a daemon of its own, and after as many of those not at all."""
-        if len(self._lost) > MOST_LOST:
-            if self._is_alone:
-                return False
+    def _may_try_again(self, was_asking: bool) -> bool:
+        """After a pause, where many were lost; with a daemon of its own, where this session may be why."""
+        more = len(self._lost) - MOST_LOST
+        if more <= 0:
+            return True
+        if self._is_alone:
+            return False
+        if was_asking or more > MOST_LOST:
             self._is_alone, self._lost, self._place = True, [], self._place.of_one(os.getpid())
+        else:
+            time.sleep(min(PAUSE_S * 2**more, LONGEST_PAUSE_S))
         return True
 
     def _tell_again(self) -> None:
@@ -159,22 +167,24 @@ class Shim:
 
     def _ask(self) -> None:
         """A daemon that does not answer is ended: that of this session, and no other."""
+        daemon, connection = self._daemon, self._connection
         try:
-            connection, said = call(self._place, {"ask": "status"})
-            connection.close()
-            lives = said.get("process") == self._daemon.process
-        except NoDaemon:
-            lives = False
-        if lives:
-            self._heard, self._unanswered = time.monotonic(), 0
-            return
-        self._unanswered += 1
-        if self._unanswered >= MOST_UNANSWERED:
+            asked, said = call(self._place, {"ask": "status"})
+            asked.close()
+            self._unanswered = 0
+            if said.get("process") == daemon.process:
+                self._heard = time.monotonic()
+        except Silent:
+            self._unanswered += 1
+        except NoDaemon:  # its socket was cleaned up: nothing says that it is not at work
+            self._unanswered = 0
+        is_lost = time.monotonic() - self._heard > LONGEST_SILENCE_S
+        if (self._unanswered >= MOST_UNANSWERED or is_lost) and daemon == self._daemon:
             from lacuna.lsp_server.daemon.ending import kill
 
             self._unanswered = 0
-            kill(self._daemon)
-            hang_up(self._connection)
+            kill(daemon)
+            hang_up(connection)
 
     def _leave(self) -> NoReturn:
         """As the server itself would: with 0 if the editor said goodbye."""

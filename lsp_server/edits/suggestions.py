@@ -71,8 +71,9 @@ class EditSuggestions:
         return self._counted(await self._next_edits.next(uri, position))
 
     def is_typing(self, uri: str, position: Position) -> bool:
-        """Whether the last edit has put in text right before a position."""
-        return self._next_edits.is_typing(uri, position)
+        """Whether edits are offered for what is typed in a document, and the last one has put in text right before a
+        position."""
+        return self._may_follow(uri) and self._next_edits.is_typing(uri, position)
 
     def at_cursor(self, uri: str, text: str, start: Position, end: Position) -> Offer | None:
         """An offer to put a text in the place of what stands there on a line; None for one that was dismissed."""

@@ -85,15 +85,17 @@ def _taken_apart(prompt: str) -> Wanted:
     for template in TEMPLATES.values():
         sides = _between(prompt, template.form)
         if sides is not None:
-            before, found = sides
+            before, found, goes_on = sides
+            if goes_on and before and (not template.file or template.file.partition("{path}")[0] not in before):
+                continue  # code that speaks of markers
             snippets, path = _others(before, template.file)
             return Wanted(found["prefix"], found["suffix"], snippets=snippets, path=path)
     return Wanted(prompt, "")
 
 
-def _between(prompt: str, form: str) -> tuple[str, dict[str, str]] | None:
+def _between(prompt: str, form: str) -> tuple[str, dict[str, str], bool] | None:
     """What stands before a form at the end of a prompt, and in its places; None where it does not stand there. What
-    stands behind the last marker is the end of the prefix: the model is to go on with it."""
+    stands behind the last marker, if anything does, is the end of the prefix: the model is to go on with it."""
     *pairs, last = re.split(r"\{(prefix|suffix)\}", form)
     left, there, middle = prompt.rpartition(last) if last else (prompt, "", "")
     if last and not there:
@@ -104,7 +106,7 @@ def _between(prompt: str, form: str) -> tuple[str, dict[str, str]] | None:
         if not there:
             return None
     found["prefix"] += middle
-    return left, found
+    return left, found, bool(middle)
 
 
 def _others(text: str, form: str) -> tuple[tuple[Snippet, ...], str]:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lacuna.lsp_server.completion.request import Request
-from lacuna.lsp_server.documents.text import Position
-from lacuna.lsp_server.edits.next_edit.offers import Offer, Quiet
+from lacuna.lsp_server.edits.next_edit.offers import Offer
 from lacuna.lsp_server.handlers.workspace_edits import range_of
 from lacuna.lsp_server.infill.question import Trigger
 from lacuna.lsp_server.language_server import LacunaServer
@@ -15,26 +14,23 @@ from lacuna.lsp_server.protocol import convert, names
 
 
 async def _inline_edit(ls: LacunaServer, params: Any) -> dict[str, Any]:
-    """At most one edit, of the version that is asked about."""
+    """At most one edit, of the version that is asked about. A client that asks for no completions is offered what one
+    would be, where the user types: the next edit is to go on there."""
     uri, position = convert.document_position(params)
     if not ls.edits.is_welcome(uri):
         return {"edits": []}
     version = getattr(params.textDocument, "version", None)
     if version is not None and version != ls.documents.get(uri).version:
         return {"edits": []}
-    offer: Offer | Quiet | None = await _fill(ls, uri, position)
-    if offer is None:
-        offer = await ls.at_work(ls.edits.next_edit(uri, position))
+    if not ls.asks_completions and ls.edits.is_typing(uri, position):
+        text = ls.documents.get(uri).text
+        items = await ls.complete(Request(uri, position, Trigger.AUTOMATIC))
+        if items is None or not ls.documents.has(text):  # a newer request came, or the document moved on
+            return {"edits": []}
+        if items and (fill := ls.edits.at_cursor(uri, items[0].text, items[0].start, items[0].end)) is not None:
+            return {"edits": [_edit(ls, fill)]}
+    offer = await ls.at_work(ls.edits.next_edit(uri, position))
     return {"edits": [_edit(ls, offer)] if isinstance(offer, Offer) else []}
-
-
-async def _fill(ls: LacunaServer, uri: str, position: Position) -> Offer | None:
-    """Of a client that does not ask for completions what one would be, where the user types: the next edit is to go on
-    there. None where that is not so, and where nothing is to be put in."""
-    if ls.asks_completions or not ls.edits.is_typing(uri, position):
-        return None
-    items = await ls.complete(Request(uri, position, Trigger.AUTOMATIC))
-    return ls.edits.at_cursor(uri, items[0].text, items[0].start, items[0].end) if items else None
 
 
 def _edit(ls: LacunaServer, offer: Offer) -> dict[str, Any]:

@@ -208,8 +208,8 @@ class Worker:
         self._become(Phase.FAILED, note)
 
     def _become(self, phase: Phase, note: str) -> None:
-        if self._warm_up is not None:
-            self._warm_up.end()
+        if (warm_up := self._warm_up) is not None:  # which the thread may take away meanwhile
+            warm_up.end()
         self.phase, self.note, self._asked_at = phase, note, time.monotonic()
         self._tell()
 

@@ -53,19 +53,18 @@ class Asker:
             less = self._asking_less()
             if error.status != REFUSED or less is None:
                 raise
-            before, self.server = self.server, less
-            try:
-                yield from self._streamed(body, stop, seconds)
-            except RemoteError:  # that was not the reason
-                self.server = before
-                raise
+            for some in self._streamed(body, stop, seconds, less.dialect):
+                self.server = less  # that was the reason
+                yield some
 
-    def _streamed(self, body: Body, stop: Event | None, seconds: float) -> Generator[list[Piece]]:
-        dialect = self.server.dialect
+    def _streamed(
+        self, body: Body, stop: Event | None, seconds: float, dialect: Dialect | None = None
+    ) -> Generator[list[Piece]]:
+        dialect = dialect or self.server.dialect
         asked = body(dialect)
         if asked is None:
             return
-        with closing(self._connection.stream(dialect.path, asked, stop, seconds)) as events:
+        with closing(self._connection.stream(dialect.path_of(asked), asked, stop, seconds)) as events:
             for event in events:
                 yield list(dialect.pieces(event))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from itertools import takewhile
 from math import inf
 from threading import Event
 
@@ -31,11 +32,13 @@ class ChatFiller(RemoteFiller):
         self, request: RewriteRequest, *, stop: Event | None = None, on_text: Callable[[str], None] = lambda text: None
     ) -> str:
         """Raises RemoteError, and Stopped."""
-        said = ""
-        for said in self._said(
-            lambda dialect: _chat(dialect).rewriting(request, REWRITE_TOKENS), stop, REWRITE_SECONDS
-        ):
-            on_text(chat.unwrapped(said))
+
+        def body(dialect: Dialect) -> Mapping[str, object]:
+            return _chat(dialect).rewriting(request, REWRITE_TOKENS)
+
+        said = self._said(body, stop, REWRITE_SECONDS, lambda text: on_text(chat.unwrapped(text)))
+        if said is None:
+            raise RemoteError("the server has not written the answer to its end: rewrite less at once")
         return chat.unwrapped(said)
 
     def next_edit(
@@ -46,20 +49,25 @@ class ChatFiller(RemoteFiller):
         if seconds <= 0:
             return None
         try:
-            *_, said = "", *self._said(lambda dialect: _chat(dialect).editing(question, EDIT_TOKENS), stop, seconds)
+            said = self._said(lambda dialect: _chat(dialect).editing(question, EDIT_TOKENS), stop, seconds)
         except RemoteError as error:
             if error.is_late:
                 return None
             raise
-        return _edit(question, said, least)
+        edit = None if said is None else _edit(question, said)
+        return edit if edit is not None and edit.probability >= least else None
 
-    def _said(self, body: Body, stop: Event | None, seconds: float) -> Iterator[str]:
-        """All that was said so far, as it comes."""
-        text = ""
+    def _said(
+        self, body: Body, stop: Event | None, seconds: float, on_text: Callable[[str], None] = lambda text: None
+    ) -> str | None:
+        """All of an answer; None for one that the server has cut, or that breaks off in a block."""
+        text, is_cut = "", False
         with closing(self._asker.pieces(body, stop, seconds)) as events:
             for pieces in events:
                 text += "".join(piece.text for piece in pieces)
-                yield text
+                is_cut = is_cut or any(piece.cut for piece in pieces)
+                on_text(text)
+        return None if is_cut or text.count(chat.FENCE) == 1 else text
 
 
 def _chat(dialect: Dialect) -> Chat:
@@ -67,12 +75,12 @@ def _chat(dialect: Dialect) -> Chat:
     return dialect
 
 
-def _edit(question: DiffQuestion, said: str, least: float) -> LineEdit | None:
+def _edit(question: DiffQuestion, said: str) -> LineEdit | None:
     """None for an answer that is no block, or not the lines as they will be."""
     if chat.FENCE not in said:
         return None
     after = [f"{line}\n" for line in chat.unwrapped(said).split("\n")]
     if not "".join(after).strip():
         return None  # lines are not taken away altogether on a chat's word
-    edit = line_edit(question.lines, after, PROBABILITY)
-    return edit if edit is not None and edit.probability >= least else None
+    ends = list(takewhile(lambda line: not line.strip(), reversed(question.lines)))  # which are not said again
+    return line_edit(question.lines, [*after, *ends], PROBABILITY)

@@ -13,7 +13,7 @@ from lacuna.engine.families.remote.dialects.dialect import Asked, Dialect
 from lacuna.engine.families.remote.dialects.fim import Fim
 from lacuna.engine.families.remote.dialects.llama_cpp import LlamaCpp
 from lacuna.engine.families.remote.dialects.ollama import CONTEXT, Ollama
-from lacuna.engine.families.remote.templates import template_for
+from lacuna.engine.families.remote.templates import PromptTemplate, template_for
 
 # Hosts whose APIs are known: nothing is tried there with a key.
 _FIM_HOSTS = {
@@ -90,13 +90,20 @@ def _llama_cpp(connection: Connection, model: str) -> Server | None:
     context = _count(settings.get("n_ctx"))
     tried = connection.post("/infill", {**LlamaCpp(model).body(_LEAST), "stream": False})
     if tried.is_ok:
-        return Server(kind, LlamaCpp(model), model or name, context)
+        return Server(kind, LlamaCpp(model, _proven(template_for(model, name), tried)), model or name, context)
     if tried.status == 501:  # the weights' metadata names no markers
         template = template_for(model, name)
         if template is not None:
             return Server(kind, Completions(model or name, template, False), model or name, context)
         raise RemoteError(f"{kind} has a model that was not trained to fill in the middle: serve another one")
     raise RemoteError(f"{kind} answers {tried.status} where it is to fill", tried.status, said=said(tried.values))
+
+
+def _proven(template: PromptTemplate | None, tried: Reply) -> PromptTemplate | None:
+    """A template whose markers stand in the prompt that the server has made: a model may have any name."""
+    prompt = tried["prompt"] if isinstance(tried["prompt"], str) else ""
+    is_known = template is not None and all(marker in prompt for marker in template.form_markers)
+    return template if is_known else None
 
 
 def _ollama(connection: Connection, model: str) -> Server | None:

@@ -12,8 +12,7 @@ from lacuna.engine.families.remote.dialects.llama_cpp import LlamaCpp
 PREFIX, SUFFIX, OTHERS = 6_000, 400, 6_000  # characters at most; of all other files together
 # llama-server cuts what is longer than three quarters of its batch at the front, anew at every key.
 LLAMA_CPP_PREFIX = 2_000
-# Behind the split. llama-server takes it off the quarter of its batch that is left for the suffix.
-MIDDLE, LLAMA_CPP_MIDDLE = 1_600, 400
+MIDDLE = 1_600  # of the prefix, behind the split
 PER_TOKEN = 3  # characters, as few as code has, but for data and scripts of many signs
 MARKERS = 30  # characters around another file
 ANSWER = 256  # tokens that are left for it
@@ -30,14 +29,13 @@ class Room:
 
     @staticmethod
     def of(server: Server) -> Room:
-        is_llama_cpp = isinstance(server.dialect, LlamaCpp)
-        most, middle = (LLAMA_CPP_PREFIX, LLAMA_CPP_MIDDLE) if is_llama_cpp else (PREFIX, MIDDLE)
+        most = LLAMA_CPP_PREFIX if isinstance(server.dialect, LlamaCpp) else PREFIX
         if not server.context:
-            return Room(most, middle, SUFFIX, OTHERS)
+            return Room(most, min(MIDDLE, most // 2), SUFFIX, OTHERS)
         left = max(PER_TOKEN * (server.context - ANSWER), PER_TOKEN * server.context // 2)
         suffix = min(SUFFIX, left // 8)
         prefix = min(most, (left - suffix) * 3 // 4)
-        return Room(prefix, min(middle, prefix // 2), suffix, min(OTHERS, left - suffix - prefix))
+        return Room(prefix, min(MIDDLE, prefix // 2), suffix, min(OTHERS, left - suffix - prefix))
 
     def snippets(self, some: Iterable[Snippet]) -> tuple[Snippet, ...]:
         """The last ones, which are the most useful, that fit together."""

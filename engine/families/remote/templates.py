@@ -31,6 +31,16 @@ class PromptTemplate:
             return self.form.format(prefix=others + before, suffix=asked.suffix) + middle
         return others + own + self.form.format(prefix=before, suffix=asked.suffix) + middle
 
+    def may_tell(self, asked: Asked) -> bool:
+        """Whether no text holds a marker's: a server would take it for one."""
+        snippets = [text for one in asked.snippets for text in (one.text, one.path)]
+        texts = (asked.before, asked.suffix, asked.path, *snippets)
+        return not any(marker in text for marker in self.all_markers for text in texts)
+
+    @property
+    def all_markers(self) -> tuple[str, ...]:
+        return (*self.stops, *self.markers)
+
     @property
     def middle_is_last(self) -> bool:
         """Whether the prefix is followed by the suffix, so that a key would have that read again."""
@@ -39,9 +49,14 @@ class PromptTemplate:
     @property
     def markers(self) -> tuple[str, ...]:
         """Text that may stand in no source: a server would take it for a marker."""
-        pieces = self.form.replace("{prefix}", "\0").replace("{suffix}", "\0").split("\0")
         file = self.file.partition("{")[0].strip() if "<" in self.file else ""
-        return (*(piece.strip() for piece in (*pieces, file) if piece.strip()), *self.more_markers)
+        return (*self.form_markers, *([file] if file else []), *self.more_markers)
+
+    @property
+    def form_markers(self) -> tuple[str, ...]:
+        """Those around prefix, suffix and middle."""
+        pieces = self.form.replace("{prefix}", "\0").replace("{suffix}", "\0").split("\0")
+        return tuple(piece.strip() for piece in pieces if piece.strip())
 
 
 def _of(base: str, file: str = "", own: str = "", more_markers: tuple[str, ...] = ()) -> PromptTemplate:

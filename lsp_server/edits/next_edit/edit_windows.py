@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from lacuna.engine.diff_api import ABOVE_WINDOW, WINDOW_LINES, DiffQuestion
 from lacuna.engine.text.lines import lines_of
+from lacuna.engine.untrusted.secrets import has_secret
 from lacuna.lsp_server.edits.next_edit.change import Change
 from lacuna.lsp_server.edits.next_edit.diff_windows import (
     DiffWindow,
     clusters,
     hunks_of,
     related_lines,
+    told_of,
     without_data,
 )
 from lacuna.lsp_server.edits.next_edit.recent_edits import RecentEdit
@@ -24,9 +26,10 @@ WINDOWS = 6
 
 def edit_windows(path: str, version: Version, recent: Sequence[RecentEdit], change: Change) -> Iterator[DiffWindow]:
     """The lines below the last edit, those above it, and those around words that it touches; those that hold such
-    words first, the nearest of them first. `recent` are the document's edits, the last one first."""
+    words first, the nearest of them first. `recent` are the document's edits, the last one first. None where an edit
+    that would be told holds a secret: the model may be a server's."""
     hunks, lines = hunks_of(recent, version.text), lines_of(version.text)
-    if not hunks:
+    if not hunks or has_secret(told_of(hunks)):
         return
     first = hunks[-1].line - 1 + len(hunks[-1].above)  # of what the edit has left
     below = first + len(hunks[-1].added)

@@ -43,6 +43,7 @@ class Offer:
     line: str  # as it stands
     new_line: str
     edited: str  # the document in which the edit was made that it follows
+    goes_on: bool = False  # at the cursor: to type something else is no word on it
 
 
 class Offers:
@@ -65,11 +66,21 @@ class Offers:
         """What was offered last, and neither taken nor dismissed."""
         return self._open
 
-    def make(self, edited: str, uri: str, version: int, replacement: Replacement, line: str, new_line: str) -> Offer:
+    def make(
+        self,
+        edited: str,
+        uri: str,
+        version: int,
+        replacement: Replacement,
+        line: str,
+        new_line: str,
+        *,
+        goes_on: bool = False,
+    ) -> Offer:
         """A new offer for an edit of a document, in place of the one that is open."""
         if self._open is None or (self._open.line, self._open.new_line, self._open.uri) != (line, new_line, uri):
             self.offered += 1
-        self._open = Offer(next(self._ids), uri, version, replacement, line, new_line, edited)
+        self._open = Offer(next(self._ids), uri, version, replacement, line, new_line, edited, goes_on)
         return self._open
 
     def are_unwanted(self, edited: str) -> bool:
@@ -104,7 +115,7 @@ class Offers:
         self._settle(uri, text)
         self._unwanted.pop(uri, None)
         for applied, left in list(self._applied):
-            if applied.uri == uri and text.count(applied.line) > left:
+            if applied.uri == uri and not applied.goes_on and text.count(applied.line) > left:
                 self._refuse(applied)
                 self._applied.remove((applied, left))
 
@@ -114,7 +125,7 @@ class Offers:
             return
         if offer.new_line in text:
             self._applied.append((offer, text.count(offer.line)))
-        else:
+        elif not offer.goes_on:
             self._refuse(offer)
         self._open = None
 

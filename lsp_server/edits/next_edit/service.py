@@ -94,7 +94,8 @@ class NextEdits:
         new_line = line[: first.column] + plain(text) + line[last.column :]
         if self._offers.are_unwanted(uri) or self._offers.was_dismissed(uri, line, new_line):
             return None
-        return self._offers.make(uri, uri, document.version, Replacement(text, first, last), line, new_line)
+        replacement = Replacement(text, first, last)
+        return self._offers.make(uri, uri, document.version, replacement, line, new_line, goes_on=True)
 
     def focus(self, uri: str | None) -> None:
         """The user looks at a document, or at none: no other one's edits are wanted."""

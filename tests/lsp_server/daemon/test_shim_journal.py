@@ -156,6 +156,29 @@ def test_a_text_that_is_sent_whole_at_every_key_does_not_pile_up(monkeypatch: py
     assert b"yyy49" in read.again()[-1]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [changed("\ude01", 0, 6, 0, 7), changed("", 0, 5, 0, 6), changed("\ud83d", 0, 0, 0, 0)],
+    ids=["the second half", "between two halves", "a half"],
+)
+def test_halves_of_characters_are_told_as_they_came(change: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_document, "MOST_CHANGES", 0)
+    read = begun()
+    opened = document("didOpen", "a", "x = '\U0001f600'\n")
+    sent = [opened, change]
+    for one in sent:
+        read.sent(one)
+    assert read.again()[-2:] == sent
+
+
+def test_a_change_up_to_behind_the_end_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_document, "MOST_CHANGES", 0)
+    read = begun()
+    read.sent(document("didOpen", "a", "x\ny"))
+    read.sent(changed("z" * 2000, 0, 1, 9, 9))
+    assert json.loads(read.again()[-1])["params"]["textDocument"]["text"] == "x" + "z" * 2000
+
+
 @pytest.mark.parametrize("change", [{"text": 3}, {}, {"text": "x", "range": {"start": {}, "end": {}}}, None])
 def test_changes_that_are_none_are_told_as_they_came(change: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_document, "MOST_CHANGES", 0)

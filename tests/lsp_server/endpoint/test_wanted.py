@@ -29,6 +29,11 @@ def test_what_the_model_is_to_go_on_with_is_the_end_of_the_prefix(name: str) -> 
     assert (found.prefix, found.suffix) == (asked.before, asked.suffix)
 
 
+def test_code_that_speaks_of_markers_is_code() -> None:
+    code = 'PRE = "<fim_prefix>"\nSUF = "<fim_suffix>"\nMID = "<fim_middle>"\nprint('
+    assert of_completion({"prompt": code}).prefix == code
+
+
 def test_other_files_of_a_prompt_are_snippets() -> None:
     snippets = (Snippet("far = 1", "far.py"), Snippet("near = 2", "near.py"))
     prompt = TEMPLATES["qwen2.5-coder"].prompt(Asked("x = ", "\n", 8, snippets, "a.py"))

@@ -39,6 +39,9 @@ class Chat:
     stops: tuple[str, ...] = ()
     is_bare: bool = False  # the server refuses a temperature, as vLLM does with DiffusionGemma
 
+    def path_of(self, body: Mapping[str, object]) -> str:
+        return self.path
+
     def body(self, asked: Asked) -> Mapping[str, object] | None:
         """None where the source holds the mark of the hole."""
         if HOLE in asked.before + asked.suffix:

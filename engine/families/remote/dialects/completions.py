@@ -19,21 +19,17 @@ class Completions:
     path: str = "/v1/completions"
     name: str = "OpenAI completions"
 
+    def path_of(self, body: Mapping[str, object]) -> str:
+        return self.path
+
     @property
     def stops(self) -> tuple[str, ...]:
         """Of the template; some servers send markers as text."""
-        return (*self.template.stops, *self.template.markers)
+        return self.template.all_markers
 
     def body(self, asked: Asked) -> Mapping[str, object] | None:
         """None where the source holds a marker's text."""
-        said = (
-            asked.before,
-            asked.suffix,
-            *(one.text for one in asked.snippets),
-            *(one.path for one in asked.snippets),
-            asked.path,
-        )
-        if any(stop in text for stop in self.stops for text in said):
+        if not self.template.may_tell(asked):
             return None
         prompt = self.template.prompt(asked)
         return {

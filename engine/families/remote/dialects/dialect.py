@@ -52,6 +52,9 @@ class Dialect(Protocol):
     def path(self) -> str:
         """Of a fill."""
 
+    def path_of(self, body: Mapping[str, object]) -> str:
+        """Of a request."""
+
     @property
     def stops(self) -> tuple[str, ...]:
         """Text behind which nothing belongs to the answer."""

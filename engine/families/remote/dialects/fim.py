@@ -18,6 +18,9 @@ class Fim:
     stops: tuple[str, ...] = ()
     name: str = "fim/completions"
 
+    def path_of(self, body: Mapping[str, object]) -> str:
+        return self.path
+
     def body(self, asked: Asked) -> Mapping[str, object]:
         return {
             "model": self.model,

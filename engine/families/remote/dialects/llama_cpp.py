@@ -1,41 +1,37 @@
-"""llama.cpp's `/infill`: the server has the model's own markers, and takes source that holds their text."""
+"""llama.cpp's own API. With a prompt of ours (`/completion`) where the model's is known: then what stands right before
+the hole comes behind the marker of the middle, and a key has nothing read but itself. Else, and where the source holds
+the text of a marker, by `/infill`: the server has the model's own markers there, and takes their text for text.
+
+(`/infill` takes a `prompt`, too, but puts it before the suffix.)
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lacuna.engine.families.remote.dialects.dialect import Asked, Piece, first, log_probabilities, text_of
-
-# Markers of any model. Some are tags of HTML or generics, too: those cost the prompt cache, and nothing else.
-_MARKER = re.compile(
-    r"<[|\uff5c\[]|\[/?[A-Z]{3,}|</?(?:s|unk|pad|bos|eos|eot|fim|file|repo|end|start|think|tool|gh|issue|jupyter|commit"
-    r"|empty|mask|sep|cls|pre|suf|mid)(?:[_-]\w*|name)?>",
-    re.IGNORECASE,
-)
+from lacuna.engine.families.remote.templates import PromptTemplate
 
 
 @dataclass(frozen=True)
 class LlamaCpp:
-    name = "llama.cpp /infill"
+    name = "llama.cpp"
     path = "/infill"
     model: str = ""  # of a router; "" for the one that is served
+    template: PromptTemplate | None = None  # of the model, where it is known
     stops: tuple[str, ...] = ()
 
+    def path_of(self, body: Mapping[str, object]) -> str:
+        return self.path if "input_prefix" in body else "/completion"
+
     def body(self, asked: Asked) -> Mapping[str, object]:
-        """The server puts `prompt` behind the marker of the middle, and takes markers in it for markers: what may hold
-        one stands in the prefix. Without `n_predict` there is no end."""
-        is_plain = not _MARKER.search(asked.middle)
+        """Without `n_predict` there is no end."""
         return {
-            "input_prefix": asked.prefix if is_plain else asked.before,
-            "input_suffix": asked.suffix,
-            "input_extra": [{"filename": one.path, "text": one.text} for one in asked.snippets],
-            "prompt": asked.middle if is_plain else "",
+            **self._told(asked),
             "n_predict": asked.max_tokens,
             "temperature": asked.temperature,
-            "stop": list(asked.stops),
             "n_probs": 1,
             "cache_prompt": True,
             "stream": True,
@@ -48,3 +44,14 @@ class LlamaCpp:
         logprob = log_probabilities([first(probabilities).get("logprob")])
         kind = event.get("stop_type") if event.get("stop") is True else None
         yield Piece(text_of(event.get("content")), logprob, ended=kind in ("eos", "word"), cut=kind == "limit")
+
+    def _told(self, asked: Asked) -> Mapping[str, object]:
+        if self.template is not None and self.template.may_tell(asked):
+            return {"prompt": self.template.prompt(asked), "stop": [*asked.stops, *self.template.stops]}
+        return {
+            "input_prefix": asked.before,
+            "input_suffix": asked.suffix,
+            "input_extra": [{"filename": one.path, "text": one.text} for one in asked.snippets],
+            "prompt": "",
+            "stop": list(asked.stops),
+        }

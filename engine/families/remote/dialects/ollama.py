@@ -22,6 +22,9 @@ class Ollama:
     name = "Ollama"
     path = "/api/generate"
 
+    def path_of(self, body: Mapping[str, object]) -> str:
+        return self.path
+
     @property
     def stops(self) -> tuple[str, ...]:
         return self._prompting.stops if self._prompting is not None else ()

@@ -45,6 +45,32 @@ def test_an_edit_is_what_differs_in_the_lines_that_come_back() -> None:
         assert "Lines of users.py:\n```\n\ndef load(client):\n    return fetch(client)\n```" in content
 
 
+def test_blank_lines_that_end_the_window_stay() -> None:
+    question = DiffQuestion("users.py", (HUNK,), 9, (), (*LINES, "\n", "\n"))
+    answer = "\ndef load(client):\n    return fetch(client, timeout)\n"
+    for more in ("", "\n", "\n\n\n"):
+        with RecordedServer({**DIFFUSION, CHAT: said(answer + more)}).running() as server:
+            edit = chat(server).next_edit(question)
+            assert edit is not None and (edit.start, edit.end, len(edit.lines)) == (2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        sse(chunk("```python\ndef load("), chunk("", "length")),
+        sse(chunk("```python\ndef load(client):\n    return fetch(client, timeout)\n"), chunk("", "stop")),
+    ],
+    ids=["cut", "without a fence"],
+)
+def test_an_answer_that_is_not_whole_is_none(lines: tuple[str, ...]) -> None:
+    """Or the rest of the code would be taken away."""
+    with RecordedServer({**DIFFUSION, CHAT: Recorded(lines=lines)}).running() as server:
+        one = chat(server)
+        assert one.next_edit(QUESTION) is None
+        with pytest.raises(RemoteError, match="to its end"):
+            one.rewrite(REQUEST)
+
+
 @pytest.mark.parametrize(
     "recorded",
     [

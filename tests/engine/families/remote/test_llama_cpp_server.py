@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import llama_server
 import pytest
@@ -47,12 +48,33 @@ def test_a_fill_has_the_tokens_and_log_probabilities_of_the_server(server: Llama
     (fill,) = asked.infill(GAP, on_frame=frames.append)
     (again,) = asked.infill(GAP)
     assert (fill.text, fill.features.tokens) == (again.text, again.features.tokens) and fill.text
-    body = {**LlamaCpp().body(Asked(GAP.prefix, GAP.suffix, GAP.max_tokens)), "stream": False}
-    plain = server.infill(body)
+    dialect = asked.server.dialect
+    body = {**(dialect.body(Asked("", GAP.suffix, GAP.max_tokens, middle=GAP.prefix)) or {}), "stream": False}
+    plain = Connection(Address(server.url)).post(dialect.path_of(body), body)
     assert plain["content"].startswith(fill.text)
     expected = [one["logprob"] for one in plain["completion_probabilities"]]
     assert fill.features.mean == pytest.approx(sum(expected) / len(expected), abs=0.05)
     assert frames[-1].cells[0][0] == fill.text and len(frames) > 1
+
+
+def test_a_key_has_nothing_read_but_itself(server: LlamaServer) -> None:
+    """By the server's own count."""
+    read = list[int]()
+
+    class Counting(Connection):
+        def stream(self, *arguments: Any, **options: Any) -> Any:
+            for event in super().stream(*arguments, **options):
+                if "timings" in event:
+                    read.append(event["timings"]["prompt_n"])
+                yield event
+
+    connection = Counting(Address(server.url))
+    one = filler(connection, detect(connection))
+    read.clear()
+    lines = "".join(f"def area{at}():\n    pass\n" for at in range(20))
+    for typed in ("d", "de", "def", "def a"):
+        one.infill(Gap(lines + typed, "\ndef last():\n    pass\n", "python", max_tokens=4), document="a.py")
+    assert read[0] > 50 and max(read[1:]) <= 3
 
 
 def test_markers_in_the_source_are_text(server: LlamaServer) -> None:

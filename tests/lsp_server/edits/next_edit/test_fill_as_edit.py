@@ -60,6 +60,29 @@ async def test_it_is_offered_once_and_not_to_who_asks_for_completions() -> None:
         assert await offered(client, "four", (1, 12), 2) == [], "it is ghost text already"
 
 
+async def test_who_wants_no_next_edits_gets_none() -> None:
+    async with editing({"nextEdits": False}) as (client, _):
+        client.open(CODE, URI)
+        await client.until("ready")
+        client.replace(URI, 1, (1, 4), (1, 4), "return ")
+        assert await offered(client, "one") == []
+
+
+async def test_to_type_something_else_is_no_word_on_it() -> None:
+    async with editing() as (client, _):
+        client.open(CODE, URI)
+        await client.until("ready")
+        client.replace(URI, 1, (1, 4), (1, 4), "return ")
+        [first] = await offered(client, "one")
+        client.replace(URI, 2, (1, 11), (1, 11), "h")
+        await offered(client, "two", (1, 12), 2)
+        client.replace(URI, 3, (1, 11), (1, 12), "")
+        client.replace(URI, 4, (1, 4), (1, 11), "")
+        client.replace(URI, 5, (1, 4), (1, 4), "return ")
+        [again] = await offered(client, "three", version=5)
+        assert again.text == first.text
+
+
 async def test_line_ends_of_two_characters_are_one() -> None:
     async with editing() as (client, _):
         client.open("x = 1\r\n" * 30 + CODE.replace("\n", "\r\n"), URI)
