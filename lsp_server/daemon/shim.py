@@ -162,11 +162,12 @@ class Shim:
             if self._editor is not None and self._editor.is_gone:
                 os._exit(128 + signal.SIGTERM)
             due = [since for since in (self._journal.waits_since, self._sends_since) if since is not None]
-            if due and not self._is_leaving and time.monotonic() - max(self._heard, min(due)) > SILENT_S:
-                self._ask()
+            silent = time.monotonic() - max(self._heard, min(due)) if due else 0.0
+            if silent > SILENT_S and not self._is_leaving:
+                self._ask(silent)
 
-    def _ask(self) -> None:
-        """A daemon that does not answer is ended: that of this session, and no other."""
+    def _ask(self, silent: float) -> None:
+        """After so many seconds. A daemon that does not answer is ended: that of this session, and no other."""
         daemon, connection = self._daemon, self._connection
         try:
             asked, said = call(self._place, {"ask": "status"})
@@ -178,8 +179,8 @@ class Shim:
             self._unanswered += 1
         except NoDaemon:  # its socket was cleaned up: nothing says that it is not at work
             self._unanswered = 0
-        is_lost = time.monotonic() - self._heard > LONGEST_SILENCE_S
-        if (self._unanswered >= MOST_UNANSWERED or is_lost) and daemon == self._daemon:
+        is_lost = self._unanswered >= MOST_UNANSWERED or silent > LONGEST_SILENCE_S
+        if is_lost and daemon == self._daemon:
             from lacuna.lsp_server.daemon.ending import kill
 
             self._unanswered = 0
