@@ -46,7 +46,7 @@ async def test_the_server_fills_and_no_torch_is_loaded() -> None:
     with RecordedServer(ANSWERS).running() as server:
         async with started({"engineUrl": server.url}) as (client, _):
             await client.until("ready")
-            assert client.status == f"tiny-coder: llama.cpp b1 at {server.url}, asked by llama.cpp /infill"
+            assert client.status == f"tiny-coder: llama.cpp b1 at {server.url}, asked by llama.cpp"
             client.open(CODE)
             (text,) = await filled(client)
             assert text.endswith("a + b")
@@ -119,7 +119,7 @@ def test_what_stands_around_a_key_is_left_out(monkeypatch: pytest.MonkeyPatch, v
 
 @pytest.mark.parametrize("value", ["sk-very\nsecret", "sk-very-secr\u00e9t", "sk\x00secret"])
 def test_what_cannot_be_a_key_is_refused_without_a_word_of_it(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setattr(engine_server, "_read", lambda named: value)
+    monkeypatch.setattr(engine_server, "_read", lambda named, environment: value)
     with pytest.raises(ValueError, match="is it whole") as error:
         engine_server.key("env:ANY")
     assert "sk" not in str(error.value)
