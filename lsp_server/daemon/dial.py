@@ -29,12 +29,12 @@ class Silent(NoDaemon):
     """Somebody listens there, and does not answer."""
 
 
-class Refused(NoDaemon):
-    """The daemon is there, and does not want to."""
+class Refused(Exception):
+    """The daemon is there, and does not want to; the message says why."""
 
 
 def call(place: Place, question: dict[str, Any], patience: float = ANSWER_S) -> Answered:
-    """A connection on which the daemon has answered a question, and its answer. Raises NoDaemon."""
+    """A connection on which the daemon has answered a question, and its answer. Raises NoDaemon and Refused."""
     try:
         connection, token = _connected(place)
     except OSError as error:

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from lacuna.lsp_server.daemon.dial import Answered, NoDaemon, Refused, call
+from lacuna.lsp_server.daemon.dial import Answered, NoDaemon, call
 from lacuna.lsp_server.daemon.place import Place, made
 
 START_S = 15.0  # seconds in which it has to listen; then each editor has an engine of its own
@@ -18,11 +18,9 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.01, 0.2  # between two looks, doubled each ti
 
 
 def connected(place: Place, question: dict[str, Any]) -> Answered:
-    """A connection to a daemon that answered a question, and the answer. Raises NoDaemon."""
+    """A connection to a daemon that answered a question, and the answer. Raises NoDaemon and Refused."""
     try:
         return call(place, question)
-    except Refused:
-        raise
     except NoDaemon:
         return _started(place, question)
 
@@ -43,19 +41,15 @@ def _started(place: Place, question: dict[str, Any]) -> Answered:
             raise NoDaemon(f"it cannot be started: {error}") from error
         try:
             return call(place, question)
-        except Refused:
-            raise
         except NoDaemon:
             continue
     raise NoDaemon(f"it did not start in {START_S:.0f} s; {place.log} may say why")
 
 
 def _launched(place: Place, question: dict[str, Any]) -> Answered:
-    """Where nobody has started it meanwhile. Holds the lock. Raises NoDaemon and OSError."""
+    """Where nobody has started it meanwhile. Holds the lock. Raises NoDaemon, Refused and OSError."""
     try:
         return call(place, question)
-    except Refused:
-        raise
     except NoDaemon:
         _end_what_is_there(place)
     process, deadline = _spawned(place), time.monotonic() + START_S
@@ -66,8 +60,6 @@ def _launched(place: Place, question: dict[str, Any]) -> Answered:
         if code == 0 or not hasattr(os, "fork"):  # it listens, or this is the daemon itself
             try:
                 return call(place, question)
-            except Refused:
-                raise
             except NoDaemon:
                 if code == 0:
                     raise

@@ -1,6 +1,6 @@
 """What an editor starts: copies bytes between its pipes and the daemon, and calls a new one where that one dies.
 
-It imports neither torch nor the server: a bare Python of some 20 MB. One thread reads the editor, one the daemon, and
+It imports neither torch nor the server: a bare Python of 23 MB. One thread reads the editor, one the daemon, and
 one looks whether both are alive.
 """
 
@@ -16,7 +16,7 @@ from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, NoReturn
 
-from lacuna.lsp_server.daemon.dial import Answered, NoDaemon, Silent, call, hang_up, say_no_more
+from lacuna.lsp_server.daemon.dial import Answered, NoDaemon, Refused, Silent, call, hang_up, say_no_more
 from lacuna.lsp_server.daemon.editor_process import EditorProcess
 from lacuna.lsp_server.daemon.frames import frame, frames
 from lacuna.lsp_server.daemon.journal import Journal
@@ -43,7 +43,7 @@ def run(model: str, adapter: str) -> None:
         where = place()
         question = {"ask": "serve", "model": model, "adapter": adapter, "environment": dict(os.environ)}
         answered = connected(where, question)
-    except (NoDaemon, OSError) as error:
+    except (NoDaemon, Refused, OSError) as error:
         print(f"lacuna: no daemon, this editor has a model of its own: {error}", file=sys.stderr, flush=True)
         return
     Shim(where, question, answered).run()
@@ -123,7 +123,7 @@ class Shim:
             if not self._journal.is_whole or not self._may_try_again(was_asking):
                 raise NoDaemon("too many were lost, or too much would have to be told again")
             self._take(connected(self._place, self._question))
-        except (NoDaemon, OSError) as error:
+        except (NoDaemon, Refused, OSError) as error:
             print(f"lacuna: the daemon is gone: {error}", file=sys.stderr, flush=True)
             self._sending.release()
             return False
